@@ -1,0 +1,121 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/attributes.hpp"
+#include "graph/dependence.hpp"
+#include "graph/tensor.hpp"
+
+// The contract: the mathematics of one node, v = phi(u_1, ..., u_K), and nothing else. An operator is immutable, knows only
+// its own shapes, and never sees the graph. Numbers arrive as views into the workspace:
+//
+//   value block    (size, points)            unit-major: unit i of every point stands together
+//   tangent block  (size, points, columns)   one column per seed direction
+//   adjoint block  (size, points, columns)   one column per function that is differentiated
+//
+// all contiguous. An elementwise operator may treat (size, points) as one long list of units. `points` is 1 for a single x
+// and larger for a batch; a weight matrix applied to a block is one product whatever points and columns are.
+// Evaluation never throws, allocates, or keeps state.
+
+namespace fastexpr {
+
+struct Interval {
+  double lower;
+  double upper;
+};
+
+/// Where an operator is differentiated.
+struct Point {
+  const double* const* inputs;  // [k]: (input size k, points)
+  const double* output;         // (size, points)
+  const double* local;          // (local_size(order), points): what `linearize` stored
+  double* scratch;              // scratch_size() * points, for this call only
+  Index points;
+};
+
+/// What an operator is made from: its name, the shapes it is applied to, settings, constants. Also what is saved of it.
+struct OperatorSpec {
+  std::string name;
+  std::vector<Shape> input_shapes;
+  Attributes attributes;
+  std::vector<Tensor> constants;
+};
+
+class Operator {
+ public:
+  Operator(OperatorSpec spec, Shape shape);
+  virtual ~Operator() = default;
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+
+  const OperatorSpec& spec() const { return spec_; }
+  const std::string& name() const { return spec_.name; }
+  const Shape& shape() const { return shape_; }                              // of the output
+  Index size() const { return size_; }                                       // of the output
+  Index input_size(std::size_t k) const { return input_sizes_[k]; }
+  std::size_t n_inputs() const { return input_sizes_.size(); }
+
+  /// The output is the input's numbers in the same order (Reshape): no work, the buffers are shared.
+  virtual bool is_view() const { return false; }
+
+  virtual Index scratch_size() const { return 0; }
+
+  /// output = phi(inputs).
+  virtual void value(const double* const* inputs, double* output, Index points, double* scratch) const = 0;
+
+  /// Doubles per point that derivatives of this order (1 or 2) want stored once per point by `linearize`.
+  virtual Index local_size(int order) const { (void)order; return 0; }
+  /// Fills local (local_size(order), points); at.local is null here.
+  virtual void linearize(const Point& at, int order, double* local) const { (void)at; (void)order; (void)local; }
+
+  /// output_tangent = sum_k phi'_k tangents[k]; a null tangents[k] is zero (an input that does not depend on x).
+  virtual void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const = 0;
+
+  /// adjoints[k] += phi'_k' output_adjoint; a null adjoints[k] is not wanted.
+  virtual void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const = 0;
+
+  /// Whether the second derivative can be nonzero, given which inputs depend on x.
+  virtual bool is_curved(const std::vector<bool>& depends) const { (void)depends; return false; }
+  /// One input and a diagonal curvature: `curvature_diagonal` is implemented, and the pass updates H by T' diag(q) T.
+  virtual bool is_diagonal() const { return false; }
+  /// q (size, points) = output_adjoint * phi''. Only where is_diagonal(); local is of order 2.
+  virtual void curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const;
+
+  /// S[k] (input size k, points, columns) = row k of (sum_i output_adjoint_i grad^2 phi_i) T, overwritten.
+  /// output_adjoint is (size, points); null tangents are zero; a null S[k] is not wanted. Only where is_curved.
+  virtual void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                         Index columns) const;
+
+  /// The input's identity as the seed: tangent() for tangents[0] = I (columns == input size 0, points copies), for operators
+  /// that can write it down without a product. False: not supported.
+  virtual bool tangent_of_identity(const Point& at, double* output_tangent) const { (void)at; (void)output_tangent; return false; }
+
+  /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
+  virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;
+
+  /// Which components of x each output unit depends on. Default: on all that any input unit does.
+  virtual void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const;
+  /// Appends the pairs that second derivatives couple. Default: everything with everything. Only where is_curved.
+  virtual void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const;
+
+  /// Arguments at which the derivative jumps (0 for Relu): unit-wise operators with one input only.
+  virtual std::vector<double> kinks() const { return {}; }
+
+ protected:
+  /// "[Tanh] got 2 inputs, expected 1. ..."
+  [[noreturn]] static void refuse(const OperatorSpec& spec, const std::string& what);
+  static void expect_inputs(const OperatorSpec& spec, std::size_t count);
+
+ private:
+  OperatorSpec spec_;
+  Shape shape_;
+  Index size_;
+  std::vector<Index> input_sizes_;
+};
+
+using OperatorPointer = std::shared_ptr<const Operator>;
+
+}  // namespace fastexpr

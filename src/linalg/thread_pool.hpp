@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+
+#include "linalg/matrix.hpp"
+
+namespace fastexpr::linalg {
+
+/// Calls body(begin, end) over [0, count) in chunks of at least `grain`, on this thread and the pool's.
+/// Runs on the calling thread alone where count <= grain, where one thread is set, or inside another parallel_for.
+/// Exceptions must not leave `body`. Safe after fork: the child starts its own threads.
+void parallel_for(Index count, Index grain, const std::function<void(Index, Index)>& body);
+
+/// Threads used by one evaluation, the calling one included. Throws std::invalid_argument where count < 1.
+void set_num_threads(int count);
+int num_threads();
+
+}  // namespace fastexpr::linalg
