@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.hpp"
+
+namespace fastexpr {
+
+/// A tensor as the user declared it: one input or output of the ONNX file.
+struct Port {
+  std::string name;
+  Shape shape;
+};
+
+/// What the numbers of x and f(x) are called. x is the inputs, each flattened in C order, joined; f(x) likewise.
+struct Signature {
+  std::vector<Port> inputs;
+  std::vector<Port> outputs;
+  std::vector<std::string> input_names;   // one per component of x: "T", or "x[0,3]" where the port has several
+  std::vector<std::string> output_names;  // one per component of f(x)
+  std::vector<double> lower;              // range of x that the network is meant for; empty: none stated
+  std::vector<double> upper;
+};
+
+/// What to compute at a batch of points; null pointers are not wanted. All arrays row-major and contiguous, provided by the caller.
+struct Request {
+  Index points = 1;
+  const double* x = nullptr;        // (points, n)
+  const double* weights = nullptr;  // (points, weightings, m); only for the Hessian
+  Index weightings = 1;             // Hessians per point: each combines the outputs with weights of its own
+  double* value = nullptr;          // (points, m)
+  double* jacobian = nullptr;       // (points, m, n)
+  double* hessian = nullptr;        // (points, weightings, n, n), both triangles
+};
+
+/// What a user holds: a graph, the names around it, and the workspaces it is evaluated in. Immutable; any number of threads
+/// may evaluate it at once. Numbers that are not finite are results like others: the caller looks at them.
+class Function {
+ public:
+  Function(Graph graph, Signature signature);
+  ~Function();
+  Function(const Function&) = delete;
+  Function& operator=(const Function&) = delete;
+
+  const Graph& graph() const;
+  const Signature& signature() const;
+  Index n_inputs() const;
+  Index n_outputs() const;
+
+  void evaluate(const Request& request) const;
+  /// y (points, m) = J(x) direction, direction (points, n).
+  void jvp(Index points, const double* x, const double* direction, double* y) const;
+  /// y (points, n) = J(x)' weights, weights (points, m).
+  void vjp(Index points, const double* x, const double* weights, double* y) const;
+  /// y (points, n) = (sum_k weights_k grad^2 f_k(x)) direction.
+  void hvp(Index points, const double* x, const double* weights, const double* direction, double* y) const;
+
+  /// Bytes of the workspace of one evaluation of this order (0 value, 1 gradient, 2 Hessian) at one point.
+  Index workspace_bytes(int order) const;
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace fastexpr
