@@ -1,0 +1,21 @@
+"""The errors fastexpr raises. All derive from FastexprError and from the built-in error of their kind."""
+
+
+class FastexprError(Exception):
+    """Base of every error that fastexpr raises itself."""
+
+
+class GraphError(FastexprError, ValueError):
+    """A network that makes no sense: unknown operator, attribute out of range, an input that does not exist."""
+
+
+class ShapeError(FastexprError, ValueError):
+    """A wrong shape, length or count."""
+
+
+class FileError(FastexprError, ValueError):
+    """A saved network that is truncated, altered, of a newer format, or no saved network at all."""
+
+
+class EvaluationError(FastexprError, ArithmeticError):
+    """A result that is not finite where a number is needed."""

@@ -1,0 +1,32 @@
+#include "graph/dependence.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace fastexpr {
+
+DependenceSets::DependenceSets() { intern({}); }
+
+DependenceSets::Id DependenceSets::intern(std::vector<std::int32_t> members) {
+  const auto [entry, is_new] = ids_.emplace(std::move(members), static_cast<Id>(sets_.size()));
+  if (is_new) sets_.push_back(&entry->first);
+  return entry->second;
+}
+
+DependenceSets::Id DependenceSets::single(std::int32_t component) { return intern({component}); }
+
+DependenceSets::Id DependenceSets::unite(Id a, Id b) {
+  if (a == b || b == empty) return a;
+  if (a == empty) return b;
+  const auto key = std::minmax(a, b);
+  const auto known = unions_.find(key);
+  if (known != unions_.end()) return known->second;
+  std::vector<std::int32_t> merged;
+  merged.reserve(members(a).size() + members(b).size());
+  std::set_union(members(a).begin(), members(a).end(), members(b).begin(), members(b).end(), std::back_inserter(merged));
+  const Id result = intern(std::move(merged));
+  unions_.emplace(key, result);
+  return result;
+}
+
+}  // namespace fastexpr

@@ -1,0 +1,55 @@
+#include "graph/operator.hpp"
+
+#include <utility>
+
+#include "graph/errors.hpp"
+
+namespace fastexpr {
+
+Operator::Operator(OperatorSpec spec, Shape shape) : spec_(std::move(spec)), shape_(std::move(shape)), size_(size_of(shape_)) {
+  for (const Shape& input : spec_.input_shapes) input_sizes_.push_back(size_of(input));
+}
+
+void Operator::curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const {
+  (void)output_adjoint;
+  for (Index i = 0; i < size_ * at.points; ++i) q[i] = 0;
+}
+
+void Operator::curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                         Index columns) const {
+  (void)output_adjoint;
+  (void)tangents;
+  for (std::size_t k = 0; k < n_inputs(); ++k)
+    if (S[k] != nullptr)
+      for (Index i = 0; i < input_size(k) * at.points * columns; ++i) S[k][i] = 0;
+}
+
+namespace {
+// The union of what all units of all inputs depend on. Units of a dense layer share one set, so equal neighbours are skipped.
+DependenceSets::Id unite_all(DependenceSets& sets, const Operator& op, const DependenceSets::Id* const* inputs) {
+  DependenceSets::Id all = DependenceSets::empty;
+  for (std::size_t k = 0; k < op.n_inputs(); ++k)
+    for (Index i = 0; i < op.input_size(k); ++i)
+      if (i == 0 || inputs[k][i] != inputs[k][i - 1]) all = sets.unite(all, inputs[k][i]);
+  return all;
+}
+}  // namespace
+
+void Operator::dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
+  const DependenceSets::Id all = unite_all(sets, *this, inputs);
+  for (Index i = 0; i < size_; ++i) output[i] = all;
+}
+
+void Operator::couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const {
+  const DependenceSets::Id all = unite_all(sets, *this, inputs);
+  coupled.emplace_back(all, all);
+}
+
+void Operator::refuse(const OperatorSpec& spec, const std::string& what) { throw GraphError("[" + spec.name + "] " + what); }
+
+void Operator::expect_inputs(const OperatorSpec& spec, std::size_t count) {
+  if (spec.input_shapes.size() != count)
+    refuse(spec, "wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected " + std::to_string(count));
+}
+
+}  // namespace fastexpr

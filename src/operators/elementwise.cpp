@@ -1,0 +1,87 @@
+#include "operators/elementwise.hpp"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "linalg/products.hpp"
+
+namespace fastexpr {
+
+namespace {
+Shape only_input(const OperatorSpec& spec) { return spec.input_shapes.size() == 1 ? spec.input_shapes[0] : Shape{}; }
+}  // namespace
+
+Elementwise::Elementwise(OperatorSpec spec) : Operator(spec, only_input(spec)) { expect_inputs(this->spec(), 1); }
+
+void Elementwise::value(const double* const* inputs, double* output, Index points, double* scratch) const {
+  (void)scratch;
+  apply(inputs[0], output, size() * points);
+}
+
+Index Elementwise::local_size(int order) const { return order == 2 && has_second_derivative() ? 2 * size() : size(); }
+
+void Elementwise::linearize(const Point& at, int order, double* local) const {
+  double* second = order == 2 && has_second_derivative() ? local + units(at) : nullptr;
+  derivatives(at.inputs[0], at.output, local, second, units(at));
+}
+
+void Elementwise::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {
+  linalg::scale_rows(at.local, tangents[0], units(at), columns, output_tangent);
+}
+
+void Elementwise::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
+  linalg::add_scaled_rows(at.local, output_adjoint, units(at), columns, adjoints[0]);
+}
+
+bool Elementwise::is_curved(const std::vector<bool>& depends) const { return depends[0] && has_second_derivative(); }
+
+void Elementwise::curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const {
+  const double* second = at.local + units(at);
+  // An adjoint of zero means that nothing depends on this unit: it stays out even where s'' is infinite (sqrt at 0).
+  for (Index i = 0; i < units(at); ++i) q[i] = output_adjoint[i] == 0 ? 0 : output_adjoint[i] * second[i];
+}
+
+void Elementwise::curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                            Index columns) const {
+  const double* second = at.local + units(at);
+  for (Index i = 0; i < units(at); ++i) {
+    const double q = output_adjoint[i] == 0 ? 0 : output_adjoint[i] * second[i];
+    for (Index c = 0; c < columns; ++c) S[0][i * columns + c] = q * tangents[0][i * columns + c];
+  }
+}
+
+void Elementwise::bounds(const Interval* const* inputs, Interval* output) const {
+  for (Index i = 0; i < size(); ++i) output[i] = widened(image(inputs[0][i]));
+}
+
+Interval Elementwise::increasing_image(Interval u) const {
+  Interval v{};
+  apply(&u.lower, &v.lower, 1);
+  apply(&u.upper, &v.upper, 1);
+  return v;
+}
+
+void Elementwise::dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
+  (void)sets;
+  for (Index i = 0; i < size(); ++i) output[i] = inputs[0][i];
+}
+
+void Elementwise::couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const {
+  (void)sets;
+  for (Index i = 0; i < size(); ++i)
+    if (i == 0 || inputs[0][i] != inputs[0][i - 1]) coupled.emplace_back(inputs[0][i], inputs[0][i]);
+}
+
+Interval widened(Interval interval) {
+  constexpr double relative = 8 * std::numeric_limits<double>::epsilon();
+  constexpr double smallest = std::numeric_limits<double>::denorm_min();
+  const double infinity = std::numeric_limits<double>::infinity();
+  if (std::isnan(interval.lower)) interval.lower = -infinity;
+  if (std::isnan(interval.upper)) interval.upper = infinity;
+  if (interval.lower != 0 && std::isfinite(interval.lower)) interval.lower -= std::abs(interval.lower) * relative + smallest;
+  if (interval.upper != 0 && std::isfinite(interval.upper)) interval.upper += std::abs(interval.upper) * relative + smallest;
+  return interval;
+}
+
+}  // namespace fastexpr

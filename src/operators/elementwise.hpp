@@ -1,0 +1,48 @@
+#pragma once
+
+#include "graph/operator.hpp"
+
+namespace fastexpr {
+
+/// The chain rule of v_i = s(u_i), once for all functions s of one number:
+///   tangent  V = diag(s') U     adjoint  u += s' v     curvature  diag(adjoint s'')
+/// s' and s'' are computed once per point (`linearize`): local = [s' | s''], each (size, points).
+class Elementwise : public Operator {
+ public:
+  explicit Elementwise(OperatorSpec spec);
+
+  void value(const double* const* inputs, double* output, Index points, double* scratch) const final;
+  Index local_size(int order) const final;
+  void linearize(const Point& at, int order, double* local) const final;
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
+  bool is_curved(const std::vector<bool>& depends) const final;
+  bool is_diagonal() const final { return true; }
+  void curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const final;
+  void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                 Index columns) const final;
+  void bounds(const Interval* const* inputs, Interval* output) const final;
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const final;
+  void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const final;
+
+ protected:
+  /// v = s(u).
+  virtual void apply(const double* u, double* v, Index count) const = 0;
+  /// first = s'(u), second = s''(u); v = s(u) is at hand; second is null where it is not wanted, or s'' is zero everywhere.
+  virtual void derivatives(const double* u, const double* v, double* first, double* second, Index count) const = 0;
+  /// False where s'' is zero wherever it exists (Relu): no curvature is stored or computed.
+  virtual bool has_second_derivative() const { return true; }
+  /// Smallest and largest s over an interval, which may be unbounded. The caller widens it for rounding.
+  virtual Interval image(Interval u) const = 0;
+
+  /// The image of an increasing function: s at both ends.
+  Interval increasing_image(Interval u) const;
+
+ private:
+  Index units(const Point& at) const { return size() * at.points; }
+};
+
+/// An interval a few units in the last place wider, so that rounding cannot leave it.
+Interval widened(Interval interval);
+
+}  // namespace fastexpr

@@ -1,0 +1,165 @@
+// y = W x + b along one axis of x; the other axes are carried along.
+//   x (outer, k, inner) -> y (outer, h, inner);  W (h, k), or W (k, h) where `transposed`;  b (h), optional
+// The weights are read in their own precision. With a tangent block U (outer, k, inner, points, columns): V = W U, and
+// adjoints go back through W'. No curvature.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "graph/errors.hpp"
+#include "linalg/products.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+struct LinearShape {
+  Index outer = 1, k = 0, h = 0, inner = 1;
+  Shape output;
+};
+
+class Linear final : public Operator {
+ public:
+  Linear(OperatorSpec spec, const LinearShape& shape)
+      : Operator(std::move(spec), shape.output), outer_(shape.outer), k_(shape.k), h_(shape.h), inner_(shape.inner) {
+    const Tensor& W = this->spec().constants[0];
+    weights_ = {W.data, W.precision, W.shape[0], W.shape[1]};
+    is_transposed_ = this->spec().attributes.integer("transposed") != 0;
+    if (this->spec().constants.size() == 2) bias_ = this->spec().constants[1].widened();
+  }
+
+  void value(const double* const* inputs, double* output, Index points, double*) const override {
+    product(inputs[0], inner_ * points, output);
+    if (!bias_.empty()) add_bias(output, inner_ * points);
+  }
+
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
+    product(tangents[0], inner_ * at.points * columns, output_tangent);
+  }
+
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
+    const Index width = inner_ * at.points * columns;
+    if (width == 1 && outer_ > 1) return linalg::multiply_right(output_adjoint, outer_, weights_, is_transposed_, adjoints[0], true);
+    for (Index o = 0; o < outer_; ++o)
+      linalg::multiply(weights_, !is_transposed_, output_adjoint + o * h_ * width, width, adjoints[0] + o * k_ * width, true);
+  }
+
+  bool tangent_of_identity(const Point& at, double* output_tangent) const override {
+    if (outer_ != 1 || inner_ != 1) return false;
+    for (Index i = 0; i < h_; ++i)
+      for (Index p = 0; p < at.points; ++p) copy_row(i, output_tangent + (i * at.points + p) * k_);
+    return true;
+  }
+
+  void bounds(const Interval* const* inputs, Interval* output) const override {
+    for (Index o = 0; o < outer_; ++o)
+      for (Index i = 0; i < h_; ++i)
+        for (Index c = 0; c < inner_; ++c) output[(o * h_ + i) * inner_ + c] = row_bounds(inputs[0] + o * k_ * inner_ + c, i);
+  }
+
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    for (Index o = 0; o < outer_; ++o)
+      for (Index c = 0; c < inner_; ++c) {
+        const DependenceSets::Id* column = inputs[0] + o * k_ * inner_ + c;
+        for (Index i = 0; i < h_; ++i) output[(o * h_ + i) * inner_ + c] = row_dependence(sets, column, i);
+      }
+  }
+
+ private:
+  double weight(Index row, Index column) const {
+    const Index position = is_transposed_ ? column * h_ + row : row * k_ + column;
+    return weights_.precision == Precision::float32 ? static_cast<const float*>(weights_.data)[position]
+                                                    : static_cast<const double*>(weights_.data)[position];
+  }
+
+  void copy_row(Index row, double* out) const {
+    for (Index j = 0; j < k_; ++j) out[j] = weight(row, j);
+  }
+
+  // y (outer, h, width) = W x, x (outer, k, width).
+  void product(const double* x, Index width, double* y) const {
+    if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, weights_, !is_transposed_, y, false);
+    for (Index o = 0; o < outer_; ++o) linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, false);
+  }
+
+  void add_bias(double* y, Index width) const {
+    for (Index o = 0; o < outer_; ++o)
+      for (Index i = 0; i < h_; ++i) {
+        double* row = y + (o * h_ + i) * width;
+        for (Index c = 0; c < width; ++c) row[c] += bias_[static_cast<std::size_t>(i)];
+      }
+  }
+
+  // Zero weights are left out, so 0 times an unbounded input is 0; rounding of the sum is covered by the sum of magnitudes.
+  Interval row_bounds(const Interval* column, Index row) const {
+    const double b = bias_.empty() ? 0 : bias_[static_cast<std::size_t>(row)];
+    Interval sum{b, b};
+    double magnitude = std::abs(b);
+    for (Index j = 0; j < k_; ++j) {
+      const double w = weight(row, j);
+      const Interval u = column[j * inner_];
+      if (w == 0) continue;
+      sum.lower += w > 0 ? w * u.lower : w * u.upper;
+      sum.upper += w > 0 ? w * u.upper : w * u.lower;
+      magnitude += std::abs(w) * std::max(std::abs(u.lower), std::abs(u.upper));
+    }
+    const double rounding = magnitude * static_cast<double>(k_ + 2) * std::numeric_limits<double>::epsilon();
+    if (std::isfinite(rounding)) sum = {sum.lower - rounding, sum.upper + rounding};
+    return widened(sum);
+  }
+
+  // Zero weights cut the dependence only where units differ; equal sets (dense layers) need no look at the weights but one.
+  DependenceSets::Id row_dependence(DependenceSets& sets, const DependenceSets::Id* column, Index row) const {
+    DependenceSets::Id all = DependenceSets::empty;
+    DependenceSets::Id last = DependenceSets::empty;
+    for (Index j = 0; j < k_; ++j) {
+      const DependenceSets::Id id = column[j * inner_];
+      if (id == last || id == DependenceSets::empty || weight(row, j) == 0) continue;
+      all = sets.unite(all, id);
+      last = id;
+    }
+    return all;
+  }
+
+  Index outer_, k_, h_, inner_;
+  MatrixView weights_{};
+  bool is_transposed_ = false;
+  std::vector<double> bias_;
+};
+
+LinearShape linear_shape(const OperatorSpec& spec, Index axis, const Shape& W, bool is_transposed) {
+  const Shape& x = spec.input_shapes[0];
+  LinearShape shape;
+  shape.k = x[static_cast<std::size_t>(axis)];
+  shape.h = W[is_transposed ? 1 : 0];
+  for (Index i = 0; i < axis; ++i) shape.outer *= x[static_cast<std::size_t>(i)];
+  for (std::size_t i = static_cast<std::size_t>(axis) + 1; i < x.size(); ++i) shape.inner *= x[i];
+  shape.output = x;
+  shape.output[static_cast<std::size_t>(axis)] = shape.h;
+  const Index expected = W[is_transposed ? 0 : 1];
+  if (shape.k != expected)
+    throw ShapeError("weights " + to_string(W) + " do not fit axis " + std::to_string(axis) + " of input " + to_string(x) + ": got " +
+                     std::to_string(shape.k) + ", expected " + std::to_string(expected));
+  return shape;
+}
+
+}  // namespace
+
+OperatorPointer make_linear(OperatorSpec spec) {
+  if (spec.input_shapes.size() != 1) throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
+  if (spec.constants.empty() || spec.constants.size() > 2) throw GraphError("constants must be the weights and, if there is one, the bias");
+  const Tensor& W = spec.constants[0];
+  if (W.shape.size() != 2 || W.precision == Precision::int64) throw ShapeError("weights must be a matrix of floats, got shape " + to_string(W.shape));
+  const Index axis = spec.attributes.integer("axis");
+  if (axis < 0 || axis >= static_cast<Index>(spec.input_shapes[0].size()))
+    throw GraphError("axis " + std::to_string(axis) + " is not one of input " + to_string(spec.input_shapes[0]));
+  const LinearShape shape = linear_shape(spec, axis, W.shape, spec.attributes.integer("transposed") != 0);
+  if (spec.constants.size() == 2 && spec.constants[1].shape != Shape{shape.h})
+    throw ShapeError("the bias must have shape (" + std::to_string(shape.h) + ",), got " + to_string(spec.constants[1].shape));
+  return std::make_shared<Linear>(std::move(spec), shape);
+}
+
+}  // namespace fastexpr

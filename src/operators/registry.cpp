@@ -1,0 +1,53 @@
+#include "operators/registry.hpp"
+
+#include <map>
+#include <utility>
+
+#include "graph/errors.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+using Maker = OperatorPointer (*)(OperatorSpec);
+
+// An explicit list: objects that register themselves are dropped by static linking.
+const std::map<std::string, Maker>& makers() {
+  static const std::map<std::string, Maker> list = {
+      {"Constant", make_constant},
+      {"Linear", make_linear},
+      {"Tanh", make_tanh},
+  };
+  return list;
+}
+
+}  // namespace
+
+OperatorPointer make_operator(OperatorSpec spec) {
+  const auto maker = makers().find(spec.name);
+  if (maker == makers().end()) {
+    std::string known;
+    for (const std::string& name : operator_names()) known += (known.empty() ? "" : ", ") + name;
+    throw GraphError("there is no operator '" + spec.name + "'; known ones: " + known);
+  }
+  for (const Shape& shape : spec.input_shapes) size_of(shape);
+  const std::string name = spec.name;
+  try {
+    return maker->second(std::move(spec));
+  } catch (const GraphError& error) {
+    const std::string message = error.what();
+    throw GraphError(message.starts_with("[") ? message : "[" + name + "] " + message);
+  } catch (const ShapeError& error) {
+    const std::string message = error.what();
+    throw ShapeError(message.starts_with("[") ? message : "[" + name + "] " + message);
+  }
+}
+
+std::vector<std::string> operator_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, maker] : makers()) names.push_back(name);
+  return names;
+}
+
+}  // namespace fastexpr
