@@ -1,0 +1,230 @@
+"""From expressions to a Function of the core, and a Function back into expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Function, Operator
+from fastexpr.errors import GraphError, ShapeError
+from fastexpr.expression.indexing import Positions, reshape, select
+from fastexpr.expression.joining import join, stack
+from fastexpr.expression.node import Expression, Shape
+from fastexpr.expression.operands import as_expression
+
+NodeList = list[tuple[Operator, list[int], str]]
+
+
+def build_function(x: Expression | Sequence[Expression], expression: Any) -> Function:
+    """The function that `fastexpr.Function(x, expression)` makes.
+
+    Parameters
+    ----------
+    x : Expression or sequence of Expression
+        Variables; several are joined, each flattened in C order.
+    expression : Expression, array of them, or list or tuple of these
+        The outputs; those of a list are joined likewise.
+
+    Raises
+    ------
+    TypeError
+        `x` is not made by `variables`.
+    fastexpr.errors.GraphError
+        The expression depends on other variables, or the same ones are given twice.
+    """
+    leaves = [x] if isinstance(x, Expression) else list(x)
+    entries = expression if isinstance(expression, list | tuple) else [expression]
+    return flatten(leaves, [as_expression(entry) for entry in entries])[0]
+
+
+def flatten(leaves: Sequence[Expression], outputs: Sequence[Expression], compress: bool = False) -> tuple[Function, Positions]:
+    """The function of the joined leaves whose value is the joined outputs, and which components of the leaves its x is.
+
+    With `compress`, x holds only the components that the outputs use: of variables that are only indexed, those indexed. The
+    second result says which, in ascending order (an output that uses none leaves the first one in); without, it is all of them.
+    Ports are "x" and "y" where there is one, x0, x1, ... and y0, y1, ... where there are several; a compressed x is one port.
+    """
+    offsets = offsets_of(leaves)
+    order = topological_order(outputs, offsets)
+    n_variables = sum(leaf.size for leaf in leaves)
+    used = used_components(order, outputs, offsets, n_variables) if compress else np.arange(n_variables, dtype=np.int64)
+    emitter = Emitter(offsets, used, n_variables)
+    for expression in order:
+        emitter.emit(expression)
+    output_ids = [emitter.id_of(expression) for expression in outputs]
+    inputs = [("x", (used.size,))] if compress else numbered_ports("x", [leaf.shape for leaf in leaves])
+    output_ports = numbered_ports("y", [expression.shape for expression in outputs])
+    function = Function._from_nodes(used.size, emitter.nodes, output_ids, inputs, output_ports, component_names(inputs),
+                                    component_names(output_ports), None, None)
+    return function, used
+
+
+def offsets_of(leaves: Sequence[Expression]) -> dict[Expression, int]:
+    """Where each leaf begins in x."""
+    offsets: dict[Expression, int] = {}
+    begin = 0
+    for leaf in leaves:
+        if not isinstance(leaf, Expression) or leaf.operator is not None:
+            raise TypeError(f"[Function] x must be variables made by fastexpr.variables: got {leaf!r}.")
+        if leaf in offsets:
+            raise GraphError("[Function] the same variables are given twice in x: give each once.")
+        offsets[leaf] = begin
+        begin += leaf.size
+    return offsets
+
+
+def topological_order(outputs: Sequence[Expression], leaves: dict[Expression, int]) -> list[Expression]:
+    """Every node that is not a leaf, after its inputs, once. Iterative: a chain may be any length."""
+    order: list[Expression] = []
+    is_done: dict[Expression, bool] = {}  # False: its inputs are on the stack
+    stack = list(reversed(outputs))
+    while stack:
+        expression = stack[-1]
+        if expression.operator is None:
+            if expression not in leaves:
+                given = ", ".join(str(leaf.shape) for leaf in leaves) or "none"
+                raise GraphError(f"[Function] the expression depends on variables of shape {expression.shape} that are not among x: "
+                                 f"got x of shapes {given}. Pass all of them: Function([x, z], expression).")
+            stack.pop()
+        elif expression not in is_done:
+            is_done[expression] = False
+            stack.extend(entry for entry in reversed(expression.inputs) if not is_done.get(entry))
+        else:
+            stack.pop()
+            if not is_done[expression]:
+                is_done[expression] = True
+                order.append(expression)
+    return order
+
+
+def used_components(order: list[Expression], outputs: Sequence[Expression], offsets: dict[Expression, int], n: int) -> Positions:
+    is_used = np.zeros(n, dtype=bool)
+    for leaf in (expression for expression in outputs if expression in offsets):
+        is_used[offsets[leaf] : offsets[leaf] + leaf.size] = True
+    for expression in order:
+        for leaf in expression.inputs:
+            if leaf not in offsets:
+                continue
+            core = expression.operator
+            if core is not None and core.name == "Select":
+                is_used[offsets[leaf] + core.constants[0]] = True
+            else:
+                is_used[offsets[leaf] : offsets[leaf] + leaf.size] = True
+    if n > 0 and not is_used.any():
+        is_used[0] = True
+    return np.flatnonzero(is_used).astype(np.int64)
+
+
+class Emitter:
+    """Writes the list of nodes; node 0 is x, a vector of the used components of all leaves."""
+
+    def __init__(self, offsets: dict[Expression, int], used: Positions, n_variables: int) -> None:
+        self.nodes: NodeList = []
+        self.offsets = offsets
+        self.n = used.size
+        self.place = np.full(n_variables, -1, dtype=np.int64)  # of a component of the leaves in x
+        self.place[used] = np.arange(used.size)
+        self.ids: dict[Expression, int] = {}
+
+    def emit(self, expression: Expression) -> None:
+        core = expression.operator
+        assert core is not None
+        if core.name == "Select" and expression.inputs[0] in self.offsets:
+            leaf = expression.inputs[0]
+            self.ids[expression] = self.select_from_x(self.offsets[leaf] + core.constants[0], expression.shape)
+        else:
+            self.ids[expression] = self.add(core, [self.id_of(entry) for entry in expression.inputs], expression.label)
+
+    def id_of(self, expression: Expression) -> int:
+        """A leaf becomes a node where it is first used whole."""
+        if expression not in self.ids:
+            begin = self.offsets[expression]
+            self.ids[expression] = self.select_from_x(np.arange(begin, begin + expression.size), expression.shape)
+        return self.ids[expression]
+
+    def select_from_x(self, components: Positions, shape: Shape) -> int:
+        positions = self.place[components]
+        if positions.size == self.n and np.array_equal(positions, np.arange(self.n)):
+            if shape == (self.n,):
+                return 0
+            return self.add(Operator("Reshape", [(self.n,)], {"shape": list(shape)}, []), [0], "")
+        return self.add(Operator("Select", [(self.n,)], {"shape": list(shape)}, [positions]), [0], "")
+
+    def add(self, core: Operator, inputs: list[int], label: str) -> int:
+        self.nodes.append((core, inputs, label or f"{core.name}_{len(self.nodes) + 1}"))
+        return len(self.nodes)
+
+
+def numbered_ports(name: str, shapes: list[Shape]) -> list[tuple[str, Shape]]:
+    return [(name, shapes[0])] if len(shapes) == 1 else [(f"{name}{k}", shape) for k, shape in enumerate(shapes)]
+
+
+def component_names(ports: Sequence[tuple[str, Shape]]) -> list[str]:
+    """One per number: "T", or "x[0,3]" where the port has several; leading 1s of the shape are left out."""
+    names: list[str] = []
+    for name, shape in ports:
+        inner = list(shape)
+        while len(inner) > 1 and inner[0] == 1:
+            inner.pop(0)
+        if np.prod(shape, dtype=int) == 1:
+            names.append(name)
+        else:
+            names.extend(f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(*inner))
+    return names
+
+
+def apply_function(function: Function, x: Any) -> Expression:
+    """`function(x)` for an Expression: its nodes are spliced in, on x.
+
+    Parameters
+    ----------
+    function : Function
+        Of n inputs and m outputs.
+    x : Expression, or list or array of single ones
+        Of shape (n,); (B, n) for a batch; or the shape of the only input port, with or without its leading 1.
+
+    Returns
+    -------
+    Expression
+        Of shape (m,), or (B, m).
+
+    Raises
+    ------
+    fastexpr.errors.ShapeError
+        x has another shape.
+    """
+    x = as_expression(x)
+    nodes = [(core, inputs, label) for core, inputs, label in function._nodes()]
+    output_ids = function._output_ids()
+    n = function.n_inputs
+    if is_one_point(function, x.shape):
+        return splice(nodes, output_ids, reshape(x, (n,)))
+    if x.ndim == 0 or x.size != x.shape[0] * n:
+        raise ShapeError(f"[Function] wrong shape of x: got {x.shape}, expected ({n},), or (B, {n}) for a batch.")
+    points = reshape(x, (x.shape[0], n))
+    return stack([splice(nodes, output_ids, point) for point in points])
+
+
+def is_one_point(function: Function, shape: Shape) -> bool:
+    if shape == (function.n_inputs,) or (shape == () and function.n_inputs == 1):
+        return True
+    ports = list(function.inputs.values())
+    port = tuple(ports[0])
+    inner = port[1:] if port[:1] == (1,) else port
+    return len(ports) == 1 and shape == inner
+
+
+def splice(nodes: NodeList, output_ids: Sequence[int], x: Expression) -> Expression:
+    """The nodes as expressions on x; the outputs joined."""
+    expressions = [x]
+    for core, inputs, label in nodes:
+        arguments = tuple(expressions[k] for k in inputs)
+        if core.name == "Select":
+            expressions.append(select(arguments[0], core.constants[0].reshape(core.shape)))
+        elif core.name == "Reshape":
+            expressions.append(reshape(arguments[0], tuple(core.shape)))
+        else:
+            expressions.append(Expression(core, arguments, tuple(core.shape), label))
+    return join([expressions[k] for k in output_ids])

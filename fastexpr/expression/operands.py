@@ -1,0 +1,71 @@
+"""What stands beside an expression in NumPy code: numbers, arrays, lists, object arrays of single expressions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastexpr.expression.node import Expression, apply
+
+Array = npt.NDArray[Any]
+Operand = Expression | Array
+
+
+def as_operand(value: Any) -> Operand:
+    """An Expression, or an array of float32 or float64 where no expression is in `value`."""
+    if isinstance(value, Expression):
+        return value
+    if isinstance(value, list | tuple) and any(isinstance(entry, Expression | list | tuple) for entry in value):
+        return as_stack(value)
+    if hasattr(value, "toarray"):  # a SciPy sparse matrix
+        value = value.toarray()
+    array = np.asarray(value)
+    if array.dtype == object:
+        return as_stack_of_single(array)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"An Expression combines with real numbers and other Expressions: got {type(value).__name__} "
+                        f"of dtype {array.dtype}.")
+    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+
+
+def as_expression(value: Any) -> Expression:
+    """`as_operand`, with numbers as a Constant node."""
+    operand = as_operand(value)
+    return operand if isinstance(operand, Expression) else constant(operand)
+
+
+def constant(array: Array) -> Expression:
+    """A node without inputs. The numbers are copied: changing the array later changes nothing."""
+    return apply("Constant", [], {}, [np.array(array, order="C")])
+
+
+def as_stack(entries: list[Any] | tuple[Any, ...]) -> Operand:
+    """A list as NumPy would read it: one more dimension in front."""
+    from fastexpr.expression.joining import stack
+
+    parts = [as_operand(entry) for entry in entries]
+    if not any(isinstance(part, Expression) for part in parts):
+        return np.asarray([np.asarray(part) for part in parts])
+    return stack(parts)
+
+
+def as_stack_of_single(array: Array) -> Operand:
+    """An object array of expressions of one element each, and numbers."""
+    from fastexpr.expression.indexing import reshape
+    from fastexpr.expression.joining import join
+
+    parts = [as_operand(entry) if isinstance(entry, Expression) else as_number(entry) for entry in array.ravel()]
+    if any(part.size != 1 for part in parts):
+        raise TypeError("An object array of Expressions must hold single numbers: join longer ones with np.stack or np.concatenate.")
+    if not any(isinstance(part, Expression) for part in parts):
+        return np.array([float(part) for part in parts]).reshape(array.shape)  # type: ignore[arg-type]
+    return reshape(join(parts), array.shape)
+
+
+def as_number(entry: Any) -> Array:
+    try:
+        return np.asarray(float(entry))
+    except (TypeError, ValueError):
+        raise TypeError(f"An Expression combines with real numbers and other Expressions: got {type(entry).__name__}.") from None

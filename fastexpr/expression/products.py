@@ -1,0 +1,148 @@
+"""Products of matrices and vectors, and what is made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastexpr.expression import reductions
+from fastexpr.expression.indexing import reshape
+from fastexpr.expression.joining import concatenate
+from fastexpr.expression.node import Expression, apply, array_function_rules, ufunc_rules
+from fastexpr.expression.operands import Array, Operand, as_expression, as_operand
+
+
+def matmul(a: Any, b: Any) -> Expression:
+    """a @ b: one Linear node where one of them is a constant of at most two dimensions."""
+    a, b = as_operand(a), as_operand(b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(f"matmul: a single number is not a matrix: got shapes {a.shape} and {b.shape}. Use * instead.")
+    inner = b.shape[0] if b.ndim == 1 else b.shape[-2]
+    if a.shape[-1] != inner:
+        raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns against {inner} rows.")
+    if not isinstance(a, Expression) and a.ndim <= 2:
+        return constant_times_expression(a, b)
+    if not isinstance(b, Expression) and b.ndim <= 2:
+        return expression_times_constant(a, b)
+    return sum_of_products(as_expression(a), as_expression(b))
+
+
+def linear(expression: Expression, weight: Array, axis: int) -> Expression:
+    """y = W x along an axis; a transposed view goes in as it is stored."""
+    if weight.flags.f_contiguous and not weight.flags.c_contiguous:
+        return apply("Linear", [expression], {"axis": axis, "transposed": 1}, [weight.T])
+    return apply("Linear", [expression], {"axis": axis, "transposed": 0}, [np.ascontiguousarray(weight)])
+
+
+def constant_times_expression(weight: Array, expression: Expression) -> Expression:
+    axis = max(expression.ndim - 2, 0)
+    product = linear(expression, np.atleast_2d(weight), axis)
+    return drop_axis(product, axis) if weight.ndim == 1 else product
+
+
+def expression_times_constant(expression: Expression, weight: Array) -> Expression:
+    axis = expression.ndim - 1
+    product = linear(expression, np.atleast_2d(weight.T), axis)
+    return drop_axis(product, axis) if weight.ndim == 1 else product
+
+
+def drop_axis(expression: Expression, axis: int) -> Expression:
+    axis %= expression.ndim
+    return reshape(expression, expression.shape[:axis] + expression.shape[axis + 1 :])
+
+
+def sum_of_products(a: Expression, b: Expression) -> Expression:
+    """Both depend on x: broadcasting product, summed over the inner dimension."""
+    if a.ndim == 1 and b.ndim == 1:
+        return reductions.sum(a * b)
+    left = reshape(a, (*a.shape, 1))  # (..., i, k, 1), or (k, 1) of a vector
+    right = b if b.ndim == 1 else reshape(b, (*b.shape[:-2], *(() if a.ndim == 1 else (1,)), *b.shape[-2:]))  # (..., 1, k, j)
+    if b.ndim == 1:
+        return reductions.sum(a * right, axis=-1)
+    return reductions.sum(left * right, axis=-2)
+
+
+def dot(a: Any, b: Any) -> Expression:
+    a, b = as_operand(a), as_operand(b)
+    if a.ndim == 0 or b.ndim == 0:
+        return ufunc_rules["multiply"](a, b)
+    if b.ndim > 2:
+        raise TypeError(f"np.dot of an Expression takes a second operand of at most 2 dimensions: got {b.shape}. Use @ instead.")
+    return matmul(a, b)
+
+
+def inner(a: Any, b: Any) -> Expression:
+    """Sum over both last axes."""
+    a, b = as_operand(a), as_operand(b)
+    if a.ndim == 0 or b.ndim == 0:
+        return ufunc_rules["multiply"](a, b)
+    if b.ndim > 2:
+        raise TypeError(f"np.inner of an Expression takes a second operand of at most 2 dimensions: got {b.shape}.")
+    return matmul(a, b.T)
+
+
+def vdot(a: Any, b: Any) -> Expression:
+    a, b = as_operand(a), as_operand(b)
+    return matmul(a.reshape(-1), b.reshape(-1))
+
+
+def vecdot(a: Any, b: Any, axis: int = -1) -> Expression:
+    return reductions.sum(ufunc_rules["multiply"](a, b), axis=axis)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Expression:
+    """Of vectors: 2 (Euclidean, also Frobenius of a matrix), 1. The square of the 2-norm is smooth: write np.linalg.norm(x)**2."""
+    x = as_expression(x)
+    is_vector = x.ndim == 1 or isinstance(axis, int)
+    if ord is None or ord == "fro" or (ord == 2 and is_vector):
+        return ufunc_rules["sqrt"](reductions.sum(ufunc_rules["square"](x), axis, keepdims))
+    if ord == 1 and is_vector:
+        return reductions.sum(abs(x), axis, keepdims)
+    raise TypeError(f"np.linalg.norm of an Expression knows the 1-norm and the 2-norm of vectors: got ord {ord}, shape {x.shape}, axis {axis}.")
+
+
+def diff(a: Any, n: int = 1, axis: int = -1) -> Expression:
+    """Differences of neighbours."""
+    a = as_expression(a)
+    (axis,) = reductions.normalize_axes(axis, a.ndim)
+    before = (slice(None),) * axis
+    for _ in range(n):
+        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
+    return a
+
+
+def cumsum(a: Any, axis: int | None = None) -> Expression:
+    """Running sums: log2(n) additions of the array shifted by 1, 2, 4, ..."""
+    a = as_expression(a)
+    a, axis = (a.ravel(), 0) if axis is None else (a, axis)
+    (axis,) = reductions.normalize_axes(axis, a.ndim)
+    before = (slice(None),) * axis
+    shift = 1
+    while shift < a.shape[axis]:
+        head, tail = a[(*before, slice(None, shift))], a[(*before, slice(shift, None))]
+        a = concatenate([head, tail + a[(*before, slice(None, -shift))]], axis=axis)
+        shift *= 2
+    return a
+
+
+def trace(a: Any) -> Expression:
+    return reductions.sum(array_function_rules[np.diagonal](a), axis=-1)
+
+
+def polyval(p: Any, x: Any) -> Expression:
+    """Horner's rule; highest power first."""
+    coefficients = as_operand(p)
+    result: Operand = coefficients[0]
+    for coefficient in coefficients[1:]:
+        result = ufunc_rules["add"](ufunc_rules["multiply"](result, x), coefficient)
+    return as_expression(result)
+
+
+ufunc_rules["matmul"] = matmul
+ufunc_rules["vecdot"] = vecdot
+for _numpy, _rule in {
+    np.dot: dot, np.inner: inner, np.vdot: vdot, np.linalg.norm: norm, np.diff: diff, np.cumsum: cumsum, np.trace: trace,
+    np.polyval: polyval,
+}.items():  # fmt: skip
+    array_function_rules[_numpy] = _rule  # type: ignore[index]
