@@ -29,4 +29,21 @@ DependenceSets::Id DependenceSets::unite(Id a, Id b) {
   return result;
 }
 
+DependenceSets::Id DependenceSets::unite(std::vector<Id> ids) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  if (!ids.empty() && ids.front() == empty) ids.erase(ids.begin());
+  if (ids.empty()) return empty;
+  if (ids.size() == 1) return ids.front();
+  const auto known = large_unions_.find(ids);
+  if (known != large_unions_.end()) return known->second;
+  std::vector<std::int32_t> merged;
+  for (const Id id : ids) merged.insert(merged.end(), members(id).begin(), members(id).end());
+  std::sort(merged.begin(), merged.end());
+  merged.erase(std::unique(merged.begin(), merged.end()), merged.end());
+  const Id result = intern(std::move(merged));
+  large_unions_.emplace(std::move(ids), result);
+  return result;
+}
+
 }  // namespace fastexpr

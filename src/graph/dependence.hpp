@@ -19,6 +19,8 @@ class DependenceSets {
   DependenceSets();
   Id single(std::int32_t component);
   Id unite(Id a, Id b);  // remembered, so repeated unions are look-ups
+  /// The union of many at once; repetitions are fine.
+  Id unite(std::vector<Id> ids);
   const std::vector<std::int32_t>& members(Id id) const { return *sets_[static_cast<std::size_t>(id)]; }
 
  private:
@@ -26,6 +28,7 @@ class DependenceSets {
   std::map<std::vector<std::int32_t>, Id> ids_;
   std::vector<const std::vector<std::int32_t>*> sets_;
   std::map<std::pair<Id, Id>, Id> unions_;
+  std::map<std::vector<Id>, Id> large_unions_;
 };
 
 /// Which pairs of sets are coupled by second derivatives: every member of `first` with every member of `second`.

@@ -27,11 +27,11 @@ void Operator::curvature(const Point& at, const double* output_adjoint, const do
 namespace {
 // The union of what all units of all inputs depend on. Units of a dense layer share one set, so equal neighbours are skipped.
 DependenceSets::Id unite_all(DependenceSets& sets, const Operator& op, const DependenceSets::Id* const* inputs) {
-  DependenceSets::Id all = DependenceSets::empty;
+  std::vector<DependenceSets::Id> ids;
   for (std::size_t k = 0; k < op.n_inputs(); ++k)
     for (Index i = 0; i < op.input_size(k); ++i)
-      if (i == 0 || inputs[k][i] != inputs[k][i - 1]) all = sets.unite(all, inputs[k][i]);
-  return all;
+      if (i == 0 || inputs[k][i] != inputs[k][i - 1]) ids.push_back(inputs[k][i]);
+  return sets.unite(std::move(ids));
 }
 }  // namespace
 

@@ -89,9 +89,9 @@ class Operator {
   virtual void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                          Index columns) const;
 
-  /// The input's identity as the seed: tangent() for tangents[0] = I (columns == input size 0, points copies), for operators
-  /// that can write it down without a product. False: not supported.
-  virtual bool tangent_of_identity(const Point& at, double* output_tangent) const { (void)at; (void)output_tangent; return false; }
+  /// Whether tangent() of the identity can be written down without a product: tangents[0] = I, columns == input size 0.
+  virtual bool has_identity_tangent() const { return false; }
+  virtual void identity_tangent(const Point& at, double* output_tangent) const { (void)at; (void)output_tangent; }
 
   /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
   virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;

@@ -47,11 +47,11 @@ class Linear final : public Operator {
       linalg::multiply(weights_, !is_transposed_, output_adjoint + o * h_ * width, width, adjoints[0] + o * k_ * width, true);
   }
 
-  bool tangent_of_identity(const Point& at, double* output_tangent) const override {
-    if (outer_ != 1 || inner_ != 1) return false;
+  bool has_identity_tangent() const override { return outer_ == 1 && inner_ == 1; }
+
+  void identity_tangent(const Point& at, double* output_tangent) const override {
     for (Index i = 0; i < h_; ++i)
       for (Index p = 0; p < at.points; ++p) copy_row(i, output_tangent + (i * at.points + p) * k_);
-    return true;
   }
 
   void bounds(const Interval* const* inputs, Interval* output) const override {
@@ -111,17 +111,14 @@ class Linear final : public Operator {
     return widened(sum);
   }
 
-  // Zero weights cut the dependence only where units differ; equal sets (dense layers) need no look at the weights but one.
+  // A zero weight cuts the dependence; runs of equal sets (dense layers) count once.
   DependenceSets::Id row_dependence(DependenceSets& sets, const DependenceSets::Id* column, Index row) const {
-    DependenceSets::Id all = DependenceSets::empty;
-    DependenceSets::Id last = DependenceSets::empty;
+    std::vector<DependenceSets::Id> ids;
     for (Index j = 0; j < k_; ++j) {
       const DependenceSets::Id id = column[j * inner_];
-      if (id == last || id == DependenceSets::empty || weight(row, j) == 0) continue;
-      all = sets.unite(all, id);
-      last = id;
+      if ((ids.empty() || id != ids.back()) && weight(row, j) != 0) ids.push_back(id);
     }
-    return all;
+    return sets.unite(std::move(ids));
   }
 
   Index outer_, k_, h_, inner_;

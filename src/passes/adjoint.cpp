@@ -1,0 +1,78 @@
+#include <cstring>
+
+#include "passes/passes.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+double** wanted_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const Node& node, bool is_second) {
+  double** pointers = workspace.adjoint_pointers();
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    const NodeId source = layout.storage(node.inputs[k]);
+    pointers[k] = !graph.depends(source) ? nullptr : is_second ? workspace.second_adjoint(source) : workspace.adjoint(source);
+  }
+  return pointers;
+}
+
+void clear(double* block, Index count) { std::memset(block, 0, static_cast<std::size_t>(count) * sizeof(double)); }
+
+}  // namespace
+
+void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns) {
+  workspace.require_adjoints(columns);
+  clear(workspace.adjoint(0), layout.value_size() * workspace.points() * columns);
+  for (const NodeId output : graph.outputs()) {
+    const Index count = graph.size(output) * workspace.points() * columns;
+    if (graph.depends(output)) {
+      double* adjoint = workspace.adjoint(output);
+      for (Index i = 0; i < count; ++i) adjoint[i] += seed[i];
+    }
+    seed += count;
+  }
+  for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
+    const Node& node = graph.node(*it);
+    node.op->adjoint(workspace.at(*it), workspace.adjoint(*it), wanted_adjoints(graph, layout, workspace, node, false), columns);
+  }
+}
+
+namespace {
+
+// Adds the node's own curvature, S = (sum adjoint grad^2 phi) T, to the second adjoints of its inputs.
+void add_own_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id) {
+  const Node& node = graph.node(id);
+  const Index columns = workspace.tangent_columns();
+  const double** tangents = workspace.tangent_pointers();
+  double** S = workspace.adjoint_pointers();
+  double* next = workspace.curvature();
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    const bool depends = graph.depends(node.inputs[k]);
+    tangents[k] = depends ? workspace.tangent(node.inputs[k]) : nullptr;
+    S[k] = depends ? next : nullptr;
+    if (depends) next += node.op->input_size(k) * workspace.points() * columns;
+  }
+  node.op->curvature(workspace.at(id), workspace.adjoint(id), tangents, S, columns);
+  for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+    if (S[k] == nullptr) continue;
+    double* sum = workspace.second_adjoint(layout.storage(node.inputs[k]));
+    const Index count = node.op->input_size(k) * workspace.points() * columns;
+    for (Index i = 0; i < count; ++i) sum[i] += S[k][i];
+  }
+}
+
+}  // namespace
+
+void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace) {
+  const Index columns = workspace.tangent_columns();
+  workspace.require_second_adjoints(columns);
+  workspace.require_curvature(columns);
+  clear(workspace.second_adjoint(0), layout.value_size() * workspace.points() * columns);
+  for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
+    const Node& node = graph.node(*it);
+    double** wanted = wanted_adjoints(graph, layout, workspace, node, true);
+    node.op->adjoint(workspace.at(*it), workspace.second_adjoint(*it), wanted, columns);
+    if (graph.is_curved(*it)) add_own_curvature(graph, layout, workspace, *it);
+  }
+}
+
+}  // namespace fastexpr

@@ -1,0 +1,22 @@
+#include <algorithm>
+#include <vector>
+
+#include "passes/passes.hpp"
+
+namespace fastexpr {
+
+void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Interval* output) {
+  std::vector<Interval> intervals(static_cast<std::size_t>(layout.value_size()));
+  const auto of = [&](NodeId id) { return intervals.data() + layout.value_offset(id); };
+  std::copy(x, x + graph.n_inputs(), of(0));
+  std::vector<const Interval*> inputs;
+  for (NodeId id = 1; id < graph.n_nodes(); ++id) {
+    if (layout.storage(id) != id) continue;
+    inputs.clear();
+    for (const NodeId input : graph.node(id).inputs) inputs.push_back(of(input));
+    graph.node(id).op->bounds(inputs.data(), of(id));
+  }
+  for (const NodeId id : graph.outputs()) output = std::copy(of(id), of(id) + graph.size(id), output);
+}
+
+}  // namespace fastexpr

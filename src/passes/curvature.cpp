@@ -1,0 +1,47 @@
+#include "passes/curvature.hpp"
+
+#include "linalg/products.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+// Column w of the node's adjoint block (size, points, weightings), as (size, points).
+const double* adjoint_column(Workspace& workspace, NodeId id, Index count, Index weightings, Index w, double* room) {
+  const double* adjoint = workspace.adjoint(id);
+  if (weightings == 1) return adjoint;
+  for (Index i = 0; i < count; ++i) room[i] = adjoint[i * weightings + w];
+  return room;
+}
+
+}  // namespace
+
+void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal) {
+  const Operator& op = *graph.node(id).op;
+  const Index n = graph.n_inputs();
+  const Index points = workspace.points();
+  const Index count = op.size() * points;
+  const Point at = workspace.at(id);
+  for (Index w = 0; w < goal.weightings; ++w) {
+    const double* adjoint = adjoint_column(workspace, id, count, goal.weightings, w, workspace.adjoint_column());
+    const auto H = [&](Index p) { return goal.hessian + (p * goal.weightings + w) * n * n; };
+    if (op.is_diagonal()) {
+      double* q = workspace.diagonal();
+      op.curvature_diagonal(at, adjoint, q);
+      for (Index p = 0; p < points; ++p) linalg::add_scaled_gram(tangents[0] + p * n, points * n, q + p, points, op.size(), n, H(p));
+      continue;
+    }
+    double** S = workspace.adjoint_pointers();
+    double* next = workspace.curvature();
+    for (std::size_t k = 0; k < op.n_inputs(); ++k) {
+      S[k] = tangents[k] != nullptr ? next : nullptr;
+      if (S[k] != nullptr) next += op.input_size(k) * points * n;
+    }
+    op.curvature(at, adjoint, tangents, S, n);
+    for (std::size_t k = 0; k < op.n_inputs(); ++k)
+      for (Index p = 0; S[k] != nullptr && p < points; ++p)
+        linalg::add_product_triangle(tangents[k] + p * n, S[k] + p * n, points * n, op.input_size(k), n, H(p));
+  }
+}
+
+}  // namespace fastexpr

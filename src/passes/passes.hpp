@@ -1,0 +1,46 @@
+#pragma once
+
+#include "passes/workspace.hpp"
+
+// The passes over a graph, each a short loop over the active nodes. Which comes after which:
+//
+//   values -> linearize -> adjoints (from seeds at the outputs)            gradient, J by rows
+//                       -> tangents (from a seed at x)                     J by columns
+//                       -> adjoints -> tangents with curvature             Hessian: H = sum over nodes of T' S
+//                       -> adjoints -> all tangents -> second adjoints     Hessian times a block of directions
+//
+// Blocks are (size, points, columns), see graph/operator.hpp. n is the number of inputs, m of outputs.
+
+namespace fastexpr {
+
+/// Values of all nodes; x stands in value(0) already, (n, points).
+void run_values(const Graph& graph, const Layout& layout, Workspace& workspace);
+
+/// Local derivatives of all nodes, up to this order.
+void run_linearize(const Graph& graph, const Layout& layout, Workspace& workspace, int order);
+
+/// Adds seed (m, points, columns) to the adjoints of the outputs, all others zero, then goes backward: adjoint(0) is
+/// (n, points, columns) = J' seed.
+void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns);
+
+/// What a forward pass from the identity is for.
+struct TangentGoal {
+  bool wants_outputs = false;  // the outputs' tangents: J (m, points, n)
+  double* hessian = nullptr;   // upper triangles (points, weightings, n, n), added to; adjoints have `weightings` columns
+  Index weightings = 1;
+};
+
+/// Tangents from the seed I at x.
+void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal);
+
+/// Tangents from the seed in tangent(0), which the caller has filled after require_tangents or require_all_tangents.
+void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace);
+
+/// Second adjoints: second_adjoint(0) (n, points, columns) = H tangent(0), after run_adjoints with one column and run_tangents
+/// with all tangents kept.
+void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace);
+
+/// Interval of every output for x in the given box: output (m).
+void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Interval* output);
+
+}  // namespace fastexpr

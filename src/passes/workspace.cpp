@@ -1,0 +1,73 @@
+#include "passes/workspace.hpp"
+
+#include <new>
+
+namespace fastexpr {
+
+double* Buffer::require(Index count) {
+  if (count > capacity_) {
+    constexpr std::size_t line = 64;
+    const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(double) + line - 1) / line * line;
+    data_.reset();
+    capacity_ = 0;
+    data_.reset(static_cast<double*>(std::aligned_alloc(line, bytes)));
+    if (data_ == nullptr) throw std::bad_alloc();
+    capacity_ = static_cast<Index>(bytes / sizeof(double));
+  }
+  return data_.get();
+}
+
+Workspace::Workspace(const Graph& graph, const Layout& layout, Index points) : layout_(&layout), points_(points) {
+  values_.require(layout.value_size() * points);
+  scratch_.require(layout.scratch_size() * points);
+  input_values_.resize(layout.n_input_links());
+  tangent_pointers_.resize(layout.most_inputs());
+  adjoint_pointers_.resize(layout.most_inputs());
+  for (NodeId id = 1; id < graph.n_nodes(); ++id) {
+    std::size_t link = layout.first_input(id);
+    for (const NodeId input : graph.node(id).inputs) input_values_[link++] = value(input);
+  }
+  for (const NodeId id : layout.constant()) graph.node(id).op->value(input_values(id), value(id), points, scratch_.data());
+}
+
+void Workspace::require_local(int order) {
+  order_ = order;
+  if (order > 0) local_.require(layout_->local_size(order) * points_);
+}
+
+void Workspace::require_tangents(Index columns) {
+  are_all_tangents_kept_ = false;
+  tangent_columns_ = columns;
+  tangents_.require(layout_->tangent_size() * points_ * columns);
+}
+
+void Workspace::require_all_tangents(Index columns) {
+  are_all_tangents_kept_ = true;
+  tangent_columns_ = columns;
+  tangents_.require(layout_->value_size() * points_ * columns);
+}
+
+void Workspace::require_adjoints(Index columns) {
+  adjoint_columns_ = columns;
+  adjoints_.require(layout_->value_size() * points_ * columns);
+}
+
+void Workspace::require_second_adjoints(Index columns) {
+  second_adjoint_columns_ = columns;
+  second_adjoints_.require(layout_->value_size() * points_ * columns);
+}
+
+void Workspace::require_curvature(Index columns) {
+  curvature_.require(layout_->curvature_size() * points_ * columns);
+  diagonal_.require(layout_->diagonal_size() * points_);
+  adjoint_column_.require(layout_->largest_curved_size() * points_);
+}
+
+Index Workspace::bytes() const {
+  Index total = 0;
+  for (const Buffer* buffer : {&values_, &local_, &tangents_, &adjoints_, &second_adjoints_, &scratch_, &curvature_, &diagonal_, &adjoint_column_, &seed_})
+    total += buffer->bytes();
+  return total;
+}
+
+}  // namespace fastexpr

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "passes/layout.hpp"
+
+namespace fastexpr {
+
+/// Uninitialised doubles on a cache-line boundary that grow when more are needed and never shrink.
+class Buffer {
+ public:
+  /// At least `count` doubles; what was in them is lost when they grow. Throws std::bad_alloc.
+  double* require(Index count);
+  double* data() const { return data_.get(); }
+  Index bytes() const { return capacity_ * static_cast<Index>(sizeof(double)); }
+
+ private:
+  struct Free {
+    void operator()(double* data) const { std::free(data); }
+  };
+  std::unique_ptr<double, Free> data_;
+  Index capacity_ = 0;
+};
+
+/// Every buffer of one evaluation at `points` points, for one thread at a time. Buffers come into being at their first use
+/// (a value needs no room for tangents) and stay, so that evaluations after the first of their kind allocate nothing.
+class Workspace {
+ public:
+  Workspace(const Graph& graph, const Layout& layout, Index points);
+
+  Index points() const { return points_; }
+  double* value(NodeId id) const { return values_.data() + layout_->value_offset(id) * points_; }
+  const double* const* input_values(NodeId id) const { return input_values_.data() + layout_->first_input(id); }
+
+  void require_local(int order);
+  void require_tangents(Index columns);       // live ones only
+  void require_all_tangents(Index columns);   // every node's, side by side with the adjoints
+  void require_adjoints(Index columns);
+  void require_second_adjoints(Index columns);
+  void require_curvature(Index columns);
+
+  double* local(NodeId id) const { return local_.data() + layout_->local_offset(id, order_) * points_; }
+  double* tangent(NodeId id) const {
+    const Index offset = are_all_tangents_kept_ ? layout_->value_offset(id) : layout_->tangent_slot(id);
+    return tangents_.data() + offset * points_ * tangent_columns_;
+  }
+  double* adjoint(NodeId id) const { return adjoints_.data() + layout_->value_offset(id) * points_ * adjoint_columns_; }
+  double* second_adjoint(NodeId id) const {
+    return second_adjoints_.data() + layout_->value_offset(id) * points_ * second_adjoint_columns_;
+  }
+  double* scratch() const { return scratch_.data(); }
+  double* curvature() const { return curvature_.data(); }
+  double* diagonal() const { return diagonal_.data(); }
+  double* adjoint_column() const { return adjoint_column_.data(); }
+  double* seed(Index count) { return seed_.require(count); }  // for the caller's conversions
+
+  Index tangent_columns() const { return tangent_columns_; }
+  Index adjoint_columns() const { return adjoint_columns_; }
+
+  /// Where the node is differentiated.
+  Point at(NodeId id) const {
+    return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_};
+  }
+
+  // Lists of pointers for one node at a time.
+  const double** tangent_pointers() { return tangent_pointers_.data(); }
+  double** adjoint_pointers() { return adjoint_pointers_.data(); }
+
+  Index bytes() const;
+
+ private:
+  const Layout* layout_;
+  Index points_;
+  int order_ = 0;
+  bool are_all_tangents_kept_ = false;
+  Index tangent_columns_ = 0, adjoint_columns_ = 0, second_adjoint_columns_ = 0;
+  Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_, seed_;
+  std::vector<const double*> input_values_;
+  std::vector<const double*> tangent_pointers_;
+  std::vector<double*> adjoint_pointers_;
+};
+
+}  // namespace fastexpr
