@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "passes/structure.hpp"
 
 namespace fastexpr {
 
@@ -56,6 +57,16 @@ class Function {
   void vjp(Index points, const double* x, const double* weights, double* y) const;
   /// y (points, n) = (sum_k weights_k grad^2 f_k(x)) direction.
   void hvp(Index points, const double* x, const double* weights, const double* direction, double* y) const;
+
+  /// Interval of every output (m) for x in the box (n): interval arithmetic, so an enclosure, not the range.
+  void bounds(const Interval* x, Interval* output) const;
+
+  /// Patterns of J and H and how they are compressed; found at the first call.
+  const Structure& structure() const;
+  /// Entries of J(x) in the order of structure().jacobian; x (n).
+  void sparse_jacobian(const double* x, double* entries) const;
+  /// Entries of the Hessian of weights @ f, in the order of structure().hessian; x (n), weights (m).
+  void sparse_hessian(const double* x, const double* weights, double* entries) const;
 
   /// Bytes of the workspace of one evaluation of this order (0 value, 1 gradient, 2 Hessian) at one point.
   Index workspace_bytes(int order) const;

@@ -1,0 +1,251 @@
+#include "function/function.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <utility>
+
+#include "function/implementation.hpp"
+#include "graph/errors.hpp"
+#include "linalg/products.hpp"
+#include "linalg/thread_pool.hpp"
+#include "passes/passes.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+void check(const Graph& graph, const Signature& signature) {
+  const auto total = [](const std::vector<Port>& ports) {
+    Index size = 0;
+    for (const Port& port : ports) size += size_of(port.shape);
+    return size;
+  };
+  const auto expect = [](const char* what, Index got, Index expected) {
+    if (got != expected)
+      throw ShapeError(std::string("wrong number of ") + what + ": got " + std::to_string(got) + ", expected " + std::to_string(expected));
+  };
+  expect("numbers in the input ports", total(signature.inputs), graph.n_inputs());
+  expect("numbers in the output ports", total(signature.outputs), graph.n_outputs());
+  expect("input names", static_cast<Index>(signature.input_names.size()), graph.n_inputs());
+  expect("output names", static_cast<Index>(signature.output_names.size()), graph.n_outputs());
+  if (signature.lower.empty() && signature.upper.empty()) return;
+  expect("lower bounds", static_cast<Index>(signature.lower.size()), graph.n_inputs());
+  expect("upper bounds", static_cast<Index>(signature.upper.size()), graph.n_inputs());
+  for (std::size_t i = 0; i < signature.lower.size(); ++i)
+    if (!(signature.lower[i] <= signature.upper[i]))
+      throw GraphError("bounds of input '" + signature.input_names[i] + "' are not an interval: got [" +
+                       std::to_string(signature.lower[i]) + ", " + std::to_string(signature.upper[i]) + "]");
+}
+
+// rows (points, size) -> block (size, points), and back.
+void to_block(const double* rows, Index points, Index size, double* block) {
+  if (points == 1) std::copy(rows, rows + size, block);
+  else linalg::transpose(rows, points, size, block);
+}
+
+void from_block(const double* block, Index points, Index size, double* rows) {
+  if (points == 1) std::copy(block, block + size, rows);
+  else linalg::transpose(block, size, points, rows);
+}
+
+// The largest number of points such that a block of this many columns stays about as wide as products like it.
+Index chunk_for(Index columns) {
+  constexpr Index good_width = 256;
+  return std::clamp<Index>(good_width / std::max<Index>(columns, 1), 1, WorkspacePool::most_points);
+}
+
+}  // namespace
+
+// Calls body(workspace, first point) over chunks of at most `most` points, each a power of two, in parallel where there are several.
+template <class Body>
+void Function::Implementation::for_chunks(Index points, Index most, const Body& body) {
+  if (points == 1) {
+    const WorkspacePool::Lease lease(pool, 0);
+    return body(*lease, Index{0});
+  }
+  const Index size = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(most)));
+  const Index n_chunks = (points + size - 1) / size;
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  const auto run = [&](Index begin, Index end) {
+    try {
+      for (Index first = begin * size; first < std::min(end * size, points);) {
+        const auto rest = static_cast<std::uint64_t>(std::min((first / size + 1) * size, points) - first);
+        const int exponent = std::bit_width(std::bit_floor(rest)) - 1;
+        const WorkspacePool::Lease lease(pool, exponent);
+        body(*lease, first);
+        first += Index{1} << exponent;
+      }
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex);
+      failure = std::current_exception();
+    }
+  };
+  linalg::parallel_for(n_chunks, 1, run);
+  if (failure) std::rethrow_exception(failure);
+}
+
+void Function::Implementation::load(Workspace& workspace, const double* x) const {
+  to_block(x, workspace.points(), n(), workspace.value(0));
+  run_values(graph, layout, workspace);
+}
+
+void Function::Implementation::gather(const Workspace& workspace, double* value) const {
+  const Index points = workspace.points();
+  for (const NodeId output : graph.outputs()) {
+    const double* block = workspace.value(output);
+    const Index size = graph.size(output);
+    for (Index p = 0; p < points; ++p)
+      for (Index i = 0; i < size; ++i) value[p * m() + i] = block[i * points + p];
+    value += size;
+  }
+}
+
+void Function::Implementation::jacobian_by_rows(Workspace& workspace, double* jacobian) const {
+  const Index points = workspace.points();
+  double* seed = workspace.seed(m() * points * m());
+  std::memset(seed, 0, static_cast<std::size_t>(m() * points * m()) * sizeof(double));
+  for (Index k = 0; k < m(); ++k)
+    for (Index p = 0; p < points; ++p) seed[(k * points + p) * m() + k] = 1;
+  run_adjoints(graph, layout, workspace, seed, m());
+  const double* block = workspace.adjoint(0);  // (n, points, m)
+  if (points == 1) return linalg::transpose(block, n(), m(), jacobian);
+  for (Index p = 0; p < points; ++p)
+    for (Index j = 0; j < n(); ++j)
+      for (Index k = 0; k < m(); ++k) jacobian[(p * m() + k) * n() + j] = block[(j * points + p) * m() + k];
+}
+
+void Function::Implementation::gather_tangents(const Workspace& workspace, double* jacobian) const {
+  const Index points = workspace.points();
+  for (const NodeId output : graph.outputs()) {
+    const Index size = graph.size(output);
+    for (Index i = 0; i < size; ++i)
+      for (Index p = 0; p < points; ++p) {
+        double* row = jacobian + (p * m() + i) * n();
+        if (graph.depends(output)) std::copy_n(workspace.tangent(output) + (i * points + p) * n(), n(), row);
+        else std::fill_n(row, n(), 0.0);
+      }
+    jacobian += size * n();
+  }
+}
+
+// weights (points, weightings, m) -> (m, points, weightings)
+double* Function::Implementation::weights_as_seed(Workspace& workspace, const double* weights, Index weightings) const {
+  double* seed = workspace.seed(m() * workspace.points() * weightings);
+  to_block(weights, workspace.points() * weightings, m(), seed);
+  return seed;
+}
+
+void Function::Implementation::derivatives(Workspace& workspace, const Request& part) const {
+  run_linearize(graph, layout, workspace, part.hessian != nullptr ? 2 : 1);
+  const bool is_jacobian_by_rows = part.jacobian != nullptr && part.hessian == nullptr && m() <= n();
+  if (is_jacobian_by_rows) return jacobian_by_rows(workspace, part.jacobian);
+  TangentGoal goal;
+  goal.wants_outputs = part.jacobian != nullptr;
+  if (part.hessian != nullptr) {
+    goal.hessian = part.hessian;
+    goal.weightings = part.weightings;
+    const Index count = workspace.points() * part.weightings;
+    std::memset(part.hessian, 0, static_cast<std::size_t>(count * n() * n()) * sizeof(double));
+    run_adjoints(graph, layout, workspace, weights_as_seed(workspace, part.weights, part.weightings), part.weightings);
+  }
+  run_identity_tangents(graph, layout, workspace, goal);
+  if (part.jacobian != nullptr) gather_tangents(workspace, part.jacobian);
+  if (part.hessian != nullptr)
+    for (Index h = 0; h < workspace.points() * part.weightings; ++h) linalg::mirror_upper(part.hessian + h * n() * n(), n());
+}
+
+Function::Function(Graph graph, Signature signature) {
+  check(graph, signature);
+  implementation_ = std::make_unique<Implementation>(std::move(graph), std::move(signature));
+}
+
+Function::~Function() = default;
+
+const Graph& Function::graph() const { return implementation_->graph; }
+const Signature& Function::signature() const { return implementation_->signature; }
+Index Function::n_inputs() const { return implementation_->n(); }
+Index Function::n_outputs() const { return implementation_->m(); }
+
+void Function::evaluate(const Request& request) const {
+  Implementation& self = *implementation_;
+  const Index n = self.n(), m = self.m(), weightings = request.weightings;
+  const Index columns = request.hessian != nullptr ? n : request.jacobian != nullptr ? std::min(n, m) : 1;
+  self.for_chunks(request.points, chunk_for(columns), [&](Workspace& workspace, Index first) {
+    self.load(workspace, request.x + first * n);
+    if (request.value != nullptr) self.gather(workspace, request.value + first * m);
+    if (request.jacobian == nullptr && request.hessian == nullptr) return;
+    Request part = request;
+    if (part.weights != nullptr) part.weights += first * weightings * m;
+    if (part.jacobian != nullptr) part.jacobian += first * m * n;
+    if (part.hessian != nullptr) part.hessian += first * weightings * n * n;
+    self.derivatives(workspace, part);
+  });
+}
+
+void Function::jvp(Index points, const double* x, const double* direction, double* y) const {
+  Implementation& self = *implementation_;
+  self.for_chunks(points, WorkspacePool::most_points, [&](Workspace& workspace, Index first) {
+    self.load(workspace, x + first * self.n());
+    run_linearize(self.graph, self.layout, workspace, 1);
+    workspace.require_tangents(1);
+    to_block(direction + first * self.n(), workspace.points(), self.n(), workspace.tangent(0));
+    run_tangents(self.graph, self.layout, workspace);
+    double* out = y + first * self.m();
+    for (const NodeId output : self.graph.outputs()) {
+      const Index size = self.graph.size(output);
+      for (Index p = 0; p < workspace.points(); ++p)
+        for (Index i = 0; i < size; ++i)
+          out[p * self.m() + i] = self.graph.depends(output) ? workspace.tangent(output)[i * workspace.points() + p] : 0;
+      out += size;
+    }
+  });
+}
+
+void Function::vjp(Index points, const double* x, const double* weights, double* y) const {
+  Implementation& self = *implementation_;
+  self.for_chunks(points, WorkspacePool::most_points, [&](Workspace& workspace, Index first) {
+    self.load(workspace, x + first * self.n());
+    run_linearize(self.graph, self.layout, workspace, 1);
+    run_adjoints(self.graph, self.layout, workspace, self.weights_as_seed(workspace, weights + first * self.m(), 1), 1);
+    from_block(workspace.adjoint(0), workspace.points(), self.n(), y + first * self.n());
+  });
+}
+
+void Function::hvp(Index points, const double* x, const double* weights, const double* direction, double* y) const {
+  Implementation& self = *implementation_;
+  self.for_chunks(points, WorkspacePool::most_points, [&](Workspace& workspace, Index first) {
+    self.load(workspace, x + first * self.n());
+    run_linearize(self.graph, self.layout, workspace, 2);
+    run_adjoints(self.graph, self.layout, workspace, self.weights_as_seed(workspace, weights + first * self.m(), 1), 1);
+    workspace.require_all_tangents(1);
+    to_block(direction + first * self.n(), workspace.points(), self.n(), workspace.tangent(0));
+    run_tangents(self.graph, self.layout, workspace);
+    run_second_adjoints(self.graph, self.layout, workspace);
+    from_block(workspace.second_adjoint(0), workspace.points(), self.n(), y + first * self.n());
+  });
+}
+
+void Function::bounds(const Interval* x, Interval* output) const {
+  run_bounds(implementation_->graph, implementation_->layout, x, output);
+}
+
+const Structure& Function::structure() const {
+  Implementation& self = *implementation_;
+  std::call_once(self.structure_once, [&] { self.structure = find_structure(self.graph, self.layout); });
+  return self.structure;
+}
+
+Index Function::workspace_bytes(int order) const {
+  const Layout& layout = implementation_->layout;
+  const Index n = n_inputs();
+  Index doubles = layout.value_size() + layout.scratch_size();
+  if (order >= 1) doubles += layout.value_size() + layout.local_size(order >= 2 ? 2 : 1);
+  if (order >= 2) doubles += (layout.tangent_size() + layout.curvature_size()) * n + layout.diagonal_size();
+  return doubles * static_cast<Index>(sizeof(double));
+}
+
+}  // namespace fastexpr

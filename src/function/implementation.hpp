@@ -1,0 +1,36 @@
+#pragma once
+
+#include <mutex>
+#include <utility>
+
+#include "function/function.hpp"
+#include "function/workspace_pool.hpp"
+#include "passes/passes.hpp"
+
+namespace fastexpr {
+
+/// What is behind a Function; only the files of this folder see it.
+struct Function::Implementation {
+  Implementation(Graph g, Signature s) : graph(std::move(g)), signature(std::move(s)), layout(graph), pool(graph, layout) {}
+
+  Graph graph;
+  Signature signature;
+  Layout layout;
+  WorkspacePool pool;
+  std::once_flag structure_once;
+  Structure structure;
+
+  Index n() const { return graph.n_inputs(); }
+  Index m() const { return graph.n_outputs(); }
+
+  template <class Body>
+  void for_chunks(Index points, Index most, const Body& body);
+  void load(Workspace& workspace, const double* x) const;
+  void gather(const Workspace& workspace, double* value) const;
+  void jacobian_by_rows(Workspace& workspace, double* jacobian) const;
+  void gather_tangents(const Workspace& workspace, double* jacobian) const;
+  void derivatives(Workspace& workspace, const Request& part) const;
+  double* weights_as_seed(Workspace& workspace, const double* weights, Index weightings) const;
+};
+
+}  // namespace fastexpr

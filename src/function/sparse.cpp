@@ -1,0 +1,87 @@
+// Sparse derivatives at one point, compressed: columns (or rows) that never meet share a direction.
+
+#include <algorithm>
+#include <cstring>
+
+#include "function/implementation.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+// A seed block (size, 1, colours) with a one in each row, in the column of its colour.
+void seed_colors(const Coloring& coloring, double* seed) {
+  std::memset(seed, 0, coloring.colors.size() * static_cast<std::size_t>(coloring.n_colors) * sizeof(double));
+  for (std::size_t i = 0; i < coloring.colors.size(); ++i) seed[static_cast<Index>(i) * coloring.n_colors + coloring.colors[i]] = 1;
+}
+
+// entries[e] = entry(row, column) over the pattern.
+template <class Entry>
+void fill(const Pattern& pattern, double* entries, const Entry& entry) {
+  for (Index row = 0; row < pattern.rows; ++row)
+    for (Index e = pattern.starts[static_cast<std::size_t>(row)]; e < pattern.starts[static_cast<std::size_t>(row) + 1]; ++e)
+      entries[e] = entry(row, static_cast<Index>(pattern.indices[static_cast<std::size_t>(e)]));
+}
+
+}  // namespace
+
+void Function::sparse_jacobian(const double* x, double* entries) const {
+  Implementation& self = *implementation_;
+  const Structure& known = structure();
+  const WorkspacePool::Lease lease(self.pool, 0);
+  Workspace& workspace = *lease;
+  self.load(workspace, x);
+  run_linearize(self.graph, self.layout, workspace, 1);
+  const Coloring& by_rows = known.jacobian_rows;
+  const Coloring& by_columns = known.jacobian_columns;
+  if (by_rows.n_colors <= by_columns.n_colors) {
+    double* seed = workspace.seed(self.m() * by_rows.n_colors);
+    seed_colors(by_rows, seed);
+    run_adjoints(self.graph, self.layout, workspace, seed, by_rows.n_colors);
+    const double* block = workspace.adjoint(0);
+    return fill(known.jacobian, entries,
+                [&](Index row, Index column) { return block[column * by_rows.n_colors + by_rows.colors[static_cast<std::size_t>(row)]]; });
+  }
+  const Index n_colors = by_columns.n_colors;
+  workspace.require_tangents(n_colors);
+  seed_colors(by_columns, workspace.tangent(0));
+  run_tangents(self.graph, self.layout, workspace);
+  double* rows = workspace.seed(self.m() * n_colors);
+  double* next = rows;
+  for (const NodeId output : self.graph.outputs()) {
+    const Index count = self.graph.size(output) * n_colors;
+    if (self.graph.depends(output)) std::copy_n(workspace.tangent(output), count, next);
+    next += count;
+  }
+  fill(known.jacobian, entries,
+       [&](Index row, Index column) { return rows[row * n_colors + by_columns.colors[static_cast<std::size_t>(column)]]; });
+}
+
+void Function::sparse_hessian(const double* x, const double* weights, double* entries) const {
+  Implementation& self = *implementation_;
+  const Structure& known = structure();
+  const Index n = self.n();
+  const Index n_colors = known.hessian_columns.n_colors;
+  const WorkspacePool::Lease lease(self.pool, 0);
+  Workspace& workspace = *lease;
+  self.load(workspace, x);
+  if (2 * n_colors >= n) {  // a forward pass with n columns costs less than forward and back with n_colors
+    double* dense = workspace.dense_hessian(n * n);
+    Request request;
+    request.weights = weights;
+    request.hessian = dense;
+    self.derivatives(workspace, request);
+    return fill(known.hessian, entries, [&](Index row, Index column) { return dense[row * n + column]; });
+  }
+  run_linearize(self.graph, self.layout, workspace, 2);
+  run_adjoints(self.graph, self.layout, workspace, weights, 1);
+  workspace.require_all_tangents(n_colors);
+  seed_colors(known.hessian_columns, workspace.tangent(0));
+  run_tangents(self.graph, self.layout, workspace);
+  run_second_adjoints(self.graph, self.layout, workspace);
+  const double* block = workspace.second_adjoint(0);
+  fill(known.hessian, entries,
+       [&](Index row, Index column) { return block[row * n_colors + known.hessian_columns.colors[static_cast<std::size_t>(column)]]; });
+}
+
+}  // namespace fastexpr

@@ -1,0 +1,152 @@
+#include "passes/structure.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+namespace fastexpr {
+
+namespace {
+
+using Id = DependenceSets::Id;
+
+/// Collects entries in any order, with repetitions, in memory of about the result's size.
+class PatternBuilder {
+ public:
+  PatternBuilder(Index rows, Index columns) : columns_(columns), rows_(static_cast<std::size_t>(rows)), limits_(rows_.size(), 64) {}
+
+  void add(std::int32_t row, const std::vector<std::int32_t>& columns) {
+    auto& entries = rows_[static_cast<std::size_t>(row)];
+    entries.insert(entries.end(), columns.begin(), columns.end());
+    Index& limit = limits_[static_cast<std::size_t>(row)];
+    if (static_cast<Index>(entries.size()) <= limit) return;
+    sort_out(entries);
+    limit = 2 * static_cast<Index>(entries.size()) + 64;
+  }
+
+  Pattern finish() {
+    Pattern pattern{static_cast<Index>(rows_.size()), columns_, {0}, {}};
+    for (auto& entries : rows_) {
+      sort_out(entries);
+      pattern.indices.insert(pattern.indices.end(), entries.begin(), entries.end());
+      pattern.starts.push_back(pattern.n_entries());
+    }
+    return pattern;
+  }
+
+ private:
+  static void sort_out(std::vector<std::int32_t>& entries) {
+    std::sort(entries.begin(), entries.end());
+    entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+  }
+
+  Index columns_;
+  std::vector<std::vector<std::int32_t>> rows_;
+  std::vector<Index> limits_;
+};
+
+Pattern transposed(const Pattern& pattern) {
+  PatternBuilder builder(pattern.columns, pattern.rows);
+  for (Index row = 0; row < pattern.rows; ++row)
+    for (Index e = pattern.starts[static_cast<std::size_t>(row)]; e < pattern.starts[static_cast<std::size_t>(row) + 1]; ++e)
+      builder.add(pattern.indices[static_cast<std::size_t>(e)], {static_cast<std::int32_t>(row)});
+  return builder.finish();
+}
+
+Index longest_row(const Pattern& pattern) {
+  Index longest = 0;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(pattern.rows); ++row)
+    longest = std::max(longest, pattern.starts[row + 1] - pattern.starts[row]);
+  return longest;
+}
+
+// Greedy, in the given order of columns. `by_column` is the transpose of `pattern`.
+Coloring color_columns(const Pattern& pattern, const Pattern& by_column) {
+  const auto n = static_cast<std::size_t>(pattern.columns);
+  Coloring coloring{std::vector<std::int32_t>(n, 0), pattern.columns};
+  if (longest_row(pattern) == pattern.columns) {  // no two columns can share a colour
+    std::iota(coloring.colors.begin(), coloring.colors.end(), 0);
+    return coloring;
+  }
+  std::vector<std::int32_t> taken_by(n + 1, -1);
+  std::fill(coloring.colors.begin(), coloring.colors.end(), -1);
+  coloring.n_colors = 0;
+  for (std::size_t column = 0; column < n; ++column) {
+    for (Index e = by_column.starts[column]; e < by_column.starts[column + 1]; ++e) {
+      const auto row = static_cast<std::size_t>(by_column.indices[static_cast<std::size_t>(e)]);
+      for (Index other = pattern.starts[row]; other < pattern.starts[row + 1]; ++other) {
+        const std::int32_t color = coloring.colors[static_cast<std::size_t>(pattern.indices[static_cast<std::size_t>(other)])];
+        if (color >= 0) taken_by[static_cast<std::size_t>(color)] = static_cast<std::int32_t>(column);
+      }
+    }
+    std::int32_t color = 0;
+    while (taken_by[static_cast<std::size_t>(color)] == static_cast<std::int32_t>(column)) ++color;
+    coloring.colors[column] = color;
+    coloring.n_colors = std::max(coloring.n_colors, static_cast<Index>(color) + 1);
+  }
+  return coloring;
+}
+
+/// Dependence of every unit on x, node by node, and the pairs that curvature couples.
+class Dependences {
+ public:
+  Dependences(const Graph& graph, const Layout& layout) : graph_(graph), layout_(layout) {
+    ids_.assign(static_cast<std::size_t>(layout.value_size()), DependenceSets::empty);
+    for (Index i = 0; i < graph.n_inputs(); ++i) ids_[static_cast<std::size_t>(i)] = sets_.single(static_cast<std::int32_t>(i));
+    std::vector<const Id*> inputs;
+    CoupledSets coupled;
+    for (const NodeId id : layout.active()) {
+      const Node& node = graph.node(id);
+      inputs.clear();
+      for (const NodeId input : node.inputs) inputs.push_back(of(input));
+      node.op->dependence(sets_, inputs.data(), of(id));
+      if (!graph.is_curved(id)) continue;
+      node.op->couple(sets_, inputs.data(), coupled);
+      for (const auto& [a, b] : coupled) pairs_.insert(std::minmax(a, b));
+      coupled.clear();
+    }
+  }
+
+  Pattern jacobian() {
+    PatternBuilder builder(graph_.n_outputs(), graph_.n_inputs());
+    std::int32_t row = 0;
+    for (const NodeId output : graph_.outputs())
+      for (Index i = 0; i < graph_.size(output); ++i) builder.add(row++, sets_.members(of(output)[i]));
+    return builder.finish();
+  }
+
+  Pattern hessian() {
+    PatternBuilder builder(graph_.n_inputs(), graph_.n_inputs());
+    for (const auto& [a, b] : pairs_) {
+      for (const std::int32_t i : sets_.members(a)) builder.add(i, sets_.members(b));
+      if (a != b)
+        for (const std::int32_t i : sets_.members(b)) builder.add(i, sets_.members(a));
+    }
+    return builder.finish();
+  }
+
+ private:
+  Id* of(NodeId id) { return ids_.data() + layout_.value_offset(id); }
+
+  const Graph& graph_;
+  const Layout& layout_;
+  DependenceSets sets_;
+  std::vector<Id> ids_;
+  std::set<std::pair<Id, Id>> pairs_;
+};
+
+}  // namespace
+
+Structure find_structure(const Graph& graph, const Layout& layout) {
+  Dependences dependences(graph, layout);
+  Structure structure;
+  structure.jacobian = dependences.jacobian();
+  structure.hessian = dependences.hessian();
+  const Pattern by_column = transposed(structure.jacobian);
+  structure.jacobian_columns = color_columns(structure.jacobian, by_column);
+  structure.jacobian_rows = color_columns(by_column, structure.jacobian);
+  structure.hessian_columns = color_columns(structure.hessian, structure.hessian);
+  return structure;
+}
+
+}  // namespace fastexpr

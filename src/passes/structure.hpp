@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include "passes/layout.hpp"
+
+namespace fastexpr {
+
+/// Positions of the entries that can be nonzero, row by row, columns ascending (CSR).
+struct Pattern {
+  Index rows = 0;
+  Index columns = 0;
+  std::vector<Index> starts;           // rows + 1
+  std::vector<std::int32_t> indices;   // column of each entry
+
+  Index n_entries() const { return static_cast<Index>(indices.size()); }
+};
+
+/// A colour for every column (or row) such that two of one colour never meet in a row (column): one pass with the sum of their
+/// directions tells them apart (Curtis, Powell and Reid 1974).
+struct Coloring {
+  std::vector<std::int32_t> colors;
+  Index n_colors = 0;
+};
+
+/// What is known of the derivatives before any number is: found once per function, from how units depend on x.
+struct Structure {
+  Pattern jacobian;           // (m, n)
+  Pattern hessian;            // (n, n), symmetric, of any combination of the outputs
+  Coloring jacobian_columns;
+  Coloring jacobian_rows;
+  Coloring hessian_columns;
+};
+
+Structure find_structure(const Graph& graph, const Layout& layout);
+
+}  // namespace fastexpr
