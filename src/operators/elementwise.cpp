@@ -1,10 +1,10 @@
 #include "operators/elementwise.hpp"
 
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "linalg/products.hpp"
+#include "operators/interval.hpp"
 
 namespace fastexpr {
 
@@ -52,7 +52,7 @@ void Elementwise::curvature(const Point& at, const double* output_adjoint, const
 }
 
 void Elementwise::bounds(const Interval* const* inputs, Interval* output) const {
-  for (Index i = 0; i < size(); ++i) output[i] = widened(image(inputs[0][i]));
+  for (Index i = 0; i < size(); ++i) output[i] = interval::widened(image(inputs[0][i]));
 }
 
 Interval Elementwise::increasing_image(Interval u) const {
@@ -60,6 +60,20 @@ Interval Elementwise::increasing_image(Interval u) const {
   apply(&u.lower, &v.lower, 1);
   apply(&u.upper, &v.upper, 1);
   return v;
+}
+
+Interval Elementwise::image_with_turns(Interval u, std::initializer_list<double> turning_points) const {
+  return interval::extremes(u, turning_points, [this](double argument) {
+    double result = 0;
+    apply(&argument, &result, 1);
+    return result;
+  });
+}
+
+double Elementwise::finite_number(const OperatorSpec& spec, const std::string& attribute) {
+  const double number = spec.attributes.number(attribute);
+  if (!std::isfinite(number)) refuse(spec, "attribute '" + attribute + "': got " + std::to_string(number) + ", expected a finite number");
+  return number;
 }
 
 void Elementwise::dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
@@ -71,17 +85,6 @@ void Elementwise::couple(DependenceSets& sets, const DependenceSets::Id* const* 
   (void)sets;
   for (Index i = 0; i < size(); ++i)
     if (i == 0 || inputs[0][i] != inputs[0][i - 1]) coupled.emplace_back(inputs[0][i], inputs[0][i]);
-}
-
-Interval widened(Interval interval) {
-  constexpr double relative = 8 * std::numeric_limits<double>::epsilon();
-  constexpr double smallest = std::numeric_limits<double>::denorm_min();
-  const double infinity = std::numeric_limits<double>::infinity();
-  if (std::isnan(interval.lower)) interval.lower = -infinity;
-  if (std::isnan(interval.upper)) interval.upper = infinity;
-  if (interval.lower != 0 && std::isfinite(interval.lower)) interval.lower -= std::abs(interval.lower) * relative + smallest;
-  if (interval.upper != 0 && std::isfinite(interval.upper)) interval.upper += std::abs(interval.upper) * relative + smallest;
-  return interval;
 }
 
 }  // namespace fastexpr

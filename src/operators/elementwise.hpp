@@ -1,5 +1,8 @@
 #pragma once
 
+#include <initializer_list>
+#include <string>
+
 #include "graph/operator.hpp"
 
 namespace fastexpr {
@@ -37,12 +40,14 @@ class Elementwise : public Operator {
 
   /// The image of an increasing function: s at both ends.
   Interval increasing_image(Interval u) const;
+  /// The image of a function that rises and falls: s at both ends and at the turning points inside.
+  Interval image_with_turns(Interval u, std::initializer_list<double> turning_points) const;
+
+  /// An attribute that must be a finite number.
+  static double finite_number(const OperatorSpec& spec, const std::string& attribute);
 
  private:
   Index units(const Point& at) const { return size() * at.points; }
 };
-
-/// An interval a few units in the last place wider, so that rounding cannot leave it.
-Interval widened(Interval interval);
 
 }  // namespace fastexpr

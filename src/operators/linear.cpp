@@ -9,7 +9,7 @@
 
 #include "graph/errors.hpp"
 #include "linalg/products.hpp"
-#include "operators/elementwise.hpp"
+#include "operators/interval.hpp"
 #include "operators/operators.hpp"
 
 namespace fastexpr {
@@ -108,7 +108,7 @@ class Linear final : public Operator {
     }
     const double rounding = magnitude * static_cast<double>(k_ + 2) * std::numeric_limits<double>::epsilon();
     if (std::isfinite(rounding)) sum = {sum.lower - rounding, sum.upper + rounding};
-    return widened(sum);
+    return interval::widened(sum);
   }
 
   // A zero weight cuts the dependence; runs of equal sets (dense layers) count once.

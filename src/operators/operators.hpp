@@ -6,8 +6,41 @@
 
 namespace fastexpr {
 
+OperatorPointer make_abs(OperatorSpec spec);
+OperatorPointer make_add(OperatorSpec spec);
+OperatorPointer make_clip(OperatorSpec spec);
+OperatorPointer make_concat(OperatorSpec spec);
 OperatorPointer make_constant(OperatorSpec spec);
+OperatorPointer make_cos(OperatorSpec spec);
+OperatorPointer make_div(OperatorSpec spec);
+OperatorPointer make_elu(OperatorSpec spec);
+OperatorPointer make_erf(OperatorSpec spec);
+OperatorPointer make_exp(OperatorSpec spec);
+OperatorPointer make_gelu(OperatorSpec spec);
+OperatorPointer make_gelu_tanh(OperatorSpec spec);
+OperatorPointer make_hard_sigmoid(OperatorSpec spec);
+OperatorPointer make_hard_swish(OperatorSpec spec);
+OperatorPointer make_leaky_relu(OperatorSpec spec);
 OperatorPointer make_linear(OperatorSpec spec);
+OperatorPointer make_log(OperatorSpec spec);
+OperatorPointer make_log_softmax(OperatorSpec spec);
+OperatorPointer make_mul(OperatorSpec spec);
+OperatorPointer make_neg(OperatorSpec spec);
+OperatorPointer make_pow(OperatorSpec spec);
+OperatorPointer make_reduce_mean(OperatorSpec spec);
+OperatorPointer make_reduce_sum(OperatorSpec spec);
+OperatorPointer make_relu(OperatorSpec spec);
+OperatorPointer make_reshape(OperatorSpec spec);
+OperatorPointer make_select(OperatorSpec spec);
+OperatorPointer make_selu(OperatorSpec spec);
+OperatorPointer make_sigmoid(OperatorSpec spec);
+OperatorPointer make_sin(OperatorSpec spec);
+OperatorPointer make_softmax(OperatorSpec spec);
+OperatorPointer make_softplus(OperatorSpec spec);
+OperatorPointer make_softsign(OperatorSpec spec);
+OperatorPointer make_sqrt(OperatorSpec spec);
+OperatorPointer make_sub(OperatorSpec spec);
+OperatorPointer make_swish(OperatorSpec spec);
 OperatorPointer make_tanh(OperatorSpec spec);
 
 }  // namespace fastexpr

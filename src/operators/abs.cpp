@@ -1,0 +1,36 @@
+// v = |u|    s' = sign(u), 0 at the kink u = 0
+
+#include <cmath>
+
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Abs final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+  std::vector<double> kinks() const override { return {0.0}; }
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::abs(u[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double*, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = u[i] > 0 ? 1.0 : (u[i] < 0 ? -1.0 : 0.0);
+  }
+
+  bool has_second_derivative() const override { return false; }
+
+  Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }
+};
+
+}  // namespace
+
+OperatorPointer make_abs(OperatorSpec spec) { return std::make_shared<Abs>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,181 @@
+#include "operators/broadcast.hpp"
+
+#include "operators/interval.hpp"
+#include "operators/rows.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+Shape joint_shape(const OperatorSpec& spec) {
+  return spec.input_shapes.size() == 2 ? broadcast(spec.input_shapes[0], spec.input_shapes[1]) : Shape{};
+}
+
+/// For every unit of the output, the unit of an input of this shape that it reads; empty where that is itself.
+std::vector<Index> unit_map(const Shape& input, const Shape& output) {
+  if (size_of(input) == size_of(output)) return {};
+  std::vector<Index> map(static_cast<std::size_t>(size_of(output)));
+  Shape position(output.size(), 0);
+  const std::size_t missing = output.size() - input.size();
+  for (Index& unit : map) {
+    unit = 0;
+    for (std::size_t d = missing; d < output.size(); ++d)
+      unit = unit * input[d - missing] + (input[d - missing] == 1 ? 0 : position[d]);
+    for (std::size_t d = output.size(); d-- > 0 && ++position[d] == output[d];) position[d] = 0;
+  }
+  return map;
+}
+
+}  // namespace
+
+Broadcast::Broadcast(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
+  expect_inputs(spec, 2);
+  for (std::size_t k = 0; k < 2; ++k) maps_[k] = unit_map(spec.input_shapes[k], shape());
+}
+
+Broadcast::Pair Broadcast::spread(const double* const* inputs, double* scratch, Index points) const {
+  const double* seen[2] = {inputs[0], inputs[1]};
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (!is_mapped(k)) continue;
+    for (Index i = 0; i < size(); ++i) rows::copy(inputs[k] + unit_of(k, i) * points, scratch + i * points, points);
+    seen[k] = scratch;
+    scratch += size() * points;
+  }
+  return {seen[0], seen[1]};
+}
+
+void Broadcast::value(const double* const* inputs, double* output, Index points, double* scratch) const {
+  const Pair pair = spread(inputs, scratch, points);
+  apply(pair.a, pair.b, output, size() * points);
+}
+
+void Broadcast::bounds(const Interval* const* inputs, Interval* output) const {
+  for (Index i = 0; i < size(); ++i)
+    output[i] = interval::widened(image(inputs[0][unit_of(0, i)], inputs[1][unit_of(1, i)]));
+}
+
+void Broadcast::dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
+  for (Index i = 0; i < size(); ++i) output[i] = sets.unite(inputs[0][unit_of(0, i)], inputs[1][unit_of(1, i)]);
+}
+
+template <class Factor>
+void Broadcast::combine(Factor factor, const double* A, const double* B, double* out, Index points, Index columns) const {
+  if (A == nullptr && B == nullptr) return rows::fill_zero(out, size() * points * columns);
+  for (Index i = 0; i < size(); ++i) {
+    for (Index p = 0; p < points; ++p) {
+      const Index row = i * points + p;
+      const Index row_a = unit_of(0, i) * points + p;
+      const Index row_b = unit_of(1, i) * points + p;
+      double* to = out + row * columns;
+      if (B == nullptr) {
+        rows::scale(factor(0, row), A + row_a * columns, to, columns);
+      } else if (A == nullptr) {
+        rows::scale(factor(1, row), B + row_b * columns, to, columns);
+      } else {
+        rows::combine(factor(0, row), A + row_a * columns, factor(1, row), B + row_b * columns, to, columns);
+      }
+    }
+  }
+}
+
+template <class Factor>
+void Broadcast::add_rows(Factor factor, std::size_t l, const double* from, std::size_t k, double* to, Index points,
+                         Index columns) const {
+  for (Index i = 0; i < size(); ++i) {
+    const double* from_unit = from + unit_of(l, i) * points * columns;
+    double* to_unit = to + unit_of(k, i) * points * columns;
+    for (Index p = 0; p < points; ++p)
+      rows::add_scaled(factor(i * points + p), from_unit + p * columns, to_unit + p * columns, columns);
+  }
+}
+
+void LinearBroadcast::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {
+  combine([&](int k, Index) { return k == 0 ? 1.0 : sign_; }, tangents[0], tangents[1], output_tangent, at.points, columns);
+}
+
+void LinearBroadcast::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
+  for (std::size_t k = 0; k < 2; ++k) {
+    const double factor = k == 0 ? 1.0 : sign_;
+    if (adjoints[k] != nullptr)
+      add_rows([&](Index) { return factor; }, 2, output_adjoint, k, adjoints[k], at.points, columns);
+  }
+}
+
+Index CurvedBroadcast::local_size(int order) const {
+  const Index n_second = Index{second_.aa} + Index{second_.ab} + Index{second_.bb};
+  return (order == 2 ? 2 + n_second : 2) * size();
+}
+
+CurvedBroadcast::Partials CurvedBroadcast::partials(double* local, Index points, int order) const {
+  const Index count = size() * points;
+  double* next = local + 2 * count;
+  const auto take = [&](bool is_wanted) {
+    double* taken = is_wanted ? next : nullptr;
+    next += is_wanted ? count : 0;
+    return taken;
+  };
+  Partials all{local, local + count, nullptr, nullptr, nullptr};
+  all.aa = take(order == 2 && second_.aa);
+  all.ab = take(order == 2 && second_.ab);
+  all.bb = take(order == 2 && second_.bb);
+  return all;
+}
+
+void CurvedBroadcast::linearize(const Point& at, int order, double* local) const {
+  const Pair pair = spread(at.inputs, at.scratch, at.points);
+  derivatives(pair.a, pair.b, at.output, partials(local, at.points, order), size() * at.points);
+}
+
+void CurvedBroadcast::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {
+  const double* first[2] = {at.local, at.local + size() * at.points};
+  combine([&](int k, Index row) { return first[k][row]; }, tangents[0], tangents[1], output_tangent, at.points, columns);
+}
+
+void CurvedBroadcast::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
+  for (std::size_t k = 0; k < 2; ++k) {
+    const double* first = at.local + static_cast<Index>(k) * size() * at.points;
+    if (adjoints[k] != nullptr)
+      add_rows([&](Index row) { return first[row]; }, 2, output_adjoint, k, adjoints[k], at.points, columns);
+  }
+}
+
+bool CurvedBroadcast::is_curved(const std::vector<bool>& depends) const {
+  return (second_.aa && depends[0]) || (second_.ab && depends[0] && depends[1]) || (second_.bb && depends[1]);
+}
+
+void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, const double* const* tangents,
+                                double* const* S, Index columns) const {
+  const Partials second = partials(const_cast<double*>(at.local), at.points, 2);  // only read below
+  const double* rows_of[2][2] = {{second.aa, second.ab}, {second.ab, second.bb}};
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (S[k] == nullptr) continue;
+    // An adjoint of zero means that nothing depends on this unit: it stays out even where phi'' is infinite.
+    const auto factor = [&](std::size_t l, Index row) {
+      return output_adjoint[row] == 0 ? 0.0 : output_adjoint[row] * rows_of[k][l][row];
+    };
+    const double* T[2] = {rows_of[k][0] ? tangents[0] : nullptr, rows_of[k][1] ? tangents[1] : nullptr};
+    if (!is_mapped(k)) {
+      combine(factor, T[0], T[1], S[k], at.points, columns);
+      continue;
+    }
+    rows::fill_zero(S[k], input_size(k) * at.points * columns);
+    for (std::size_t l = 0; l < 2; ++l)
+      if (T[l] != nullptr) add_rows([&](Index row) { return factor(l, row); }, l, T[l], k, S[k], at.points, columns);
+  }
+}
+
+void CurvedBroadcast::couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const {
+  (void)sets;
+  std::pair<DependenceSets::Id, DependenceSets::Id> previous{-1, -1};
+  for (Index i = 0; i < size(); ++i) {
+    const DependenceSets::Id a = inputs[0][unit_of(0, i)];
+    const DependenceSets::Id b = inputs[1][unit_of(1, i)];
+    if (previous == std::pair{a, b}) continue;  // most units of a layer share their sets
+    previous = {a, b};
+    if (second_.aa && a != DependenceSets::empty) coupled.emplace_back(a, a);
+    if (second_.ab && a != DependenceSets::empty && b != DependenceSets::empty) coupled.emplace_back(a, b);
+    if (second_.bb && b != DependenceSets::empty) coupled.emplace_back(b, b);
+  }
+}
+
+}  // namespace fastexpr

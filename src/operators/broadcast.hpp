@@ -1,0 +1,101 @@
+#pragma once
+
+#include "graph/operator.hpp"
+
+namespace fastexpr {
+
+/// v = phi(a, b) unit by unit, with NumPy broadcasting between the shapes of a and b. Unit i of the output reads unit
+/// unit_of(0, i) of a and unit_of(1, i) of b.
+class Broadcast : public Operator {
+ public:
+  Index scratch_size() const override { return (is_mapped(0) ? size() : 0) + (is_mapped(1) ? size() : 0); }
+  void value(const double* const* inputs, double* output, Index points, double* scratch) const final;
+  void bounds(const Interval* const* inputs, Interval* output) const final;
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const final;
+
+ protected:
+  explicit Broadcast(const OperatorSpec& spec);
+
+  /// v = phi(a, b).
+  virtual void apply(const double* a, const double* b, double* v, Index count) const = 0;
+  /// phi over a box. The caller widens it for rounding.
+  virtual Interval image(Interval a, Interval b) const = 0;
+
+  bool is_mapped(std::size_t k) const { return !maps_[k].empty(); }
+  Index unit_of(std::size_t k, Index i) const { return is_mapped(k) ? maps_[k][static_cast<std::size_t>(i)] : i; }
+
+  /// a and b as the output's units see them, (size, points) each: the inputs themselves, or gathered into scratch.
+  struct Pair {
+    const double* a;
+    const double* b;
+  };
+  Pair spread(const double* const* inputs, double* scratch, Index points) const;
+
+  /// out = factor(0, row) A + factor(1, row) B in the output's rows; a null A or B is zero.
+  template <class Factor>
+  void combine(Factor factor, const double* A, const double* B, double* out, Index points, Index columns) const;
+
+  /// to += factor(row) from, where `to` has the rows of input k and `from` those of input l (2: of the output).
+  template <class Factor>
+  void add_rows(Factor factor, std::size_t l, const double* from, std::size_t k, double* to, Index points, Index columns) const;
+
+ private:
+  std::vector<Index> maps_[3];  // empty where the units are the output's own; number 2 stands for the output
+};
+
+/// v = a + sign b: the derivatives are known without looking at a and b.
+class LinearBroadcast : public Broadcast {
+ public:
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
+
+ protected:
+  LinearBroadcast(const OperatorSpec& spec, double sign) : Broadcast(spec), sign_(sign) {}
+
+  double sign() const { return sign_; }
+
+ private:
+  double sign_;
+};
+
+/// phi with partial derivatives that change from point to point. They are computed once per point:
+///   local      [phi_a, phi_b | those of phi_aa, phi_ab, phi_bb that are not zero everywhere], each (size, points)
+///   tangent    phi_a A + phi_b B
+///   curvature  S_a = adjoint (phi_aa A + phi_ab B),  S_b = adjoint (phi_ab A + phi_bb B)
+/// What belongs to an input that does not depend on x may be NaN (log of a negative base): it is never read.
+class CurvedBroadcast : public Broadcast {
+ public:
+  Index local_size(int order) const final;
+  void linearize(const Point& at, int order, double* local) const final;
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
+  bool is_curved(const std::vector<bool>& depends) const final;
+  void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                 Index columns) const final;
+  void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const final;
+
+ protected:
+  /// Which second derivatives are not zero everywhere.
+  struct Second {
+    bool aa, ab, bb;
+  };
+  /// Where to put the derivatives, each of `count` numbers. The second ones are null where they are zero or not wanted.
+  struct Partials {
+    double* a;
+    double* b;
+    double* aa;
+    double* ab;
+    double* bb;
+  };
+
+  CurvedBroadcast(const OperatorSpec& spec, Second second) : Broadcast(spec), second_(second) {}
+
+  virtual void derivatives(const double* a, const double* b, const double* v, const Partials& partials, Index count) const = 0;
+
+ private:
+  Partials partials(double* local, Index points, int order) const;
+
+  Second second_;
+};
+
+}  // namespace fastexpr

@@ -1,0 +1,36 @@
+// Div: v = a / b, NumPy broadcasting.   v_a = 1 / b   v_b = -v / b   v_ab = -1 / b^2   v_bb = 2 v / b^2
+// At b = 0: infinite or NaN, as IEEE arithmetic has it.
+
+#include "operators/broadcast.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Div final : public CurvedBroadcast {
+ public:
+  explicit Div(const OperatorSpec& spec) : CurvedBroadcast(spec, {.aa = false, .ab = true, .bb = true}) {}
+
+ private:
+  void apply(const double* a, const double* b, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = a[i] / b[i];
+  }
+
+  void derivatives(const double*, const double* b, const double* v, const Partials& partials, Index count) const override {
+    for (Index i = 0; i < count; ++i) partials.a[i] = 1.0 / b[i];
+    for (Index i = 0; i < count; ++i) partials.b[i] = -v[i] / b[i];
+    if (partials.ab == nullptr) return;
+    for (Index i = 0; i < count; ++i) partials.ab[i] = -partials.a[i] / b[i];
+    for (Index i = 0; i < count; ++i) partials.bb[i] = -2.0 * partials.b[i] / b[i];
+  }
+
+  Interval image(Interval a, Interval b) const override { return interval::divide(a, b); }
+};
+
+}  // namespace
+
+OperatorPointer make_div(OperatorSpec spec) { return std::make_shared<Div>(spec); }
+
+}  // namespace fastexpr

@@ -1,0 +1,50 @@
+// Elu:  v = u for u > 0, otherwise alpha (exp(u) - 1)    Selu: gamma times that
+//   s' = gamma, or gamma alpha exp(u)    s'' = 0, or gamma alpha exp(u)
+// At u = 0 the derivatives are those from the left; the first jumps there unless alpha = 1.
+
+#include "linalg/vector_math.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Elu final : public Elementwise {
+ public:
+  Elu(const OperatorSpec& spec, double gamma) : Elementwise(spec), alpha_(finite_number(spec, "alpha")), gamma_(gamma) {}
+
+  std::vector<double> kinks() const override { return alpha_ == 1.0 ? std::vector<double>{} : std::vector<double>{0.0}; }
+
+  static OperatorPointer make_selu(const OperatorSpec& spec) {
+    return std::make_shared<Elu>(spec, finite_number(spec, "gamma"));
+  }
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = u[i] > 0 ? 0.0 : u[i];
+    vector_math::expm1(v, v, count);
+    for (Index i = 0; i < count; ++i) v[i] = gamma_ * (u[i] > 0 ? u[i] : alpha_ * v[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = u[i] > 0 ? 0.0 : u[i];
+    vector_math::exp(first, first, count);
+    for (Index i = 0; i < count; ++i) first[i] = gamma_ * (u[i] > 0 ? 1.0 : alpha_ * first[i]);
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = u[i] > 0 ? 0.0 : first[i];
+  }
+
+  Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }  // falls below 0 where alpha < 0
+
+  double alpha_;
+  double gamma_;
+};
+
+}  // namespace
+
+OperatorPointer make_elu(OperatorSpec spec) { return std::make_shared<Elu>(spec, 1.0); }
+
+OperatorPointer make_selu(OperatorSpec spec) { return Elu::make_selu(spec); }
+
+}  // namespace fastexpr

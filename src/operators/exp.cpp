@@ -1,0 +1,32 @@
+// v = exp(u)    s' = s'' = v
+
+#include <algorithm>
+
+#include "linalg/vector_math.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Exp final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override { vector_math::exp(u, v, count); }
+
+  void derivatives(const double*, const double* v, double* first, double* second, Index count) const override {
+    std::copy(v, v + count, first);
+    if (second != nullptr) std::copy(v, v + count, second);
+  }
+
+  Interval image(Interval u) const override { return increasing_image(u); }
+};
+
+}  // namespace
+
+OperatorPointer make_exp(OperatorSpec spec) { return std::make_shared<Exp>(std::move(spec)); }
+
+}  // namespace fastexpr

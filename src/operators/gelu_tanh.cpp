@@ -1,0 +1,55 @@
+// v = u (1 + tanh(q / 2)) / 2 = u s(q), s the sigmoid, q = 2 sqrt(2 / pi) (u + 0.044715 u^3): the tanh form of Gelu
+//   s' = t (1 - t) with t = s(-|q|);  v' = s + u s' q';  v'' = s' (2 q' + u (q'' + (1 - 2 s) q'^2))
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "linalg/vector_math.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class GeluTanh final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = u[i] * (linear + cubic * u[i] * u[i]);
+    vector_math::sigmoid(v, v, count);
+    for (Index i = 0; i < count; ++i) v[i] = v[i] == 0 ? 0.0 : u[i] * v[i];  // 0 at -inf
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = -std::abs(u[i] * (linear + cubic * u[i] * u[i]));
+    vector_math::sigmoid(first, first, count);
+    for (Index i = 0; i < count; ++i) {
+      const double x = std::clamp(u[i], -far, far);  // no inf * 0 below
+      const double tail = first[i];
+      const double s = x > 0 ? 1.0 - tail : tail;
+      const double slope = tail * (1.0 - tail);
+      const double dq = linear + 3.0 * cubic * x * x;
+      first[i] = s + x * slope * dq;
+      if (second == nullptr) continue;
+      const double one_minus_2s = x > 0 ? 2.0 * tail - 1.0 : 1.0 - 2.0 * tail;
+      second[i] = slope * (2.0 * dq + x * (6.0 * cubic * x + one_minus_2s * dq * dq));
+    }
+  }
+
+  Interval image(Interval u) const override { return image_with_turns(u, {lowest_at}); }
+
+  static constexpr double linear = 2.0 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+  static constexpr double cubic = 0.044715 * linear;
+  static constexpr double far = 50.0;  // t is 0
+  static constexpr double lowest_at = -0.75246142207;
+};
+
+}  // namespace
+
+OperatorPointer make_gelu_tanh(OperatorSpec spec) { return std::make_shared<GeluTanh>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,27 @@
+#include "operators/grouped.hpp"
+
+namespace fastexpr {
+
+Grouped::Groups Grouped::checked_groups(const OperatorSpec& spec) {
+  expect_inputs(spec, 1);
+  const Shape& shape = spec.input_shapes[0];
+  const auto rank = static_cast<Index>(shape.size());
+  const Index axis = spec.attributes.integer("axis");
+  const Index n_axes = spec.attributes.integer("n_axes");
+  if (axis < 0 || axis >= rank || n_axes < 1 || n_axes > rank - axis)
+    refuse(spec, "axes are out of range: got axis " + std::to_string(axis) + " and n_axes " + std::to_string(n_axes) +
+                     " for an input of shape " + to_string(shape) + ", expected 0 <= axis < axis + n_axes <= " +
+                     std::to_string(rank) + ". Count a negative axis from the front first.");
+  const auto first = shape.begin() + axis;
+  const auto last = first + n_axes;
+  return {size_of(Shape(shape.begin(), first)), size_of(Shape(first, last)), size_of(Shape(last, shape.end()))};
+}
+
+DependenceSets::Id Grouped::lane_dependence(DependenceSets& sets, const DependenceSets::Id* input, Index lane) const {
+  DependenceSets::Id joined = DependenceSets::empty;
+  const Index first = first_of(lane);
+  for (Index m = 0; m < members(); ++m) joined = sets.unite(joined, input[first + m * groups_.inner]);
+  return joined;
+}
+
+}  // namespace fastexpr

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+
+#include "graph/operator.hpp"
+
+// Interval arithmetic that rounds outward, so that a result encloses what is computed as well as what is meant.
+// Ends may be infinite; no result is NaN.
+
+namespace fastexpr::interval {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr Interval whole_line{-infinity, infinity};
+
+/// Both ends moved outward by some units in the last place (8 cover a vector_math function and a few roundings), so that
+/// rounding cannot leave the interval. A zero end stays: it is exact, or the underflow of a function of one sign.
+inline Interval widened(Interval u, int ulps = 8) {
+  using limits = std::numeric_limits<double>;
+  const double relative = ulps * limits::epsilon();
+  if (std::isnan(u.lower)) u.lower = -infinity;
+  if (std::isnan(u.upper)) u.upper = infinity;
+  if (u.lower == infinity) u.lower = limits::max();  // overflow: the number itself is finite
+  if (u.upper == -infinity) u.upper = limits::lowest();
+  if (u.lower != 0) u.lower -= std::abs(u.lower) * relative + limits::denorm_min();
+  if (u.upper != 0) u.upper += std::abs(u.upper) * relative + limits::denorm_min();
+  return u;
+}
+
+/// Widened, then cut to a range that no value leaves.
+inline Interval widened_within(Interval u, double lower, double upper, int ulps = 8) {
+  const Interval wide = widened(u, ulps);
+  return {std::max(wide.lower, lower), std::min(wide.upper, upper)};
+}
+
+inline bool contains(Interval u, double number) { return u.lower <= number && number <= u.upper; }
+
+inline Interval negative(Interval u) { return {-u.upper, -u.lower}; }
+
+inline Interval add(Interval a, Interval b) { return widened({a.lower + b.lower, a.upper + b.upper}, 1); }
+
+Interval multiply(Interval a, Interval b);
+
+/// The whole line where b contains 0.
+Interval divide(Interval a, Interval b);
+
+/// Smallest and largest value of a function over an interval: at its ends or at a turning point inside. Not widened.
+template <class Function>
+Interval extremes(Interval u, std::initializer_list<double> turning_points, Function function) {
+  const double at_lower = function(u.lower);
+  const double at_upper = function(u.upper);
+  Interval v{std::min(at_lower, at_upper), std::max(at_lower, at_upper)};
+  for (const double point : turning_points) {
+    if (!contains(u, point)) continue;
+    v.lower = std::min(v.lower, function(point));
+    v.upper = std::max(v.upper, function(point));
+  }
+  return v;
+}
+
+}  // namespace fastexpr::interval

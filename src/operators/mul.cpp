@@ -1,0 +1,35 @@
+// Mul: v = a b, NumPy broadcasting.   v_a = b   v_b = a   v_ab = 1
+
+#include <algorithm>
+
+#include "operators/broadcast.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Mul final : public CurvedBroadcast {
+ public:
+  explicit Mul(const OperatorSpec& spec) : CurvedBroadcast(spec, {.aa = false, .ab = true, .bb = false}) {}
+
+ private:
+  void apply(const double* a, const double* b, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = a[i] * b[i];
+  }
+
+  void derivatives(const double* a, const double* b, const double*, const Partials& partials, Index count) const override {
+    std::copy(b, b + count, partials.a);
+    std::copy(a, a + count, partials.b);
+    if (partials.ab != nullptr) std::fill(partials.ab, partials.ab + count, 1.0);
+  }
+
+  Interval image(Interval a, Interval b) const override { return interval::multiply(a, b); }
+};
+
+}  // namespace
+
+OperatorPointer make_mul(OperatorSpec spec) { return std::make_shared<Mul>(spec); }
+
+}  // namespace fastexpr

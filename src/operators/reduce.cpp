@@ -1,0 +1,81 @@
+// ReduceSum: v = sum of u over the dimensions [axis, axis + n_axes); ReduceMean: that divided by their number of elements.
+//   u (outer, members, inner) -> v (outer, inner);  attributes: axis, n_axes, keepdims (1: the reduced dimensions stay, as 1)
+
+#include "operators/grouped.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+#include "operators/rows.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Reduce : public Grouped {
+ public:
+  Reduce(const OperatorSpec& spec, bool is_mean)
+      : Grouped(spec, reduced_shape(spec)), factor_(is_mean ? 1.0 / static_cast<double>(members()) : 1.0) {}
+
+  void value(const double* const* inputs, double* output, Index points, double*) const override {
+    reduce(inputs[0], output, points);
+  }
+
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
+    if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);
+    reduce(tangents[0], output_tangent, at.points * columns);
+  }
+
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
+    if (adjoints[0] == nullptr) return;
+    const Index length = groups().inner * at.points * columns;
+    for (Index o = 0; o < groups().outer; ++o)
+      for (Index m = 0; m < members(); ++m)
+        rows::add_scaled(factor_, output_adjoint + o * length, adjoints[0] + (o * members() + m) * length, length);
+  }
+
+  void bounds(const Interval* const* inputs, Interval* output) const override {
+    for (Index lane = 0; lane < n_lanes(); ++lane) {
+      Interval sum{0, 0};
+      const Interval* first = inputs[0] + first_of(lane);
+      for (Index m = 0; m < members(); ++m) sum = interval::add(sum, first[m * groups().inner]);
+      output[lane] = factor_ == 1.0 ? sum : interval::widened({sum.lower * factor_, sum.upper * factor_}, 2);
+    }
+  }
+
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    for (Index lane = 0; lane < n_lanes(); ++lane) output[lane] = lane_dependence(sets, inputs[0], lane);
+  }
+
+ private:
+  void reduce(const double* from, double* to, Index width) const {
+    const Index length = groups().inner * width;
+    for (Index o = 0; o < groups().outer; ++o, to += length) {
+      rows::fill_zero(to, length);
+      for (Index m = 0; m < members(); ++m, from += length) rows::add(from, to, length);
+      if (factor_ != 1.0) rows::scale(factor_, to, to, length);
+    }
+  }
+
+  static Shape reduced_shape(const OperatorSpec& spec) {
+    if (checked_groups(spec).members == 0) refuse(spec, "got nothing to reduce, expected at least one element.");
+    const Index keepdims = spec.attributes.integer("keepdims");
+    if (keepdims != 0 && keepdims != 1) refuse(spec, "keepdims: got " + std::to_string(keepdims) + ", expected 0 or 1.");
+    Shape shape = spec.input_shapes[0];
+    const auto first = shape.begin() + spec.attributes.integer("axis");
+    const auto last = first + spec.attributes.integer("n_axes");
+    if (keepdims == 1)
+      std::fill(first, last, Index{1});
+    else
+      shape.erase(first, last);
+    return shape;
+  }
+
+  double factor_;
+};
+
+}  // namespace
+
+OperatorPointer make_reduce_sum(OperatorSpec spec) { return std::make_shared<Reduce>(spec, false); }
+
+OperatorPointer make_reduce_mean(OperatorSpec spec) { return std::make_shared<Reduce>(spec, true); }
+
+}  // namespace fastexpr

@@ -1,0 +1,34 @@
+// v = max(u, 0)    s' = 1 for u > 0, otherwise 0: also at the kink u = 0
+
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Relu final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+  std::vector<double> kinks() const override { return {0.0}; }
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = u[i] < 0 ? 0.0 : u[i];  // NaN stays NaN
+  }
+
+  void derivatives(const double* u, const double*, double* first, double*, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = u[i] > 0 ? 1.0 : 0.0;
+  }
+
+  bool has_second_derivative() const override { return false; }
+
+  Interval image(Interval u) const override { return increasing_image(u); }
+};
+
+}  // namespace
+
+OperatorPointer make_relu(OperatorSpec spec) { return std::make_shared<Relu>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,37 @@
+// v = 1 / (1 + exp(-u))    s' = t (1 - t)    s'' = -sign(u) s' (1 - 2 t)    with t = sigmoid(-|u|)
+// The tail t keeps its digits where 1 - v has none left.
+
+#include <cmath>
+
+#include "linalg/vector_math.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Sigmoid final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override { vector_math::sigmoid(u, v, count); }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = -std::abs(u[i]);
+    vector_math::sigmoid(first, first, count);
+    if (second != nullptr)
+      for (Index i = 0; i < count; ++i)
+        second[i] = std::copysign(first[i] * (1.0 - first[i]) * (1.0 - 2.0 * first[i]), -u[i]);
+    for (Index i = 0; i < count; ++i) first[i] *= 1.0 - first[i];
+  }
+
+  Interval image(Interval u) const override { return increasing_image(u); }
+};
+
+}  // namespace
+
+OperatorPointer make_sigmoid(OperatorSpec spec) { return std::make_shared<Sigmoid>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,73 @@
+// Sin: v = sin(u)    s' = cos(u)     s'' = -v
+// Cos: v = cos(u)    s' = -sin(u)    s'' = -v
+
+#include <cmath>
+#include <numbers>
+
+#include "linalg/vector_math.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+/// Whether one of the points offset + 2 pi k lies in u, or so near that rounding hides which.
+bool has_point(Interval u, double offset) {
+  constexpr double period = 2.0 * std::numbers::pi;
+  constexpr double doubt = 1e-6;
+  constexpr double too_far = 1e6;  // where the position within a period is in doubt, too
+  if (!(u.lower > -too_far && u.upper < too_far)) return true;
+  const double next = std::ceil((u.lower - doubt - offset) / period) * period + offset;
+  return next <= u.upper + doubt;
+}
+
+Interval wave_image(double at_lower, double at_upper, bool has_top, bool has_bottom) {
+  return {has_bottom ? -1.0 : std::min(at_lower, at_upper), has_top ? 1.0 : std::max(at_lower, at_upper)};
+}
+
+class Sin final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override { vector_math::sin(u, v, count); }
+
+  void derivatives(const double* u, const double* v, double* first, double* second, Index count) const override {
+    vector_math::cos(u, first, count);
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = -v[i];
+  }
+
+  Interval image(Interval u) const override {
+    const bool has_top = has_point(u, std::numbers::pi / 2.0);
+    return wave_image(std::sin(u.lower), std::sin(u.upper), has_top, has_point(u, -std::numbers::pi / 2.0));
+  }
+};
+
+class Cos final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override { vector_math::cos(u, v, count); }
+
+  void derivatives(const double* u, const double* v, double* first, double* second, Index count) const override {
+    vector_math::sin(u, first, count);
+    for (Index i = 0; i < count; ++i) first[i] = -first[i];
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = -v[i];
+  }
+
+  Interval image(Interval u) const override {
+    return wave_image(std::cos(u.lower), std::cos(u.upper), has_point(u, 0.0), has_point(u, std::numbers::pi));
+  }
+};
+
+}  // namespace
+
+OperatorPointer make_sin(OperatorSpec spec) { return std::make_shared<Sin>(std::move(spec)); }
+
+OperatorPointer make_cos(OperatorSpec spec) { return std::make_shared<Cos>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,37 @@
+// v = sqrt(u), NaN for u < 0    s' = 1 / (2 v)    s'' = -s' / (2 u); infinite at 0
+
+#include <algorithm>
+
+#include "linalg/vector_math.hpp"
+#include "operators/elementwise.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Sqrt final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override { vector_math::sqrt(u, v, count); }
+
+  void derivatives(const double* u, const double* v, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = 0.5 / v[i];
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = -0.5 * first[i] / u[i];
+  }
+
+  Interval image(Interval u) const override {
+    if (u.upper < 0) return interval::whole_line;
+    return increasing_image({std::max(u.lower, 0.0), u.upper});
+  }
+};
+
+}  // namespace
+
+OperatorPointer make_sqrt(OperatorSpec spec) { return std::make_shared<Sqrt>(std::move(spec)); }
+
+}  // namespace fastexpr
