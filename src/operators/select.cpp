@@ -28,12 +28,13 @@ class Select : public Operator {
     for (Index i = 0; i < size(); ++i) rows::add(output_adjoint + i * width, adjoints[0] + indices_[i] * width, width);
   }
 
-  bool tangent_of_identity(const Point& at, double* output_tangent) const override {
+  bool has_identity_tangent() const override { return true; }
+
+  void identity_tangent(const Point& at, double* output_tangent) const override {
     const Index columns = input_size(0);
     rows::fill_zero(output_tangent, size() * at.points * columns);
     for (Index i = 0; i < size(); ++i)
       for (Index p = 0; p < at.points; ++p) output_tangent[(i * at.points + p) * columns + indices_[i]] = 1.0;
-    return true;
   }
 
   void bounds(const Interval* const* inputs, Interval* output) const override {
