@@ -19,3 +19,7 @@ class FileError(FastexprError, ValueError):
 
 class EvaluationError(FastexprError, ArithmeticError):
     """A result that is not finite where a number is needed."""
+
+
+class DerivativeError(FastexprError, ArithmeticError):
+    """Derivatives that do not agree with differences of the function."""

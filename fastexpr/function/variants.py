@@ -1,0 +1,204 @@
+"""The same network with other names, bounds, or units. Operators, and with them the weights, are shared, never copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastexpr._core import Function, Operator
+from fastexpr.errors import GraphError, ShapeError
+
+Array = npt.NDArray[np.float64]
+
+
+def rebuild(function: Function, **changes: Any) -> Function:
+    """The function with some arguments of `_from_nodes` replaced."""
+    parts: dict[str, Any] = {
+        "nodes": function._nodes(),
+        "output_ids": function._output_ids(),
+        "inputs": list(function.inputs.items()),
+        "outputs": list(function.outputs.items()),
+        "input_names": list(function.input_names),
+        "output_names": list(function.output_names),
+        "lower": function.lower,
+        "upper": function.upper,
+    }
+    return Function._from_nodes(function.n_inputs, *(parts | changes).values())
+
+
+def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None) -> Function:
+    """The same function with names for the components of x and y.
+
+    Parameters
+    ----------
+    inputs : sequence of str, optional
+        n names; unchanged where left out.
+    outputs : sequence of str, optional
+        m names.
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    fastexpr.errors.ShapeError
+        Not as many names as components.
+    fastexpr.errors.GraphError
+        A name is empty or stands twice.
+
+    Examples
+    --------
+    >>> import fastexpr as fx
+    >>> x = fx.variables(2)
+    >>> fx.Function(x, x[0] * x[1]).with_names(inputs=["flow", "T"], outputs=["power"]).input_names
+    ('flow', 'T')
+    """
+    return rebuild(self, input_names=checked_names("inputs", inputs, self.input_names),
+                   output_names=checked_names("outputs", outputs, self.output_names))
+
+
+def checked_names(side: str, names: Sequence[str] | None, present: Sequence[str]) -> list[str]:
+    if names is None:
+        return list(present)
+    if isinstance(names, str):
+        raise TypeError(f"[Function] with_names: {side} is a list of names: got the text {names!r}. Write [{names!r}].")
+    checked = list(names)
+    if any(not isinstance(name, str) for name in checked):
+        raise TypeError(f"[Function] with_names: names of {side} must be text: got {checked}.")
+    if len(checked) != len(present):
+        raise ShapeError(f"[Function] with_names: wrong number of names for {side}: got {len(checked)}, expected {len(present)}.")
+    twice = sorted({name for name in checked if checked.count(name) > 1}) if len(set(checked)) < len(checked) else []
+    if twice or "" in checked:
+        raise GraphError(f"[Function] with_names: names of {side} must differ and not be empty: got {', '.join(map(repr, twice or ['']))} "
+                         "more than once or empty.")
+    return checked
+
+
+def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.ArrayLike | None = None) -> Function:
+    """The same function with the range of x that it is meant for, kept with it when saved and used by the doors to solvers.
+
+    Parameters
+    ----------
+    lower, upper : float or array_like, optional
+        One number for all, or shape (n,); infinite or left out where there is no limit.
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    fastexpr.errors.ShapeError
+        Another length than n.
+    ValueError
+        NaN, or lower above upper.
+
+    Examples
+    --------
+    >>> import fastexpr as fx
+    >>> x = fx.variables(2)
+    >>> fx.Function(x, x.sum()).with_bounds(0.0, [1.0, 2.0]).upper
+    array([1., 2.])
+    """
+    if lower is None and upper is None:
+        return rebuild(self, lower=None, upper=None)
+    low = vector("with_bounds: lower", -np.inf if lower is None else lower, self.n_inputs)
+    high = vector("with_bounds: upper", np.inf if upper is None else upper, self.n_inputs)
+    for name, bound in (("lower", low), ("upper", high)):
+        if np.isnan(bound).any():
+            raise ValueError(f"[Function] with_bounds: {name} is NaN at {self.input_names[int(np.isnan(bound).argmax())]!r}. "
+                             "Use an infinite bound where there is none.")
+    if (low > high).any():
+        k = int((low > high).argmax())
+        raise ValueError(f"[Function] with_bounds: lower is above upper at {self.input_names[k]!r}: got {low[k]} and {high[k]}.")
+    return rebuild(self, lower=low, upper=high)
+
+
+def vector(what: str, value: npt.ArrayLike, size: int) -> Array:
+    """One number for all, or (size,), as a new vector."""
+    array = np.asarray(value, dtype=np.float64)
+    if array.shape not in ((), (size,)):
+        raise ShapeError(f"[Function] {what} has the wrong shape: got {array.shape}, expected one number or ({size},).")
+    return np.array(np.broadcast_to(array, (size,)))
+
+
+def scaled(self: Function, input_offset: npt.ArrayLike = 0.0, input_factor: npt.ArrayLike = 1.0,
+           output_offset: npt.ArrayLike = 0.0, output_factor: npt.ArrayLike = 1.0) -> Function:
+    """The network in physical units, where it was trained on scaled data.
+
+    ``output_offset + output_factor * net((x - input_offset) / input_factor)``; with the mean and standard deviation of the
+    training data as offset and factor, x and y are in the data's own units. Computed in double precision by nodes of its own: the
+    weights are not touched.
+
+    Parameters
+    ----------
+    input_offset, input_factor : float or array_like
+        One number, or shape (n,).
+    output_offset, output_factor : float or array_like
+        One number, or shape (m,).
+
+    Returns
+    -------
+    Function
+        With the same names; bounds are converted.
+
+    Raises
+    ------
+    fastexpr.errors.ShapeError
+        Another length.
+    ValueError
+        Not finite, or a factor that is not positive.
+
+    Examples
+    --------
+    >>> import fastexpr as fx
+    >>> x = fx.variables(1)
+    >>> net = fx.Function(x, 2 * x)
+    >>> net.scaled(input_offset=10.0, input_factor=5.0, output_offset=1.0)([20.0])
+    array([5.])
+    """
+    n, m = self.n_inputs, self.n_outputs
+    offset_in, factor_in = checked_scaling("input", input_offset, input_factor, n)
+    offset_out, factor_out = checked_scaling("output", output_offset, output_factor, m)
+    nodes: list[tuple[Operator, list[int], str]] = []
+    first = append_constant(nodes, "Sub", 0, (n,), offset_in, 0.0, "input_offset")
+    first = append_constant(nodes, "Div", first, (n,), factor_in, 1.0, "input_factor")
+    shift = len(nodes)
+    place = lambda k: first if k == 0 else k + shift  # noqa: E731
+    nodes += [(core, [place(k) for k in inputs], label) for core, inputs, label in self._nodes()]
+    output_ids = []
+    begin = 0
+    for k in map(place, self._output_ids()):
+        shape = tuple(nodes[k - 1][0].shape) if k > 0 else (n,)
+        end = begin + int(np.prod(shape))
+        k = append_constant(nodes, "Mul", k, shape, factor_out[begin:end], 1.0, "output_factor")
+        output_ids.append(append_constant(nodes, "Add", k, shape, offset_out[begin:end], 0.0, "output_offset"))
+        begin = end
+    lower = None if self.lower is None else offset_in + factor_in * self.lower
+    upper = None if self.upper is None else offset_in + factor_in * self.upper
+    return rebuild(self, nodes=nodes, output_ids=output_ids, lower=lower, upper=upper)
+
+
+def checked_scaling(side: str, offset: npt.ArrayLike, factor: npt.ArrayLike, size: int) -> tuple[Array, Array]:
+    offsets, factors = vector(f"scaled: {side}_offset", offset, size), vector(f"scaled: {side}_factor", factor, size)
+    if not np.isfinite(offsets).all():
+        raise ValueError(f"[Function] scaled: {side}_offset must be finite: got {offsets[~np.isfinite(offsets)][0]}.")
+    is_wrong = ~(np.isfinite(factors) & (factors > 0))
+    if is_wrong.any():
+        raise ValueError(f"[Function] scaled: {side}_factor must be positive and finite: got {factors[is_wrong][0]} "
+                         f"at position {int(is_wrong.argmax())}. Leave out components that never change, or give them factor 1.")
+    return offsets, factors
+
+
+def append_constant(nodes: list[tuple[Operator, list[int], str]], name: str, argument: int, shape: tuple[int, ...],
+                    numbers: Array, neutral: float, label: str) -> int:
+    """Appends `argument <name> numbers`; nothing where that changes nothing. Returns the resulting node."""
+    if (numbers == neutral).all():
+        return argument
+    nodes.append((Operator("Constant", [], {}, [numbers.reshape(shape)]), [], label))
+    nodes.append((Operator(name, [shape, shape], {}, []), [argument, len(nodes)], f"{label}_{name}"))
+    return len(nodes)
