@@ -175,7 +175,7 @@ class Expression:
         name = ufunc.__name__
         if name in _comparisons:
             refuse_comparison(_comparisons[name])
-        settings = {key: value for key, value in settings.items() if value is not None}
+        settings = {key: value for key, value in settings.items() if value is not None or key == "axis"}
         if method == "reduce":
             name = f"{name}.reduce"
         elif method != "__call__":

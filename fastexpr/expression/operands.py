@@ -37,8 +37,14 @@ def as_expression(value: Any) -> Expression:
 
 
 def constant(array: Array) -> Expression:
-    """A node without inputs. The numbers are copied: changing the array later changes nothing."""
-    return apply("Constant", [], {}, [np.array(array, order="C")])
+    """A node without inputs."""
+    return apply("Constant", [], {}, [own(array)])
+
+
+def own(array: Array) -> Array:
+    """The array in C order, copied unless it is read-only: changing it later must change no expression."""
+    is_shared = not array.flags.writeable and array.flags.c_contiguous
+    return array if is_shared else np.array(array, order="C")
 
 
 def as_stack(entries: list[Any] | tuple[Any, ...]) -> Operand:

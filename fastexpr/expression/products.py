@@ -10,7 +10,7 @@ from fastexpr.expression import reductions
 from fastexpr.expression.indexing import reshape
 from fastexpr.expression.joining import concatenate
 from fastexpr.expression.node import Expression, apply, array_function_rules, ufunc_rules
-from fastexpr.expression.operands import Array, Operand, as_expression, as_operand
+from fastexpr.expression.operands import Array, Operand, as_expression, as_operand, own
 
 
 def matmul(a: Any, b: Any) -> Expression:
@@ -31,8 +31,8 @@ def matmul(a: Any, b: Any) -> Expression:
 def linear(expression: Expression, weight: Array, axis: int) -> Expression:
     """y = W x along an axis; a transposed view goes in as it is stored."""
     if weight.flags.f_contiguous and not weight.flags.c_contiguous:
-        return apply("Linear", [expression], {"axis": axis, "transposed": 1}, [weight.T])
-    return apply("Linear", [expression], {"axis": axis, "transposed": 0}, [np.ascontiguousarray(weight)])
+        return apply("Linear", [expression], {"axis": axis, "transposed": 1}, [own(weight.T)])
+    return apply("Linear", [expression], {"axis": axis, "transposed": 0}, [own(weight)])
 
 
 def constant_times_expression(weight: Array, expression: Expression) -> Expression:

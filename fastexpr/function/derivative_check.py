@@ -66,7 +66,8 @@ class Comparison:
 
     @property
     def scale(self) -> float:
-        return max(float(np.abs(self.expected).max(initial=0.0)), float(np.abs(self.got).max(initial=0.0))) or 1.0
+        both = np.concatenate([self.got.ravel(), self.expected.ravel()])
+        return float(np.abs(both[np.isfinite(both)]).max(initial=0.0)) or 1.0
 
     @property
     def error(self) -> float:
@@ -79,7 +80,8 @@ class Comparison:
     def worst_disagreement(self, tolerance: float) -> tuple[int, int] | None:
         """Where they differ by more than the tolerance and ten times what the differences are uncertain by."""
         excess = np.abs(self.got - self.expected) - 10.0 * self.uncertainty - tolerance * self.scale
-        if excess.size == 0 or not excess.max() > 0.0:
+        excess[np.isnan(excess)] = np.inf  # a derivative that is NaN where the function is finite
+        if excess.max(initial=0.0) <= 0.0:
             return None
         row, column = np.unravel_index(int(excess.argmax()), excess.shape)
         return int(row), int(column)

@@ -1,0 +1,511 @@
+"""Expressions give the numbers that NumPy gives, whatever function made them, and exact derivatives."""
+
+import copy
+import doctest
+import itertools
+import pickle
+
+import fastexpr as fx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse
+import scipy.special
+from fastexpr.errors import GraphError, ShapeError
+from fastexpr.expression import Expression, flatten, indexing, joining, products, reductions, ufuncs
+from fastexpr.expression import building, node, operands
+
+jax.config.update("jax_enable_x64", True)
+
+random = np.random.default_rng(7)
+A = random.standard_normal((3, 4))
+B = random.standard_normal((3, 4))
+V = random.standard_normal(4)
+POSITIVE = random.uniform(0.5, 2.0, (3, 4))
+
+
+def evaluated(build, *arrays):
+    """build on symbolic leaves, evaluated at the arrays, in the shape of the result."""
+    leaves = [fx.variables(array.shape) for array in arrays]
+    expression = build(*leaves)
+    outputs = list(expression) if isinstance(expression, list | tuple) else expression
+    return fx.Function(leaves, outputs)(np.concatenate([array.ravel() for array in arrays]))
+
+
+def assert_like_numpy(build, *arrays, tolerance=1e-14):
+    expected = build(*arrays)
+    expected = list(expected) if isinstance(expected, list | tuple) else [expected]
+    got = evaluated(build, *arrays)
+    flat = np.concatenate([np.ravel(entry) for entry in expected])
+    np.testing.assert_allclose(got, flat, rtol=tolerance, atol=tolerance)
+    leaves = [fx.variables(array.shape) for array in arrays]
+    shapes = build(*leaves)
+    for entry, like in zip(shapes if isinstance(shapes, list | tuple) else [shapes], expected, strict=True):
+        assert entry.shape == np.shape(like)
+
+
+# ---- ufuncs ------------------------------------------------------------------------------------------------------------------------
+
+UNARY = [
+    np.negative, np.positive, np.absolute, np.fabs, np.exp, np.exp2, np.expm1, np.sqrt, np.square, np.log, np.log2, np.log10,
+    np.reciprocal, np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.deg2rad, np.rad2deg, np.radians, np.degrees,
+    scipy.special.erf, scipy.special.expit, scipy.special.log_expit,
+]  # fmt: skip
+BINARY = [np.add, np.subtract, np.multiply, np.divide, np.power, np.float_power, np.maximum, np.minimum, np.fmax, np.fmin,
+          np.logaddexp, np.hypot]  # fmt: skip
+
+
+@pytest.mark.parametrize("ufunc", UNARY, ids=lambda ufunc: ufunc.__name__)
+def test_unary_ufunc(ufunc):
+    assert_like_numpy(ufunc, POSITIVE)
+    with np.errstate(invalid="ignore"):
+        takes_negatives = np.isfinite(ufunc(-0.5))
+    if takes_negatives:
+        assert_like_numpy(ufunc, A[:, :2] * 0.5)
+
+
+@pytest.mark.parametrize("ufunc", BINARY, ids=lambda ufunc: ufunc.__name__)
+def test_binary_ufunc(ufunc):
+    assert_like_numpy(ufunc, POSITIVE, POSITIVE[::-1, ::-1].copy())
+    assert_like_numpy(ufunc, POSITIVE, POSITIVE[0])  # broadcasting
+    assert_like_numpy(lambda x: ufunc(x, POSITIVE[1]), POSITIVE)
+    assert_like_numpy(lambda x: ufunc(POSITIVE[1], x), POSITIVE)
+    assert_like_numpy(lambda x: ufunc(x, 0.7), POSITIVE)
+    assert_like_numpy(lambda x: ufunc(0.7, x), POSITIVE)
+
+
+def test_forms_that_do_not_cancel():
+    small = np.array([1e-12, -3e-9, 1e-5, 0.3, 30.0, -40.0])
+    for ufunc in (np.expm1, np.sinh, scipy.special.log_expit):
+        got = evaluated(ufunc, small)
+        np.testing.assert_allclose(got, ufunc(small), rtol=4e-15)
+    assert evaluated(lambda x: np.logaddexp(0.0, x), np.array([800.0]))[0] == 800.0
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, -1, -2, 4.0])
+def test_power_of_negative_base(exponent):
+    assert_like_numpy(lambda x: x**exponent, np.array([-1.5, -0.25, 2.0]))
+
+
+def test_special_powers():
+    assert_like_numpy(lambda x: x**0.5, POSITIVE)
+    assert_like_numpy(lambda x: x**-1.5, POSITIVE)
+    assert_like_numpy(lambda x: 2**x, A)
+    assert_like_numpy(lambda x, y: x**y, POSITIVE, A)
+
+
+def test_operators_from_either_side():
+    builds = [
+        lambda x: x + 1, lambda x: 1 + x, lambda x: x - B, lambda x: B - x, lambda x: x * 2.5, lambda x: B * x, lambda x: x / POSITIVE,
+        lambda x: 1 / x, lambda x: B / x, lambda x: -x, lambda x: +x, lambda x: abs(x), lambda x: x + V, lambda x: V[:1] * x,
+        lambda x: x + [1.0, 2.0, 3.0, 4.0], lambda x: np.float32(0.1) * x, lambda x: np.arange(4) - x,
+    ]  # fmt: skip
+    for build in builds:
+        assert_like_numpy(build, A)
+
+
+def test_reduce_methods_of_ufuncs():
+    assert_like_numpy(lambda x: np.add.reduce(x), A)
+    assert_like_numpy(lambda x: np.multiply.reduce(x, axis=1), A)
+    assert_like_numpy(lambda x: np.maximum.reduce(x, axis=None), A)
+
+
+# ---- array functions ---------------------------------------------------------------------------------------------------------------
+
+ARRAY_FUNCTIONS = {
+    "sum": lambda x: np.sum(x),
+    "sum axis": lambda x: np.sum(x, axis=0),
+    "sum last axis": lambda x: x.sum(axis=-1, keepdims=True),
+    "mean": lambda x: np.mean(x, axis=1),
+    "mean all": lambda x: x.mean(),
+    "var": lambda x: np.var(x),
+    "var ddof": lambda x: np.var(x, axis=0, ddof=1),
+    "std": lambda x: np.std(x, axis=1, keepdims=True),
+    "prod": lambda x: np.prod(x),
+    "prod axis": lambda x: np.prod(x, axis=0),
+    "max": lambda x: np.max(x, axis=1),
+    "amin": lambda x: np.min(x),
+    "cumsum": lambda x: np.cumsum(x, axis=1),
+    "cumsum all": lambda x: np.cumsum(x),
+    "diff": lambda x: np.diff(x),
+    "diff twice": lambda x: np.diff(x, n=2, axis=0),
+    "dot": lambda x: np.dot(x, V),
+    "inner": lambda x: np.inner(x, B),
+    "vdot": lambda x: np.vdot(x, B),
+    "outer": lambda x: np.outer(x[0], x[:, 1]),
+    "outer constant": lambda x: np.outer(V, x),
+    "trace": lambda x: np.trace(x[:, :3]),
+    "diagonal": lambda x: np.diagonal(x),
+    "norm": lambda x: np.linalg.norm(x),
+    "norm axis": lambda x: np.linalg.norm(x, axis=1),
+    "norm 1": lambda x: np.linalg.norm(x[0], ord=1),
+    "norm squared": lambda x: np.linalg.norm(x) ** 2,
+    "concatenate": lambda x: np.concatenate([x, B]),
+    "concatenate axis": lambda x: np.concatenate([B, x, x], axis=1),
+    "concatenate flat": lambda x: np.concatenate([x, V], axis=None),
+    "stack": lambda x: np.stack([x, B], axis=-1),
+    "hstack": lambda x: np.hstack([x, B]),
+    "vstack": lambda x: np.vstack([x, V]),
+    "column_stack": lambda x: np.column_stack([x, x[:, 0]]),
+    "append": lambda x: np.append(x, [1.0, 2.0]),
+    "reshape": lambda x: np.reshape(x, (2, -1)),
+    "reshape method": lambda x: x.reshape(4, 3),
+    "reshape Fortran": lambda x: np.reshape(x, 12, order="F"),
+    "ravel": lambda x: np.ravel(x),
+    "flatten": lambda x: x.flatten(),
+    "transpose": lambda x: np.transpose(x),
+    "T": lambda x: x.T,
+    "transpose axes": lambda x: x.reshape(3, 2, 2).transpose(1, 2, 0),
+    "swapaxes": lambda x: x.swapaxes(0, 1),
+    "moveaxis": lambda x: np.moveaxis(x, 0, 1),
+    "squeeze": lambda x: np.squeeze(x.reshape(1, 12, 1)),
+    "expand_dims": lambda x: np.expand_dims(x, 1),
+    "broadcast_to": lambda x: np.broadcast_to(x, (2, 3, 4)),
+    "tile": lambda x: np.tile(x, (2, 1)),
+    "repeat": lambda x: np.repeat(x, 2, axis=0),
+    "roll": lambda x: np.roll(x, 1, axis=1),
+    "flip": lambda x: np.flip(x, axis=0),
+    "take": lambda x: np.take(x, [2, 0], axis=0),
+    "split": lambda x: np.split(x, 2, axis=1),
+    "atleast_2d": lambda x: np.atleast_2d(x[0]),
+    "clip": lambda x: np.clip(x, -0.5, 0.5),
+    "clip one side": lambda x: np.clip(x, None, 0.5),
+    "clip arrays": lambda x: np.clip(x, -abs(B), abs(B)),
+    "clip method": lambda x: x.clip(0.1),
+    "maximum 0": lambda x: np.maximum(x, 0),
+    "minimum number": lambda x: np.minimum(0.3, x),
+    "where": lambda x: np.where(B > 0, x, 0.0),
+    "where both": lambda x: np.where(B > 0, 2 * x, x**2),
+    "polyval": lambda x: np.polyval([1.0, -2.0, 3.0], x),
+    "zeros_like": lambda x: x + np.zeros_like(x) + np.full_like(x, 2.0),
+    "builtin sum": lambda x: sum(x),
+}
+
+
+@pytest.mark.parametrize("name", ARRAY_FUNCTIONS)
+def test_array_function(name):
+    assert_like_numpy(ARRAY_FUNCTIONS[name], A)
+
+
+def test_reductions_over_axes_that_are_not_neighbours():
+    block = random.standard_normal((2, 3, 4, 5))
+    for count in (1, 2, 3, 4):
+        for axis in itertools.combinations(range(4), count):
+            for keepdims in (False, True):
+                assert_like_numpy(lambda x, axis=axis, keepdims=keepdims: x.sum(axis=axis, keepdims=keepdims), block)
+                assert_like_numpy(lambda x, axis=axis, keepdims=keepdims: np.mean(x, axis=axis, keepdims=keepdims), block)
+
+
+MATMUL_SHAPES = [
+    ((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 3)), ((3, 4), (4, 2)), ((2, 3, 4), (4, 5)), ((2, 3, 4), (4,)), ((3, 4), (2, 4, 5)),
+    ((4,), (2, 4, 5)), ((2, 3, 4), (2, 4, 5)), ((5, 1, 3, 4), (2, 4, 5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shapes", MATMUL_SHAPES, ids=str)
+def test_matmul(shapes):
+    left, right = (random.standard_normal(shape) for shape in shapes)
+    assert_like_numpy(lambda x: x @ right, left)
+    assert_like_numpy(lambda x: left @ x, right)
+    assert_like_numpy(lambda x, y: x @ y, left, right)
+    assert_like_numpy(lambda x, y: np.matmul(x, y), left, right)
+
+
+def test_matmul_with_views_and_single_precision():
+    assert_like_numpy(lambda x: A.T @ x, random.standard_normal(3))
+    assert_like_numpy(lambda x: A[:, ::2] @ x, random.standard_normal(2))
+    assert_like_numpy(lambda x: x @ A[:, ::2], random.standard_normal(3))
+    W = random.standard_normal((3, 4)).astype(np.float32)
+    x = fx.variables(4)
+    assert (W @ x).operator.constants[0].dtype == np.float32
+    np.testing.assert_allclose(fx.Function(x, W @ x)(V), W.astype(np.float64) @ V, rtol=1e-15)
+    assert_like_numpy(lambda x: x @ scipy.sparse.eye_array(4).toarray(), V)
+    np.testing.assert_array_equal(fx.Function(x, x @ scipy.sparse.csr_array(A).T)(V), fx.Function(x, x @ A.T)(V))
+
+
+def test_constants_are_copied():
+    W, b, x = A.copy(), B[:, 0].copy(), fx.variables(4)
+    f = fx.Function(x, W @ x + b)
+    before = f(V)
+    W[:], b[:] = 0.0, 0.0
+    np.testing.assert_array_equal(f(V), before)
+
+
+def test_where_leaves_out_the_other_branch():
+    assert_like_numpy(lambda x: np.where([True, False], x, np.inf), np.array([1.0, 2.0]))
+    f = fx.Function(x := fx.variables(2), np.where([True, False], np.log(x), x))
+    np.testing.assert_array_equal(f([1.0, -1.0]), [0.0, -1.0])
+
+
+# ---- indexing ----------------------------------------------------------------------------------------------------------------------
+
+INDEX = [
+    0, -1, np.int64(2), slice(None), slice(1, None), slice(None, None, -1), slice(2, 0, -1), slice(None, None, 2), Ellipsis, None,
+    (0, 1), (-1, -1, -1), (slice(None), 1), (Ellipsis, 0), (slice(1, 3), slice(None, None, 2)), (None, Ellipsis, None),
+    ([0, 2, 2],), (np.array([[0, 1], [2, -1]]),), ([0, 1], [1, 2], [0, 3]), (slice(None), [2, 0]), ([0, 1], slice(None), [1, 3]),
+    np.array([True, False, True]), (slice(None), np.array([True, False])[[0, 1, 0]]), np.arange(24).reshape(3, 2, 4) % 5 == 0,
+    (), (np.array([0]),), (2, Ellipsis, slice(None, None, -2)), True,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", INDEX, ids=str)
+def test_indexing(key):
+    block = random.standard_normal((3, 3, 4)) if isinstance(key, tuple) and len(key) == 2 else random.standard_normal((3, 2, 4))
+    if isinstance(key, tuple) and any(np.any(np.asarray(entry, dtype=object) == 2) for entry in key[1:2]):
+        block = random.standard_normal((3, 3, 4))
+    assert_like_numpy(lambda x: x[key], block)
+
+
+def test_iteration_and_length():
+    x = fx.variables((3, 2))
+    assert len(x) == 3
+    assert [row.shape for row in x] == [(2,)] * 3
+    assert_like_numpy(lambda x: [entry * 2 for entry in x], A)
+    first, *rest = fx.variables(3)
+    assert first.shape == () and len(rest) == 2
+
+
+def test_selections_compose():
+    x = fx.variables(10)
+    y = x[2:].reshape(2, 4).T[1:][::-1].ravel()[3]
+    assert y.operator.name == "Select" and y.inputs == (x,)
+    assert x.reshape(2, 5).reshape(10) is x
+    assert np.concatenate([x[:4], x[4:]]).reshape(5, 2).inputs == (x,)
+    assert np.array([x[3], x[1]], dtype=object).shape == (2,)
+    assert np.stack([x[3], x[1]]).operator.name == "Select"
+
+
+# ---- object arrays -----------------------------------------------------------------------------------------------------------------
+
+
+def test_object_arrays_of_single_expressions():
+    def build(x):
+        return np.array([[x[0], x[1]], [x[2], 3.0]])
+
+    assert_like_numpy(lambda x: np.linalg.norm(x) + build(x), V)
+    assert_like_numpy(lambda x: x[:2] * build(x), V)
+    assert_like_numpy(lambda x: np.tanh(build(x)) @ x[:2], V)
+    assert_like_numpy(lambda x: np.concatenate([x, build(x)[0]]), V)
+    assert_like_numpy(lambda x: x[:3] + [x[0], 1.0, x[1]], V)
+    assert_like_numpy(lambda x: [A[:2, :2] @ np.array([x[0], x[1]]) + 0 * x[:2]], V)
+    x = fx.variables(4)
+    np.testing.assert_allclose(fx.Function(x, build(x))(V), build(V).ravel())
+
+
+# ---- functions of expressions ------------------------------------------------------------------------------------------------------
+
+
+def small_network():
+    x = fx.variables(4)
+    W1, W2 = (np.random.default_rng(k).standard_normal(shape) for k, shape in ((1, (6, 4)), (2, (2, 6))))
+    net = fx.Function(x, W2 @ np.tanh(W1 @ x + 0.3) - 0.1)
+    return net, lambda v: W2 @ jnp.tanh(W1 @ v + 0.3) - 0.1
+
+
+def test_reduced_space_derivatives_against_jax():
+    net, reference = small_network()
+    x = fx.variables(4)
+    f = fx.Function(x, np.tanh(net(x)[0]) * x[1] + (x**2).sum())
+    g = lambda v: jnp.tanh(reference(v)[0]) * v[1] + (v**2).sum()  # noqa: E731
+    np.testing.assert_allclose(f(V), [g(V)], rtol=1e-14)
+    np.testing.assert_allclose(f.jacobian(V), jax.jacobian(lambda v: g(v)[None])(V), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(f.hessian(V), jax.hessian(g)(V), rtol=1e-12, atol=1e-12)
+
+
+DERIVATIVES = {
+    "products": lambda np, x: x[:2] @ np.outer(x[1:3], x[2:]) @ x[2:],
+    "quotients": lambda np, x: np.sum(x[1:] / (1.0 + x[:-1] ** 2)),
+    "powers": lambda np, x: np.sum((1.0 + x**2) ** x),
+    "exponentials": lambda np, x: np.sum(np.expm1(x) * np.sinh(x[::-1]) + np.cosh(x) * np.tan(0.3 * x)),
+    "logarithms": lambda np, x: np.logaddexp(x[0], 2 * x[1]) * np.log(3.0 + x[2]) + np.hypot(x[0], x[3]),
+    "norm": lambda np, x: np.linalg.norm(x) ** 3 + np.var(x),
+    "extremes": lambda np, x: np.max(x**2) * x[0] + np.minimum(x[0], x[1]) ** 2 + np.clip(x[2], -5.0, 5.0) ** 3,
+    "where": lambda np, x: np.sum(np.where(V > 0, x**3, np.sin(x))),
+    "running": lambda np, x: np.sum(np.cumsum(x) ** 2 * np.diff(np.append(x, 1.0))),
+    "prod": lambda np, x: np.prod(x) + np.polyval(np.array([1.0, 2.0, 3.0]), x[0]),
+    "stacked": lambda np, x: np.sum(np.tanh(np.stack([x[0] * x[1], x[2], x[3]]).reshape(3, 1) * x[None, :])),
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_derivatives_against_jax(name):
+    build = DERIVATIVES[name]
+    x = fx.variables(4)
+    f = fx.Function(x, build(np, x))
+    reference = lambda v: build(jnp, v)  # noqa: E731
+    np.testing.assert_allclose(f(V), [reference(jnp.asarray(V))], rtol=1e-13)
+    gradient, hessian = jax.grad(reference)(jnp.asarray(V)), jax.hessian(reference)(jnp.asarray(V))
+    np.testing.assert_allclose(f.gradient(V), gradient, rtol=0, atol=1e-12 * np.abs(gradient).max())
+    np.testing.assert_allclose(f.hessian(V), hessian, rtol=0, atol=1e-12 * np.abs(hessian).max())
+
+
+def test_norm_squared_is_smooth_at_zero():
+    x = fx.variables(3)
+    f = fx.Function(x, np.linalg.norm(x - 1.0) ** 2)
+    np.testing.assert_array_equal(f.gradient(np.ones(3)), np.zeros(3))
+    np.testing.assert_array_equal(f.hessian(np.ones(3)), 2 * np.eye(3))
+
+
+def test_functions_splice_into_expressions():
+    net, _ = small_network()
+    x = fx.variables((3, 4))
+    points = random.standard_normal((3, 4))
+    assert net(x).shape == (3, 2) and net(x[0]).shape == (2,)
+    np.testing.assert_allclose(fx.Function(x, net(x))(points.ravel()), net(points).ravel(), rtol=1e-15)
+    z = fx.variables(2)
+    np.testing.assert_allclose(fx.Function(z, net(np.array([z[1], z[0], 1.0, 2.0])))([3.0, 4.0]), net([4.0, 3.0, 1.0, 2.0]), rtol=1e-15)
+    np.testing.assert_allclose(fx.Function(z, net(np.concatenate([z, [1.0, 2.0]])))([3.0, 4.0]), net([3.0, 4.0, 1.0, 2.0]), rtol=1e-15)
+    with pytest.raises(ShapeError, match=r"got \(5,\), expected \(4,\)"):
+        net(fx.variables(5))
+
+
+def test_several_leaves_and_outputs():
+    a, b = fx.variables(2), fx.variables((2, 2))
+    f = fx.Function([a, b], [b @ a, a.sum(), 7.0])
+    assert f.input_names == ("x0[0]", "x0[1]", "x1[0,0]", "x1[0,1]", "x1[1,0]", "x1[1,1]")
+    assert f.output_names == ("y0[0]", "y0[1]", "y1", "y2")
+    np.testing.assert_array_equal(f([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), [11.0, 17.0, 3.0, 7.0])
+    g = fx.Function(a, a.sum())
+    assert g.input_names == ("x[0]", "x[1]") and g.output_names == ("y",)
+
+
+@pytest.mark.parametrize("build", [lambda x: x, lambda x: x.reshape(2, 2), lambda x: x[::-1], lambda x: [x, x], lambda x: x[1]])
+def test_variables_as_outputs(build):
+    assert_like_numpy(build, V)
+    x = fx.variables(4)
+    outputs = build(x)
+    jacobian = fx.Function(x, outputs).jacobian(V)
+    np.testing.assert_array_equal(jacobian @ V, evaluated(build, V))
+
+
+def test_leaf_that_is_not_reached():
+    a, b = fx.variables(2), fx.variables(3)
+    f = fx.Function([a, b], np.sum(b**2))
+    np.testing.assert_array_equal(f.gradient([9.0, 9.0, 1.0, 2.0, 3.0]), [0.0, 0.0, 2.0, 4.0, 6.0])
+
+
+def test_flatten_keeps_only_used_components():
+    a, b, c = fx.variables(5), fx.variables((2, 3)), fx.variables(4)
+    expression = a[3] * b[:, 1].sum() + a[1]
+    f, used = flatten([a, b, c], [expression, a[3]], compress=True)
+    np.testing.assert_array_equal(used, [1, 3, 6, 9])
+    assert f.n_inputs == 4
+    np.testing.assert_array_equal(f([10.0, 2.0, 3.0, 4.0]), [24.0, 2.0])
+    f, used = flatten([a, b, c], [np.tanh(a), b[0, 0]], compress=True)
+    np.testing.assert_array_equal(used, range(6))
+    f, used = flatten([a, b, c], [c[2] * 1.0])
+    np.testing.assert_array_equal(used, range(15))
+    assert f.n_inputs == 15
+
+
+def test_common_nodes_are_computed_once():
+    x = fx.variables(3)
+    y = x
+    for _ in range(60):  # 2^60 paths
+        y = y * 0.5 + y * 0.5
+    f = fx.Function(x, y)
+    assert len(f._nodes()) <= 60 * 5
+    np.testing.assert_allclose(f([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0], rtol=1e-13)
+
+
+def test_chain_of_100_000_operators():
+    x = fx.variables(2)
+    y = x
+    for _ in range(100_000):
+        y = np.sin(y)
+    f = fx.Function(x, y)
+    assert np.all(np.abs(f([1.0, 2.0])) < 0.01)
+    gradient = f.vjp([1.0, 2.0], [1.0, 1.0])
+    assert np.isfinite(gradient).all()
+    z = f(x)  # spliced again
+    del y, f, z  # deallocation does not recurse
+
+
+# ---- the object --------------------------------------------------------------------------------------------------------------------
+
+
+def test_expressions_are_immutable_keys():
+    x = fx.variables(3)
+    y = x + 1.0
+    assert copy.copy(y) is y and copy.deepcopy(y) is y
+    assert {x: 1, y: 2}[y] == 2
+    assert isinstance(y, Expression) and repr(y) == "<Expression Add, shape (3,)>" and repr(x) == "<Expression variables, shape (3,)>"
+    for break_it in (lambda: setattr(y, "shape", (2,)), lambda: delattr(y, "shape")):
+        with pytest.raises(AttributeError, match="immutable"):
+            break_it()
+    with pytest.raises(TypeError, match=r"np\.where"):
+        y[0] = 1.0
+    with pytest.raises(TypeError, match="pickle fastexpr"):
+        pickle.dumps(y)
+
+
+REFUSED = {
+    "comparison": (lambda x: x <= 1.0, "subject_to"),
+    "comparison with an array": (lambda x: np.ones(3) >= x, "subject_to"),
+    "equality": (lambda x: x == x, "subject_to"),
+    "truth": (lambda x: bool(x[0]), "truth value"),
+    "float": (lambda x: float(x[0]), "np.sin"),
+    "asarray": (lambda x: np.asarray(x), "np.stack"),
+    "array of vectors": (lambda x: np.array([x, x]), "np.stack"),
+    "sparse in front": (lambda x: scipy.sparse.eye_array(3) @ x, "toarray"),
+    "arctan": (lambda x: np.arctan(x), "arctan is not available.*tanh"),
+    "log1p": (lambda x: np.log1p(x), "np.logaddexp"),
+    "einsum": (lambda x: np.einsum("i,i", x, x), "einsum is not available.*matmul|einsum is not available.*dot"),
+    "sort": (lambda x: np.sort(x), "sort is not available"),
+    "out": (lambda x: np.add(x, 1.0, out=np.ones(3)), "out="),
+    "dtype": (lambda x: np.add(x, 1.0, dtype=np.float32), "takes no dtype"),
+    "accumulate": (lambda x: np.add.accumulate(x), "accumulate"),
+    "text": (lambda x: x + "a", "real numbers"),
+    "None": (lambda x: x * None, "NoneType"),
+    "complex": (lambda x: x * 1j, "complex"),
+    "index by expression": (lambda x: x[x], "constant"),
+    "condition": (lambda x: np.where(x, x, x), "constant condition"),
+    "len of a number": (lambda x: len(x[0]), "single number"),
+    "iteration over a number": (lambda x: list(x[0]), "single number"),
+    "norm": (lambda x: np.linalg.norm(x, ord=np.inf), "1-norm"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    build, message = REFUSED[name]
+    with pytest.raises(TypeError, match=message):
+        build(fx.variables(3))
+
+
+def object_array(entry):
+    array = np.empty(1, dtype=object)
+    array[0] = entry
+    return array
+
+
+WRONG = {
+    "index": (lambda x: x[3], IndexError, "out of bounds"),
+    "negative index": (lambda x: x[-4], IndexError, "out of bounds"),
+    "too many indices": (lambda x: x[0, 0], IndexError, "too many indices"),
+    "reshape": (lambda x: x.reshape(2, 2), ValueError, r"\(3,\) into shape \(2, 2\)"),
+    "broadcast": (lambda x: x + np.ones(4), ValueError, r"\(3,\).*\(4,\)"),
+    "matmul": (lambda x: np.ones((2, 2)) @ x, ValueError, r"\(2, 2\) and \(3,\)"),
+    "matmul of a number": (lambda x: 2.0 @ x, ValueError, "Use \\* instead"),
+    "axis": (lambda x: x.sum(axis=1), ValueError, "axis 1 is out of bounds"),
+    "axis twice": (lambda x: x.sum(axis=(0, 0)), ValueError, "duplicate"),
+    "object array of vectors": (lambda x: x + object_array(x[:2]), TypeError, "single numbers"),
+    "negative length": (lambda x: fx.variables(-1), ValueError, "negative"),
+    "length that is no integer": (lambda x: fx.variables(2.5), TypeError, "integer"),
+    "other variables": (lambda x: fx.Function(x, fx.variables(2) + 1.0), GraphError, r"variables of shape \(2,\)"),
+    "x that is no variable": (lambda x: fx.Function(x + 1.0, x), TypeError, "variables"),
+    "x twice": (lambda x: fx.Function([x, x], x), GraphError, "twice"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong(name):
+    build, error, message = WRONG[name]
+    with pytest.raises(error, match=message):
+        build(fx.variables(3))
+
+
+@pytest.mark.parametrize("module", [building, indexing, joining, node, operands, products, reductions, ufuncs], ids=lambda module: module.__name__)
+def test_examples(module):
+    assert doctest.testmod(module).failed == 0
