@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
 from fastexpr._core import Function, Operator
+
 from fastexpr.errors import GraphError, ShapeError
 from fastexpr.expression.indexing import Positions, reshape, select
 from fastexpr.expression.joining import join, stack
@@ -39,12 +39,15 @@ def build_function(x: Expression | Sequence[Expression], expression: Any) -> Fun
     return flatten(leaves, [as_expression(entry) for entry in entries])[0]
 
 
-def flatten(leaves: Sequence[Expression], outputs: Sequence[Expression], compress: bool = False) -> tuple[Function, Positions]:
+def flatten(
+    leaves: Sequence[Expression], outputs: Sequence[Expression], compress: bool = False
+) -> tuple[Function, Positions]:
     """The function of the joined leaves whose value is the joined outputs, and which components of the leaves its x is.
 
-    With `compress`, x holds only the components that the outputs use: of variables that are only indexed, those indexed. The
-    second result says which, in ascending order (an output that uses none leaves the first one in); without, it is all of them.
-    Ports are "x" and "y" where there is one, x0, x1, ... and y0, y1, ... where there are several; a compressed x is one port.
+    With `compress`, x holds only the components that the outputs use: of variables that are only indexed, those
+    indexed. The second result says which, in ascending order (an output that uses none leaves the first one in);
+    without, it is all of them. Ports are "x" and "y" where there is one, x0, x1, ... and y0, y1, ... where there are
+    several; a compressed x is one port.
     """
     offsets = offsets_of(leaves)
     order = topological_order(outputs, offsets)
@@ -56,8 +59,17 @@ def flatten(leaves: Sequence[Expression], outputs: Sequence[Expression], compres
     output_ids = [emitter.id_of(expression) for expression in outputs]
     inputs = [("x", (used.size,))] if compress else numbered_ports("x", [leaf.shape for leaf in leaves])
     output_ports = numbered_ports("y", [expression.shape for expression in outputs])
-    function = Function._from_nodes(used.size, emitter.nodes, output_ids, inputs, output_ports, component_names(inputs),
-                                    component_names(output_ports), None, None)
+    function = Function._from_nodes(
+        used.size,
+        emitter.nodes,
+        output_ids,
+        inputs,
+        output_ports,
+        component_names(inputs),
+        component_names(output_ports),
+        None,
+        None,
+    )
     return function, used
 
 
@@ -85,8 +97,10 @@ def topological_order(outputs: Sequence[Expression], leaves: dict[Expression, in
         if expression.operator is None:
             if expression not in leaves:
                 given = ", ".join(str(leaf.shape) for leaf in leaves) or "none"
-                raise GraphError(f"[Function] the expression depends on variables of shape {expression.shape} that are not among x: "
-                                 f"got x of shapes {given}. Pass all of them: Function([x, z], expression).")
+                raise GraphError(
+                    f"[Function] the expression depends on variables of shape {expression.shape} that are not among x: "
+                    f"got x of shapes {given}. Pass all of them: Function([x, z], expression)."
+                )
             stack.pop()
         elif expression not in is_done:
             is_done[expression] = False
@@ -99,7 +113,9 @@ def topological_order(outputs: Sequence[Expression], leaves: dict[Expression, in
     return order
 
 
-def used_components(order: list[Expression], outputs: Sequence[Expression], offsets: dict[Expression, int], n: int) -> Positions:
+def used_components(
+    order: list[Expression], outputs: Sequence[Expression], offsets: dict[Expression, int], n: int
+) -> Positions:
     is_used = np.zeros(n, dtype=bool)
     for leaf in (expression for expression in outputs if expression in offsets):
         is_used[offsets[leaf] : offsets[leaf] + leaf.size] = True

@@ -1,7 +1,7 @@
 """Rearranging elements: Reshape and Select, and everything in NumPy that only moves elements.
 
-Whatever moves elements is done to an array of positions by NumPy itself, and becomes one Select. A Select or Reshape of another
-is composed on the spot, so no chain of them ever exists.
+Whatever moves elements is done to an array of positions by NumPy itself, and becomes one Select. A Select or Reshape
+of another is composed on the spot, so no chain of them ever exists.
 """
 
 from __future__ import annotations
@@ -76,8 +76,13 @@ def select_row(expression: Expression, row: int) -> Expression:
     return select(expression, np.arange(start, start + size, dtype=np.int64).reshape(inner_shape))
 
 
-def reshape_like_numpy(expression: Any, /, shape: int | Sequence[int] | None = None, order: str = "C",
-                       newshape: int | Sequence[int] | None = None) -> Expression:
+def reshape_like_numpy(
+    expression: Any,
+    /,
+    shape: int | Sequence[int] | None = None,
+    order: str = "C",
+    newshape: int | Sequence[int] | None = None,
+) -> Expression:
     expression = as_expression(expression)
     wanted = shape if shape is not None else newshape
     if wanted is None:
@@ -107,9 +112,10 @@ def by_position(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 moving_functions = (
-    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "compress", "delete", "diagonal", "expand_dims", "flip",
-    "fliplr", "flipud", "hsplit", "matrix_transpose", "moveaxis", "ravel", "repeat", "resize", "roll", "rollaxis", "rot90", "split",
-    "squeeze", "swapaxes", "take", "take_along_axis", "tile", "transpose", "unstack", "vsplit",
+    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "compress", "delete", "diagonal",
+    "expand_dims", "flip", "fliplr", "flipud", "hsplit", "matrix_transpose", "moveaxis", "ravel", "repeat", "resize",
+    "roll", "rollaxis", "rot90", "split", "squeeze", "swapaxes", "take", "take_along_axis", "tile", "transpose",
+    "unstack", "vsplit",
 )  # fmt: skip
 
 for _name in moving_functions:
@@ -120,7 +126,11 @@ array_function_rules[np.reshape] = reshape_like_numpy
 array_function_rules[np.copy] = lambda expression, *args, **settings: expression
 array_function_rules[np.shape] = lambda expression: expression.shape
 array_function_rules[np.ndim] = lambda expression: expression.ndim
-array_function_rules[np.size] = lambda expression, axis=None: expression.size if axis is None else expression.shape[axis]
+array_function_rules[np.size] = lambda expression, axis=None: (
+    expression.size if axis is None else expression.shape[axis]
+)
 for _like in (np.zeros_like, np.ones_like, np.full_like):
     _fill = {np.zeros_like: np.zeros, np.ones_like: np.ones, np.full_like: np.full}[_like]
-    array_function_rules[_like] = lambda expression, *args, _fill=_fill, **settings: _fill(expression.shape, *args, **settings)
+    array_function_rules[_like] = lambda expression, *args, _fill=_fill, **settings: _fill(
+        expression.shape, *args, **settings
+    )

@@ -13,7 +13,7 @@ from fastexpr.expression.operands import Operand, as_expression, as_operand, con
 
 
 def join(parts: Sequence[Operand]) -> Expression:
-    """All parts flattened, one after another: one vector. Neighbours that come from the same expression are taken together."""
+    """All parts flattened and joined to one vector; neighbours from the same expression become one Select."""
     pieces: list[Expression] = []
     group: list[Operand] = []
     for part in parts:
@@ -45,7 +45,7 @@ def join_of_same_source(parts: Sequence[Operand]) -> Expression:
 
 
 def by_joint_position(function: Callable[..., Any]) -> Callable[..., Expression]:
-    """The rule for a NumPy function of a sequence of arrays that only moves elements: done to their positions in the joint vector."""
+    """The rule for a NumPy function of a sequence of arrays that only moves elements: done to joint positions."""
 
     def rule(parts: Any, *args: Any, **settings: Any) -> Expression:
         operands = [as_operand(part) for part in parts]
@@ -56,8 +56,10 @@ def by_joint_position(function: Callable[..., Any]) -> Callable[..., Expression]
 
 def joint_positions(operands: Sequence[Operand]) -> list[Positions]:
     ends = np.cumsum([operand.size for operand in operands])
-    return [np.arange(end - operand.size, end, dtype=np.int64).reshape(operand.shape)
-            for operand, end in zip(operands, ends, strict=True)]
+    return [
+        np.arange(end - operand.size, end, dtype=np.int64).reshape(operand.shape)
+        for operand, end in zip(operands, ends, strict=True)
+    ]
 
 
 def concatenate(parts: Any, axis: int | None = 0) -> Expression:

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-
 from fastexpr._core import Operator
 
 Shape = tuple[int, ...]
@@ -20,7 +19,14 @@ ufunc_rules: dict[str, Callable[..., Expression]] = {}
 #: By function object (np.sum).
 array_function_rules: dict[Callable[..., Any], Callable[..., Any]] = {}
 
-_comparisons = {"equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+_comparisons = {
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+}
 
 
 class Expression:
@@ -56,7 +62,9 @@ class Expression:
     shape: Shape
     label: str
 
-    def __init__(self, operator: Operator | None, inputs: tuple[Expression, ...], shape: Shape, label: str = "") -> None:
+    def __init__(
+        self, operator: Operator | None, inputs: tuple[Expression, ...], shape: Shape, label: str = ""
+    ) -> None:
         initialize = object.__setattr__
         initialize(self, "operator", operator)
         initialize(self, "inputs", inputs)
@@ -85,7 +93,7 @@ class Expression:
         kind = "variables" if self.operator is None else self.operator.name
         return f"<Expression {kind}, shape {self.shape}>"
 
-    # ---- shape -------------------------------------------------------------------------------------------------------
+    # ---- shape ----------------------------------------------
 
     @property
     def ndim(self) -> int:
@@ -139,7 +147,7 @@ class Expression:
         """Two axes exchanged."""
         return call(np.swapaxes, self, axis1, axis2)
 
-    # ---- reductions and products -------------------------------------------------------------------------------------
+    # ---- reductions and products ----------------------------------------------
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Expression:
         """Sum over the axes given, or over all."""
@@ -169,7 +177,7 @@ class Expression:
         """Limited to [min, max]; the derivative at a limit is 0."""
         return call(np.clip, self, min, max)
 
-    # ---- NumPy's protocols -------------------------------------------------------------------------------------------
+    # ---- NumPy's protocols ----------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Expression:
         name = ufunc.__name__
@@ -181,18 +189,24 @@ class Expression:
         elif method != "__call__":
             raise TypeError(f"np.{name}.{method} is not available for an Expression.")
         elif "out" in settings:
-            raise TypeError(f"np.{name} cannot write an Expression into an array: assign the result instead of using out= or +=.")
+            raise TypeError(
+                f"np.{name} cannot write an Expression into an array: assign the result instead of using out= or +=."
+            )
         elif settings:
             raise TypeError(f"np.{name} of an Expression takes no {', '.join(settings)}.")
         if name not in ufunc_rules:
             hint = " Write np.log(1 + x), or np.logaddexp(0, z) for log1p(exp(z))." if name == "log1p" else ""
-            raise TypeError(f"{name} is not available for an Expression.{hint} There are: {', '.join(sorted(ufunc_rules))}.")
+            raise TypeError(
+                f"{name} is not available for an Expression.{hint} There are: {', '.join(sorted(ufunc_rules))}."
+            )
         return ufunc_rules[name](*inputs, **settings)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, settings: dict[str, Any]) -> Any:
         if function not in array_function_rules:
             known = sorted({known.__name__ for known in array_function_rules})
-            raise TypeError(f"np.{function.__name__} is not available for an Expression. There are: {', '.join(known)}.")
+            raise TypeError(
+                f"np.{function.__name__} is not available for an Expression. There are: {', '.join(known)}."
+            )
         settings = {key: value for key, value in settings.items() if value is not None or key == "axis"}
         return array_function_rules[function](*args, **settings)
 
@@ -204,16 +218,20 @@ class Expression:
         return refuse_conversion
 
     def __float__(self) -> NoReturn:
-        raise TypeError("An Expression is not a number yet: use NumPy's functions (np.sin, not math.sin), "
-                        "or evaluate it with fastexpr.Function(x, expression).")
+        raise TypeError(
+            "An Expression is not a number yet: use NumPy's functions (np.sin, not math.sin), "
+            "or evaluate it with fastexpr.Function(x, expression)."
+        )
 
     __int__ = __complex__ = __index__ = __float__
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("An Expression has no truth value: its numbers are not known yet. "
-                        "State a constraint with subject_to(expression, lower=..., upper=..., equal=...).")
+        raise TypeError(
+            "An Expression has no truth value: its numbers are not known yet. "
+            "State a constraint with subject_to(expression, lower=..., upper=..., equal=...)."
+        )
 
-    # ---- operators ---------------------------------------------------------------------------------------------------
+    # ---- operators ----------------------------------------------
 
     __hash__ = object.__hash__
 
@@ -314,8 +332,9 @@ def variables(shape: int | Sequence[int]) -> Expression:
     return Expression(None, (), dimensions)
 
 
-def apply(name: str, inputs: Sequence[Expression], attributes: dict[str, Any] | None = None,
-          constants: Constants = ()) -> Expression:
+def apply(
+    name: str, inputs: Sequence[Expression], attributes: dict[str, Any] | None = None, constants: Constants = ()
+) -> Expression:
     """A core operator applied to expressions; the core validates and infers the shape."""
     core = Operator(name, [expression.shape for expression in inputs], attributes or {}, list(constants))
     return Expression(core, tuple(inputs), tuple(core.shape))
@@ -328,10 +347,15 @@ def call(function: Callable[..., Any], *args: Any, **settings: Any) -> Expressio
 
 
 def refuse_comparison(symbol: str) -> NoReturn:
-    raise TypeError(f"An Expression cannot be compared ({symbol}): its numbers are not known yet. "
-                    "State a constraint with subject_to(expression, lower=..., upper=..., equal=...); compare identity with `is`.")
+    raise TypeError(
+        f"An Expression cannot be compared ({symbol}): its numbers are not known yet. "
+        "State a constraint with subject_to(expression, lower=..., upper=..., equal=...); compare identity with `is`."
+    )
 
 
 def refuse_conversion(*args: Any, **settings: Any) -> NoReturn:
-    raise TypeError("An Expression cannot become a NumPy array: its numbers are not known yet. Join expressions with np.stack or "
-                    "np.concatenate, write W.toarray() @ x for a sparse W, or evaluate with fastexpr.Function(x, expression)(numbers).")
+    raise TypeError(
+        "An Expression cannot become a NumPy array: its numbers are not known yet. Join expressions with np.stack or "
+        "np.concatenate, write W.toarray() @ x for a sparse W, or evaluate with "
+        "fastexpr.Function(x, expression)(numbers)."
+    )

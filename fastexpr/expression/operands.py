@@ -25,8 +25,10 @@ def as_operand(value: Any) -> Operand:
     if array.dtype == object:
         return as_stack_of_single(array)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"An Expression combines with real numbers and other Expressions: got {type(value).__name__} "
-                        f"of dtype {array.dtype}.")
+        raise TypeError(
+            f"An Expression combines with real numbers and other Expressions: got {type(value).__name__} "
+            f"of dtype {array.dtype}."
+        )
     return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
 
 
@@ -64,7 +66,9 @@ def as_stack_of_single(array: Array) -> Operand:
 
     parts = [as_operand(entry) if isinstance(entry, Expression) else as_number(entry) for entry in array.ravel()]
     if any(part.size != 1 for part in parts):
-        raise TypeError("An object array of Expressions must hold single numbers: join longer ones with np.stack or np.concatenate.")
+        raise TypeError(
+            "An object array of Expressions must hold single numbers: join longer ones with np.stack or np.concatenate."
+        )
     if not any(isinstance(part, Expression) for part in parts):
         return np.array([float(part) for part in parts]).reshape(array.shape)  # type: ignore[arg-type]
     return reshape(join(parts), array.shape)
@@ -74,4 +78,6 @@ def as_number(entry: Any) -> Array:
     try:
         return np.asarray(float(entry))
     except (TypeError, ValueError):
-        raise TypeError(f"An Expression combines with real numbers and other Expressions: got {type(entry).__name__}.") from None
+        raise TypeError(
+            f"An Expression combines with real numbers and other Expressions: got {type(entry).__name__}."
+        ) from None

@@ -20,7 +20,9 @@ def matmul(a: Any, b: Any) -> Expression:
         raise ValueError(f"matmul: a single number is not a matrix: got shapes {a.shape} and {b.shape}. Use * instead.")
     inner = b.shape[0] if b.ndim == 1 else b.shape[-2]
     if a.shape[-1] != inner:
-        raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns against {inner} rows.")
+        raise ValueError(
+            f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns against {inner} rows."
+        )
     if not isinstance(a, Expression) and a.ndim <= 2:
         return constant_times_expression(a, b)
     if not isinstance(b, Expression) and b.ndim <= 2:
@@ -57,7 +59,9 @@ def sum_of_products(a: Expression, b: Expression) -> Expression:
     if a.ndim == 1 and b.ndim == 1:
         return reductions.sum(a * b)
     left = reshape(a, (*a.shape, 1))  # (..., i, k, 1), or (k, 1) of a vector
-    right = b if b.ndim == 1 else reshape(b, (*b.shape[:-2], *(() if a.ndim == 1 else (1,)), *b.shape[-2:]))  # (..., 1, k, j)
+    right = (
+        b if b.ndim == 1 else reshape(b, (*b.shape[:-2], *(() if a.ndim == 1 else (1,)), *b.shape[-2:]))
+    )  # (..., 1, k, j)
     if b.ndim == 1:
         return reductions.sum(a * right, axis=-1)
     return reductions.sum(left * right, axis=-2)
@@ -68,7 +72,9 @@ def dot(a: Any, b: Any) -> Expression:
     if a.ndim == 0 or b.ndim == 0:
         return ufunc_rules["multiply"](a, b)
     if b.ndim > 2:
-        raise TypeError(f"np.dot of an Expression takes a second operand of at most 2 dimensions: got {b.shape}. Use @ instead.")
+        raise TypeError(
+            f"np.dot of an Expression takes a second operand of at most 2 dimensions: got {b.shape}. Use @ instead."
+        )
     return matmul(a, b)
 
 
@@ -92,14 +98,17 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Expression:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Expression:
-    """Of vectors: 2 (Euclidean, also Frobenius of a matrix), 1. The square of the 2-norm is smooth: write np.linalg.norm(x)**2."""
+    """Of vectors: 2 (Euclidean; Frobenius of a matrix) and 1. np.linalg.norm(x)**2 is smooth, the norm is not."""
     x = as_expression(x)
     is_vector = x.ndim == 1 or isinstance(axis, int)
     if ord is None or ord == "fro" or (ord == 2 and is_vector):
         return ufunc_rules["sqrt"](reductions.sum(ufunc_rules["square"](x), axis, keepdims))
     if ord == 1 and is_vector:
         return reductions.sum(abs(x), axis, keepdims)
-    raise TypeError(f"np.linalg.norm of an Expression knows the 1-norm and the 2-norm of vectors: got ord {ord}, shape {x.shape}, axis {axis}.")
+    raise TypeError(
+        f"np.linalg.norm of an Expression knows the 1-norm and the 2-norm of vectors: got ord {ord}, shape {x.shape}, "
+        f"axis {axis}."
+    )
 
 
 def diff(a: Any, n: int = 1, axis: int = -1) -> Expression:
@@ -142,7 +151,7 @@ def polyval(p: Any, x: Any) -> Expression:
 ufunc_rules["matmul"] = matmul
 ufunc_rules["vecdot"] = vecdot
 for _numpy, _rule in {
-    np.dot: dot, np.inner: inner, np.vdot: vdot, np.linalg.norm: norm, np.diff: diff, np.cumsum: cumsum, np.trace: trace,
-    np.polyval: polyval,
+    np.dot: dot, np.inner: inner, np.vdot: vdot, np.linalg.norm: norm, np.diff: diff, np.cumsum: cumsum,
+    np.trace: trace, np.polyval: polyval,
 }.items():  # fmt: skip
     array_function_rules[_numpy] = _rule  # type: ignore[index]

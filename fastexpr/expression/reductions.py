@@ -110,5 +110,13 @@ def along_first_axis(function: Callable[..., Expression]) -> Callable[..., Expre
 for _name, _function in {"add": sum, "multiply": prod, "maximum": max, "minimum": min}.items():
     ufunc_rules[f"{_name}.reduce"] = along_first_axis(_function)
 
-for _numpy, _rule in {np.sum: sum, np.mean: mean, np.var: var, np.std: std, np.prod: prod, np.max: max, np.min: min}.items():
+for _numpy, _rule in {
+    np.sum: sum,
+    np.mean: mean,
+    np.var: var,
+    np.std: std,
+    np.prod: prod,
+    np.max: max,
+    np.min: min,
+}.items():
     array_function_rules[_numpy] = _rule  # type: ignore[index]

@@ -14,8 +14,8 @@ from fastexpr.expression.operands import as_expression, as_operand
 Rule = Callable[..., Expression]
 
 unary_operators = {
-    "absolute": "Abs", "cos": "Cos", "erf": "Erf", "exp": "Exp", "expit": "Sigmoid", "fabs": "Abs", "log": "Log", "negative": "Neg",
-    "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "tanh": "Tanh",
+    "absolute": "Abs", "cos": "Cos", "erf": "Erf", "exp": "Exp", "expit": "Sigmoid", "fabs": "Abs", "log": "Log",
+    "negative": "Neg", "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "tanh": "Tanh",
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def constant_value(value: Any) -> float | None:
     return float(operand) if not isinstance(operand, Expression) and operand.ndim == 0 else None
 
 
-# ---- arithmetic --------------------------------------------------------------------------------------------------------------------
+# ---- arithmetic ----------------------------------------------
 
 
 @rule("add")
@@ -111,7 +111,7 @@ def power(base: Any, exponent: Any) -> Expression:
 ufunc_rules["float_power"] = power
 
 
-# ---- exponentials and logarithms ---------------------------------------------------------------------------------------------------
+# ---- exponentials and logarithms ----------------------------------------------
 
 
 @rule("exp2")
@@ -148,7 +148,7 @@ def log_expit(x: Any) -> Expression:
     return -ufunc_rules["softplus"](-as_expression(x))
 
 
-# ---- trigonometric and hyperbolic --------------------------------------------------------------------------------------------------
+# ---- trigonometric and hyperbolic ----------------------------------------------
 
 
 @rule("tan")
@@ -181,7 +181,7 @@ def hypot(a: Any, b: Any) -> Expression:
     return ufunc_rules["sqrt"](square(a) + square(b))
 
 
-# ---- with kinks --------------------------------------------------------------------------------------------------------------------
+# ---- with kinks ----------------------------------------------
 
 
 def limit(x: Expression, bound: float, side: str) -> Expression:
@@ -239,5 +239,22 @@ def as_method(name: str) -> Callable[[Expression], Expression]:
     return method
 
 
-for _name in ("cos", "cosh", "deg2rad", "exp", "exp2", "expm1", "fabs", "log", "log10", "log2", "rad2deg", "sin", "sinh", "sqrt", "tan", "tanh"):
+for _name in (
+    "cos",
+    "cosh",
+    "deg2rad",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "log",
+    "log10",
+    "log2",
+    "rad2deg",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+):
     setattr(Expression, _name, as_method(_name))

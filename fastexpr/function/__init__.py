@@ -1,7 +1,7 @@
 """The methods of `Function` that need no C++; importing this package attaches them to the class of the core.
 
-`ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or scaling,
-`kinks` and `derivative_check` look at derivatives.
+`ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
+scaling, `kinks` and `derivative_check` look at derivatives.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from fastexpr._core import Function
+
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kinks import Kink, kinks
 from fastexpr.function.ports import pack, unpack

@@ -1,8 +1,8 @@
 """Derivatives against differences: for one's own peace of mind, and for whoever writes an operator.
 
-Differences are central, extrapolated to step 0 by Neville's scheme over a falling sequence of steps, and each entry takes the
-value with the smallest estimated error (Ridders, Advances in Engineering Software 4, 1982, 75-76). So no step needs choosing,
-and the differences say themselves how far they can be trusted.
+Differences are central, extrapolated to step 0 by Neville's scheme over a falling sequence of steps, and each entry
+takes the value with the smallest estimated error (Ridders, Advances in Engineering Software 4, 1982, 75-76). So no
+step needs choosing, and the differences say themselves how far they can be trusted.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
 from fastexpr._core import Function
+
 from fastexpr.errors import DerivativeError, EvaluationError, ShapeError
 from fastexpr.function.kinks import Kink, kinks
 
@@ -32,8 +32,8 @@ identity_tolerance = 1e-9  # adjoint identity and symmetry hold to rounding
 class DerivativeReport:
     """What `check_derivatives` found; errors are max|a - b| / max|b|.
 
-    With the derivatives along d_j = max(1, |x_j|) e_j for each input j or, where there are more than 64 inputs, along 64 random
-    directions.
+    With the derivatives along d_j = max(1, |x_j|) e_j for each input j or, where there are more than 64 inputs, along
+    64 random directions.
     """
 
     jacobian_error: float  # Jacobian against differences of the function
@@ -87,8 +87,9 @@ class Comparison:
         return int(row), int(column)
 
 
-def check_derivatives(self: Function, x: npt.ArrayLike, weights: npt.ArrayLike | None = None,
-                      tolerance: float = 1e-6) -> DerivativeReport:
+def check_derivatives(
+    self: Function, x: npt.ArrayLike, weights: npt.ArrayLike | None = None, tolerance: float = 1e-6
+) -> DerivativeReport:
     """Compares the derivatives at x with differences, forward with reverse mode, and the Hessian with its transpose.
 
     Parameters
@@ -115,7 +116,8 @@ def check_derivatives(self: Function, x: npt.ArrayLike, weights: npt.ArrayLike |
     Warns
     -----
     RuntimeWarning
-        x is within 1e-6 of a kink, where differences and derivatives need not agree; or the differences are too inaccurate to tell.
+        x is within 1e-6 of a kink, where differences and derivatives need not agree; or the differences are too
+        inaccurate to tell.
 
     Notes
     -----
@@ -132,7 +134,9 @@ def check_derivatives(self: Function, x: npt.ArrayLike, weights: npt.ArrayLike |
     point, weighting = checked_point(self, x, weights)
     near = [kink for kink in kinks(self, point) if kink.distance <= 1e-6 * max(1.0, abs(kink.argument))]
     if near:
-        warnings.warn(f"check_derivatives: x is at a kink, where the derivative jumps: {near[0]}", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"check_derivatives: x is at a kink, where the derivative jumps: {near[0]}", RuntimeWarning, stacklevel=2
+        )
     directions = directions_at(point)
     jacobian = np.asarray(self.jacobian(point))
     hessian = np.asarray(self.hessian(point, weighting))
@@ -155,10 +159,17 @@ def check_derivatives(self: Function, x: npt.ArrayLike, weights: npt.ArrayLike |
     for comparison, names in ((values, self.output_names), (slopes, self.input_names)):
         refuse_disagreement(self, comparison, names, directions, tolerance, report)
     if report.adjoint_error > identity_tolerance or report.symmetry_error > identity_tolerance:
-        raise DerivativeError(f"[Function] forward and reverse mode, or the Hessian and its transpose, disagree:\n{report}")
+        raise DerivativeError(
+            f"[Function] forward and reverse mode, or the Hessian and its transpose, disagree:\n{report}"
+        )
     if report.difference_error > tolerance:
-        warnings.warn(f"check_derivatives: the differences are only known to {report.difference_error:.1e}: they show less than the "
-                      f"tolerance of {tolerance:g} asks.", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"check_derivatives: the differences are only known to {report.difference_error:.1e}: they show less than "
+            "the "
+            f"tolerance of {tolerance:g} asks.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return report
 
 
@@ -173,7 +184,9 @@ def checked_point(function: Function, x: npt.ArrayLike, weights: npt.ArrayLike |
         return point, np.random.default_rng(1).standard_normal(m)
     weighting = np.asarray(weights, dtype=np.float64)
     if weighting.shape != (m,):
-        raise ShapeError(f"[Function] check_derivatives: wrong shape of weights: got {weighting.shape}, expected ({m},).")
+        raise ShapeError(
+            f"[Function] check_derivatives: wrong shape of weights: got {weighting.shape}, expected ({m},)."
+        )
     return point, weighting
 
 
@@ -192,8 +205,10 @@ def points_per_call(function: Function) -> int:
     return max(1, doubles_per_call // size)
 
 
-def differences(function: Callable[[Array], Array], point: Array, directions: Array, n_points: int) -> tuple[Array, Array]:
-    """Derivatives of function (points, n) -> (points, k) along directions (d, n), and their estimated errors: (d, k) each."""
+def differences(
+    function: Callable[[Array], Array], point: Array, directions: Array, n_points: int
+) -> tuple[Array, Array]:
+    """Derivatives of function (points, n) -> (points, k) along directions (d, n), and their errors: (d, k) each."""
     best: Array | None = None
     error: Array | None = None
     column: list[Array] = []  # Neville's scheme: extrapolations of order 0, 1, ... from the steps so far
@@ -201,7 +216,9 @@ def differences(function: Callable[[Array], Array], point: Array, directions: Ar
         step = first_step * step_ratio**-level
         points = np.concatenate([point + step * directions, point - step * directions])
         with np.errstate(all="ignore"):
-            values = np.concatenate([np.asarray(function(points[i : i + n_points])) for i in range(0, len(points), n_points)])
+            values = np.concatenate(
+                [np.asarray(function(points[i : i + n_points])) for i in range(0, len(points), n_points)]
+            )
             forward, backward = np.split(values, 2)
             new = [(forward - backward) / (2.0 * step)]
             for order, previous in enumerate(column):
@@ -224,19 +241,31 @@ def adjoint_error(function: Function, point: Array, weights: Array, directions: 
     reverse = np.asarray(function.vjp(point, weights))
     scale = float((np.abs(forward) @ np.abs(weights)).max(initial=0.0)) or 1.0
     identity = np.abs(forward @ weights - directions @ reverse).max(initial=0.0) / scale
-    spread = np.abs(forward - directions @ jacobian.T).max(initial=0.0) / (float(np.abs(forward).max(initial=0.0)) or 1.0)
+    spread = np.abs(forward - directions @ jacobian.T).max(initial=0.0) / (
+        float(np.abs(forward).max(initial=0.0)) or 1.0
+    )
     return float(max(identity, spread))
 
 
-def refuse_disagreement(function: Function, comparison: Comparison, names: tuple[str, ...], directions: Array, tolerance: float,
-                        report: DerivativeReport) -> None:
+def refuse_disagreement(
+    function: Function,
+    comparison: Comparison,
+    names: tuple[str, ...],
+    directions: Array,
+    tolerance: float,
+    report: DerivativeReport,
+) -> None:
     worst = comparison.worst_disagreement(tolerance)
     if worst is None:
         return
     row, column = worst
-    along = f"input {function.input_names[row]!r}" if len(directions) == function.n_inputs else f"random direction {row}"
+    along = (
+        f"input {function.input_names[row]!r}" if len(directions) == function.n_inputs else f"random direction {row}"
+    )
     length = directions[row].max() if len(directions) == function.n_inputs else 1.0
     raise DerivativeError(
-        f"[Function] {comparison.what} and differences disagree: error {comparison.error:.1e} (tolerance {tolerance:g}). Worst at "
+        f"[Function] {comparison.what} and differences disagree: error {comparison.error:.1e} "
+        f"(tolerance {tolerance:g}). Worst at "
         f"{names[column]!r} along {along}: got {comparison.got[worst] / length:.10g}, differences give "
-        f"{comparison.expected[worst] / length:.10g}.{' x is at a kink: see below.' if report.kinks else ''}\n{report}")
+        f"{comparison.expected[worst] / length:.10g}.{' x is at a kink: see below.' if report.kinks else ''}\n{report}"
+    )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
 from fastexpr._core import Function, Operator
+
 from fastexpr.errors import ShapeError
 
 
@@ -24,7 +24,8 @@ class Kink:
 
     def __str__(self) -> str:
         unit = ", ".join(map(str, self.unit))
-        return f"{self.operator} {self.node!r} unit [{unit}]: argument {self.argument:.6g}, kink at {self.kink:g}, distance {self.distance:.3g}"
+        where = f"{self.operator} {self.node!r} unit [{unit}]"
+        return f"{where}: argument {self.argument:.6g}, kink at {self.kink:g}, distance {self.distance:.3g}"
 
     __repr__ = __str__
 
@@ -75,8 +76,9 @@ def kinks(self: Function, x: npt.ArrayLike, count: int | None = 20) -> list[Kink
     ]
 
 
-def nearest_units(core: Operator, arguments: npt.NDArray[np.float64], which: int,
-                  count: int | None) -> list[tuple[float, float, float, int, int]]:
+def nearest_units(
+    core: Operator, arguments: npt.NDArray[np.float64], which: int, count: int | None
+) -> list[tuple[float, float, float, int, int]]:
     """(distance, argument, kink, which, unit) of one node's units, the nearest `count` of them."""
     positions = np.asarray(core.kinks, dtype=np.float64)
     distances = np.abs(arguments[:, np.newaxis] - positions)
@@ -92,5 +94,14 @@ def values_of_nodes(function: Function, ids: list[int]) -> Function:
     shapes = [tuple(nodes[k - 1][0].shape) if k > 0 else (function.n_inputs,) for k in ids]
     ports = [(f"u{number}", shape) for number, shape in enumerate(shapes)]
     names = [f"{name}[{unit}]" for name, shape in ports for unit in range(int(np.prod(shape)))]
-    return Function._from_nodes(function.n_inputs, nodes, ids, list(function.inputs.items()), ports, list(function.input_names), names,
-                                None, None)
+    return Function._from_nodes(
+        function.n_inputs,
+        nodes,
+        ids,
+        list(function.inputs.items()),
+        ports,
+        list(function.input_names),
+        names,
+        None,
+        None,
+    )

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-
 from fastexpr._core import Function
+
 from fastexpr.errors import ShapeError
 
 Shape = tuple[int, ...]
@@ -20,8 +20,8 @@ def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
     Parameters
     ----------
     **inputs : array_like
-        One for every port, by its name (``**{"input.1": image}`` where that is no Python name). In the port's shape without a
-        leading 1, or flat; with one more dimension in front for a batch of B.
+        One for every port, by its name (``**{"input.1": image}`` where that is no Python name). In the port's shape
+        without a leading 1, or flat; with one more dimension in front for a batch of B.
 
     Returns
     -------
@@ -43,14 +43,18 @@ def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
     """
     ports = {name: tuple(shape) for name, shape in self.inputs.items()}
     if set(inputs) != set(ports):
-        raise ShapeError(f"[Function] pack: wrong input names: got {', '.join(inputs) or 'none'}, expected {', '.join(ports)}.")
+        raise ShapeError(
+            f"[Function] pack: wrong input names: got {', '.join(inputs) or 'none'}, expected {', '.join(ports)}."
+        )
     arrays = {name: np.asarray(inputs[name], dtype=np.float64) for name in ports}
     lengths = {name: batch_length(name, arrays[name].shape, shape) for name, shape in ports.items()}
     batches = {length for length in lengths.values() if length is not None}
     is_batch = None not in lengths.values() or batches - {1}
     if len(batches) > 1 or (None in lengths.values() and batches - {1}):
         got = ", ".join(f"{name} {arrays[name].shape}" for name in ports)
-        raise ShapeError(f"[Function] pack: the inputs are not one batch: got {got}. Give every input the same leading dimension.")
+        raise ShapeError(
+            f"[Function] pack: the inputs are not one batch: got {got}. Give every input the same leading dimension."
+        )
     points = batches.pop() if is_batch else 1
     x = np.concatenate([array.reshape(points, -1) for array in arrays.values()], axis=1)
     return x if is_batch else x[0]
@@ -64,8 +68,11 @@ def batch_length(name: str, got: Shape, port: Shape) -> int | None:
         return None
     if got and got[1:] in (inner, flat, port):
         return got[0]
-    raise ShapeError(f"[Function] pack: wrong shape of {name!r}: got {got}, expected {inner}, or ({', '.join(map(str, ('B', *inner)))}) "
-                     "for a batch.")
+    raise ShapeError(
+        f"[Function] pack: wrong shape of {name!r}: got {got}, expected {inner}, "
+        f"or ({', '.join(map(str, ('B', *inner)))}) "
+        "for a batch."
+    )
 
 
 def without_leading_one(shape: Shape) -> Shape:
@@ -102,7 +109,9 @@ def unpack(self: Function, y: npt.ArrayLike) -> dict[str, Array]:
     y = np.asarray(y, dtype=np.float64)
     m = self.n_outputs
     if y.ndim not in (1, 2) or y.shape[-1] != m:
-        raise ShapeError(f"[Function] unpack: wrong shape of y: got {y.shape}, expected ({m},), or (B, {m}) for a batch.")
+        raise ShapeError(
+            f"[Function] unpack: wrong shape of y: got {y.shape}, expected ({m},), or (B, {m}) for a batch."
+        )
     arrays = {}
     begin = 0
     for name, shape in self.outputs.items():

@@ -1,4 +1,4 @@
-"""The same network with other names, bounds, or units. Operators, and with them the weights, are shared, never copied."""
+"""The same network with other names, bounds, or units; operators, and with them the weights, are shared."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from fastexpr._core import Function, Operator
+
 from fastexpr.errors import GraphError, ShapeError
 
 Array = npt.NDArray[np.float64]
@@ -57,8 +57,11 @@ def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Seq
     >>> fx.Function(x, x[0] * x[1]).with_names(inputs=["flow", "T"], outputs=["power"]).input_names
     ('flow', 'T')
     """
-    return rebuild(self, input_names=checked_names("inputs", inputs, self.input_names),
-                   output_names=checked_names("outputs", outputs, self.output_names))
+    return rebuild(
+        self,
+        input_names=checked_names("inputs", inputs, self.input_names),
+        output_names=checked_names("outputs", outputs, self.output_names),
+    )
 
 
 def checked_names(side: str, names: Sequence[str] | None, present: Sequence[str]) -> list[str]:
@@ -70,16 +73,22 @@ def checked_names(side: str, names: Sequence[str] | None, present: Sequence[str]
     if any(not isinstance(name, str) for name in checked):
         raise TypeError(f"[Function] with_names: names of {side} must be text: got {checked}.")
     if len(checked) != len(present):
-        raise ShapeError(f"[Function] with_names: wrong number of names for {side}: got {len(checked)}, expected {len(present)}.")
+        raise ShapeError(
+            f"[Function] with_names: wrong number of names for {side}: got {len(checked)}, expected {len(present)}."
+        )
     twice = sorted({name for name in checked if checked.count(name) > 1}) if len(set(checked)) < len(checked) else []
     if twice or "" in checked:
-        raise GraphError(f"[Function] with_names: names of {side} must differ and not be empty: got {', '.join(map(repr, twice or ['']))} "
-                         "more than once or empty.")
+        raise GraphError(
+            f"[Function] with_names: names of {side} must differ and not be empty: "
+            f"got {', '.join(map(repr, twice or ['']))} "
+            "more than once or empty."
+        )
     return checked
 
 
 def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.ArrayLike | None = None) -> Function:
-    """The same function with the range of x that it is meant for, kept with it when saved and used by the doors to solvers.
+    """The same function with the range of x that it is meant for, kept with it when saved and used by the doors to
+    solvers.
 
     Parameters
     ----------
@@ -110,11 +119,15 @@ def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.A
     high = vector("with_bounds: upper", np.inf if upper is None else upper, self.n_inputs)
     for name, bound in (("lower", low), ("upper", high)):
         if np.isnan(bound).any():
-            raise ValueError(f"[Function] with_bounds: {name} is NaN at {self.input_names[int(np.isnan(bound).argmax())]!r}. "
-                             "Use an infinite bound where there is none.")
+            raise ValueError(
+                f"[Function] with_bounds: {name} is NaN at {self.input_names[int(np.isnan(bound).argmax())]!r}. "
+                "Use an infinite bound where there is none."
+            )
     if (low > high).any():
         k = int((low > high).argmax())
-        raise ValueError(f"[Function] with_bounds: lower is above upper at {self.input_names[k]!r}: got {low[k]} and {high[k]}.")
+        raise ValueError(
+            f"[Function] with_bounds: lower is above upper at {self.input_names[k]!r}: got {low[k]} and {high[k]}."
+        )
     return rebuild(self, lower=low, upper=high)
 
 
@@ -126,13 +139,18 @@ def vector(what: str, value: npt.ArrayLike, size: int) -> Array:
     return np.array(np.broadcast_to(array, (size,)))
 
 
-def scaled(self: Function, input_offset: npt.ArrayLike = 0.0, input_factor: npt.ArrayLike = 1.0,
-           output_offset: npt.ArrayLike = 0.0, output_factor: npt.ArrayLike = 1.0) -> Function:
+def scaled(
+    self: Function,
+    input_offset: npt.ArrayLike = 0.0,
+    input_factor: npt.ArrayLike = 1.0,
+    output_offset: npt.ArrayLike = 0.0,
+    output_factor: npt.ArrayLike = 1.0,
+) -> Function:
     """The network in physical units, where it was trained on scaled data.
 
-    ``output_offset + output_factor * net((x - input_offset) / input_factor)``; with the mean and standard deviation of the
-    training data as offset and factor, x and y are in the data's own units. Computed in double precision by nodes of its own: the
-    weights are not touched.
+    ``output_offset + output_factor * net((x - input_offset) / input_factor)``; with the mean and standard deviation
+    of the training data as offset and factor, x and y are in the data's own units. Computed in double precision by
+    nodes of its own: the weights are not touched.
 
     Parameters
     ----------
@@ -189,13 +207,22 @@ def checked_scaling(side: str, offset: npt.ArrayLike, factor: npt.ArrayLike, siz
         raise ValueError(f"[Function] scaled: {side}_offset must be finite: got {offsets[~np.isfinite(offsets)][0]}.")
     is_wrong = ~(np.isfinite(factors) & (factors > 0))
     if is_wrong.any():
-        raise ValueError(f"[Function] scaled: {side}_factor must be positive and finite: got {factors[is_wrong][0]} "
-                         f"at position {int(is_wrong.argmax())}. Leave out components that never change, or give them factor 1.")
+        raise ValueError(
+            f"[Function] scaled: {side}_factor must be positive and finite: got {factors[is_wrong][0]} "
+            f"at position {int(is_wrong.argmax())}. Leave out components that never change, or give them factor 1."
+        )
     return offsets, factors
 
 
-def append_constant(nodes: list[tuple[Operator, list[int], str]], name: str, argument: int, shape: tuple[int, ...],
-                    numbers: Array, neutral: float, label: str) -> int:
+def append_constant(
+    nodes: list[tuple[Operator, list[int], str]],
+    name: str,
+    argument: int,
+    shape: tuple[int, ...],
+    numbers: Array,
+    neutral: float,
+    label: str,
+) -> int:
     """Appends `argument <name> numbers`; nothing where that changes nothing. Returns the resulting node."""
     if (numbers == neutral).all():
         return argument
