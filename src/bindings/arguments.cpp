@@ -1,0 +1,116 @@
+#include "bindings/arguments.hpp"
+
+#include <cmath>
+
+#include "graph/errors.hpp"
+
+namespace fastexpr::bindings {
+
+namespace {
+
+Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
+
+std::string expected_shapes(const Function& function) {
+  const std::string n = std::to_string(function.n_inputs());
+  std::string text = "(" + n + ",) for one point or (B, " + n + ") for a batch";
+  const auto& ports = function.signature().inputs;
+  if (ports.size() == 1 && ports[0].shape.size() > 2) text += ", or the input's own shape " + to_string(ports[0].shape);
+  return text;
+}
+
+// The port's shape without its leading 1: what one point may look like.
+std::optional<Shape> point_shape(const Function& function) {
+  const auto& ports = function.signature().inputs;
+  if (ports.size() != 1) return std::nullopt;
+  Shape shape = ports[0].shape;
+  if (!shape.empty() && shape.front() == 1) shape.erase(shape.begin());
+  return shape;
+}
+
+void expect_finite(const Function& function, const Points& x) {
+  const Index n = function.n_inputs();
+  const double* numbers = x.data();
+  for (Index i = 0; i < x.count * n; ++i) {
+    if (std::isfinite(numbers[i])) continue;
+    const std::string where = x.is_batch ? " of point " + std::to_string(i / n) : "";
+    throw py::value_error("x is not finite: component " + std::to_string(i % n) + " ('" +
+                          function.signature().input_names[static_cast<std::size_t>(i % n)] + "')" + where + " is " +
+                          std::to_string(numbers[i]));
+  }
+}
+
+}  // namespace
+
+Numbers numbers_from(const py::handle& source, const char* what) {
+  if (Numbers::check_(source)) return py::reinterpret_borrow<Numbers>(source);
+  const py::array array = py::module_::import("numpy").attr("asarray")(source).cast<py::array>();
+  const char kind = array.dtype().kind();
+  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b')
+    throw py::type_error(std::string(what) + " must hold real numbers, got dtype " + py::str(array.dtype()).cast<std::string>());
+  Numbers numbers = Numbers::ensure(array.attr("astype")("float64"));
+  if (!numbers) throw py::error_already_set();
+  return numbers;
+}
+
+Points points_from(const Function& function, const py::handle& x) {
+  Points points{numbers_from(x, "x"), 1, false};
+  const Shape shape = shape_of(points.array);
+  const Index n = function.n_inputs();
+  if (shape == Shape{n}) {
+  } else if (shape.size() == 2 && shape[1] == n) {
+    points.count = shape[0];
+    points.is_batch = true;
+  } else {
+    const std::optional<Shape> one = point_shape(function);
+    if (!one || (shape != *one && (shape.size() != one->size() + 1 || !std::equal(one->begin(), one->end(), shape.begin() + 1))))
+      throw ShapeError("x has the wrong shape: got " + to_string(shape) + ", expected " + expected_shapes(function));
+    points.is_batch = shape != *one;
+    points.count = points.is_batch ? shape[0] : 1;
+  }
+  expect_finite(function, points);
+  return points;
+}
+
+Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what) {
+  Numbers numbers = numbers_from(source, what);
+  const Shape shape = shape_of(numbers);
+  if (x.is_batch && shape == Shape{x.count, size}) return numbers;
+  if (shape != Shape{size} && !(size == 1 && shape.empty()))
+    throw ShapeError(std::string(what) + " has the wrong shape: got " + to_string(shape) + ", expected (" + std::to_string(size) + ",)" +
+                     (x.is_batch ? " or (" + std::to_string(x.count) + ", " + std::to_string(size) + ")" : ""));
+  if (x.count == 1) return numbers;
+  Numbers repeated(std::vector<Index>{x.count, size});
+  for (Index p = 0; p < x.count; ++p) std::copy_n(numbers.data(), size, repeated.mutable_data() + p * size);
+  return repeated;
+}
+
+Numbers result_array(const py::object& out, const std::vector<Index>& shape) {
+  if (out.is_none()) return Numbers(shape);
+  if (!py::isinstance<py::array>(out)) throw py::type_error("out must be a NumPy array");
+  const auto array = py::reinterpret_borrow<py::array>(out);
+  if (!Numbers::check_(out) || !array.writeable())
+    throw py::value_error("out must be a writable C-contiguous array of float64, got dtype " + py::str(array.dtype()).cast<std::string>());
+  if (shape_of(array) != Shape(shape))
+    throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " + to_string(shape));
+  return py::reinterpret_borrow<Numbers>(out);
+}
+
+std::vector<Index> with_batch(const Points& x, std::vector<Index> shape) {
+  if (x.is_batch) shape.insert(shape.begin(), x.count);
+  return shape;
+}
+
+bool is_symbolic(const py::handle& source) {
+  if (Numbers::check_(source)) return false;
+  const py::dict modules = py::module_::import("sys").attr("modules");
+  if (!modules.contains("fastexpr.expression")) return false;
+  const py::object expression = modules["fastexpr.expression"].attr("Expression");
+  if (py::isinstance(source, expression)) return true;
+  if (py::isinstance<py::array>(source)) return py::reinterpret_borrow<py::array>(source).dtype().kind() == 'O';
+  if (!py::isinstance<py::list>(source) && !py::isinstance<py::tuple>(source)) return false;
+  for (const py::handle entry : py::reinterpret_borrow<py::object>(source))
+    if (is_symbolic(entry)) return true;
+  return false;
+}
+
+}  // namespace fastexpr::bindings

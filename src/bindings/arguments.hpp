@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bindings/bindings.hpp"
+
+namespace fastexpr::bindings {
+
+using Numbers = py::array_t<double, py::array::c_style>;
+
+/// Points handed in by a caller: contiguous doubles (points, size), and whether the result keeps the batch dimension.
+struct Points {
+  Numbers array;
+  Index count = 1;
+  bool is_batch = false;
+
+  const double* data() const { return array.data(); }
+};
+
+/// Any array-like of real numbers as contiguous doubles. TypeError for other dtypes.
+Numbers numbers_from(const py::handle& source, const char* what);
+
+/// x of shape (n,), (B, n), or, for a single port, the port's shape without its leading 1, or with any leading B.
+/// ShapeError for other shapes, ValueError naming the component where a number is not finite.
+Points points_from(const Function& function, const py::handle& x);
+
+/// An argument that goes with every point: (size,) for all points, or (B, size); a scalar where size is 1.
+Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what);
+
+/// `out` where given, checked to be a writable C-contiguous float64 array of this shape, otherwise a new array.
+Numbers result_array(const py::object& out, const std::vector<Index>& shape);
+
+/// shape, with the number of points in front where there is a batch.
+std::vector<Index> with_batch(const Points& x, std::vector<Index> shape);
+
+/// True for an Expression, and for lists and object arrays that hold one.
+bool is_symbolic(const py::handle& source);
+
+}  // namespace fastexpr::bindings

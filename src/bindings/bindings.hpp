@@ -1,0 +1,34 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+
+#include "function/function.hpp"
+
+// How the core looks from Python. Only this folder knows Python; each define_X adds one part to the module.
+
+namespace fastexpr::bindings {
+
+namespace py = pybind11;
+
+void define_errors(py::module_& module);
+void define_operator(py::module_& module);
+void define_function(py::module_& module);
+
+/// The same numbers as a tensor: read-only arrays are shared, writable ones copied. TypeError unless float32, float64 or int64.
+Tensor tensor_from(const py::object& array);
+/// A read-only array that shares the tensor's numbers.
+py::array array_from(const Tensor& tensor);
+
+Shape shape_from(const py::handle& shape);
+py::tuple tuple_from(const Shape& shape);
+
+/// pybind11 holds what Python shares by pointers to non-const; nothing bound changes either type.
+template <class Kind>
+std::shared_ptr<Kind> as_holder(const std::shared_ptr<const Kind>& shared) {
+  return std::const_pointer_cast<Kind>(shared);
+}
+
+}  // namespace fastexpr::bindings

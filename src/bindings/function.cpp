@@ -1,0 +1,364 @@
+#include <cmath>
+#include <cstdio>
+
+#include "bindings/arguments.hpp"
+#include "bindings/bindings.hpp"
+#include "bindings/documentation.hpp"
+#include "function/simplify.hpp"
+#include "graph/errors.hpp"
+
+namespace fastexpr::bindings {
+
+namespace {
+
+using Shared = std::shared_ptr<Function>;
+
+std::vector<Port> ports_from(const py::iterable& list) {
+  std::vector<Port> ports;
+  for (const py::handle entry : list) {
+    const auto port = py::reinterpret_borrow<py::sequence>(entry);
+    ports.push_back({port[0].cast<std::string>(), shape_from(py::object(port[1]))});
+  }
+  return ports;
+}
+
+std::vector<std::string> texts_from(const py::iterable& list) {
+  std::vector<std::string> texts;
+  for (const py::handle entry : list) texts.push_back(entry.cast<std::string>());
+  return texts;
+}
+
+std::vector<double> optional_numbers(const py::object& source, const char* what) {
+  if (source.is_none()) return {};
+  const Numbers numbers = numbers_from(source, what);
+  return {numbers.data(), numbers.data() + numbers.size()};
+}
+
+Shared function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::iterable& output_ids, const py::iterable& inputs,
+                           const py::iterable& outputs, const py::iterable& input_names, const py::iterable& output_names,
+                           const py::object& lower, const py::object& upper) {
+  std::vector<Node> list;
+  for (const py::handle entry : nodes) {
+    const auto node = py::reinterpret_borrow<py::sequence>(entry);
+    std::vector<NodeId> ids;
+    for (const py::handle id : py::object(node[1])) ids.push_back(id.cast<NodeId>());
+    list.push_back({py::object(node[0]).cast<std::shared_ptr<Operator>>(), std::move(ids), py::object(node[2]).cast<std::string>()});
+  }
+  std::vector<NodeId> ids;
+  for (const py::handle id : output_ids) ids.push_back(id.cast<NodeId>());
+  simplify(list, ids);
+  Signature signature{ports_from(inputs),       ports_from(outputs),           texts_from(input_names),
+                      texts_from(output_names), optional_numbers(lower, "lower"), optional_numbers(upper, "upper")};
+  return std::make_shared<Function>(Graph(n_inputs, std::move(list), std::move(ids)), std::move(signature));
+}
+
+py::list nodes_of(const Function& function) {
+  py::list nodes;
+  for (NodeId id = 1; id < function.graph().n_nodes(); ++id) {
+    const Node& node = function.graph().node(id);
+    py::list inputs;
+    for (const NodeId input : node.inputs) inputs.append(input);
+    nodes.append(py::make_tuple(as_holder(node.op), inputs, node.label));
+  }
+  return nodes;
+}
+
+py::dict ports_of(const std::vector<Port>& ports) {
+  py::dict result;
+  for (const Port& port : ports) result[py::str(port.name)] = tuple_from(port.shape);
+  return result;
+}
+
+py::tuple names_of(const std::vector<std::string>& names) {
+  py::tuple result(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) result[i] = names[i];
+  return result;
+}
+
+py::object bound_of(const std::vector<double>& bound) {
+  if (bound.empty()) return py::none();
+  Numbers array(std::vector<Index>{static_cast<Index>(bound.size())}, bound.data());
+  array.attr("flags").attr("writeable") = false;
+  return array;
+}
+
+Numbers weights_from(const Function& function, const py::object& weights, const Points& x) {
+  const Index m = function.n_outputs();
+  if (!weights.is_none()) return beside_points(weights, x, m, "weights");
+  if (m != 1)
+    throw ShapeError("weights are missing: this network has " + std::to_string(m) + " outputs, so say which combination of them, e.g. weights of shape (" +
+                     std::to_string(m) + ",)");
+  Numbers ones(std::vector<Index>{x.count});
+  std::fill_n(ones.mutable_data(), x.count, 1.0);
+  return ones;
+}
+
+// Runs without the GIL: other Python threads go on.
+void evaluate_released(const Function& function, const Request& request) {
+  const py::gil_scoped_release release;
+  function.evaluate(request);
+}
+
+py::object call(const Function& function, const py::object& self, const py::object& argument, const py::object& out) {
+  if (is_symbolic(argument)) {
+    if (!out.is_none()) throw py::type_error("out= has no meaning for a symbolic argument");
+    return py::module_::import("fastexpr.expression").attr("apply_function")(self, argument);
+  }
+  const Points x = points_from(function, argument);
+  Numbers value = result_array(out, with_batch(x, {function.n_outputs()}));
+  Request request;
+  request.points = x.count;
+  request.x = x.data();
+  request.value = value.mutable_data();
+  evaluate_released(function, request);
+  return value;
+}
+
+py::object sparse_matrix(const Pattern& pattern, const py::object& entries) {
+  const py::array_t<Index> starts(static_cast<Index>(pattern.starts.size()), pattern.starts.data());
+  const py::array_t<std::int32_t> indices(pattern.n_entries(), pattern.indices.data());
+  const py::object matrix = py::module_::import("scipy.sparse").attr("csr_array");
+  return matrix(py::make_tuple(entries, indices, starts), py::arg("shape") = py::make_tuple(pattern.rows, pattern.columns));
+}
+
+void expect_sparse_call(const Points& x, const py::object& out) {
+  if (x.is_batch) throw ShapeError("sparse=True takes one point of shape (n,), not a batch");
+  if (!out.is_none()) throw py::type_error("out= is for dense results");
+}
+
+py::object jacobian(const Function& function, const py::object& argument, bool sparse, const py::object& out) {
+  const Points x = points_from(function, argument);
+  if (sparse) {
+    expect_sparse_call(x, out);
+    Numbers entries(std::vector<Index>{function.structure().jacobian.n_entries()});
+    double* numbers = entries.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      function.sparse_jacobian(x.data(), numbers);
+    }
+    return sparse_matrix(function.structure().jacobian, entries);
+  }
+  Numbers result = result_array(out, with_batch(x, {function.n_outputs(), function.n_inputs()}));
+  Request request;
+  request.points = x.count;
+  request.x = x.data();
+  request.jacobian = result.mutable_data();
+  evaluate_released(function, request);
+  return result;
+}
+
+py::object hessian(const Function& function, const py::object& argument, const py::object& weights, bool sparse, const py::object& out) {
+  const Points x = points_from(function, argument);
+  const Numbers w = weights_from(function, weights, x);
+  if (sparse) {
+    expect_sparse_call(x, out);
+    Numbers entries(std::vector<Index>{function.structure().hessian.n_entries()});
+    double* numbers = entries.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      function.sparse_hessian(x.data(), w.data(), numbers);
+    }
+    return sparse_matrix(function.structure().hessian, entries);
+  }
+  Numbers result = result_array(out, with_batch(x, {function.n_inputs(), function.n_inputs()}));
+  Request request;
+  request.points = x.count;
+  request.x = x.data();
+  request.weights = w.data();
+  request.hessian = result.mutable_data();
+  evaluate_released(function, request);
+  return result;
+}
+
+py::tuple evaluate(const Function& function, const py::object& argument, const py::object& weights, int order, const py::object& out) {
+  if (order < 0 || order > 2) throw py::value_error("order must be 0, 1 or 2, got " + std::to_string(order));
+  const Points x = points_from(function, argument);
+  const Index n = function.n_inputs(), m = function.n_outputs();
+  py::tuple given(3);
+  for (int k = 0; k < 3; ++k) given[static_cast<std::size_t>(k)] = py::none();
+  if (!out.is_none()) {
+    const auto arrays = py::cast<py::sequence>(out);
+    if (static_cast<int>(arrays.size()) != order + 1)
+      throw ShapeError("out must hold " + std::to_string(order + 1) + " arrays, got " + std::to_string(arrays.size()));
+    for (std::size_t k = 0; k < arrays.size(); ++k) given[k] = arrays[k];
+  }
+  Request request;
+  request.points = x.count;
+  request.x = x.data();
+  py::tuple result(static_cast<std::size_t>(order) + 1);
+  Numbers value = result_array(given[0], with_batch(x, {m}));
+  request.value = value.mutable_data();
+  result[0] = value;
+  if (order >= 1) {
+    Numbers J = result_array(given[1], with_batch(x, {m, n}));
+    request.jacobian = J.mutable_data();
+    result[1] = J;
+  }
+  Numbers w;
+  if (order == 2) {
+    w = weights_from(function, weights, x);
+    Numbers H = result_array(given[2], with_batch(x, {n, n}));
+    request.weights = w.data();
+    request.hessian = H.mutable_data();
+    result[2] = H;
+  }
+  evaluate_released(function, request);
+  return result;
+}
+
+Numbers gradient(const Function& function, const py::object& argument, const py::object& out) {
+  if (function.n_outputs() != 1)
+    throw ShapeError("gradient is for one output, this network has " + std::to_string(function.n_outputs()) +
+                     ": use vjp(x, weights) for a combination of them, or jacobian(x)");
+  const Points x = points_from(function, argument);
+  Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
+  const Numbers ones = weights_from(function, py::none(), x);
+  double* numbers = result.mutable_data();
+  const py::gil_scoped_release release;
+  function.vjp(x.count, x.data(), ones.data(), numbers);
+  return result;
+}
+
+Numbers jvp(const Function& function, const py::object& argument, const py::object& direction, const py::object& out) {
+  const Points x = points_from(function, argument);
+  const Numbers d = beside_points(direction, x, function.n_inputs(), "direction");
+  Numbers result = result_array(out, with_batch(x, {function.n_outputs()}));
+  double* numbers = result.mutable_data();
+  const py::gil_scoped_release release;
+  function.jvp(x.count, x.data(), d.data(), numbers);
+  return result;
+}
+
+Numbers vjp(const Function& function, const py::object& argument, const py::object& weights, const py::object& out) {
+  const Points x = points_from(function, argument);
+  const Numbers w = weights_from(function, weights, x);
+  Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
+  double* numbers = result.mutable_data();
+  const py::gil_scoped_release release;
+  function.vjp(x.count, x.data(), w.data(), numbers);
+  return result;
+}
+
+Numbers hvp(const Function& function, const py::object& argument, const py::object& weights, const py::object& direction, const py::object& out) {
+  const Points x = points_from(function, argument);
+  const Numbers w = weights_from(function, weights, x);
+  const Numbers d = beside_points(direction, x, function.n_inputs(), "direction");
+  Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
+  double* numbers = result.mutable_data();
+  const py::gil_scoped_release release;
+  function.hvp(x.count, x.data(), w.data(), d.data(), numbers);
+  return result;
+}
+
+py::tuple sparsity(const Function& function) {
+  const Structure& structure = function.structure();
+  const auto pattern = [](const Pattern& known) {
+    py::array_t<bool> entries(known.n_entries());
+    std::fill_n(entries.mutable_data(), known.n_entries(), true);
+    return sparse_matrix(known, entries);
+  };
+  return py::make_tuple(pattern(structure.jacobian), pattern(structure.hessian));
+}
+
+std::vector<double> box_side(const Function& function, const py::object& given, const std::vector<double>& own, const char* what) {
+  const auto n = static_cast<std::size_t>(function.n_inputs());
+  if (given.is_none()) {
+    if (own.empty()) throw py::value_error(std::string(what) + " is missing: the network states no range; give lower and upper, or use with_bounds");
+    return own;
+  }
+  const Numbers numbers = numbers_from(given, what);
+  if (numbers.size() != 1 && numbers.size() != static_cast<Index>(n))
+    throw ShapeError(std::string(what) + " has the wrong length: got " + std::to_string(numbers.size()) + ", expected " + std::to_string(n));
+  std::vector<double> side(n);
+  for (std::size_t i = 0; i < n; ++i) side[i] = numbers.data()[numbers.size() == 1 ? 0 : i];
+  return side;
+}
+
+py::tuple output_bounds(const Function& function, const py::object& lower, const py::object& upper) {
+  const std::vector<double> low = box_side(function, lower, function.signature().lower, "lower");
+  const std::vector<double> high = box_side(function, upper, function.signature().upper, "upper");
+  std::vector<Interval> x(low.size());
+  for (std::size_t i = 0; i < low.size(); ++i) {
+    if (!(low[i] <= high[i])) throw py::value_error("lower must not be above upper: component " + std::to_string(i));
+    x[i] = {low[i], high[i]};
+  }
+  std::vector<Interval> y(static_cast<std::size_t>(function.n_outputs()));
+  {
+    const py::gil_scoped_release release;
+    function.bounds(x.data(), y.data());
+  }
+  Numbers y_low(std::vector<Index>{function.n_outputs()}), y_high(std::vector<Index>{function.n_outputs()});
+  for (std::size_t k = 0; k < y.size(); ++k) {
+    y_low.mutable_data()[k] = y[k].lower;
+    y_high.mutable_data()[k] = y[k].upper;
+  }
+  return py::make_tuple(y_low, y_high);
+}
+
+std::string with_unit(Index bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double amount = static_cast<double>(bytes);
+  int unit = 0;
+  for (; amount >= 1024 && unit < 4; ++unit) amount /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3g %s", amount, units[unit]);
+  return text;
+}
+
+std::string with_commas(Index number) {
+  std::string digits = std::to_string(number);
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  return digits;
+}
+
+std::string represent(const Function& function) {
+  const auto describe = [](const std::vector<Port>& ports) {
+    std::string text;
+    for (const Port& port : ports) text += (text.empty() ? "" : ", ") + port.name + " " + to_string(port.shape);
+    return text;
+  };
+  return "<fastexpr.Function " + describe(function.signature().inputs) + " -> " + describe(function.signature().outputs) + "; " +
+         with_commas(function.graph().n_nodes() - 1) + " nodes, " + with_commas(function.graph().n_parameters()) +
+         " parameters, workspace " + with_unit(function.workspace_bytes(1)) + " (Hessian: " + with_unit(function.workspace_bytes(2)) + ")>";
+}
+
+}  // namespace
+
+void define_function(py::module_& module) {
+  const py::object none = py::none();
+  py::class_<Function, Shared> type(module, "Function", documentation::function);
+  type.attr("__module__") = "fastexpr";
+  type.def(py::init([](const py::object& x, const py::object& expression) {
+             return py::module_::import("fastexpr.expression").attr("build_function")(x, expression).cast<Shared>();
+           }),
+           py::arg("x"), py::arg("expression"))
+      .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"), py::arg("inputs"),
+                  py::arg("outputs"), py::arg("input_names"), py::arg("output_names"), py::arg("lower") = none, py::arg("upper") = none)
+      .def("_nodes", &nodes_of)
+      .def("_output_ids", [](const Function& f) { return f.graph().outputs(); })
+      .def("__call__", [](const py::object& self, const py::object& x, const py::object& out) { return call(self.cast<const Function&>(), self, x, out); },
+           py::arg("x"), py::arg("out") = none, documentation::call)
+      .def("jacobian", &jacobian, py::arg("x"), py::arg("sparse") = false, py::arg("out") = none, documentation::jacobian)
+      .def("hessian", &hessian, py::arg("x"), py::arg("weights") = none, py::arg("sparse") = false, py::arg("out") = none, documentation::hessian)
+      .def("evaluate", &evaluate, py::arg("x"), py::arg("weights") = none, py::arg("order") = 2, py::arg("out") = none, documentation::evaluate)
+      .def("gradient", &gradient, py::arg("x"), py::arg("out") = none, documentation::gradient)
+      .def("jvp", &jvp, py::arg("x"), py::arg("direction"), py::arg("out") = none, documentation::jvp)
+      .def("vjp", &vjp, py::arg("x"), py::arg("weights") = none, py::arg("out") = none, documentation::vjp)
+      .def("hvp", &hvp, py::arg("x"), py::arg("weights"), py::arg("direction"), py::arg("out") = none, documentation::hvp)
+      .def("sparsity", &sparsity, documentation::sparsity)
+      .def("output_bounds", &output_bounds, py::arg("lower") = none, py::arg("upper") = none, documentation::output_bounds)
+      .def("__copy__", [](const py::object& self) { return self; })
+      .def("__deepcopy__", [](const py::object& self, const py::dict&) { return self; })
+      .def("__repr__", &represent);
+  type.def_property_readonly("n_inputs", &Function::n_inputs, "Number n of components of x.")
+      .def_property_readonly("n_outputs", &Function::n_outputs, "Number m of components of f(x).")
+      .def_property_readonly("n_parameters", [](const Function& f) { return f.graph().n_parameters(); }, "Numbers in the weights.")
+      .def_property_readonly("input_names", [](const Function& f) { return names_of(f.signature().input_names); }, "One name per component of x.")
+      .def_property_readonly("output_names", [](const Function& f) { return names_of(f.signature().output_names); }, "One name per component of f(x).")
+      .def_property_readonly("inputs", [](const Function& f) { return ports_of(f.signature().inputs); }, "Name and shape of every input.")
+      .def_property_readonly("outputs", [](const Function& f) { return ports_of(f.signature().outputs); }, "Name and shape of every output.")
+      .def_property_readonly("lower", [](const Function& f) { return bound_of(f.signature().lower); }, "Lower ends of the inputs' range, or None.")
+      .def_property_readonly("upper", [](const Function& f) { return bound_of(f.signature().upper); }, "Upper ends of the inputs' range, or None.");
+}
+
+}  // namespace fastexpr::bindings
