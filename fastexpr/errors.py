@@ -23,3 +23,11 @@ class EvaluationError(FastexprError, ArithmeticError):
 
 class DerivativeError(FastexprError, ArithmeticError):
     """Derivatives that do not agree with differences of the function."""
+
+
+class ModelError(FastexprError, ValueError):
+    """A part of a Pyomo model that does not fit a network: names that do not match, a set without order."""
+
+
+class NotFoundError(FastexprError, LookupError):
+    """An input or output that the network does not have, a solver that is not installed."""
