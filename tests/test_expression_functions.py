@@ -99,7 +99,7 @@ def test_several_leaves_and_outputs():
 def test_variables_as_outputs(build):
     x = fx.variables(4)
     f = fx.Function(x, build(x))
-    np.testing.assert_array_equal(f(V), np.concatenate([np.ravel(entry) for entry in build(V)]))
+    np.testing.assert_array_equal(f(V), np.concatenate([np.ravel(entry) for entry in (build(V) if isinstance(build(V), list) else [build(V)])]))
     np.testing.assert_array_equal(f.jacobian(V) @ V, f(V))
 
 

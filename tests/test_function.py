@@ -38,9 +38,8 @@ def test_pack_joins_in_declared_order():
     expected = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 300.0]
     for given in (image, image.ravel(), image.tolist()):
         np.testing.assert_array_equal(f.pack(x1=300.0, x0=given), expected)
-    np.testing.assert_array_equal(
-        f.pack(x0=image[None], x1=300.0), expected
-    )  # the file's literal shape, beside one number
+    # the file's literal shape, beside one number
+    np.testing.assert_array_equal(f.pack(x0=image[None], x1=300.0), expected)
     np.testing.assert_array_equal(f.pack(x0=image[None], x1=[300.0]), [expected])  # a batch of one
 
 

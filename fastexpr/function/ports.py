@@ -47,32 +47,34 @@ def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
             f"[Function] pack: wrong input names: got {', '.join(inputs) or 'none'}, expected {', '.join(ports)}."
         )
     arrays = {name: np.asarray(inputs[name], dtype=np.float64) for name in ports}
-    lengths = {name: batch_length(name, arrays[name].shape, shape) for name, shape in ports.items()}
-    batches = {length for length in lengths.values() if length is not None}
-    is_batch = None not in lengths.values() or batches - {1}
-    if len(batches) > 1 or (None in lengths.values() and batches - {1}):
+    readings = [readings_of(name, arrays[name].shape, shape) for name, shape in ports.items()]
+    is_point = all(can_be_point for can_be_point, _ in readings)
+    lengths = {length for _, length in readings}
+    is_batch = len(lengths) == 1 and None not in lengths
+    if not is_point and not is_batch:
         got = ", ".join(f"{name} {arrays[name].shape}" for name in ports)
         raise ShapeError(
             f"[Function] pack: the inputs are not one batch: got {got}. Give every input the same leading dimension."
         )
-    points = batches.pop() if is_batch else 1
-    x = np.concatenate([array.reshape(points, -1) for array in arrays.values()], axis=1)
+    if is_point and is_batch:  # every length is 1: the file's own shapes are a batch of one, [300.0] is a point
+        is_batch = any(array.ndim > 1 for array in arrays.values())
+    points = lengths.pop() if is_batch else 1
+    x = np.concatenate([arrays[name].reshape(points, math.prod(shape)) for name, shape in ports.items()], axis=1)
     return x if is_batch else x[0]
 
 
-def batch_length(name: str, got: Shape, port: Shape) -> int | None:
-    """B of a batch; None for one point."""
+def readings_of(name: str, got: Shape, port: Shape) -> tuple[bool, int | None]:
+    """Whether an array of this shape can be one point, and B where it can be a batch."""
     inner = without_leading_one(port)
-    flat = (math.prod(port),)
-    if got in (inner, flat):
-        return None
-    if got and got[1:] in (inner, flat, port):
-        return got[0]
-    raise ShapeError(
-        f"[Function] pack: wrong shape of {name!r}: got {got}, expected {inner}, "
-        f"or ({', '.join(map(str, ('B', *inner)))}) "
-        "for a batch."
-    )
+    shapes = (inner, port, (math.prod(port),))
+    can_be_point = got in shapes
+    length = got[0] if got and got[1:] in shapes else None
+    if not can_be_point and length is None:
+        batch = ", ".join(map(str, ("B", *inner)))
+        raise ShapeError(
+            f"[Function] pack: wrong shape of {name!r}: got {got}, expected {inner}, or ({batch}) for a batch."
+        )
+    return can_be_point, length
 
 
 def without_leading_one(shape: Shape) -> Shape:
