@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("num_threads", &linalg::num_threads);
   module.def("library_info", [] {
     pybind11::dict info;
+    info["compiler"] = FASTEXPR_COMPILER;
     info["blas"] = linalg::blas_description();
     info["vector_math"] = vector_math::library();
     info["cpu_path"] = vector_math::cpu_path();
