@@ -8,7 +8,7 @@ import pytest
 
 import fastexpr as fx
 from fastexpr.errors import DerivativeError, EvaluationError, FastexprError, GraphError, ShapeError
-from fastexpr.function import derivative_check, kinks, ports, variants
+from fastexpr.function import derivative_check, kink, ports, variants
 
 random = np.random.default_rng(3)
 W1, B1, W2 = random.standard_normal((8, 4)), random.standard_normal(8), random.standard_normal((3, 8))
@@ -292,6 +292,6 @@ def test_check_refuses():
     assert issubclass(DerivativeError, FastexprError)
 
 
-@pytest.mark.parametrize("module", [derivative_check, kinks, ports, variants], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [derivative_check, kink, ports, variants], ids=lambda module: module.__name__)
 def test_examples(module):
     assert doctest.testmod(module).failed == 0

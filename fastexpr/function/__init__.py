@@ -12,7 +12,7 @@ from typing import Any
 from fastexpr._core import Function
 
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
-from fastexpr.function.kinks import Kink, kinks
+from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.ports import pack, unpack
 from fastexpr.function.variants import scaled, with_bounds, with_names
 

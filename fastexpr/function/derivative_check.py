@@ -16,7 +16,7 @@ import numpy.typing as npt
 from fastexpr._core import Function
 
 from fastexpr.errors import DerivativeError, EvaluationError, ShapeError
-from fastexpr.function.kinks import Kink, kinks
+from fastexpr.function.kink import Kink, kinks
 
 Array = npt.NDArray[np.float64]
 

@@ -339,7 +339,11 @@ void define_function(py::module_& module) {
       .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"), py::arg("inputs"),
                   py::arg("outputs"), py::arg("input_names"), py::arg("output_names"), py::arg("lower") = none, py::arg("upper") = none)
       .def("_nodes", &nodes_of)
-      .def("_output_ids", [](const Function& f) { return f.graph().outputs(); })
+      .def("_output_ids", [](const Function& f) {
+        py::list ids;
+        for (const NodeId id : f.graph().outputs()) ids.append(id);
+        return ids;
+      })
       .def("__call__", [](const py::object& self, const py::object& x, const py::object& out) { return call(self.cast<const Function&>(), self, x, out); },
            py::arg("x"), py::arg("out") = none, documentation::call)
       .def("jacobian", &jacobian, py::arg("x"), py::arg("sparse") = false, py::arg("out") = none, documentation::jacobian)
