@@ -1,6 +1,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include <pybind11/stl.h>
+
 #include "bindings/arguments.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/documentation.hpp"
