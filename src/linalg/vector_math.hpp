@@ -30,7 +30,7 @@ void softplus(const double* x, double* y, Index count);
 /// "sleef" or "libm".
 const char* library();
 
-/// The path this CPU runs: "baseline" or "avx2". FASTEXPR_CPU=baseline forces the first.
+/// The path this CPU runs: "baseline", "avx2" or "avx512". FASTEXPR_CPU names another that it runs, too.
 const char* cpu_path();
 
 }  // namespace fastexpr::vector_math

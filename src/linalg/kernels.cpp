@@ -1,0 +1,39 @@
+#include "linalg/kernels.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace fastexpr::linalg {
+namespace {
+
+#if defined(__x86_64__)
+
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+const Kernels* choose() {
+  __builtin_cpu_init();
+  const char* forced = std::getenv("FASTEXPR_CPU");
+  const auto is_allowed = [&](const char* name) { return forced == nullptr || std::strcmp(forced, name) == 0; };
+  if (is_allowed("avx512") && has_avx512()) return &avx512_kernels;
+  if ((is_allowed("avx2") || is_allowed("avx512")) && has_avx2()) return &avx2_kernels;
+  return &baseline_kernels;
+}
+
+#else
+
+const Kernels* choose() { return &baseline_kernels; }
+
+#endif
+
+}  // namespace
+
+const Kernels& kernels() {
+  static const Kernels& chosen = *choose();
+  return chosen;
+}
+
+}  // namespace fastexpr::linalg

@@ -1,0 +1,206 @@
+#pragma once
+
+#include "linalg/kernels.hpp"
+#include "linalg/kernels/vectors.hpp"
+
+// C = A B with few columns. The numbers of a row of B stand in lanes, a tile of C in registers, and the entries of A are
+// broadcast. A comes from a small widened panel: [row][p] of fixed row stride as stored, or [p][row] for a transposed one.
+// A row of B is read up to a whole vector: what lies behind it is the next row, whose products land in lanes that nobody
+// stores. Only the last rows have nothing behind them; they come from a padded copy.
+
+namespace fastexpr::linalg {
+namespace {
+
+constexpr Index panel_depth = 128;   // of k
+constexpr Index panel_rows = 24;     // of C; a multiple of every tile's height
+constexpr Index panel_stride = 136;  // of a row in a panel as stored: not a power of two, or rows share cache sets
+constexpr Index tail_stride = max_thin_columns + max_lanes;
+
+/// How many vectors wide a tile may be, and how high one of that width: as many sums as there are registers.
+template <int lanes>
+constexpr int max_tile_vectors = vector_registers >= 32 ? 6 : 3;
+constexpr int tile_rows(int vectors) {
+  if (vector_registers < 32) return vectors == 1 ? 8 : vectors == 2 ? 6 : 4;
+  return vectors <= 2 ? 12 : vectors == 3 ? 8 : vectors == 4 ? 6 : 4;
+}
+
+/// Entry (row, p) of A is A[row * row_stride + p * depth_stride].
+struct StoredPanel {
+  static constexpr Index row_stride = panel_stride;
+  static constexpr Index depth_stride(Index) { return 1; }
+};
+struct TransposedPanel {
+  static constexpr Index row_stride = 1;
+  static constexpr Index depth_stride(Index stride) { return stride; }
+};
+
+template <int lanes, int rows, int vectors>
+struct Tile {
+  Vector<lanes> sums[rows][vectors] = {};
+
+  template <class Panel>
+  __attribute__((always_inline)) void add(const double* A, Index a_stride, const double* B, Index b_stride, Index k) {
+    for (Index p = 0; p < k; ++p) {
+      Vector<lanes> b[vectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; ++v) b[v] = load<lanes>(B + v * lanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) {
+        const double a = A[r * Panel::row_stride];
+#pragma GCC unroll 16
+        for (int v = 0; v < vectors; ++v) sums[r][v] += a * b[v];
+      }
+      A += Panel::depth_stride(a_stride);
+      B += b_stride;
+    }
+  }
+
+  __attribute__((always_inline)) void put(double* C, Index c_stride, bool accumulate) const {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; ++v) {
+        double* target = C + r * c_stride + v * lanes;
+        store<lanes>(target, accumulate ? load<lanes>(target) + sums[r][v] : sums[r][v]);
+      }
+    }
+  }
+};
+
+/// The part of a tile that C has: `columns` columns, in row r from column r * slope on.
+template <int lanes>
+__attribute__((noinline)) void put_part(const double* tile, Index rows, Index tile_columns, double* C, Index c_stride, Index columns,
+                                        bool accumulate, Index slope) {
+  for (Index r = 0; r < rows; ++r, tile += tile_columns, C += c_stride) {
+    Index j = r * slope;
+    if (accumulate) {
+      for (; j + lanes <= columns; j += lanes) store<lanes>(C + j, load<lanes>(C + j) + load<lanes>(tile + j));
+      for (; j < columns; ++j) C[j] += tile[j];
+    } else {
+      for (; j + lanes <= columns; j += lanes) store<lanes>(C + j, load<lanes>(tile + j));
+      for (; j < columns; ++j) C[j] = tile[j];
+    }
+  }
+}
+
+/// B (k, columns), whose rows from `whole` on come from a padded copy.
+struct ThinBlock {
+  const double* rows;
+  Index stride;
+  Index whole;
+  const double* tail;
+};
+
+struct Target {
+  double* C;
+  Index stride;
+  Index columns;  // of the tile
+  bool accumulate;
+};
+
+template <int lanes, int rows, int vectors, class Panel>
+__attribute__((noinline)) void compute_tile(const double* A, Index a_stride, const ThinBlock& B, Index k, const Target& target) {
+  Tile<lanes, rows, vectors> tile;
+  const Index whole = B.whole < k ? B.whole : k;
+  tile.template add<Panel>(A, a_stride, B.rows, B.stride, whole);
+  if (whole < k) tile.template add<Panel>(A + whole * Panel::depth_stride(a_stride), a_stride, B.tail, tail_stride, k - whole);
+  if (target.columns == vectors * lanes) return tile.put(target.C, target.stride, target.accumulate);
+  double whole_tile[rows * vectors * lanes];
+  tile.put(whole_tile, vectors * lanes, false);
+  put_part<lanes>(whole_tile, rows, vectors * lanes, target.C, target.stride, target.columns, target.accumulate, 0);
+}
+
+template <int lanes, int vectors, class Panel>
+void compute_rows(const double* A, Index a_stride, Index rows, const ThinBlock& B, Index k, Target target) {
+  constexpr int high = tile_rows(vectors);
+  const auto step = [&](int count) {
+    A += count * Panel::row_stride;
+    target.C += count * target.stride;
+    rows -= count;
+  };
+  for (; rows >= high; step(high)) compute_tile<lanes, high, vectors, Panel>(A, a_stride, B, k, target);
+  for (; rows >= 4; step(4)) compute_tile<lanes, 4, vectors, Panel>(A, a_stride, B, k, target);
+  for (; rows >= 2; step(2)) compute_tile<lanes, 2, vectors, Panel>(A, a_stride, B, k, target);
+  for (; rows >= 1; step(1)) compute_tile<lanes, 1, vectors, Panel>(A, a_stride, B, k, target);
+}
+
+/// One panel of A times all columns of B, in column tiles of nearly equal width.
+template <int lanes, class Panel>
+void multiply_panel(const double* A, Index a_stride, Index rows, ThinBlock B, Index k, Target target) {
+  Index vectors = (target.columns + lanes - 1) / lanes;
+  Index tiles = (vectors + max_tile_vectors<lanes> - 1) / max_tile_vectors<lanes>;
+  Index columns = target.columns;
+  for (; tiles > 0; --tiles) {
+    const Index width = (vectors + tiles - 1) / tiles;
+    target.columns = columns < width * lanes ? columns : width * lanes;
+    switch (width) {
+      case 1: compute_rows<lanes, 1, Panel>(A, a_stride, rows, B, k, target); break;
+      case 2: compute_rows<lanes, 2, Panel>(A, a_stride, rows, B, k, target); break;
+      case 3: compute_rows<lanes, 3, Panel>(A, a_stride, rows, B, k, target); break;
+      default:
+        if constexpr (max_tile_vectors<lanes> > 3) {
+          if (width == 4) compute_rows<lanes, 4, Panel>(A, a_stride, rows, B, k, target);
+          if (width == 5) compute_rows<lanes, 5, Panel>(A, a_stride, rows, B, k, target);
+          if (width == 6) compute_rows<lanes, 6, Panel>(A, a_stride, rows, B, k, target);
+        }
+    }
+    vectors -= width;
+    columns -= width * lanes;
+    B.rows += width * lanes;
+    B.tail += width * lanes;
+    target.C += width * lanes;
+  }
+}
+
+template <int lanes>
+inline void widen_row(const float* x, Index count, double* y) {
+  Index i = 0;
+  for (; i + lanes <= count; i += lanes) store<lanes>(y + i, load<lanes>(x + i));
+  for (; i < count; ++i) y[i] = x[i];
+}
+template <int lanes>
+inline void widen_row(const double* x, Index count, double* y) {
+  Index i = 0;
+  for (; i + lanes <= count; i += lanes) store<lanes>(y + i, load<lanes>(x + i));
+  for (; i < count; ++i) y[i] = x[i];
+}
+
+/// Copies the last rows of B, those whose vectors would reach past its end; returns how many.
+template <int lanes>
+Index copy_tail(const double* B, Index k, Index columns, Index stride, double* tail) {
+  const Index padded = (columns + lanes - 1) / lanes * lanes;
+  Index rows = (padded - columns + stride - 1) / stride;
+  if (rows > k) rows = k;
+  for (Index t = 0; t < rows; ++t, tail += tail_stride) {
+    for (Index j = 0; j < columns; ++j) tail[j] = B[(k - rows + t) * stride + j];
+    for (Index j = columns; j < padded; ++j) tail[j] = 0.0;
+  }
+  return rows;
+}
+
+template <int lanes, class Number>
+void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
+                   Index block_stride, double* C, bool accumulate) {
+  alignas(64) double panel[panel_rows * panel_stride];
+  alignas(64) double tail[lanes * tail_stride];
+  const Index tail_rows = copy_tail<lanes>(B, k, columns, block_stride, tail);
+  for (Index p = 0; p < k; p += panel_depth) {
+    const Index depth = k - p < panel_depth ? k - p : panel_depth;
+    const Index whole = k - tail_rows - p;  // negative: the tail began before this block
+    const ThinBlock block{B + p * block_stride, block_stride, whole > 0 ? whole : 0, whole < 0 ? tail - whole * tail_stride : tail};
+    for (Index r = 0; r < rows; r += panel_rows) {
+      const Index height = rows - r < panel_rows ? rows - r : panel_rows;
+      const Target target{C + r * block_stride, block_stride, columns, accumulate || p > 0};
+      if (is_transposed) {
+        for (Index i = 0; i < depth; ++i) widen_row<lanes>(A + (p + i) * stride + r, height, panel + i * panel_rows);
+        multiply_panel<lanes, TransposedPanel>(panel, panel_rows, height, block, depth, target);
+      } else {
+        for (Index i = 0; i < height; ++i) widen_row<lanes>(A + (r + i) * stride + p, depth, panel + i * panel_stride);
+        multiply_panel<lanes, StoredPanel>(panel, panel_stride, height, block, depth, target);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fastexpr::linalg

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "linalg/matrix.hpp"
+
+// Vectors by the compiler's own extension: the same source gives NEON, SSE2, AVX2 and AVX-512 code.
+// Everything in this folder has internal linkage and includes no header of the standard library (see kernels.hpp).
+
+namespace fastexpr::linalg {
+namespace {
+
+template <int lanes>
+struct VectorTypes;
+
+template <>
+struct VectorTypes<2> {
+  using Double = double __attribute__((vector_size(16)));
+  using Float = float __attribute__((vector_size(8)));
+  using Mask = long __attribute__((vector_size(16)));
+  using LooseDouble = double __attribute__((vector_size(16), aligned(8), may_alias));
+  using LooseFloat = float __attribute__((vector_size(8), aligned(4), may_alias));
+};
+template <>
+struct VectorTypes<4> {
+  using Double = double __attribute__((vector_size(32)));
+  using Float = float __attribute__((vector_size(16)));
+  using Mask = long __attribute__((vector_size(32)));
+  using LooseDouble = double __attribute__((vector_size(32), aligned(8), may_alias));
+  using LooseFloat = float __attribute__((vector_size(16), aligned(4), may_alias));
+};
+template <>
+struct VectorTypes<8> {
+  using Double = double __attribute__((vector_size(64)));
+  using Float = float __attribute__((vector_size(32)));
+  using Mask = long __attribute__((vector_size(64)));
+  using LooseDouble = double __attribute__((vector_size(64), aligned(8), may_alias));
+  using LooseFloat = float __attribute__((vector_size(32), aligned(4), may_alias));
+};
+
+template <int lanes>
+using Vector = typename VectorTypes<lanes>::Double;
+
+/// `lanes` numbers from memory, widened to double; no alignment is asked for.
+template <int lanes>
+inline Vector<lanes> load(const double* x) {
+  return *reinterpret_cast<const typename VectorTypes<lanes>::LooseDouble*>(x);
+}
+template <int lanes>
+inline Vector<lanes> load(const float* x) {
+  using Float = typename VectorTypes<lanes>::Float;
+  const Float numbers = *reinterpret_cast<const typename VectorTypes<lanes>::LooseFloat*>(x);
+  return __builtin_convertvector(numbers, Vector<lanes>);
+}
+
+template <int lanes>
+inline void store(double* y, Vector<lanes> numbers) {
+  *reinterpret_cast<typename VectorTypes<lanes>::LooseDouble*>(y) = numbers;
+}
+
+inline double sum(Vector<2> v) { return v[0] + v[1]; }
+inline double sum(Vector<4> v) { return sum(Vector<2>{v[0], v[1]} + Vector<2>{v[2], v[3]}); }
+inline double sum(Vector<8> v) {
+  return sum(Vector<4>{v[0], v[1], v[2], v[3]} + Vector<4>{v[4], v[5], v[6], v[7]});
+}
+
+/// Keeps lanes [skipped, lanes) of a vector when and-ed with it.
+template <int lanes>
+inline typename VectorTypes<lanes>::Mask keep_last(Index kept) {
+  typename VectorTypes<lanes>::Mask mask;
+  for (int i = 0; i < lanes; ++i) mask[i] = i >= lanes - kept ? -1 : 0;
+  return mask;
+}
+template <int lanes>
+inline Vector<lanes> select(typename VectorTypes<lanes>::Mask mask, Vector<lanes> numbers) {
+  using Mask = typename VectorTypes<lanes>::Mask;
+  return reinterpret_cast<Vector<lanes>>(reinterpret_cast<Mask>(numbers) & mask);
+}
+
+}  // namespace
+}  // namespace fastexpr::linalg

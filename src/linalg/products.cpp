@@ -1,0 +1,193 @@
+#include "linalg/products.hpp"
+
+#include <algorithm>
+
+#include "linalg/blas.hpp"
+#include "linalg/kernels.hpp"
+#include "linalg/scratch.hpp"
+#include "linalg/split.hpp"
+
+namespace fastexpr::linalg {
+namespace {
+
+constexpr Index parallel_bytes = 1 << 20;    // of a matrix that is read once
+constexpr Index parallel_flops = 4'000'000;  // some 0.1 ms
+constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
+constexpr Index wide_panel_depth = 512;
+
+/// A matrix whose numbers are of one type; [row, column] as stored.
+template <class Number>
+struct Weights {
+  const Number* data;
+  Index stride;
+  const Number* at(Index row, Index column) const { return data + row * stride + column; }
+};
+
+void multiply_vector(const Weights<float>& A, Index rows, Index k, const double* x, double* y, bool accumulate) {
+  kernels().multiply_vector_float(A.data, A.stride, rows, k, x, y, accumulate);
+}
+void multiply_vector(const Weights<double>& A, Index rows, Index k, const double* x, double* y, bool accumulate) {
+  kernels().multiply_vector_double(A.data, A.stride, rows, k, x, y, accumulate);
+}
+void add_transposed_vector(const Weights<float>& A, Index rows, Index columns, const double* x, double* y) {
+  kernels().add_transposed_vector_float(A.data, A.stride, rows, columns, x, y);
+}
+void add_transposed_vector(const Weights<double>& A, Index rows, Index columns, const double* x, double* y) {
+  kernels().add_transposed_vector_double(A.data, A.stride, rows, columns, x, y);
+}
+void multiply_thin(const Weights<float>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, Index stride,
+                   double* C, bool accumulate) {
+  kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, accumulate);
+}
+void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, Index stride,
+                   double* C, bool accumulate) {
+  kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, accumulate);
+}
+void widen(const float* x, Index count, double* y) { kernels().widen(x, count, y); }
+void widen(const double* x, Index count, double* y) { std::copy(x, x + count, y); }
+
+/// Rows [row, row + rows) and columns [column, column + columns) of A as stored, in double, row after row.
+template <class Number>
+const double* widened_panel(const Weights<Number>& A, Index row, Index rows, Index column, Index columns) {
+  double* panel = scratch(ScratchSlot::panel, wide_panel_rows * wide_panel_depth);
+  for (Index i = 0; i < rows; ++i) widen(A.at(row + i, column), columns, panel + i * columns);
+  return panel;
+}
+
+template <class Number>
+void multiply_one_column(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* x, double* y,
+                         bool accumulate) {
+  const bool is_large = rows * k * Index{sizeof(Number)} >= parallel_bytes;
+  const Index grain = std::max<Index>(16, 65536 / std::max<Index>(k, 1));
+  split(is_large, rows, grain, [&](Index begin, Index end) {
+    if (!is_transposed) {
+      multiply_vector({A.at(begin, 0), A.stride}, end - begin, k, x, y + begin, accumulate);
+    } else {
+      if (!accumulate) std::fill(y + begin, y + end, 0.0);
+      add_transposed_vector({A.at(0, begin), A.stride}, k, end - begin, x, y + begin);
+    }
+  });
+}
+
+template <class Number>
+void multiply_few_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
+                          Index stride, double* C, bool accumulate) {
+  split(2 * rows * k * columns >= parallel_flops, (rows + 23) / 24, 1, [&](Index begin, Index end) {
+    const Index first = begin * 24;
+    const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
+    multiply_thin(part, is_transposed, std::min(rows, end * 24) - first, k, B, columns, stride, C + first * stride, accumulate);
+  });
+}
+
+/// C[first : first + rows] for a panel's worth of rows, the panel widened a stretch of k at a time.
+template <class Number>
+void multiply_wide_rows(const Weights<Number>& A, bool is_transposed, Index first, Index rows, Index k, const double* B,
+                        Index columns, double* C, bool accumulate) {
+  for (Index p = 0; p < k; p += wide_panel_depth) {
+    const Index depth = std::min(wide_panel_depth, k - p);
+    const double* panel = is_transposed ? widened_panel(A, p, depth, first, rows) : widened_panel(A, first, rows, p, depth);
+    blas::multiply(is_transposed, false, rows, columns, depth, panel, is_transposed ? rows : depth, B + p * columns, columns,
+                   accumulate || p > 0, C + first * columns, columns);
+  }
+}
+
+template <class Number>
+void multiply_many_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
+                           double* C, bool accumulate) {
+  if (!blas::fits(columns)) {
+    for (Index j = 0; j < columns; j += max_thin_columns) {
+      multiply_few_columns(A, is_transposed, rows, k, B + j, std::min(max_thin_columns, columns - j), columns, C + j, accumulate);
+    }
+    return;
+  }
+  const Index panels = (rows + wide_panel_rows - 1) / wide_panel_rows;
+  const Index height = (rows + panels - 1) / panels;
+  split(2 * rows * k * columns >= parallel_flops, panels, 1, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      multiply_wide_rows(A, is_transposed, i * height, std::min(height, rows - i * height), k, B, columns, C, accumulate);
+    }
+  });
+}
+
+template <class Number>
+void multiply_stored(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, double* C,
+                     bool accumulate) {
+  if (columns == 1) return multiply_one_column(A, is_transposed, rows, k, B, C, accumulate);
+  if (columns <= max_thin_columns) return multiply_few_columns(A, is_transposed, rows, k, B, columns, columns, C, accumulate);
+  multiply_many_columns(A, is_transposed, rows, k, B, columns, C, accumulate);
+}
+
+/// C (rows, columns) = B (rows, k) A, A being (k, columns), or stored (columns, k) where transposed.
+template <class Number>
+void multiply_right_wide(const double* B, Index rows, const Weights<Number>& A, bool is_transposed, Index columns, Index k, double* C,
+                         bool accumulate) {
+  const Index panels = (columns + wide_panel_rows - 1) / wide_panel_rows;
+  split(2 * rows * k * columns >= parallel_flops, panels, 1, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const Index first = i * wide_panel_rows;
+      const Index width = std::min(wide_panel_rows, columns - first);
+      for (Index p = 0; p < k; p += wide_panel_depth) {
+        const Index depth = std::min(wide_panel_depth, k - p);
+        const double* panel = is_transposed ? widened_panel(A, first, width, p, depth) : widened_panel(A, p, depth, first, width);
+        blas::multiply(false, is_transposed, rows, width, depth, B + p, k, panel, is_transposed ? depth : width, accumulate || p > 0,
+                       C + first, columns);
+      }
+    }
+  });
+}
+
+/// Few rows: C' = A' B' has few columns, and turning the thin blocks around costs little beside reading A.
+void multiply_right_thin(const double* B, Index rows, const MatrixView& A, bool is_transposed, Index columns, Index k, double* C,
+                         bool accumulate) {
+  double* turned_B = scratch(ScratchSlot::transposed_in, k * rows);
+  double* turned_C = scratch(ScratchSlot::transposed_out, columns * rows);
+  transpose(B, rows, k, turned_B);
+  if (accumulate) transpose(C, rows, columns, turned_C);
+  multiply(A, !is_transposed, turned_B, rows, turned_C, accumulate);
+  transpose(turned_C, columns, rows, C);
+}
+
+template <class Number>
+Weights<Number> stored(const MatrixView& A) {
+  return {static_cast<const Number*>(A.data), A.columns};
+}
+
+/// Nothing to sum over, or nothing to compute; true where the product is done.
+bool is_empty_product(Index size, Index k, double* C, bool accumulate) {
+  if (k == 0 && !accumulate) std::fill(C, C + size, 0.0);
+  return size == 0 || k == 0;
+}
+
+}  // namespace
+
+void multiply(const MatrixView& A, bool is_transposed, const double* B, Index columns, double* C, bool accumulate) {
+  const Index rows = is_transposed ? A.columns : A.rows;
+  const Index k = is_transposed ? A.rows : A.columns;
+  if (is_empty_product(rows * columns, k, C, accumulate)) return;
+  if (A.precision == Precision::float32) return multiply_stored(stored<float>(A), is_transposed, rows, k, B, columns, C, accumulate);
+  const bool fits = blas::fits(A.rows) && blas::fits(A.columns) && blas::fits(columns);
+  if (columns > max_thin_columns && fits && (num_threads() == 1 || 2 * rows * k * columns < parallel_flops)) {
+    return blas::multiply(is_transposed, false, rows, columns, k, static_cast<const double*>(A.data), A.columns, B, columns,
+                          accumulate, C, columns);
+  }
+  multiply_stored(stored<double>(A), is_transposed, rows, k, B, columns, C, accumulate);
+}
+
+void multiply_right(const double* B, Index rows, const MatrixView& A, bool is_transposed, double* C, bool accumulate) {
+  const Index columns = is_transposed ? A.rows : A.columns;
+  const Index k = is_transposed ? A.columns : A.rows;
+  if (is_empty_product(rows * columns, k, C, accumulate)) return;
+  if (rows == 1) return multiply(A, !is_transposed, B, 1, C, accumulate);
+  const bool fits = blas::fits(rows) && blas::fits(columns) && blas::fits(k);
+  if (rows <= max_thin_columns) return multiply_right_thin(B, rows, A, is_transposed, columns, k, C, accumulate);
+  if (!fits) {
+    for (Index i = 0; i < rows; ++i) multiply(A, !is_transposed, B + i * k, 1, C + i * columns, accumulate);
+    return;
+  }
+  if (A.precision == Precision::float32) {
+    return multiply_right_wide(B, rows, stored<float>(A), is_transposed, columns, k, C, accumulate);
+  }
+  multiply_right_wide(B, rows, stored<double>(A), is_transposed, columns, k, C, accumulate);
+}
+
+}  // namespace fastexpr::linalg

@@ -1,0 +1,178 @@
+#include "linalg/thread_pool.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+// Problem: small pieces of one evaluation, on a machine that others use, too, in processes that fork.
+// One job at a time. The caller puts it up, wakes the workers and starts on the chunks itself; a worker that comes late finds
+// nothing left, and nobody waits for it: only for workers that have joined. A second caller finds the pool busy and does all
+// of its own work. Workers sleep on a condition variable, they never spin.
+// After a fork only the calling thread exists in the child: the handler forgets the pool (its memory with it) and a new one is
+// made at the next use.
+
+namespace fastexpr::linalg {
+namespace {
+
+using Body = std::function<void(Index, Index)>;
+
+thread_local bool is_inside_job = false;
+
+class Pool {
+ public:
+  ~Pool() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  /// False where another caller has the pool.
+  bool try_run(Index count, Index chunk, int helpers, const Body& body) {
+    const std::unique_lock owner(owner_, std::try_to_lock);
+    if (!owner.owns_lock()) return false;
+    start_workers(helpers);
+    {
+      const std::lock_guard lock(mutex_);
+      job_ = {&body, count, chunk};
+      next_.store(0, std::memory_order_relaxed);
+      seats_ = helpers;
+    }
+    wake_.notify_all();
+    work_on(job_);
+    std::unique_lock lock(mutex_);
+    seats_ = 0;  // nobody joins from here on
+    done_.wait(lock, [this] { return working_ == 0; });
+    return true;
+  }
+
+ private:
+  struct Job {
+    const Body* body;
+    Index count;
+    Index chunk;
+  };
+
+  void work_on(const Job& job) {
+    is_inside_job = true;
+    for (;;) {
+      const Index begin = next_.fetch_add(job.chunk, std::memory_order_relaxed);
+      if (begin >= job.count) break;
+      (*job.body)(begin, std::min(begin + job.chunk, job.count));
+    }
+    is_inside_job = false;
+  }
+
+  /// A system that gives no thread leaves the work to those there are.
+  void start_workers(int count) {
+    try {
+      while (static_cast<int>(workers_.size()) < count) workers_.emplace_back([this] { run_worker(); });
+    } catch (const std::system_error&) {
+    }
+  }
+
+  void run_worker() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return seats_ > 0 || is_stopping_; });
+      if (is_stopping_) return;
+      --seats_;
+      ++working_;
+      const Job job = job_;
+      lock.unlock();
+      work_on(job);
+      lock.lock();
+      seats_ = 0;  // the chunks are all taken
+      if (--working_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex owner_;  // held by the one caller that uses the pool
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  std::vector<std::thread> workers_;
+  Job job_ = {};
+  std::atomic<Index> next_ = 0;
+  int seats_ = 0;    // workers that may still join the job
+  int working_ = 0;  // workers that have joined
+  bool is_stopping_ = false;
+};
+
+std::atomic<Pool*> pool = nullptr;
+std::atomic<bool> is_closed = false;
+alignas(std::mutex) unsigned char creation_storage[sizeof(std::mutex)];
+std::mutex* creation = new (creation_storage) std::mutex;
+
+void forget_pool() {
+  pool.store(nullptr);
+  creation = new (creation_storage) std::mutex;  // another thread may have held it when the process was copied
+  is_inside_job = false;
+}
+
+const bool has_fork_handler = pthread_atfork(nullptr, nullptr, forget_pool) == 0;
+
+/// Workers must not outlive the library's code: a solver may unload it before the process ends.
+struct Closer {
+  ~Closer() {
+    is_closed.store(true);
+    delete pool.exchange(nullptr);
+  }
+};
+const Closer closer;
+
+Pool* shared_pool() {
+  Pool* current = pool.load(std::memory_order_acquire);
+  if (current != nullptr) return current;
+  const std::lock_guard lock(*creation);
+  current = pool.load(std::memory_order_acquire);
+  if (current == nullptr && !is_closed.load() && has_fork_handler) {
+    current = new Pool;
+    pool.store(current, std::memory_order_release);
+  }
+  return current;
+}
+
+int default_num_threads() {
+  if (const char* text = std::getenv("FASTEXPR_NUM_THREADS")) {
+    const int count = std::atoi(text);
+    if (count >= 1) return count;
+  }
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::atomic<int> threads = default_num_threads();
+
+}  // namespace
+
+void parallel_for(Index count, Index grain, const Body& body) {
+  if (count <= 0) return;
+  const Index parts = (count + grain - 1) / grain;
+  const int helpers = static_cast<int>(std::min<Index>(num_threads(), parts)) - 1;
+  if (helpers > 0 && !is_inside_job) {
+    const Index chunk = std::max(grain, count / (Index{4} * (helpers + 1)));
+    Pool* const current = shared_pool();
+    if (current != nullptr && current->try_run(count, chunk, helpers, body)) return;
+  }
+  body(0, count);
+}
+
+void set_num_threads(int count) {
+  if (count < 1) throw std::invalid_argument("the number of threads must be at least 1: got " + std::to_string(count) + ".");
+  threads.store(count, std::memory_order_relaxed);
+}
+
+int num_threads() { return threads.load(std::memory_order_relaxed); }
+
+}  // namespace fastexpr::linalg

@@ -1,0 +1,93 @@
+#include "linalg/vector_math.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "linalg/kernels.hpp"
+#include "linalg/vector_math_kernels.hpp"
+
+namespace fastexpr::vector_math {
+namespace {
+
+#if defined(FASTEXPR_HAS_SLEEF)
+
+const Kernels& choose() {
+#if defined(__x86_64__)
+  if (std::strcmp(cpu_path(), "avx512") == 0) return sleef_avx512_kernels;
+  if (std::strcmp(cpu_path(), "avx2") == 0) return sleef_avx2_kernels;
+#endif
+  return sleef_baseline_kernels;
+}
+
+const Kernels& kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+#else
+
+// The C library's functions, one number at a time: correct everywhere, and several times slower.
+
+template <double (*function)(double)>
+void map(const double* x, double* y, Index count) {
+  for (Index i = 0; i < count; ++i) y[i] = function(x[i]);
+}
+
+double sigmoid_of(double x) {
+  const double e = std::exp(-std::fabs(x));
+  return (x > 0.0 ? 1.0 : e) / (1.0 + e);
+}
+double softplus_of(double x) { return (x < 0.0 ? 0.0 : x) + std::log1p(std::exp(-std::fabs(x))); }
+
+const Kernels& kernels() {
+  static constexpr Kernels libm = {
+      .exp = map<::exp>,
+      .expm1 = map<::expm1>,
+      .log = map<::log>,
+      .log1p = map<::log1p>,
+      .sin = map<::sin>,
+      .cos = map<::cos>,
+      .tanh = map<::tanh>,
+      .erf = map<::erf>,
+      .erfc = map<::erfc>,
+      .sigmoid = map<sigmoid_of>,
+      .softplus = map<softplus_of>,
+      .pow = [](const double* x, const double* y, double* z, Index count) {
+        for (Index i = 0; i < count; ++i) z[i] = std::pow(x[i], y[i]);
+      },
+  };
+  return libm;
+}
+
+#endif
+
+}  // namespace
+
+void exp(const double* x, double* y, Index count) { kernels().exp(x, y, count); }
+void expm1(const double* x, double* y, Index count) { kernels().expm1(x, y, count); }
+void log(const double* x, double* y, Index count) { kernels().log(x, y, count); }
+void log1p(const double* x, double* y, Index count) { kernels().log1p(x, y, count); }
+void sin(const double* x, double* y, Index count) { kernels().sin(x, y, count); }
+void cos(const double* x, double* y, Index count) { kernels().cos(x, y, count); }
+void tanh(const double* x, double* y, Index count) { kernels().tanh(x, y, count); }
+void erf(const double* x, double* y, Index count) { kernels().erf(x, y, count); }
+void erfc(const double* x, double* y, Index count) { kernels().erfc(x, y, count); }
+void sigmoid(const double* x, double* y, Index count) { kernels().sigmoid(x, y, count); }
+void softplus(const double* x, double* y, Index count) { kernels().softplus(x, y, count); }
+void pow(const double* x, const double* y, double* z, Index count) { kernels().pow(x, y, z, count); }
+
+void sqrt(const double* x, double* y, Index count) {
+  for (Index i = 0; i < count; ++i) y[i] = std::sqrt(x[i]);
+}
+
+const char* library() {
+#if defined(FASTEXPR_HAS_SLEEF)
+  return "sleef";
+#else
+  return "libm";
+#endif
+}
+
+const char* cpu_path() { return linalg::kernels().name; }
+
+}  // namespace fastexpr::vector_math
