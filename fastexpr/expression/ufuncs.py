@@ -60,6 +60,8 @@ def add(a: Any, b: Any) -> Expression:
 
 @rule("subtract")
 def subtract(a: Any, b: Any) -> Expression:
+    if isinstance(a, Expression) and constant_value(b) == 0.0:
+        return a
     return apply("Sub", [as_expression(a), as_expression(b)])
 
 
@@ -139,8 +141,7 @@ def expm1(x: Any) -> Expression:
 @rule("logaddexp")
 def logaddexp(a: Any, b: Any) -> Expression:
     """a + softplus(b - a)."""
-    a, b = as_expression(a), as_expression(b)
-    return add(a, ufunc_rules["softplus"](b - a))
+    return add(a, ufunc_rules["softplus"](subtract(b, a)))
 
 
 @rule("log_expit")
