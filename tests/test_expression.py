@@ -279,13 +279,15 @@ def test_iteration_and_length():
     assert [row.shape for row in x] == [(2,)] * 3
     assert_like_numpy(lambda x: [entry * 2 for entry in x], A)
     first, *rest = fx.variables(3)
-    assert first.shape == () and len(rest) == 2
+    assert first.shape == ()
+    assert len(rest) == 2
 
 
 def test_selections_compose():
     x = fx.variables(10)
     y = x[2:].reshape(2, 4).T[1:][::-1].ravel()[3]
-    assert y.operator.name == "Select" and y.inputs == (x,)
+    assert y.operator.name == "Select"
+    assert y.inputs == (x,)
     assert x.reshape(2, 5).reshape(10) is x
     assert np.concatenate([x[:4], x[4:]]).reshape(5, 2).inputs == (x,)
     assert np.array([x[3], x[1]], dtype=object).shape == (2,)
@@ -315,13 +317,12 @@ def test_object_arrays_of_single_expressions():
 def test_expressions_are_immutable_keys():
     x = fx.variables(3)
     y = x + 1.0
-    assert copy.copy(y) is y and copy.deepcopy(y) is y
+    assert copy.copy(y) is y
+    assert copy.deepcopy(y) is y
     assert {x: 1, y: 2}[y] == 2
-    assert (
-        isinstance(y, Expression)
-        and repr(y) == "<Expression Add, shape (3,)>"
-        and repr(x) == "<Expression variables, shape (3,)>"
-    )
+    assert isinstance(y, Expression)
+    assert repr(y) == "<Expression Add, shape (3,)>"
+    assert repr(x) == "<Expression variables, shape (3,)>"
     for break_it in (lambda: setattr(y, "shape", (2,)), lambda: delattr(y, "shape")):
         with pytest.raises(AttributeError, match="immutable"):
             break_it()

@@ -70,7 +70,8 @@ def test_functions_splice_into_expressions():
     net, _ = small_network()
     x = fx.variables((3, 4))
     points = random.standard_normal((3, 4))
-    assert net(x).shape == (3, 2) and net(x[0]).shape == (2,)
+    assert net(x).shape == (3, 2)
+    assert net(x[0]).shape == (2,)
     np.testing.assert_allclose(fx.Function(x, net(x))(points.ravel()), net(points).ravel(), rtol=1e-15)
     z = fx.variables(2)
     np.testing.assert_allclose(
@@ -90,7 +91,8 @@ def test_several_leaves_and_outputs():
     assert f.output_names == ("y0[0]", "y0[1]", "y1", "y2")
     np.testing.assert_array_equal(f([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), [11.0, 17.0, 3.0, 7.0])
     g = fx.Function(a, a.sum())
-    assert g.input_names == ("x[0]", "x[1]") and g.output_names == ("y",)
+    assert g.input_names == ("x[0]", "x[1]")
+    assert g.output_names == ("y",)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,9 @@ def test_several_leaves_and_outputs():
 def test_variables_as_outputs(build):
     x = fx.variables(4)
     f = fx.Function(x, build(x))
-    np.testing.assert_array_equal(f(V), np.concatenate([np.ravel(entry) for entry in (build(V) if isinstance(build(V), list) else [build(V)])]))
+    np.testing.assert_array_equal(
+        f(V), np.concatenate([np.ravel(entry) for entry in (build(V) if isinstance(build(V), list) else [build(V)])])
+    )
     np.testing.assert_array_equal(f.jacobian(V) @ V, f(V))
 
 

@@ -53,7 +53,8 @@ def test_pack_and_unpack_of_batches():
     np.testing.assert_allclose(y["y0"], images.sum(axis=2) * temperatures)
     np.testing.assert_allclose(y["y1"], temperatures[:, 0] ** 2)
     one = f.unpack(f(x[2]))
-    assert one["y0"].shape == (2,) and one["y1"].shape == ()
+    assert one["y0"].shape == (2,)
+    assert one["y1"].shape == ()
     np.testing.assert_allclose(one["y0"], y["y0"][2])
 
 
@@ -84,7 +85,8 @@ def test_unpack_refuses():
 def test_with_names():
     net = network()
     named = net.with_names(inputs=["a", "b", "c", "d"])
-    assert named.input_names == ("a", "b", "c", "d") and named.output_names == net.output_names
+    assert named.input_names == ("a", "b", "c", "d")
+    assert named.output_names == net.output_names
     assert named.with_names(outputs=("u", "v", "w")).input_names == ("a", "b", "c", "d")
     assert net.input_names == ("x[0]", "x[1]", "x[2]", "x[3]")
     np.testing.assert_array_equal(named(X), net(X))
@@ -99,7 +101,8 @@ def test_with_names():
 
 def test_with_bounds():
     net = network()
-    assert net.lower is None and net.upper is None
+    assert net.lower is None
+    assert net.upper is None
     bounded = net.with_bounds(-1.0, [1.0, 2.0, np.inf, 4.0])
     np.testing.assert_array_equal(bounded.lower, [-1.0] * 4)
     np.testing.assert_array_equal(bounded.upper, [1.0, 2.0, np.inf, 4.0])
@@ -127,7 +130,8 @@ def test_scaled_is_the_formula():
     np.testing.assert_allclose(physical.jacobian(X), factor_out[:, None] * inner / factor_in, rtol=1e-14)
     np.testing.assert_allclose(physical.lower, offset_in - factor_in, rtol=1e-15)
     np.testing.assert_array_equal(physical.upper[2], np.inf)
-    assert physical.input_names == ("a", "b", "c", "d") and physical.inputs == net.inputs
+    assert physical.input_names == ("a", "b", "c", "d")
+    assert physical.inputs == net.inputs
     batch = random.standard_normal((5, 4))
     np.testing.assert_allclose(physical(batch)[3], physical(batch[3]), rtol=1e-14)
     physical.check_derivatives(X)
@@ -158,7 +162,8 @@ def test_scaled_refuses(settings, error, message):
 
 def test_functions_are_immutable():
     net = network()
-    assert copy.copy(net) is net and copy.deepcopy(net) is net
+    assert copy.copy(net) is net
+    assert copy.deepcopy(net) is net
     assert copy.deepcopy([net])[0] is net
 
 
@@ -171,7 +176,8 @@ def test_output_bounds_enclose_samples(activation):
     low, high = net.output_bounds(lower, upper)
     assert low.shape == high.shape == (3,)
     values = net(random.uniform(lower, upper, (2000, 4)))
-    assert (values >= low - 1e-12).all() and (values <= high + 1e-12).all()
+    assert (values >= low - 1e-12).all()
+    assert (values <= high + 1e-12).all()
     low, high = net.output_bounds(X, X)
     np.testing.assert_allclose(low, net(X), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(high, net(X), rtol=1e-9, atol=1e-9)
@@ -185,13 +191,16 @@ def test_kinks_are_the_nearest_units():
     arguments = W1 @ X + B1
     found = net.kinks(X)
     assert [kink.unit for kink in found] == [(int(k),) for k in np.argsort(np.abs(arguments))]
-    assert found[0].operator == "Relu" and found[0].kink == 0.0
+    assert found[0].operator == "Relu"
+    assert found[0].kink == 0.0
     np.testing.assert_allclose(
         [kink.argument for kink in found], arguments[[kink.unit[0] for kink in found]], rtol=1e-14
     )
     np.testing.assert_allclose([kink.distance for kink in found], np.sort(np.abs(arguments)), rtol=1e-14)
-    assert len(net.kinks(X, count=3)) == 3 and network().kinks(X) == []
-    assert "Relu" in repr(found) and "distance" in str(found[0])
+    assert len(net.kinks(X, count=3)) == 3
+    assert network().kinks(X) == []
+    assert "Relu" in repr(found)
+    assert "distance" in str(found[0])
 
 
 def test_kinks_of_several_nodes_and_of_x_itself():
@@ -231,7 +240,8 @@ def test_check_of_right_derivatives(activation):
     report = network(activation).check_derivatives(X)
     assert max(report.jacobian_error, report.hessian_error) < 1e-8
     assert max(report.adjoint_error, report.symmetry_error) < 1e-12
-    assert report.n_directions == 4 and "Jacobian against differences" in str(report)
+    assert report.n_directions == 4
+    assert "Jacobian against differences" in str(report)
 
 
 def test_check_on_scales_far_from_1():
@@ -243,7 +253,8 @@ def test_check_on_scales_far_from_1():
 def test_check_in_random_directions():
     x = fx.variables(150)
     report = fx.Function(x, np.tanh(x).sum() ** 2).check_derivatives(random.standard_normal(150), weights=[2.0])
-    assert report.n_directions == 64 and report.hessian_error < 1e-8
+    assert report.n_directions == 64
+    assert report.hessian_error < 1e-8
 
 
 def test_check_catches_a_wrong_jacobian():

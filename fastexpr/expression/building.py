@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from fastexpr._core import Function, Operator
 
+from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, ShapeError
 from fastexpr.expression.indexing import Positions, reshape, select
 from fastexpr.expression.joining import join, stack

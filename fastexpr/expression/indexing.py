@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastexpr.expression.node import Expression, Shape, apply, array_function_rules
+from fastexpr.expression.node import Expression, Shape, apply, array_function, array_function_rules
 from fastexpr.expression.operands import as_expression
 
 Positions = npt.NDArray[np.int64]
@@ -76,6 +76,7 @@ def select_row(expression: Expression, row: int) -> Expression:
     return select(expression, np.arange(start, start + size, dtype=np.int64).reshape(inner_shape))
 
 
+@array_function(np.reshape)
 def reshape_like_numpy(
     expression: Any,
     /,
@@ -122,7 +123,6 @@ for _name in moving_functions:
     if hasattr(np, _name):  # some came with NumPy 2
         array_function_rules[getattr(np, _name)] = by_position(getattr(np, _name))
 
-array_function_rules[np.reshape] = reshape_like_numpy
 array_function_rules[np.copy] = lambda expression, *args, **settings: expression
 array_function_rules[np.shape] = lambda expression: expression.shape
 array_function_rules[np.ndim] = lambda expression: expression.ndim

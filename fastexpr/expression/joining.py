@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.expression.indexing import Positions, reshape, select, source
-from fastexpr.expression.node import Expression, apply, array_function_rules
+from fastexpr.expression.node import Expression, apply, array_function, array_function_rules
 from fastexpr.expression.operands import Operand, as_expression, as_operand, constant
 
 
@@ -62,6 +62,7 @@ def joint_positions(operands: Sequence[Operand]) -> list[Positions]:
     ]
 
 
+@array_function(np.concatenate)
 def concatenate(parts: Any, axis: int | None = 0) -> Expression:
     operands = [as_operand(part) for part in parts]
     if axis is None or axis in (0, -operands[0].ndim):
@@ -74,10 +75,12 @@ def concatenate(parts: Any, axis: int | None = 0) -> Expression:
 stack = by_joint_position(np.stack)
 
 
+@array_function(np.append)
 def append(expression: Any, values: Any, axis: int | None = None) -> Expression:
     return concatenate([expression, values], axis=axis)
 
 
+@array_function(np.where)
 def where(condition: Any, a: Any, b: Any) -> Expression:
     if isinstance(condition, Expression):
         raise TypeError("np.where of an Expression needs a constant condition: got an Expression.")
@@ -85,14 +88,11 @@ def where(condition: Any, a: Any, b: Any) -> Expression:
     return select(join(operands), np.where(condition, *joint_positions(operands)))
 
 
+@array_function(np.outer)
 def outer(a: Any, b: Any) -> Expression:
     column, row = as_expression(a), as_expression(b)
     return reshape(column, (column.size, 1)) * reshape(row, (1, row.size))
 
 
-array_function_rules[np.concatenate] = concatenate
-array_function_rules[np.append] = append
-array_function_rules[np.where] = where
-array_function_rules[np.outer] = outer
 for _function in (np.stack, np.hstack, np.vstack, np.dstack, np.column_stack):
     array_function_rules[_function] = by_joint_position(_function)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from fastexpr._core import Operator
 
 Shape = tuple[int, ...]
 Constants = Sequence[npt.NDArray[Any]]
+Rule = TypeVar("Rule", bound=Callable[..., Any])
 
 #: By name of the ufunc ("add", "expit"), because SciPy's are supported without importing SciPy.
 ufunc_rules: dict[str, Callable[..., Expression]] = {}
@@ -106,7 +108,7 @@ class Expression:
         return math.prod(self.shape)
 
     @property
-    def T(self) -> Expression:
+    def T(self) -> Expression:  # noqa: N802
         """The transpose: axes reversed."""
         return call(np.transpose, self)
 
@@ -173,7 +175,7 @@ class Expression:
         """`np.dot(self, other)`."""
         return call(np.dot, self, other)
 
-    def clip(self, min: Any = None, max: Any = None) -> Expression:
+    def clip(self, min: Any = None, max: Any = None) -> Expression:  # noqa: A002  (NumPy's names)
         """Limited to [min, max]; the derivative at a limit is 0."""
         return call(np.clip, self, min, max)
 
@@ -338,6 +340,26 @@ def apply(
     """A core operator applied to expressions; the core validates and infers the shape."""
     core = Operator(name, [expression.shape for expression in inputs], attributes or {}, list(constants))
     return Expression(core, tuple(inputs), tuple(core.shape))
+
+
+def array_function(function: Callable[..., Any]) -> Callable[[Rule], Rule]:
+    """Registers the rule of a NumPy function: `@array_function(np.dot)`."""
+
+    def register(rule: Rule) -> Rule:
+        array_function_rules[function] = rule
+        return rule
+
+    return register
+
+
+def ufunc(name: str) -> Callable[[Rule], Rule]:
+    """Registers the rule of the ufunc of this name."""
+
+    def register(rule: Rule) -> Rule:
+        ufunc_rules[name] = rule
+        return rule
+
+    return register
 
 
 def call(function: Callable[..., Any], *args: Any, **settings: Any) -> Expression:

@@ -70,7 +70,7 @@ def as_stack_of_single(array: Array) -> Operand:
             "An object array of Expressions must hold single numbers: join longer ones with np.stack or np.concatenate."
         )
     if not any(isinstance(part, Expression) for part in parts):
-        return np.array([float(part) for part in parts]).reshape(array.shape)  # type: ignore[arg-type]
+        return np.array([float(part) for part in parts]).reshape(array.shape)
     return reshape(join(parts), array.shape)
 
 

@@ -9,10 +9,12 @@ import numpy as np
 from fastexpr.expression import reductions
 from fastexpr.expression.indexing import reshape
 from fastexpr.expression.joining import concatenate
-from fastexpr.expression.node import Expression, apply, array_function_rules, ufunc_rules
+from fastexpr.expression.node import Expression, apply, array_function, call, ufunc
 from fastexpr.expression.operands import Array, Operand, as_expression, as_operand, own
+from fastexpr.expression.ufuncs import add, multiply, sqrt, square
 
 
+@ufunc("matmul")
 def matmul(a: Any, b: Any) -> Expression:
     """a @ b: one Linear node where one of them is a constant of at most two dimensions."""
     a, b = as_operand(a), as_operand(b)
@@ -57,20 +59,21 @@ def drop_axis(expression: Expression, axis: int) -> Expression:
 def sum_of_products(a: Expression, b: Expression) -> Expression:
     """Both depend on x: broadcasting product, summed over the inner dimension."""
     if a.ndim == 1 and b.ndim == 1:
-        return reductions.sum(a * b)
+        return reductions.reduce_sum(a * b)
     left = reshape(a, (*a.shape, 1))  # (..., i, k, 1), or (k, 1) of a vector
     right = (
         b if b.ndim == 1 else reshape(b, (*b.shape[:-2], *(() if a.ndim == 1 else (1,)), *b.shape[-2:]))
     )  # (..., 1, k, j)
     if b.ndim == 1:
-        return reductions.sum(a * right, axis=-1)
-    return reductions.sum(left * right, axis=-2)
+        return reductions.reduce_sum(a * right, axis=-1)
+    return reductions.reduce_sum(left * right, axis=-2)
 
 
+@array_function(np.dot)
 def dot(a: Any, b: Any) -> Expression:
     a, b = as_operand(a), as_operand(b)
     if a.ndim == 0 or b.ndim == 0:
-        return ufunc_rules["multiply"](a, b)
+        return multiply(a, b)
     if b.ndim > 2:
         raise TypeError(
             f"np.dot of an Expression takes a second operand of at most 2 dimensions: got {b.shape}. Use @ instead."
@@ -78,80 +81,81 @@ def dot(a: Any, b: Any) -> Expression:
     return matmul(a, b)
 
 
+@array_function(np.inner)
 def inner(a: Any, b: Any) -> Expression:
     """Sum over both last axes."""
     a, b = as_operand(a), as_operand(b)
     if a.ndim == 0 or b.ndim == 0:
-        return ufunc_rules["multiply"](a, b)
+        return multiply(a, b)
     if b.ndim > 2:
         raise TypeError(f"np.inner of an Expression takes a second operand of at most 2 dimensions: got {b.shape}.")
     return matmul(a, b.T)
 
 
+@array_function(np.vdot)
 def vdot(a: Any, b: Any) -> Expression:
     a, b = as_operand(a), as_operand(b)
     return matmul(a.reshape(-1), b.reshape(-1))
 
 
+@ufunc("vecdot")
 def vecdot(a: Any, b: Any, axis: int = -1) -> Expression:
-    return reductions.sum(ufunc_rules["multiply"](a, b), axis=axis)
+    return reductions.reduce_sum(multiply(a, b), axis=axis)
 
 
+@array_function(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Expression:
     """Of vectors: 2 (Euclidean; Frobenius of a matrix) and 1. np.linalg.norm(x)**2 is smooth, the norm is not."""
     x = as_expression(x)
     is_vector = x.ndim == 1 or isinstance(axis, int)
     if ord is None or ord == "fro" or (ord == 2 and is_vector):
-        return ufunc_rules["sqrt"](reductions.sum(ufunc_rules["square"](x), axis, keepdims))
+        return sqrt(reductions.reduce_sum(square(x), axis, keepdims))
     if ord == 1 and is_vector:
-        return reductions.sum(abs(x), axis, keepdims)
+        return reductions.reduce_sum(abs(x), axis, keepdims)
     raise TypeError(
         f"np.linalg.norm of an Expression knows the 1-norm and the 2-norm of vectors: got ord {ord}, shape {x.shape}, "
         f"axis {axis}."
     )
 
 
+@array_function(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1) -> Expression:
     """Differences of neighbours."""
-    a = as_expression(a)
-    (axis,) = reductions.normalize_axes(axis, a.ndim)
-    before = (slice(None),) * axis
+    result = as_expression(a)
+    before = axes_before(result, axis)
     for _ in range(n):
-        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
-    return a
+        result = result[(*before, slice(1, None))] - result[(*before, slice(None, -1))]
+    return result
 
 
+@array_function(np.cumsum)
 def cumsum(a: Any, axis: int | None = None) -> Expression:
     """Running sums: log2(n) additions of the array shifted by 1, 2, 4, ..."""
-    a = as_expression(a)
-    a, axis = (a.ravel(), 0) if axis is None else (a, axis)
-    (axis,) = reductions.normalize_axes(axis, a.ndim)
-    before = (slice(None),) * axis
+    result = as_expression(a) if axis is not None else as_expression(a).ravel()
+    before = axes_before(result, axis or 0)
     shift = 1
-    while shift < a.shape[axis]:
-        head, tail = a[(*before, slice(None, shift))], a[(*before, slice(shift, None))]
-        a = concatenate([head, tail + a[(*before, slice(None, -shift))]], axis=axis)
+    while shift < result.shape[len(before)]:
+        head, tail = result[(*before, slice(None, shift))], result[(*before, slice(shift, None))]
+        result = concatenate([head, tail + result[(*before, slice(None, -shift))]], axis=len(before))
         shift *= 2
-    return a
+    return result
 
 
+def axes_before(expression: Expression, axis: int) -> tuple[slice, ...]:
+    """An index that takes all of the axes before this one."""
+    return (slice(None),) * reductions.normalize_axes(axis, expression.ndim)[0]
+
+
+@array_function(np.trace)
 def trace(a: Any) -> Expression:
-    return reductions.sum(array_function_rules[np.diagonal](a), axis=-1)
+    return reductions.reduce_sum(call(np.diagonal, a), axis=-1)
 
 
+@array_function(np.polyval)
 def polyval(p: Any, x: Any) -> Expression:
     """Horner's rule; highest power first."""
     coefficients = as_operand(p)
     result: Operand = coefficients[0]
     for coefficient in coefficients[1:]:
-        result = ufunc_rules["add"](ufunc_rules["multiply"](result, x), coefficient)
+        result = add(multiply(result, x), coefficient)
     return as_expression(result)
-
-
-ufunc_rules["matmul"] = matmul
-ufunc_rules["vecdot"] = vecdot
-for _numpy, _rule in {
-    np.dot: dot, np.inner: inner, np.vdot: vdot, np.linalg.norm: norm, np.diff: diff, np.cumsum: cumsum,
-    np.trace: trace, np.polyval: polyval,
-}.items():  # fmt: skip
-    array_function_rules[_numpy] = _rule  # type: ignore[index]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastexpr.expression.indexing import reshape
 from fastexpr.expression.joining import concatenate
-from fastexpr.expression.node import Expression, Shape, apply, array_function_rules, ufunc_rules
+from fastexpr.expression.node import Expression, Shape, apply, array_function, call, ufunc_rules
 from fastexpr.expression.operands import as_expression
 
 Axis = int | tuple[int, ...] | None
@@ -50,29 +50,33 @@ def reduce_contiguous(name: str, expression: Expression, axis: Axis, keepdims: b
     return expression
 
 
-def sum(a: Any, axis: Axis = None, keepdims: bool = False) -> Expression:
+@array_function(np.sum)
+def reduce_sum(a: Any, axis: Axis = None, keepdims: bool = False) -> Expression:
     return reduce_contiguous("ReduceSum", as_expression(a), axis, keepdims)
 
 
-def mean(a: Any, axis: Axis = None, keepdims: bool = False) -> Expression:
+@array_function(np.mean)
+def reduce_mean(a: Any, axis: Axis = None, keepdims: bool = False) -> Expression:
     return reduce_contiguous("ReduceMean", as_expression(a), axis, keepdims)
 
 
+@array_function(np.var)
 def var(a: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Expression:
     a = as_expression(a)
-    squares = ufunc_rules["square"](a - mean(a, axis, keepdims=True))
+    squares = ufunc_rules["square"](a - reduce_mean(a, axis, keepdims=True))
     if ddof == 0:
-        return mean(squares, axis, keepdims)
-    total = sum(squares, axis, keepdims)
-    return total / (a.size / total.size - ddof)
+        return reduce_mean(squares, axis, keepdims)
+    total = reduce_sum(squares, axis, keepdims)
+    return total / (squares.size / total.size - ddof)
 
 
+@array_function(np.std)
 def std(a: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Expression:
     return ufunc_rules["sqrt"](var(a, axis, ddof, keepdims))
 
 
-def reduce_pairwise(combine: Callable[[Expression, Expression], Expression]) -> Callable[..., Expression]:
-    """Halves are combined until one is left: log2(n) nodes deep, not n."""
+def reduce_pairwise(name: str) -> Callable[..., Expression]:
+    """Halves are combined by this ufunc until one is left: log2(n) nodes deep, not n."""
 
     def rule(a: Any, axis: int | None = None, keepdims: bool = False) -> Expression:
         a = as_expression(a)
@@ -80,26 +84,21 @@ def reduce_pairwise(combine: Callable[[Expression, Expression], Expression]) -> 
             raise TypeError(f"an Expression is multiplied or compared along one axis, or all: got axis {axis}.")
         axes = normalize_axes(axis, a.ndim)
         shape = reduced_shape(a.shape, axes, keepdims)
-        flat = a.ravel() if axis is None else call_moveaxis(a, axes[0])
+        flat = a.ravel() if axis is None else call(np.moveaxis, a, axes[0], 0)
         if len(flat) == 0:
             raise ValueError(f"cannot reduce an Expression without elements: got shape {a.shape}.")
         while len(flat) > 1:
             half = len(flat) // 2
-            combined = combine(flat[:half], flat[half : 2 * half])
+            combined = ufunc_rules[name](flat[:half], flat[half : 2 * half])
             flat = concatenate([combined, flat[2 * half :]]) if len(flat) % 2 else combined
         return reshape(flat, shape)
 
     return rule
 
 
-def call_moveaxis(expression: Expression, axis: int) -> Expression:
-    moved: Expression = array_function_rules[np.moveaxis](expression, axis, 0)
-    return moved
-
-
-prod = reduce_pairwise(lambda a, b: a * b)
-max = reduce_pairwise(lambda a, b: ufunc_rules["maximum"](a, b))
-min = reduce_pairwise(lambda a, b: ufunc_rules["minimum"](a, b))
+reduce_prod = array_function(np.prod)(reduce_pairwise("multiply"))
+reduce_max = array_function(np.max)(reduce_pairwise("maximum"))
+reduce_min = array_function(np.min)(reduce_pairwise("minimum"))
 
 
 def along_first_axis(function: Callable[..., Expression]) -> Callable[..., Expression]:
@@ -107,16 +106,10 @@ def along_first_axis(function: Callable[..., Expression]) -> Callable[..., Expre
     return lambda a, axis=0, keepdims=False: function(a, axis=axis, keepdims=keepdims)
 
 
-for _name, _function in {"add": sum, "multiply": prod, "maximum": max, "minimum": min}.items():
-    ufunc_rules[f"{_name}.reduce"] = along_first_axis(_function)
-
-for _numpy, _rule in {
-    np.sum: sum,
-    np.mean: mean,
-    np.var: var,
-    np.std: std,
-    np.prod: prod,
-    np.max: max,
-    np.min: min,
+for _name, _function in {
+    "add": reduce_sum,
+    "multiply": reduce_prod,
+    "maximum": reduce_max,
+    "minimum": reduce_min,
 }.items():
-    array_function_rules[_numpy] = _rule  # type: ignore[index]
+    ufunc_rules[f"{_name}.reduce"] = along_first_axis(_function)

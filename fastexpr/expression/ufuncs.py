@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.expression.node import Expression, apply, array_function_rules, ufunc_rules
+from fastexpr.expression.node import Expression, apply, array_function, ufunc, ufunc_rules
 from fastexpr.expression.operands import as_expression, as_operand
 
 Rule = Callable[..., Expression]
@@ -19,22 +19,15 @@ unary_operators = {
 }  # fmt: skip
 
 
-def rule(name: str) -> Callable[[Rule], Rule]:
-    """Registers the rule of the ufunc of this name."""
-
-    def register(function: Rule) -> Rule:
-        ufunc_rules[name] = function
-        return function
-
-    return register
-
-
 def unary(operator: str) -> Rule:
     return lambda x: apply(operator, [as_expression(x)])
 
 
 for _ufunc, _operator in unary_operators.items():
     ufunc_rules[_ufunc] = unary(_operator)
+exp, log, sqrt, sin, cos, tanh, softplus = (
+    ufunc_rules[_name] for _name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "softplus")
+)
 
 
 def constant_value(value: Any) -> float | None:
@@ -48,7 +41,7 @@ def constant_value(value: Any) -> float | None:
 # ---- arithmetic ----------------------------------------------
 
 
-@rule("add")
+@ufunc("add")
 def add(a: Any, b: Any) -> Expression:
     """Adding a plain 0 is left out: the builtin `sum` starts with one."""
     if isinstance(b, Expression) and constant_value(a) == 0.0:
@@ -58,34 +51,34 @@ def add(a: Any, b: Any) -> Expression:
     return apply("Add", [as_expression(a), as_expression(b)])
 
 
-@rule("subtract")
+@ufunc("subtract")
 def subtract(a: Any, b: Any) -> Expression:
     if isinstance(a, Expression) and constant_value(b) == 0.0:
         return a
     return apply("Sub", [as_expression(a), as_expression(b)])
 
 
-@rule("multiply")
+@ufunc("multiply")
 def multiply(a: Any, b: Any) -> Expression:
     return apply("Mul", [as_expression(a), as_expression(b)])
 
 
-@rule("divide")
+@ufunc("divide")
 def divide(a: Any, b: Any) -> Expression:
     return apply("Div", [as_expression(a), as_expression(b)])
 
 
-@rule("reciprocal")
+@ufunc("reciprocal")
 def reciprocal(x: Any) -> Expression:
     return divide(1.0, x)
 
 
-@rule("positive")
+@ufunc("positive")
 def positive(x: Any) -> Expression:
     return as_expression(x)
 
 
-@rule("square")
+@ufunc("square")
 def square(x: Any) -> Expression:
     """x * x; the square of a Euclidean norm is the sum of squares itself, which is smooth at 0."""
     x = as_expression(x)
@@ -101,9 +94,9 @@ def is_norm(x: Expression) -> bool:
     return x.operator is not None and x.operator.name == "Mul" and x.inputs[0] is x.inputs[1]
 
 
-@rule("power")
+@ufunc("power")
 def power(base: Any, exponent: Any) -> Expression:
-    special: dict[float | None, Rule] = {1.0: positive, 2.0: square, 0.5: ufunc_rules["sqrt"], -1.0: reciprocal}
+    special: dict[float | None, Rule] = {1.0: positive, 2.0: square, 0.5: sqrt, -1.0: reciprocal}
     number = constant_value(exponent)
     if number in special:
         return special[number](base)
@@ -116,57 +109,57 @@ ufunc_rules["float_power"] = power
 # ---- exponentials and logarithms ----------------------------------------------
 
 
-@rule("exp2")
+@ufunc("exp2")
 def exp2(x: Any) -> Expression:
     return power(2.0, x)
 
 
-@rule("log2")
+@ufunc("log2")
 def log2(x: Any) -> Expression:
-    return ufunc_rules["log"](x) / math.log(2.0)
+    return log(x) / math.log(2.0)
 
 
-@rule("log10")
+@ufunc("log10")
 def log10(x: Any) -> Expression:
-    return ufunc_rules["log"](x) / math.log(10.0)
+    return log(x) / math.log(10.0)
 
 
-@rule("expm1")
+@ufunc("expm1")
 def expm1(x: Any) -> Expression:
     """tanh(x/2) (exp(x) + 1): nothing cancels."""
     x = as_expression(x)
-    return ufunc_rules["tanh"](x * 0.5) * (ufunc_rules["exp"](x) + 1.0)
+    return tanh(x * 0.5) * (exp(x) + 1.0)
 
 
-@rule("logaddexp")
+@ufunc("logaddexp")
 def logaddexp(a: Any, b: Any) -> Expression:
     """a + softplus(b - a)."""
-    return add(a, ufunc_rules["softplus"](subtract(b, a)))
+    return add(a, softplus(subtract(b, a)))
 
 
-@rule("log_expit")
+@ufunc("log_expit")
 def log_expit(x: Any) -> Expression:
-    return -ufunc_rules["softplus"](-as_expression(x))
+    return -softplus(-as_expression(x))
 
 
 # ---- trigonometric and hyperbolic ----------------------------------------------
 
 
-@rule("tan")
+@ufunc("tan")
 def tan(x: Any) -> Expression:
-    return divide(ufunc_rules["sin"](x), ufunc_rules["cos"](x))
+    return divide(sin(x), cos(x))
 
 
-@rule("cosh")
+@ufunc("cosh")
 def cosh(x: Any) -> Expression:
     x = as_expression(x)
-    return (ufunc_rules["exp"](x) + ufunc_rules["exp"](-x)) * 0.5
+    return (exp(x) + exp(-x)) * 0.5
 
 
-@rule("sinh")
+@ufunc("sinh")
 def sinh(x: Any) -> Expression:
     """tanh(x) cosh(x): nothing cancels, unlike in exp(x) - exp(-x)."""
-    return ufunc_rules["tanh"](x) * cosh(x)
+    return tanh(x) * cosh(x)
 
 
 def scale_by(factor: float) -> Rule:
@@ -177,9 +170,9 @@ ufunc_rules["deg2rad"] = ufunc_rules["radians"] = scale_by(math.pi / 180.0)
 ufunc_rules["rad2deg"] = ufunc_rules["degrees"] = scale_by(180.0 / math.pi)
 
 
-@rule("hypot")
+@ufunc("hypot")
 def hypot(a: Any, b: Any) -> Expression:
-    return ufunc_rules["sqrt"](square(a) + square(b))
+    return sqrt(square(a) + square(b))
 
 
 # ---- with kinks ----------------------------------------------
@@ -189,7 +182,7 @@ def limit(x: Expression, bound: float, side: str) -> Expression:
     return apply("Clip", [x], {side: bound})
 
 
-@rule("maximum")
+@ufunc("maximum")
 def maximum(a: Any, b: Any) -> Expression:
     """a + relu(b - a); with one number relu or a one-sided clip."""
     for x, other in ((a, b), (b, a)):
@@ -201,7 +194,7 @@ def maximum(a: Any, b: Any) -> Expression:
     return add(a, apply("Relu", [b - a]))
 
 
-@rule("minimum")
+@ufunc("minimum")
 def minimum(a: Any, b: Any) -> Expression:
     """a - relu(a - b); with one number a one-sided clip."""
     for x, other in ((a, b), (b, a)):
@@ -215,7 +208,8 @@ def minimum(a: Any, b: Any) -> Expression:
 ufunc_rules["fmax"], ufunc_rules["fmin"] = maximum, minimum
 
 
-@rule("clip")
+@array_function(np.clip)
+@ufunc("clip")
 def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Expression:
     """The core's Clip for numbers, maximum and minimum for arrays."""
     x = as_expression(x)
@@ -225,9 +219,6 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
         return apply("Clip", [x], bounds) if bounds else x
     x = x if lower is None else maximum(x, lower)
     return x if upper is None else minimum(x, upper)
-
-
-array_function_rules[np.clip] = clip
 
 
 # NumPy's loops over object arrays call these by name: np.tanh(np.array([x[0], x[1]])).

@@ -10,7 +10,6 @@ import os
 from typing import Any
 
 from fastexpr._core import Function
-
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.ports import pack, unpack

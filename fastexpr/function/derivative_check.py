@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from fastexpr._core import Function
 
+from fastexpr._core import Function
 from fastexpr.errors import DerivativeError, EvaluationError, ShapeError
 from fastexpr.function.kink import Kink, kinks
 
@@ -195,13 +195,14 @@ def directions_at(point: Array) -> Array:
     scale = np.maximum(1.0, np.abs(point))
     if point.size <= max_directions:
         return np.diag(scale)
-    random = np.random.default_rng(0).standard_normal((max_directions, point.size))
-    return scale * random / np.linalg.norm(random, axis=1, keepdims=True)
+    random: Array = np.random.default_rng(0).standard_normal((max_directions, point.size))
+    lengths: Array = np.linalg.norm(random, axis=1, keepdims=True)
+    return scale * random / lengths
 
 
 def points_per_call(function: Function) -> int:
     """Points of one batch, so that the values of all nodes stay within memory."""
-    size = function.n_inputs + sum(int(np.prod(core.shape)) for core, _, _ in function._nodes())
+    size: int = function.n_inputs + sum(int(np.prod(core.shape)) for core, _, _ in function._nodes())
     return max(1, doubles_per_call // size)
 
 
@@ -230,7 +231,8 @@ def differences(
                 estimate = np.where(np.isfinite(estimate), estimate, np.inf)
                 best, error = np.where(estimate < error, new[-1], best), np.minimum(estimate, error)
         column = new
-    assert best is not None and error is not None
+    assert best is not None
+    assert error is not None
     return best, error
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from fastexpr._core import Function, Operator
 
+from fastexpr._core import Function, Operator
 from fastexpr.errors import ShapeError
 
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from fastexpr._core import Function
 
+from fastexpr._core import Function
 from fastexpr.errors import ShapeError
 
 Shape = tuple[int, ...]
@@ -49,8 +49,8 @@ def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
     arrays = {name: np.asarray(inputs[name], dtype=np.float64) for name in ports}
     readings = [readings_of(name, arrays[name].shape, shape) for name, shape in ports.items()]
     is_point = all(can_be_point for can_be_point, _ in readings)
-    lengths = {length for _, length in readings}
-    is_batch = len(lengths) == 1 and None not in lengths
+    lengths = {-1 if length is None else length for _, length in readings}
+    is_batch = len(lengths) == 1 and -1 not in lengths
     if not is_point and not is_batch:
         got = ", ".join(f"{name} {arrays[name].shape}" for name in ports)
         raise ShapeError(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fastexpr._core import Function, Operator
 
+from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, ShapeError
 
 Array = npt.NDArray[np.float64]
@@ -186,7 +186,10 @@ def scaled(
     first = append_constant(nodes, "Sub", 0, (n,), offset_in, 0.0, "input_offset")
     first = append_constant(nodes, "Div", first, (n,), factor_in, 1.0, "input_factor")
     shift = len(nodes)
-    place = lambda k: first if k == 0 else k + shift  # noqa: E731
+
+    def place(k: int) -> int:
+        return first if k == 0 else k + shift
+
     nodes += [(core, [place(k) for k in inputs], label) for core, inputs, label in self._nodes()]
     output_ids = []
     begin = 0
