@@ -1,0 +1,178 @@
+"""The blocks of a nonlinear program: ordinary algebra, and networks.
+
+Both are Functions of the core. They differ in their structure: algebra is sparse, one Function of all its rows; a
+network is
+dense in its inputs and evaluated as one batch for all its instances.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastexpr._core import Function
+from fastexpr.nlp import Indices, Structure, Vector
+
+NO_STRUCTURE = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def coordinates(pattern: object) -> Structure:
+    """Rows and columns of a SciPy CSR pattern, in the order of its data."""
+    indptr, indices = pattern.indptr, pattern.indices  # type: ignore[attr-defined]
+    rows = np.repeat(np.arange(indptr.size - 1, dtype=np.int64), np.diff(indptr))
+    return rows, np.asarray(indices, dtype=np.int64)
+
+
+class AlgebraObjective:
+    """factor * function(x[variables]), of one output.
+
+    Parameters
+    ----------
+    function : Function
+        Of one output.
+    variables : (k,) int array, ascending
+        Which components of x the function sees.
+    n : int
+        Length of x.
+    factor : float
+        -1 where the user maximizes.
+    """
+
+    def __init__(self, function: Function, variables: Indices, n: int, factor: float = 1.0) -> None:
+        self.function, self.variables, self.n, self.factor = function, variables, n, factor
+        rows, columns = coordinates(function.sparsity()[1])
+        self._lower_triangle = np.flatnonzero(rows >= columns)
+        self._structure = variables[rows[self._lower_triangle]], variables[columns[self._lower_triangle]]
+
+    def value(self, x: Vector) -> float:
+        """The rows (or the objective) at x."""
+        return self.factor * float(self.function(x[self.variables])[0])
+
+    def gradient(self, x: Vector) -> Vector:
+        """(n,): the gradient."""
+        result = np.zeros(self.n)
+        result[self.variables] = self.factor * self.function.gradient(x[self.variables])
+        return result
+
+    def hessian_structure(self) -> Structure:
+        """Rows and columns of the second derivatives in the lower triangle."""
+        return self._structure
+
+    def hessian(self, x: Vector, weight: float) -> Vector:
+        """The weighted second derivatives in the order of their structure."""
+        weights = np.array([self.factor * weight])
+        entries: Vector = self.function.hessian(x[self.variables], weights, sparse=True).data[self._lower_triangle]
+        return entries
+
+
+class AlgebraBlock:
+    """g[rows] = function(x[variables]).
+
+    Parameters
+    ----------
+    function : Function
+        One output per row.
+    variables : (k,) int array, ascending
+        Which components of x the function sees.
+    rows : int array, as long as the function has outputs
+    """
+
+    def __init__(self, function: Function, variables: Indices, rows: Indices) -> None:
+        self.function, self.variables, self.rows = function, variables, rows
+        jacobian_pattern, hessian_pattern = function.sparsity()
+        local_rows, columns = coordinates(jacobian_pattern)
+        self._jacobian_structure = rows[local_rows], variables[columns]
+        local_rows, columns = coordinates(hessian_pattern)
+        self._lower_triangle = np.flatnonzero(local_rows >= columns)
+        self._hessian_structure = variables[local_rows[self._lower_triangle]], variables[columns[self._lower_triangle]]
+
+    def value(self, x: Vector) -> Vector:
+        """The rows (or the objective) at x."""
+        return self.function(x[self.variables])
+
+    def jacobian_structure(self) -> Structure:
+        """Rows of g and components of x of the first derivatives."""
+        return self._jacobian_structure
+
+    def jacobian(self, x: Vector) -> Vector:
+        """The first derivatives in the order of their structure."""
+        entries: Vector = self.function.jacobian(x[self.variables], sparse=True).data
+        return entries
+
+    def hessian_structure(self) -> Structure:
+        """Rows and columns of the second derivatives in the lower triangle."""
+        return self._hessian_structure
+
+    def hessian(self, x: Vector, weights: Vector) -> Vector:
+        """The weighted second derivatives in the order of their structure."""
+        entries: Vector = self.function.hessian(x[self.variables], weights, sparse=True).data[self._lower_triangle]
+        return entries
+
+
+class NetworkInstances:
+    """g[rows[b]] = network(x[inputs[b]]) - x[outputs[b]] for all instances b, evaluated together.
+
+    Parameters
+    ----------
+    network : Function
+        Of n inputs and m outputs.
+    inputs : (B, n) int array
+        The components of x each instance reads; one may come several times.
+    outputs : (B, m) int array
+        The components of x that equal the outputs; not among the instance's inputs.
+    rows : (B, m) int array
+        The rows of g.
+    """
+
+    def __init__(self, network: Function, inputs: Indices, outputs: Indices, rows: Indices) -> None:
+        self.network, self.inputs, self.outputs = network, inputs, outputs
+        self.rows = rows.ravel()
+        jacobian_pattern, hessian_pattern = network.sparsity()
+        self._make_jacobian_structure(coordinates(jacobian_pattern), rows)
+        self._make_hessian_structure(coordinates(hessian_pattern))
+
+    def _make_jacobian_structure(self, pattern: Structure, rows: Indices) -> None:
+        output, component = pattern
+        batch = rows.shape[0]
+        self._jacobian_entries = output * self.network.n_inputs + component
+        self._jacobian_structure = (
+            np.concatenate([rows[:, output].ravel(), rows.ravel()]),
+            np.concatenate([self.inputs[:, component].ravel(), self.outputs.ravel()]),
+        )
+        self._identity = np.full(batch * self.network.n_outputs, -1.0)
+
+    def _make_hessian_structure(self, pattern: Structure) -> None:
+        """Of the full n x n matrix, the entries that fall into the lower triangle of the program's Hessian.
+
+        Which of the two mirrored entries that is depends on the instance; both count where an input comes twice.
+        """
+        row, column = pattern
+        rows, columns = self.inputs[:, row], self.inputs[:, column]
+        is_lower = (rows >= columns).ravel()
+        n = self.network.n_inputs
+        instance = np.arange(self.inputs.shape[0], dtype=np.int64)[:, None]
+        self._hessian_entries = (instance * n * n + row * n + column).ravel()[is_lower]
+        self._hessian_structure = rows.ravel()[is_lower], columns.ravel()[is_lower]
+
+    def value(self, x: Vector) -> Vector:
+        """The rows (or the objective) at x."""
+        difference: Vector = self.network(x[self.inputs]) - x[self.outputs]
+        return difference.ravel()
+
+    def jacobian_structure(self) -> Structure:
+        """Rows of g and components of x of the first derivatives."""
+        return self._jacobian_structure
+
+    def jacobian(self, x: Vector) -> Vector:
+        """The first derivatives in the order of their structure."""
+        jacobian = self.network.jacobian(x[self.inputs]).reshape(self.inputs.shape[0], -1)
+        return np.concatenate([jacobian[:, self._jacobian_entries].ravel(), self._identity])
+
+    def hessian_structure(self) -> Structure:
+        """Rows and columns of the second derivatives in the lower triangle."""
+        return self._hessian_structure
+
+    def hessian(self, x: Vector, weights: Vector) -> Vector:
+        """The weighted second derivatives in the order of their structure."""
+        hessian = self.network.hessian(x[self.inputs], weights.reshape(self.outputs.shape))
+        entries: Vector = hessian.reshape(-1)[self._hessian_entries]
+        return entries

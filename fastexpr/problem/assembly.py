@@ -1,0 +1,100 @@
+"""From a problem as it was stated to a nonlinear program, and from a solver's solution to a result."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastexpr.blocks import AlgebraBlock, AlgebraObjective, NetworkInstances
+from fastexpr.errors import EvaluationError
+from fastexpr.expression import Expression
+from fastexpr.nlp import Block, Indices, Nlp
+from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
+from fastexpr.problem.statement import Constraint, Network, Statement
+from fastexpr.solvers import Solution
+
+
+def assemble(statement: Statement) -> Nlp:
+    """The program: one Function for the objective, one for all constraints, one batch for every network.
+
+    Raises
+    ------
+    ValueError
+        There is no objective.
+    """
+    if statement.objective is None:
+        raise ValueError("[Problem] there is no objective: call minimize or maximize.")
+    function, used = statement.compile([statement.objective])
+    constraints, variables = statement.constraints, statement.variables.values()
+    blocks: list[Block] = []
+    if statement.n_algebra_rows():
+        algebra, components = statement.compile([constraint.expression for constraint in constraints])
+        blocks.append(AlgebraBlock(algebra, components, np.arange(statement.n_algebra_rows())))
+    rows = statement.rows()
+    for instances in same_networks(statement):
+        inputs = np.concatenate([entry.inputs for entry in instances])
+        outputs = np.concatenate([entry.outputs for entry in instances])
+        network_rows = np.concatenate([rows[entry.y].ravel() for entry in instances]).reshape(outputs.shape)
+        blocks.append(NetworkInstances(instances[0].function, inputs, outputs, network_rows))
+    zeros = np.zeros(statement.n_rows() - statement.n_algebra_rows())
+    return Nlp(
+        start=statement.start(),
+        lower=np.concatenate([entry.lower for entry in variables]),
+        upper=np.concatenate([entry.upper for entry in variables]),
+        constraint_lower=np.concatenate([*(constraint.lower for constraint in constraints), zeros]),
+        constraint_upper=np.concatenate([*(constraint.upper for constraint in constraints), zeros]),
+        objective_block=AlgebraObjective(function, used, statement.n, statement.sign),
+        blocks=blocks,
+        variable_name=statement.variable_name,
+        row_name=statement.row_name,
+    )
+
+
+def same_networks(statement: Statement) -> list[list[Network]]:
+    """The calls of `Problem.network`, those of one Function together."""
+    groups: dict[int, list[Network]] = {}
+    for entry in statement.networks:
+        groups.setdefault(id(entry.function), []).append(entry)
+    return list(groups.values())
+
+
+def make_result(
+    statement: Statement, nlp: Nlp, solver: str, solution: Solution, build: float, seconds: float
+) -> Result:
+    """What `Problem.solve` returns; `build` and `seconds` are the times of the assembly and of the solver."""
+    spent = timings(build, seconds, nlp.evaluations)
+    rows = statement.rows()
+
+    def rows_of(handle: object) -> Indices:
+        if isinstance(handle, Constraint | Expression) and handle in rows:
+            return rows[handle]
+        raise KeyError(
+            f"[Problem] no constraint of this problem: {handle!r}. duals takes what subject_to or network gave."
+        )
+
+    return Result(
+        success=solution.success,
+        status=solution.status,
+        message=solution.message,
+        objective=statement.sign * solution.objective,
+        iterations=solution.iterations,
+        duals=ByConstraint(solution.multipliers.constraints, rows_of),
+        lower_duals=ByVariable(solution.multipliers.lower, statement.positions),
+        upper_duals=ByVariable(solution.multipliers.upper, statement.positions),
+        timings=spent,
+        solver=solver,
+        violation=largest_violation(nlp, solution),
+        x=solution.x,
+        multipliers=solution.multipliers,
+        _value=statement.evaluate,
+    )
+
+
+def largest_violation(nlp: Nlp, solution: Solution) -> float:
+    """Of bounds and constraints; infinite where they cannot be evaluated."""
+    x = solution.x
+    try:
+        values = nlp.constraints(x)
+    except EvaluationError:
+        return float("inf")
+    gaps = [nlp.lower - x, x - nlp.upper, nlp.constraint_lower - values, values - nlp.constraint_upper]
+    return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))

@@ -1,0 +1,381 @@
+"""Optimization problems stated with NumPy expressions and networks, solved by Ipopt or pounce."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Function
+from fastexpr.errors import EvaluationError, GraphError, ShapeError
+from fastexpr.expression import Expression, variables
+from fastexpr.expression.building import is_one_point
+from fastexpr.nlp import Indices, Nlp, Vector
+from fastexpr.problem.arguments import as_start, as_vector, require_order
+from fastexpr.problem.assembly import assemble, make_result
+from fastexpr.problem.result import Result
+from fastexpr.problem.statement import Constraint, Network, Statement
+from fastexpr.solvers import Multipliers, Option, Progress, choose, run
+
+
+class Problem:
+    """minimize f(x) subject to lower <= g(x) <= upper and bounds of x, with networks as ordinary functions.
+
+    f and g are Expressions: NumPy's operators on what `variables` and `network` return. First and second derivatives
+    are exact, and
+    only entries that are structurally not zero are handed to the solver.
+
+    Examples
+    --------
+    The point of the unit disk that is nearest to (2, 1):
+
+    >>> import fastexpr as fx
+    >>> problem = fx.Problem()
+    >>> x = problem.variables(2, start=[0.5, 0.5])
+    >>> problem.minimize(((x - [2.0, 1.0]) ** 2).sum())
+    >>> disk = problem.subject_to((x**2).sum(), upper=1.0)
+    >>> result = problem.solve()
+    >>> result.success, result[x].round(4).tolist()
+    (True, [0.8944, 0.4472])
+    >>> round(float(result.duals[disk]), 4)
+    1.2361
+    """
+
+    def __init__(self) -> None:
+        self._statement = Statement()
+        self._nlp: Nlp | None = None
+
+    # ---- stating the problem -----------------------------------------------------------------------------------------
+
+    def variables(
+        self,
+        shape: int | Sequence[int],
+        lower: Any = None,
+        upper: Any = None,
+        start: Any = None,
+        name: str | None = None,
+    ) -> Expression:
+        """New variables.
+
+        Parameters
+        ----------
+        shape : int or sequence of int
+            n, (T, n), or () for a single number.
+        lower, upper : array_like, optional
+            Bounds, broadcast to the shape; None and infinities are none. Equal ones fix a variable.
+        start : array_like, optional
+            Where the solver starts, broadcast to the shape and moved into the bounds. Without it, the middle of the
+            bounds where
+            both are finite, else the number nearest to 0 within them.
+        name : str, optional
+            What messages call them.
+
+        Returns
+        -------
+        Expression
+            Of the shape given.
+
+        Raises
+        ------
+        fastexpr.errors.ShapeError
+            A bound or the start does not broadcast to the shape.
+        ValueError
+            A lower bound is above its upper bound, or a number is NaN.
+        """
+        leaf = variables(shape)
+        name = name or f"x{len(self._statement.variables)}"
+        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}")
+        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}")
+        return self._add_variables(leaf, name, low, high, start)
+
+    def network(
+        self,
+        network: Function,
+        x: Expression,
+        lower: Any = None,
+        upper: Any = None,
+        start: Any = None,
+        bounds: bool = False,
+        name: str | None = None,
+    ) -> Expression:
+        """New variables y with y == network(x).
+
+        All instances of the same network in a problem are evaluated together, as one batch. `network(x)` itself,
+        without this
+        method, is the other way: no new variables, and the network inside the expression.
+
+        Parameters
+        ----------
+        network : Function
+            Of n inputs and m outputs.
+        x : Expression
+            Of shape (n,), or (T, n) for T instances. Where it is not simply made of variables (2 * x[:3], say),
+            further variables
+            equal to it are added.
+        lower, upper : array_like, optional
+            Bounds of y, as for `variables`.
+        start : array_like, optional
+            Without it, the network's value at the start of x.
+        bounds : bool, default False
+            Keep x in the range the network was made for (`network.lower`, `network.upper`), and bound y by interval
+            arithmetic over it.
+        name : str, optional
+            What messages call y.
+
+        Returns
+        -------
+        Expression
+            y, of shape (m,), or (T, m).
+
+        Raises
+        ------
+        TypeError
+            `network` is no Function, or x no Expression.
+        fastexpr.errors.ShapeError
+            x does not fit the network.
+        fastexpr.errors.EvaluationError
+            The network's value at the start is not finite.
+        """
+        if not isinstance(network, Function):
+            raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
+        if not isinstance(x, Expression):
+            raise TypeError(f"[Problem] x must be an Expression of this problem's variables: got {type(x).__name__}.")
+        name = name or f"y{len(self._statement.networks)}"
+        n, m = network.n_inputs, network.n_outputs
+        is_single = is_one_point(network, x.shape)
+        if not is_single and (x.ndim == 0 or x.shape[0] * n != x.size):
+            raise ShapeError(
+                f"[Problem] wrong shape of x for the network: got {x.shape}, "
+                f"expected ({n},), or (T, {n}) for T instances."
+            )
+        leaf = variables((m,) if is_single else (x.shape[0], m))
+        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}")
+        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}")
+        inputs = self._positions_or_auxiliaries(x, name).reshape(-1, n)
+        if bounds:
+            tight_low, tight_high = self._tighten(network, inputs, name)
+            low, high = np.maximum(low, tight_low), np.minimum(high, tight_high)
+        if start is None:
+            start = self._network_value(network, inputs, name).reshape(leaf.shape)
+        y = self._add_variables(leaf, name, low, high, start)
+        self._statement.networks.append(Network(network, inputs, self._statement.positions(y).reshape(-1, m), y))
+        return y
+
+    def minimize(self, objective: Expression) -> None:
+        """States the objective, one number. A problem has exactly one.
+
+        Raises
+        ------
+        ValueError
+            There is one already.
+        fastexpr.errors.ShapeError
+            It is not a single number.
+        """
+        self._set_objective(objective, 1.0)
+
+    def maximize(self, objective: Expression) -> None:
+        """As `minimize`; the solver minimizes -objective, and the multipliers belong to that."""
+        self._set_objective(objective, -1.0)
+
+    def subject_to(
+        self, expression: Expression, lower: Any = None, upper: Any = None, equal: Any = None, name: str | None = None
+    ) -> Constraint:
+        """States lower <= expression <= upper, or expression == equal, element by element.
+
+        Parameters
+        ----------
+        expression : Expression
+            Any shape: a constraint per element.
+        lower, upper, equal : array_like or Expression
+            Broadcast to the expression's shape. At least one of them; `equal` goes with no other, an Expression
+            neither.
+        name : str, optional
+            What messages call it.
+
+        Returns
+        -------
+        Constraint
+            A handle: `result.duals[handle]` are the multipliers, of the expression's shape.
+
+        Raises
+        ------
+        fastexpr.errors.ShapeError
+            A limit does not broadcast to the expression's shape.
+        fastexpr.errors.GraphError
+            The expression depends on variables of another problem, or on none.
+        ValueError
+            No limit, contradicting limits, or NaN.
+        """
+        if not isinstance(expression, Expression):
+            raise TypeError(
+                "[Problem] a constraint needs an Expression of the problem's variables: "
+                f"got {type(expression).__name__}."
+            )
+        limits = {"lower": lower, "upper": upper, "equal": equal}
+        limits = {side: limit for side, limit in limits.items() if limit is not None}
+        if not limits or ("equal" in limits and len(limits) > 1):
+            raise ValueError(
+                "[Problem] a constraint needs lower=, upper= or both, or equal= alone: "
+                f"got {', '.join(limits) or 'none'}."
+            )
+        for side, limit in limits.items():
+            if isinstance(limit, Expression):
+                if len(limits) > 1:
+                    raise ValueError(
+                        "[Problem] an Expression as a limit goes with no other limit: state two constraints."
+                    )
+                expression, limits[side] = expression - limit, 0.0
+        self._statement.require_own(expression)
+        name = name or f"constraint {len(self._statement.constraints)}"
+        low = as_vector(
+            limits.get("lower", limits.get("equal")), -np.inf, expression.shape, f"the lower limit of {name!r}"
+        )
+        high = as_vector(
+            limits.get("upper", limits.get("equal")), np.inf, expression.shape, f"the upper limit of {name!r}"
+        )
+        require_order(low, high, name)
+        constraint = Constraint(expression, low, high, name)
+        self._statement.constraints.append(constraint)
+        self._nlp = None
+        return constraint
+
+    # ---- solving -----------------------------------------------------------------------------------------------------
+
+    def solve(
+        self,
+        solver: str | None = None,
+        start: Result | None = None,
+        progress: Callable[[Progress], object] | None = None,
+        **options: Option,
+    ) -> Result:
+        """Solves the problem.
+
+        Parameters
+        ----------
+        solver : {"cyipopt", "pounce"}, optional
+            Without it, cyipopt where it is installed, else pounce.
+        start : Result, optional
+            An earlier result of this problem to start from, multipliers included (a warm start).
+        progress : callable, optional
+            Called after every iteration with a `Progress`: iteration, objective, infeasibility, dual_infeasibility,
+            barrier, step. The
+            solver stops where it returns False.
+        **options
+            Ipopt's options: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
+
+        Returns
+        -------
+        Result
+            Also where the solver did not succeed: look at `result.success` and `result.message`.
+
+        Raises
+        ------
+        ValueError
+            There is no objective; the solver does not know an option.
+        ModuleNotFoundError
+            No solver is installed; the message says what to install.
+        """
+        name = choose(solver)
+        begin = time.perf_counter()
+        nlp = self.nlp()
+        build = time.perf_counter() - begin
+        nlp.start, multipliers = self._statement.start(), None
+        if start is not None:
+            multipliers = self._take_over(start)
+            nlp.start = np.clip(start.x, nlp.lower, nlp.upper)
+            options = {"warm_start_init_point": "yes", **options}
+        nlp.reset_evaluations()
+        begin = time.perf_counter()
+        solution = run(nlp, name, options, multipliers, progress)
+        return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
+
+    def nlp(self) -> Nlp:
+        """The assembled nonlinear program: value, derivatives and their structure, for a solver of one's own.
+
+        Compiled at the first call and kept until the problem is changed. Its m rows are those of `subject_to` in
+        order, then those of
+        the networks; it minimizes, so that of a maximization it has -objective.
+
+        Raises
+        ------
+        ValueError
+            There is no objective.
+        """
+        if self._nlp is None:
+            self._nlp = assemble(self._statement)
+        return self._nlp
+
+    def __repr__(self) -> str:
+        statement = self._statement
+        return (
+            f"<Problem: {statement.n} variables, {statement.n_rows()} constraints, {len(statement.networks)} networks>"
+        )
+
+    # ---- how ---------------------------------------------------------------------------------------------------------
+
+    def _add_variables(self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any) -> Expression:
+        require_order(lower, upper, name)
+        self._statement.add_variables(leaf, name, lower, upper, as_start(start, lower, upper, leaf.shape, name))
+        self._nlp = None
+        return leaf
+
+    def _set_objective(self, objective: Expression, sign: float) -> None:
+        statement = self._statement
+        if statement.objective is not None:
+            raise ValueError("[Problem] there is an objective already: a problem has exactly one.")
+        if not isinstance(objective, Expression):
+            kind = type(objective).__name__
+            raise TypeError(f"[Problem] the objective must be an Expression of the problem's variables: got {kind}.")
+        if objective.size != 1:
+            raise ShapeError(f"[Problem] the objective must be one number: got shape {objective.shape}. Sum it, say.")
+        statement.require_own(objective)
+        statement.objective, statement.sign = objective, sign
+        self._nlp = None
+
+    def _positions_or_auxiliaries(self, x: Expression, name: str) -> Indices:
+        """Which components of x these are; new ones equal to them where they are more than a selection."""
+        statement = self._statement
+        statement.require_own(x)
+        try:
+            return statement.positions(x)
+        except GraphError:
+            u = self.variables(x.shape, start=statement.evaluate(x, statement.start()), name=f"inputs of {name}")
+            self.subject_to(u - x, equal=0.0, name=f"inputs of {name}")
+            return statement.positions(u)
+
+    def _network_value(self, network: Function, inputs: Indices, name: str) -> Vector:
+        value: Vector = network(self._statement.start()[inputs])
+        if not np.isfinite(value).all():
+            raise EvaluationError(
+                f"[Problem] the network's value at the start of {name!r} is not finite: "
+                "give its inputs another start, or start= here."
+            )
+        return value
+
+    def _tighten(self, network: Function, inputs: Indices, name: str) -> tuple[Vector, Vector]:
+        """Moves x into the network's range; returns the bounds of all instances' outputs over it."""
+        if network.lower is None or network.upper is None:
+            raise ValueError(
+                f"[Problem] bounds=True, but the network of {name!r} has none: use network.with_bounds(lower, upper)."
+            )
+        for entry in self._statement.variables.values():
+            is_here = (inputs >= entry.offset) & (inputs < entry.offset + entry.leaf.size)
+            instance, component = np.nonzero(is_here)
+            here = inputs[instance, component] - entry.offset
+            np.maximum.at(entry.lower, here, network.lower[component])
+            np.minimum.at(entry.upper, here, network.upper[component])
+            require_order(entry.lower, entry.upper, entry.name)
+            entry.start = np.clip(entry.start, entry.lower, entry.upper)
+        lower, upper = network.output_bounds(network.lower, network.upper)
+        return np.tile(lower, len(inputs)), np.tile(upper, len(inputs))
+
+    def _take_over(self, start: Result) -> Multipliers:
+        n, m = self._statement.n, self._statement.n_rows()
+        if start.x.size != n or start.multipliers.constraints.size != m:
+            raise ShapeError(
+                f"[Problem] start is a result of another problem: got {start.x.size} variables and "
+                f"{start.multipliers.constraints.size} constraints, expected {n} and {m}."
+            )
+        return start.multipliers

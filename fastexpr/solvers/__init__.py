@@ -1,0 +1,84 @@
+"""The solvers behind `fastexpr.Problem`: Ipopt through cyipopt, and pounce, its port to Rust.
+
+Each adapter is a thin translation of `fastexpr.nlp.Nlp` to one package; what both share is in
+`fastexpr.solvers.interior_point`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+
+from fastexpr.nlp import Nlp
+from fastexpr.solvers.interior_point import Multipliers, Option, Progress, Solution
+
+__all__ = ["Multipliers", "Option", "Progress", "Solution", "available", "choose", "run"]
+
+#: In the order of preference, with what to install.
+packages = {"cyipopt": "cyipopt", "pounce": "pounce-solver"}
+
+
+def available() -> list[str]:
+    """The solvers that are installed, the preferred one first."""
+    return [name for name in packages if importlib.util.find_spec(name) is not None]
+
+
+def choose(solver: str | None = None) -> str:
+    """The solver to use: the one asked for, or the first one installed.
+
+    Raises
+    ------
+    ValueError
+        There is no solver of this name.
+    ModuleNotFoundError
+        It is not installed, or none is; the message says what to install.
+    """
+    if solver is not None and solver not in packages:
+        raise ValueError(f"[Problem] unknown solver: got {solver!r}, expected one of {', '.join(map(repr, packages))}.")
+    installed = available()
+    chosen = installed[0] if solver is None and installed else solver
+    if chosen in installed:
+        importlib.import_module(f"fastexpr.solvers.{chosen}")  # now, so that the time of the solve does not contain it
+        return chosen
+    missing = f"the solver {solver!r} is not installed" if solver else "no solver is installed"
+    wanted = [solver] if solver else list(packages)
+    ways = " or ".join(f"'pip install {packages[name]}'" for name in reversed(wanted))
+    note = (
+        " (cyipopt is compiled on the spot and needs Ipopt: 'apt-get install coinor-libipopt-dev')"
+        if "cyipopt" in wanted
+        else ""
+    )
+    raise ModuleNotFoundError(f"[Problem] {missing}: use {ways}{note}.")
+
+
+def run(
+    nlp: Nlp,
+    solver: str,
+    options: dict[str, Option],
+    multipliers: Multipliers | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> Solution:
+    """Solves the program.
+
+    Parameters
+    ----------
+    nlp : Nlp
+        The program.
+    solver : str
+        "cyipopt" or "pounce".
+    options : dict
+        Ipopt's options by name.
+    multipliers : Multipliers, optional
+        Where the multipliers start (a warm start).
+    progress : callable, optional
+        Called after every iteration; when it returns False the solver stops.
+
+    Raises
+    ------
+    ValueError
+        The solver knows no such option, or not this value.
+    """
+    adapter = importlib.import_module(f"fastexpr.solvers.{solver}")
+    solution: Solution = adapter.run(nlp, options, multipliers, progress)
+    return solution

@@ -1,0 +1,271 @@
+"""What the two interior-point solvers have in common: callbacks, options, what their return codes mean."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from fastexpr.errors import EvaluationError
+from fastexpr.nlp import Nlp, Structure, Vector
+
+Option = str | int | float | bool
+
+#: Larger bounds count as none, in every solver of the family.
+INFINITY = 2e19
+
+#: Return codes of Ipopt: the word for `result.status`, and what it means.
+return_codes = {
+    0: ("optimal", "Optimal solution found."),
+    1: ("acceptable", "Solved to the acceptable level only: the tolerances asked for were not reached."),
+    2: ("infeasible", "Converged to a point of local infeasibility: the problem may have no feasible point."),
+    3: ("small_step", "The search direction became too small."),
+    4: ("diverging", "The iterates diverge: the problem may be unbounded."),
+    5: ("stopped", "Stopped by the progress function."),
+    6: ("optimal", "Feasible point of a square problem found."),
+    -1: ("iteration_limit", "The iteration limit was reached."),
+    -2: ("restoration_failed", "The restoration phase failed: no feasible point was found from here."),
+    -3: ("step_failed", "The search direction could not be computed."),
+    -4: ("time_limit", "The limit of CPU time was reached."),
+    -5: ("time_limit", "The time limit was reached."),
+    -10: ("too_few_degrees_of_freedom", "There are more equations than variables."),
+    -11: ("invalid_problem", "The solver refuses the problem as not well defined."),
+    -12: ("invalid_option", "The solver refuses an option."),
+    -13: ("invalid_number", "An evaluation was not finite where the solver could not step back."),
+    -102: ("out_of_memory", "The solver ran out of memory."),
+}
+
+
+class Progress(NamedTuple):
+    """State of the solver after an iteration."""
+
+    iteration: int
+    objective: float
+    infeasibility: float
+    dual_infeasibility: float
+    barrier: float
+    step: float
+
+
+@dataclass
+class Multipliers:
+    """Of the constraints (m,), the lower bounds (n,) and the upper bounds (n,)."""
+
+    constraints: Vector
+    lower: Vector
+    upper: Vector
+
+
+@dataclass
+class Solution:
+    """What a solver returns; `x` is the last iterate where it did not succeed."""
+
+    x: Vector
+    objective: float
+    multipliers: Multipliers
+    status: str
+    message: str
+    iterations: int
+
+    @property
+    def success(self) -> bool:
+        """Whether x is a solution, if only to the looser tolerances."""
+        return self.status in ("optimal", "acceptable")
+
+
+class Callbacks:
+    """The object a solver calls. No exception leaves it: a solver's foreign stack is no place for one.
+
+    A result that is not finite makes the solver step back; any other exception, and Ctrl-C, stops it at the next
+    iteration.
+
+    Parameters
+    ----------
+    nlp : Nlp
+        The program.
+    progress : callable or None
+        Called after every iteration; stops the solver by returning False.
+    refuse : callable
+        How this solver is told that an evaluation failed: called with the length of the result (None: a number),
+        raises or returns it.
+    """
+
+    def __init__(
+        self, nlp: Nlp, progress: Callable[[Progress], object] | None, refuse: Callable[[int | None], Any]
+    ) -> None:
+        self.nlp, self.progress, self.refuse = nlp, progress, refuse
+        self.iterations = 0
+        self.is_interrupted = False
+        self.error: BaseException | None = None
+        self.evaluation_error: EvaluationError | None = None
+
+    def objective(self, x: Vector) -> Any:
+        """f(x)."""
+        return self._guard(None, self.nlp.objective, x)
+
+    def gradient(self, x: Vector) -> Any:
+        """The gradient of f."""
+        return self._guard(self.nlp.n, self.nlp.gradient, x)
+
+    def constraints(self, x: Vector) -> Any:
+        """g(x)."""
+        return self._guard(self.nlp.m, self.nlp.constraints, x)
+
+    def jacobianstructure(self) -> Structure:
+        """Rows and columns."""
+        return self.nlp.jacobianstructure()
+
+    def jacobian(self, x: Vector) -> Any:
+        """In the order of the structure."""
+        return self._guard(self.nlp.jacobian_pattern.size, self.nlp.jacobian, x)
+
+    def hessianstructure(self) -> Structure:
+        """Rows and columns, lower triangle."""
+        return self.nlp.hessianstructure()
+
+    def hessian(self, x: Vector, multipliers: Vector, objective_factor: float) -> Any:
+        """In the order of the structure."""
+        return self._guard(self.nlp.hessian_pattern.size, self.nlp.hessian, x, multipliers, objective_factor)
+
+    def intermediate(
+        self,
+        mode: int,
+        iteration: int,
+        objective: float,
+        infeasibility: float,
+        dual_infeasibility: float,
+        barrier: float,
+        step_norm: float,
+        regularization: float,
+        step_dual: float,
+        step: float,
+        trials: int,
+    ) -> bool:
+        """Called once an iteration; False stops the solver."""
+        self.iterations = int(iteration)
+        if self.error is not None or self.is_interrupted:
+            return False
+        try:
+            if self.progress is None:
+                return True
+            return (
+                self.progress(Progress(self.iterations, objective, infeasibility, dual_infeasibility, barrier, step))
+                is not False
+            )
+        except KeyboardInterrupt:
+            self.is_interrupted = True
+        except BaseException as error:  # raised again when the solver is back
+            self.error = error
+        return False
+
+    def _guard(self, size: int | None, evaluate: Callable[..., Any], *arguments: Any) -> Any:
+        if self.error is None and not self.is_interrupted:
+            try:
+                return evaluate(*arguments)
+            except EvaluationError as error:
+                self.evaluation_error = error
+            except KeyboardInterrupt:
+                self.is_interrupted = True
+            except BaseException as error:  # raised again when the solver is back
+                self.error = error
+        return self.refuse(size)
+
+    def solution(self, x: Vector, info: dict[str, Any]) -> Solution:
+        """What the solver's answer means; raises what a callback raised."""
+        if self.error is not None:
+            raise self.error
+        code = int(info["status"])
+        status, message = return_codes.get(
+            code, ("error", f"The solver failed with code {code}: {text_of(info['status_msg'])}")
+        )
+        if self.is_interrupted:
+            status, message = "interrupted", "Interrupted from the keyboard."
+        elif status == "invalid_number" and self.evaluation_error is not None:
+            message = f"{message} {self.evaluation_error}"
+        multipliers = Multipliers(np.array(info["mult_g"]), np.array(info["mult_x_L"]), np.array(info["mult_x_U"]))
+        return Solution(
+            np.array(x),
+            float(info["obj_val"]),
+            multipliers,
+            status,
+            message,
+            int(info.get("iter_count", self.iterations)),
+        )
+
+
+def text_of(message: str | bytes) -> str:
+    """Cyipopt gives bytes, pounce text."""
+    return message.decode() if isinstance(message, bytes) else str(message)
+
+
+class InterruptGuard:
+    """While the solver runs, Ctrl-C asks it to stop after the iteration; a second one raises KeyboardInterrupt as
+    usual.
+
+    A handler of the user's own is left alone, and only the main thread has one.
+    """
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+        self._is_installed = False
+
+    def __enter__(self) -> None:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+            self._is_installed = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._callbacks.is_interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def add_options(add_option: Callable[[str, Any], object], solver: str, options: dict[str, Option]) -> None:
+    """Passes the options on; True and False become Ipopt's yes and no, and a whole number may stand for a float.
+
+    Raises
+    ------
+    ValueError
+        The solver knows no such option, or not this value.
+    """
+    for name, value in options.items():
+        plain = plain_option(value)
+        candidates = [plain, float(plain)] if isinstance(plain, int) else [plain]
+        if not any(accepts(add_option, name, candidate) for candidate in candidates):
+            refuse_option(solver, name, value)
+
+
+def plain_option(value: Any) -> str | int | float:
+    """NumPy's numbers as Python's, and truth as Ipopt's yes and no."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    plain: str | int | float = value.item() if isinstance(value, np.generic) else value
+    return plain
+
+
+def accepts(add_option: Callable[[str, Any], object], name: str, value: Any) -> bool:
+    """Whether the solver takes the option."""
+    try:
+        add_option(name, value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return True
+
+
+def refuse_option(solver: str, name: str, value: object) -> NoReturn:
+    """Raises the error that names the option."""
+    raise ValueError(
+        f"[Problem] {solver} refuses the option {name}={value!r}: it knows no such option, or not this value. "
+        "Ipopt's manual lists the options."
+    )

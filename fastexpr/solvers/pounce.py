@@ -1,0 +1,76 @@
+"""pounce, a port of Ipopt to Rust, from the package pounce-solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pounce
+
+from fastexpr.nlp import Nlp, Vector
+from fastexpr.solvers.interior_point import (
+    INFINITY,
+    Callbacks,
+    InterruptGuard,
+    Multipliers,
+    Option,
+    Progress,
+    Solution,
+    plain_option,
+    refuse_option,
+)
+
+#: pounce prints nothing unless asked; "sb" leaves out its banner.
+defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
+
+
+def run(
+    nlp: Nlp, options: dict[str, Option], multipliers: Multipliers | None, progress: Callable[[Progress], object] | None
+) -> Solution:
+    """Solves the program; see `fastexpr.solvers.run`."""
+    callbacks = Callbacks(nlp, progress, not_a_number)
+    first = (
+        {"lagrange": multipliers.constraints, "zl": multipliers.lower, "zu": multipliers.upper} if multipliers else {}
+    )
+    settings = {name: plain_option(value) for name, value in {**defaults, **options}.items()}
+    while True:
+        problem = new_problem(nlp, callbacks, settings)
+        try:
+            with InterruptGuard(callbacks):
+                x, info = problem.solve(nlp.start, **first)
+            return callbacks.solution(x, info)
+        except RuntimeError as error:
+            correct_option(settings, error)
+
+
+def new_problem(nlp: Nlp, callbacks: Callbacks, settings: dict[str, Any]) -> Any:
+    """A problem with its options; pounce builds its solver anew at every solve."""
+    problem = pounce.Problem(
+        nlp.n,
+        nlp.m,
+        callbacks,
+        np.maximum(nlp.lower, -INFINITY),
+        np.minimum(nlp.upper, INFINITY),
+        np.maximum(nlp.constraint_lower, -INFINITY),
+        np.minimum(nlp.constraint_upper, INFINITY),
+    )
+    for name, value in settings.items():
+        problem.add_option(name, value)
+    return problem
+
+
+def correct_option(settings: dict[str, Any], error: RuntimeError) -> None:
+    """The solver looks at options only when it solves, before the first evaluation: a whole number becomes a float."""
+    message = str(error)
+    name = next((name for name in settings if message.startswith(f"option {name}=")), None)
+    if name is None or "OPTION_INVALID" not in message:
+        raise error
+    if not isinstance(settings[name], int):
+        refuse_option("pounce", name, settings[name])
+    settings[name] = float(settings[name])
+
+
+def not_a_number(size: int | None) -> float | Vector:
+    """The solver steps back where a result is NaN."""
+    return float("nan") if size is None else np.full(size, np.nan)
