@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from fastexpr.expression.joining import join, stack
 from fastexpr.expression.node import Expression, Shape
 from fastexpr.expression.operands import as_expression
 
-NodeList = list[tuple[Operator, list[int], str]]
+NodeList: TypeAlias = list[tuple[Operator, Sequence[int], str]]
 
 
 def build_function(x: Expression | Sequence[Expression], expression: Any) -> Function:
@@ -168,7 +168,7 @@ class Emitter:
             return self.add(Operator("Reshape", [(self.n,)], {"shape": list(shape)}, []), [0], "")
         return self.add(Operator("Select", [(self.n,)], {"shape": list(shape)}, [positions]), [0], "")
 
-    def add(self, core: Operator, inputs: list[int], label: str) -> int:
+    def add(self, core: Operator, inputs: Sequence[int], label: str) -> int:
         self.nodes.append((core, inputs, label or f"{core.name}_{len(self.nodes) + 1}"))
         return len(self.nodes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fastexpr.expression.node import Expression, apply
 
 Array = npt.NDArray[Any]
-Operand = Expression | Array
+Operand: TypeAlias = Expression | Array
 
 
 def as_operand(value: Any) -> Operand:
