@@ -107,7 +107,7 @@ def test_operators_from_either_side():
     builds = [
         lambda x: x + 1, lambda x: 1 + x, lambda x: x - B, lambda x: B - x, lambda x: x * 2.5, lambda x: B * x,
         lambda x: x / POSITIVE, lambda x: 1 / x, lambda x: B / x, lambda x: -x, lambda x: +x, lambda x: abs(x),
-        lambda x: x + V, lambda x: V[:1] * x, lambda x: x + [1.0, 2.0, 3.0, 4.0], lambda x: np.float32(0.1) * x,
+        lambda x: x + V, lambda x: V[:1] * x, lambda x: x * [1.0, 2.0, 3.0, 4.0], lambda x: np.float32(0.1) * x,
         lambda x: np.arange(4) - x,
     ]  # fmt: skip
     for build in builds:
@@ -305,7 +305,7 @@ def test_object_arrays_of_single_expressions():
     assert_like_numpy(lambda x: x[:2] * build(x), V)
     assert_like_numpy(lambda x: np.tanh(np.array([x[0], x[2]])) @ A[:2, :2] + x[:2], V)
     assert_like_numpy(lambda x: np.concatenate([x, build(x)[0]]), V)
-    assert_like_numpy(lambda x: x[:3] + [x[0], 1.0, x[1]], V)
+    assert_like_numpy(lambda x: x[:3] * [x[0], 1.0, x[1]], V)
     assert_like_numpy(lambda x: [A[:2, :2] @ np.array([x[0], x[1]]) + 0 * x[:2]], V)
     x = fx.variables(4)
     np.testing.assert_allclose(fx.Function(x, build(x))(V), build(V).ravel())

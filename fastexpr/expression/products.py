@@ -104,7 +104,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Expression:
 
 
 @array_function(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Expression:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Expression:  # noqa: A002
     """Of vectors: 2 (Euclidean; Frobenius of a matrix) and 1. np.linalg.norm(x)**2 is smooth, the norm is not."""
     x = as_expression(x)
     is_vector = x.ndim == 1 or isinstance(axis, int)

@@ -210,7 +210,7 @@ ufunc_rules["fmax"], ufunc_rules["fmin"] = maximum, minimum
 
 @array_function(np.clip)
 @ufunc("clip")
-def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Expression:
+def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Expression:  # noqa: A002
     """The core's Clip for numbers, maximum and minimum for arrays."""
     x = as_expression(x)
     lower, upper = (a_min if min is None else min), (a_max if max is None else max)
