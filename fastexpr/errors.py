@@ -31,3 +31,7 @@ class ModelError(FastexprError, ValueError):
 
 class NotFoundError(FastexprError, LookupError):
     """An input or output that the network does not have, a solver that is not installed."""
+
+
+class OnnxError(FastexprError, ValueError):
+    """An ONNX model that cannot be imported: an unknown operator, an unsupported setting, a dynamic shape, a damaged graph."""

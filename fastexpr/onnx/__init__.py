@@ -1,0 +1,73 @@
+"""ONNX models: import with `load_onnx`, export with `export_onnx`.
+
+How an import runs: `model_file` reads the file, with the weights as arrays (`wire`, `arrays`); `ordering` finds the nodes that
+the outputs need; `importer` takes one after the other, `folding` evaluates constant ones, and the function that `registry` finds
+in `converters` writes the others as core nodes (`builder`); `check` compares one evaluation with ONNX's own evaluator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastexpr._core import Function
+from fastexpr.onnx.check import compare, is_cheap
+from fastexpr.onnx.export import export_onnx
+from fastexpr.onnx.importer import Importer
+from fastexpr.onnx.model_file import ModelFile, ModelSource
+from fastexpr.onnx.registry import operator_names
+
+__all__ = ["export_onnx", "load_onnx", "operator_names"]
+
+
+def load_onnx(path: ModelSource, check: bool | None = None, input_names: Sequence[str] | None = None,
+              output_names: Sequence[str] | None = None) -> Function:
+    """Reads a trained network from an ONNX file.
+
+    Every input of the model is a part of x, in declared order, each flattened in C order, and every output is a part of f(x).
+    A first axis of unknown length is the batch and becomes 1. All arithmetic is in double precision, on the weights of the
+    file. Nodes that no output needs are left out.
+
+    Parameters
+    ----------
+    path
+        The file; or its content as bytes; or an onnx.ModelProto.
+    check
+        Compare one evaluation with ONNX's reference evaluator: True always, False never, None where that takes less than about a
+        second.
+    input_names
+        One name for each of the n numbers of x; by default made of the model's own, "x[0]", "x[1]", ...
+    output_names
+        One name for each of the m numbers of f(x).
+
+    Returns
+    -------
+    Function
+        The network, with n_inputs = n and n_outputs = m.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    FileError
+        It is not an ONNX file, is truncated, or its external data are missing or outside its folder.
+    OnnxError
+        The model cannot be imported: an unknown operator, an unsupported setting, a dynamic axis, weights that are not finite, a
+        damaged graph; or the check failed.
+    ShapeError
+        Shapes that do not fit, or the wrong number of names.
+
+    Examples
+    --------
+    >>> import numpy as np, onnx.parser, fastexpr as fx
+    >>> model = onnx.parser.parse_model('''<ir_version: 8, opset_import: ["" : 17]>
+    ...     g (float[N, 2] x) => (float[N, 1] y) <float[2, 1] W = {3, 4}> { y = MatMul(x, W) }''')
+    >>> net = fx.load_onnx(model)
+    >>> net(np.array([1.0, 2.0]))
+    array([11.])
+    """
+    importer = Importer(ModelFile(path))
+    importer.run()
+    function = importer.function(input_names, output_names)
+    if check or (check is None and is_cheap(importer)):
+        compare(importer, function, must=bool(check))
+    return function

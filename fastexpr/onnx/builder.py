@@ -1,0 +1,140 @@
+"""The list of core nodes under construction.
+
+While a model is read, each of its tensors is a value: a NumPy array where it is constant, a Handle where it depends on x.
+The methods below take either. Arithmetic on constants alone gives a constant in double precision; rearranging a constant
+keeps its precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Operator
+from fastexpr.onnx.arrays import Array
+
+Shape = tuple[int, ...]
+CoreNode = tuple[Operator, list[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A value that depends on x: the output of a core node."""
+
+    id: int
+    shape: Shape
+
+
+Value = Array | Handle
+
+ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Pow": np.power,
+}
+
+
+def as_float(array: Array) -> Array:
+    """The array in a precision that the core stores: float32 and float64 as they are, anything else in double."""
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+class GraphBuilder:
+    """Collects nodes of the core; node 0 is x.
+
+    Attributes
+    ----------
+    nodes : (operator, ids of the inputs, label) of nodes 1, 2, ...
+    label : what nodes are called from now on: the ONNX node they come from
+    """
+
+    def __init__(self, n_inputs: int) -> None:
+        self.x = Handle(0, (n_inputs,))
+        self.nodes: list[CoreNode] = []
+        self.label = ""
+        self._operators: dict[Any, Operator] = {}
+        self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
+
+    def apply(self, name: str, *inputs: Value, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
+        """A new node. Constant inputs become Constant nodes."""
+        handles = [self.handle(value) for value in inputs]
+        shapes = [handle.shape for handle in handles]
+        if constants:
+            operator = Operator(name, shapes, attributes, list(constants))
+        else:  # equal nodes share one operator: a chain of 100,000 Tanh is one Tanh
+            key = (name, tuple(shapes), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()))
+            if key not in self._operators:
+                self._operators[key] = Operator(name, shapes, attributes, [])
+            operator = self._operators[key]
+        self.nodes.append((operator, [handle.id for handle in handles], self.label))
+        return Handle(len(self.nodes), tuple(operator.shape))
+
+    def handle(self, value: Value) -> Handle:
+        """The value as a node."""
+        if isinstance(value, Handle):
+            return value
+        if id(value) not in self._constants:
+            constant = np.ascontiguousarray(as_float(value)).reshape(value.shape)  # ascontiguousarray makes scalars 1-D
+            self._constants[id(value)] = (value, self.apply("Constant", constants=[constant]))
+        return self._constants[id(value)][1]
+
+    def arithmetic(self, name: str, a: Value, b: Value) -> Value:
+        """Add, Sub, Mul, Div or Pow with NumPy broadcasting."""
+        if isinstance(a, Handle) or isinstance(b, Handle):
+            return self.apply(name, a, b)
+        with np.errstate(all="ignore"):
+            return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
+
+    def add(self, a: Value, b: Value) -> Value:
+        """a + b."""
+        return self.arithmetic("Add", a, b)
+
+    def subtract(self, a: Value, b: Value) -> Value:
+        """a - b."""
+        return self.arithmetic("Sub", a, b)
+
+    def multiply(self, a: Value, b: Value) -> Value:
+        """a * b."""
+        return self.arithmetic("Mul", a, b)
+
+    def divide(self, a: Value, b: Value) -> Value:
+        """a / b."""
+        return self.arithmetic("Div", a, b)
+
+    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+        """The same numbers in another shape."""
+        shape = tuple(int(length) for length in shape)
+        if value.shape == shape:
+            return value
+        if isinstance(value, Handle):
+            return self.apply("Reshape", value, shape=list(shape))
+        return value.reshape(shape)
+
+    def rearrange(self, value: Value, move: Callable[[Array], Array]) -> Value:
+        """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
+        if not isinstance(value, Handle):
+            return move(value)
+        places = np.arange(int(np.prod(value.shape, dtype=np.int64)), dtype=np.int64)
+        moved = move(places.reshape(value.shape))
+        flat = np.ascontiguousarray(moved).reshape(-1)
+        if flat.size == places.size and np.array_equal(flat, places):
+            return self.reshape(value, moved.shape)
+        return self.apply("Select", value, constants=[flat], shape=list(moved.shape))
+
+    def transpose(self, value: Value, order: Sequence[int]) -> Value:
+        """NumPy's transpose; no work where only axes of length 1 move."""
+        return self.rearrange(value, lambda array: array.transpose(tuple(order)))
+
+    def concatenate(self, values: Sequence[Value], axis: int) -> Value:
+        """NumPy's concatenate, axis >= 0."""
+        if len(values) == 1:
+            return values[0]
+        arrays = [value for value in values if not isinstance(value, Handle)]
+        if len(arrays) == len(values):
+            return np.concatenate(arrays, axis)
+        return self.apply("Concat", *values, axis=axis)

@@ -1,0 +1,112 @@
+"""Compares an imported function with ONNX's own evaluator at one point."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
+
+from fastexpr._core import Function
+from fastexpr.errors import OnnxError
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.builder import Handle
+from fastexpr.onnx.corrections import corrected_operators
+from fastexpr.onnx.importer import Importer
+from fastexpr.onnx.node import node_title
+
+LARGEST_NODE_COUNT = 2000  # the evaluator spends up to 0.3 ms on a node before it computes
+LARGEST_OPERATION_COUNT = 5e7
+LARGEST_FILE = 2**25  # bytes of weights that are read a second time without being asked
+TOLERANCE = {TensorProto.FLOAT: 1e-4, TensorProto.DOUBLE: 1e-9}
+
+
+def is_cheap(importer: Importer) -> bool:
+    """Whether the comparison takes less than a second, by a rough count."""
+    if len(importer.proto.graph.node) > LARGEST_NODE_COUNT:
+        return False
+    if sum(array.nbytes for array in importer.model.weights.values()) > LARGEST_FILE:
+        return False
+    operations = 0.0
+    for operator, _, _ in importer.graph.nodes:
+        size = math.prod(operator.shape)
+        operations += 2.0 * size * operator.input_shapes[0][operator.attributes["axis"]] if operator.name == "Linear" else size
+    return operations <= LARGEST_OPERATION_COUNT
+
+
+def compare(importer: Importer, function: Function, must: bool) -> None:
+    """Refuses the import where the two disagree.
+
+    The point is random, but the same every time: uniform in [-1, 1], or in [0.1, 1] where that gives no finite numbers.
+    Without `must`, a model that ONNX's evaluator cannot evaluate at all passes.
+
+    Raises
+    ------
+    OnnxError
+        Where they differ by more than 1e-4 max|y| (float32) or 1e-9 max|y| (double), naming the first node that does.
+    """
+    tolerance = max(TOLERANCE[port.data_type] for port in importer.inputs)
+    expected: list[Array] = []
+    try:
+        evaluator = ReferenceEvaluator(importer.model.complete_proto(), new_ops=corrected_operators(importer.model.opsets.get("", 1)))
+        for lower in (-1.0, 0.1):
+            feeds = random_point(importer, lower)
+            with np.errstate(all="ignore"):
+                expected = [np.asarray(array, np.float64) for array in evaluator.run(None, feeds)]
+            if all(np.isfinite(array).all() for array in expected):
+                break
+    except Exception as error:  # the evaluator raises what it likes
+        if must:
+            raise OnnxError(f"ONNX's reference evaluator cannot evaluate the model, so the import is unchecked: {error}. "
+                            "Load it with check=None.") from error
+        return
+    got = function(joined(importer, feeds))
+    error = distance(got, np.concatenate([array.reshape(-1) for array in expected]))
+    if error > tolerance:
+        raise OnnxError(
+            f"The imported model differs from ONNX's reference evaluator by {error:.2e} of max|y|, expected at most {tolerance:.0e}."
+            f"{first_difference(importer, evaluator, feeds, tolerance)} Load with check=False to go on all the same, and please "
+            "report it."
+        )
+
+
+def random_point(importer: Importer, lower: float) -> dict[str, Array]:
+    """One array per input; numbers that float32 can hold."""
+    random = np.random.default_rng(0)
+    return {port.name: random.uniform(lower, 1.0, port.shape).astype(np.float32)
+            .astype(np.float64 if port.data_type == TensorProto.DOUBLE else np.float32) for port in importer.inputs}  # fmt: skip
+
+
+def joined(importer: Importer, feeds: dict[str, Array]) -> NDArray[np.float64]:
+    """The point as one vector."""
+    return np.concatenate([feeds[port.name].reshape(-1) for port in importer.inputs]).astype(np.float64)
+
+
+def distance(a: Array, b: Array) -> float:
+    """max|a - b| / max|b| over the numbers of b that are finite; infinite where a is not finite there, or b nowhere."""
+    if a.shape != b.shape:
+        return math.inf
+    finite = np.isfinite(b)
+    if not finite.any():
+        return 0.0
+    scale = float(np.abs(b[finite]).max())
+    error = float(np.abs(a[finite] - b[finite]).max())
+    return 0.0 if error == 0 else error / scale if scale > 0 and math.isfinite(error) else math.inf
+
+
+def first_difference(importer: Importer, evaluator: Any, feeds: dict[str, Array], tolerance: float) -> str:
+    """A sentence that names the first node with another result; empty where none is found."""
+    with np.errstate(all="ignore"):
+        results = evaluator.run(None, feeds, intermediate=True)
+    for position in importer.order:
+        node = importer.proto.graph.node[position]
+        for name in node.output:
+            value = importer.values.get(name)
+            if isinstance(value, Handle) and name in results:
+                got = importer.function_of([name])(joined(importer, feeds))
+                if distance(got, np.asarray(results[name], np.float64).reshape(-1)) > tolerance:
+                    return f" The first node that differs is {node_title(node, position)}."
+    return ""

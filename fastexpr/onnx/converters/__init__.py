@@ -1,0 +1,14 @@
+"""Importing this package registers every converter."""
+
+from fastexpr.onnx.converters import (
+    arithmetic,
+    activations,
+    constants,
+    linear,
+    normalization,
+    picking,
+    reductions,
+    shapes,
+)
+
+__all__ = ["activations", "arithmetic", "constants", "linear", "normalization", "picking", "reductions", "shapes"]

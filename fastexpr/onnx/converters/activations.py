@@ -1,0 +1,109 @@
+"""Functions of one element each."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastexpr.onnx.builder import Value
+from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.registry import converter
+
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
+
+@converter("Neg", "Abs", "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log", "Sqrt", "Erf", "Sin", "Cos")
+def elementwise(node: OnnxNode) -> Value:
+    """The core has the operator under the same name."""
+    return node.graph.apply(node.operator, node.input(0))
+
+
+@converter("LeakyRelu", "Elu")
+def with_alpha(node: OnnxNode) -> Value:
+    """LeakyRelu: x < 0 ? alpha x : x. Elu: x < 0 ? alpha (exp(x) - 1) : x."""
+    return node.graph.apply(node.operator, node.input(0), alpha=node.number("alpha"))
+
+
+@converter("Selu")
+def selu(node: OnnxNode) -> Value:
+    """gamma (x > 0 ? x : alpha (exp(x) - 1))."""
+    return node.graph.apply("Selu", node.input(0), alpha=node.number("alpha"), gamma=node.number("gamma"))
+
+
+@converter("HardSigmoid")
+def hard_sigmoid(node: OnnxNode) -> Value:
+    """clip(alpha x + beta, 0, 1)."""
+    return node.graph.apply("HardSigmoid", node.input(0), alpha=node.number("alpha"), beta=node.number("beta"))
+
+
+@converter("HardSwish", since=14)
+def hard_swish(node: OnnxNode) -> Value:
+    """x clip(alpha x + beta, 0, 1); the standard defines alpha as the float32 number nearest to 1/6."""
+    return node.graph.apply("HardSwish", node.input(0), alpha=float(np.float32(1 / 6)), beta=0.5)
+
+
+@converter("Swish", since=24)
+def swish(node: OnnxNode) -> Value:
+    """x sigmoid(alpha x)."""
+    return node.graph.apply("Swish", node.input(0), alpha=node.number("alpha"))
+
+
+@converter("Gelu", since=20)
+def gelu(node: OnnxNode) -> Value:
+    """x Phi(x), exactly, or its approximation by tanh."""
+    names = {"none": "Gelu", "tanh": "GeluTanh"}
+    form = node.attribute("approximate")
+    if form not in names:
+        node.fail(f"has approximate={form!r}, expected 'none' or 'tanh'. Export the model again.")
+    return node.graph.apply(names[form], node.input(0))
+
+
+@converter("Mish", since=18)
+def mish(node: OnnxNode) -> Value:
+    """x tanh(softplus(x))."""
+    graph, x = node.graph, node.input(0)
+    return graph.multiply(x, graph.apply("Tanh", graph.apply("Softplus", x)))
+
+
+@converter("Celu", since=12)
+def celu(node: OnnxNode) -> Value:
+    """x < 0 ? alpha (exp(x / alpha) - 1) : x, which is alpha elu(x / alpha) for alpha > 0."""
+    graph, alpha = node.graph, node.number("alpha")
+    if alpha <= 0:
+        node.fail(f"has alpha={alpha}, expected a positive number. Train with one.")
+    factor = np.full((), alpha)
+    return graph.multiply(graph.apply("Elu", graph.divide(node.input(0), factor), alpha=1.0), factor)
+
+
+@converter("PRelu", since=7)
+def prelu(node: OnnxNode) -> Value:
+    """x < 0 ? slope x : x, which is relu(x) - slope relu(-x)."""
+    graph, x = node.graph, node.input(0)
+    negative_part = graph.apply("Relu", graph.apply("Neg", x))
+    return graph.subtract(graph.apply("Relu", x), graph.multiply(node.input(1), negative_part))
+
+
+@converter("Clip", since=11)
+def clip(node: OnnxNode) -> Value:
+    """min(max(x, lower), upper); a limit that is left out is infinite."""
+    lower = node.constant_scalar(1) if node.has_input(1) else -math.inf
+    upper = node.constant_scalar(2) if node.has_input(2) else math.inf
+    return clipped(node, lower, upper)
+
+
+@converter("Clip", since=1)
+def clip_with_attributes(node: OnnxNode) -> Value:
+    """Before operator set 11, the limits are attributes; their default, the largest float32, stands for none."""
+    lower, upper = node.attribute("min"), node.attribute("max")
+    return clipped(node, -math.inf if lower is None or lower <= -LARGEST_FLOAT32 else lower,
+                   math.inf if upper is None or upper >= LARGEST_FLOAT32 else upper)
+
+
+def clipped(node: OnnxNode, lower: float, upper: float) -> Value:
+    """Clip with infinite limits left out. Where the limits cross, the upper one wins, as in the standard."""
+    if math.isnan(lower) or math.isnan(upper):
+        node.fail(f"has the limits {lower} and {upper}, expected numbers. Export the model again.")
+    limits = {"lower": min(lower, upper), "upper": upper}
+    finite = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
+    return node.graph.apply("Clip", node.input(0), **finite) if finite else node.input(0)

@@ -1,0 +1,78 @@
+"""Add, Sub, Mul, Div, Pow, and what is made of them."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+
+from fastexpr.onnx.builder import Value
+from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.registry import converter
+
+
+@converter("Add", "Sub", "Mul", "Div", "Pow", since=7)
+def arithmetic(node: OnnxNode) -> Value:
+    """y = a op b with NumPy broadcasting."""
+    return node.graph.arithmetic(node.operator, node.input(0), node.input(1))
+
+
+@converter("Add", "Sub", "Mul", "Div", "Pow", since=1)
+def arithmetic_with_attributes(node: OnnxNode) -> Value:
+    """Before operator set 7, b is stretched only where `broadcast` says so; its axes line up with those of a from `axis` on."""
+    a, b = node.input(0), node.input(1)
+    axis = node.attribute("axis")
+    if not node.attribute("broadcast"):
+        if a.shape != b.shape:
+            node.fail(f"has inputs of shapes {a.shape} and {b.shape}, expected equal shapes, or the attribute broadcast=1. "
+                      "Export with opset 13 or newer.")
+    elif axis is not None:
+        trailing = len(a.shape) - node.axis(axis, len(a.shape)) - len(b.shape)
+        if trailing < 0:
+            node.fail(f"cannot stretch shape {b.shape} over {a.shape} from axis {axis} on. Export with opset 13 or newer.")
+        b = node.graph.reshape(b, b.shape + (1,) * trailing)
+    return node.graph.arithmetic(node.operator, a, b)
+
+
+@converter("Sum", since=8)
+def sum_of_inputs(node: OnnxNode) -> Value:
+    """y = a + b + ... with NumPy broadcasting."""
+    return reduce(node.graph.add, [node.input(k) for k in range(len(node.inputs))])
+
+
+@converter("Mean", since=8)
+def mean_of_inputs(node: OnnxNode) -> Value:
+    """y = (a + b + ...) / count."""
+    return node.graph.divide(sum_of_inputs(node), np.float64(len(node.inputs)).reshape(()))
+
+
+@converter("Sum", "Mean", since=1)
+def sum_or_mean_of_equals(node: OnnxNode) -> Value:
+    """Before operator set 8, all inputs have one shape."""
+    shapes = [node.input(k).shape for k in range(len(node.inputs))]
+    if any(shape != shapes[0] for shape in shapes):
+        node.fail(f"has inputs of shapes {shapes}, expected equal shapes. Export with opset 13 or newer.")
+    return sum_of_inputs(node) if node.operator == "Sum" else mean_of_inputs(node)
+
+
+@converter("Reciprocal")
+def reciprocal(node: OnnxNode) -> Value:
+    """y = 1 / x."""
+    return node.graph.divide(np.ones(()), node.input(0))
+
+
+@converter("Where", since=9)
+def where(node: OnnxNode) -> Value:
+    """y = condition ? a : b for a constant condition: one Select from a and b joined."""
+    condition, a, b = node.constant(0).astype(bool), node.input(1), node.input(2)
+    graph = node.graph
+    size_a = int(np.prod(a.shape, dtype=np.int64))
+    size_b = int(np.prod(b.shape, dtype=np.int64))
+    places_a = np.arange(size_a, dtype=np.int64).reshape(a.shape)
+    places_b = size_a + np.arange(size_b, dtype=np.int64).reshape(b.shape)
+    joined = graph.concatenate([graph.reshape(a, (size_a,)), graph.reshape(b, (size_b,))], 0)
+    try:
+        places = np.where(condition, places_a, places_b)
+    except ValueError:
+        node.fail(f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model again.")
+    return graph.rearrange(joined, lambda array: array[places])

@@ -1,0 +1,125 @@
+"""Choosing and joining elements: Slice, Gather, Split, Tile, Concat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.builder import Value
+from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.registry import converter
+
+
+@converter("Concat", takes_constants=True)
+def concat(node: OnnxNode) -> Value:
+    """Joined along an axis, which operator sets before 4 may leave out: 1."""
+    values = [node.input(k) for k in range(len(node.inputs))]
+    axis = node.attribute("axis")
+    axis = node.axis(1 if axis is None else axis, len(values[0].shape))
+    rests = {(len(value.shape), value.shape[:axis], value.shape[axis + 1 :]) for value in values}
+    if len(rests) != 1:
+        node.fail(f"cannot join shapes {[value.shape for value in values]} along axis {axis}: the other axes differ. "
+                  "Export the model again.")
+    return node.graph.concatenate(values, axis)
+
+
+@converter("Slice", since=10, takes_constants=True)
+def slice_by_inputs(node: OnnxNode) -> Value:
+    """x[starts:ends:steps] along axes."""
+    starts, ends = node.constant_integers(1), node.constant_integers(2)
+    axes = node.constant_integers(3) if node.has_input(3) else list(range(len(starts)))
+    steps = node.constant_integers(4) if node.has_input(4) else [1] * len(starts)
+    return sliced(node, starts, ends, axes, steps)
+
+
+@converter("Slice", since=1, takes_constants=True)
+def slice_by_attributes(node: OnnxNode) -> Value:
+    """Before operator set 10, starts, ends and axes are attributes and every step is 1."""
+    starts, ends = node.integers("starts") or [], node.integers("ends") or []
+    return sliced(node, starts, ends, node.integers("axes") or list(range(len(starts))), [1] * len(starts))
+
+
+def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> Value:
+    """The standard's slices are Python's, but that an end before the first element is written as a large negative number."""
+    x = node.input(0)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        node.fail(f"has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps, expected as many of each. "
+                  "Export the model again.")
+    if 0 in steps:
+        node.fail("has step 0. Export the model again.")
+    key = [slice(None)] * len(x.shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        key[node.axis(axis, len(x.shape))] = slice(start, end, step)
+    picked: Value = node.graph.rearrange(x, lambda array: array[tuple(key)])
+    return not_empty(node, picked)
+
+
+def not_empty(node: OnnxNode, value: Value) -> Value:
+    """The value; part of a network's value must have a number."""
+    if not isinstance(value, np.ndarray) and 0 in value.shape:
+        node.fail(f"picks nothing: got the shape {value.shape}. Export the model again.")
+    return value
+
+
+@converter("Gather", takes_constants=True)
+def gather(node: OnnxNode) -> Value:
+    """x[.., indices, ..] along one axis; negative indices count from the end."""
+    x = node.input(0)
+    axis = node.axis(node.integer("axis"), len(x.shape))
+    indices = checked_indices(node, x.shape[axis])
+    return node.graph.rearrange(x, lambda array: np.take(array, indices, axis))
+
+
+@converter("GatherElements", since=11, takes_constants=True)
+def gather_elements(node: OnnxNode) -> Value:
+    """NumPy's take_along_axis on the part of x that has the shape of the indices."""
+    x = node.input(0)
+    axis = node.axis(node.integer("axis"), len(x.shape))
+    indices = checked_indices(node, x.shape[axis])
+    if indices.ndim != len(x.shape) or any(i > n for k, (i, n) in enumerate(zip(indices.shape, x.shape, strict=True)) if k != axis):
+        node.fail(f"has indices of shape {indices.shape}, which do not lie in {x.shape}. Export the model again.")
+    part = tuple(slice(None) if k == axis else slice(length) for k, length in enumerate(indices.shape))
+    return node.graph.rearrange(x, lambda array: np.take_along_axis(array[part], indices, axis))
+
+
+def checked_indices(node: OnnxNode, length: int) -> Array:
+    """Input 1 as constant indices into an axis of this length."""
+    node.constant_integers(1)
+    indices = node.constant(1).astype(np.int64)
+    if indices.size and not -length <= indices.min() <= indices.max() < length:
+        node.fail(f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} to "
+                  f"{length - 1}. Export the model again.")
+    return indices % max(length, 1)
+
+
+@converter("Split", takes_constants=True)
+def split(node: OnnxNode) -> Sequence[Value]:
+    """Pieces along an axis; their lengths come from input 1 (from operator set 13), the attribute, or are equal."""
+    x, count = node.input(0), len(node.proto.output)
+    axis = node.axis(node.integer("axis") if node.attribute("axis") is not None else 0, len(x.shape))
+    length = x.shape[axis]
+    lengths = node.constant_integers(1) if node.has_input(1) else node.integers("split")
+    if not lengths:
+        count = node.attribute("num_outputs") or count
+        piece = -(-length // count)  # the last one may be shorter
+        lengths = [min(piece, max(length - piece * k, 0)) for k in range(count)]
+    if sum(lengths) != length or len(lengths) < len(node.proto.output) or min(lengths) < 1:
+        node.fail(f"cannot split axis {axis} of shape {x.shape} into lengths {lengths}. Export the model again.")
+
+    def piece_from(start: int, stop: int) -> Value:
+        key: tuple[Any, ...] = (slice(None),) * axis + (slice(start, stop),)
+        return node.graph.rearrange(x, lambda array: array[key])
+
+    starts = accumulate(lengths, initial=0)
+    return [piece_from(start, start + piece) for start, piece in zip(starts, lengths, strict=False)]
+
+
+@converter("Tile", since=6, takes_constants=True)
+def tile(node: OnnxNode) -> Value:
+    """x repeated along each axis."""
+    repeats = node.constant_integers(1)
+    return not_empty(node, node.graph.rearrange(node.input(0), lambda array: np.tile(array, repeats)))

@@ -1,0 +1,83 @@
+"""Operators that ONNX's reference evaluator (1.23) does not evaluate as the standard says, done right.
+
+It evaluates old versions of some operators by a newer definition: Softmax before operator set 13 normalises over all axes
+from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
+broadcasts by attributes. Old files are common, and a wrong reference would refuse them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from onnx.reference.op_run import OpRun
+
+from fastexpr.onnx.arrays import Array
+
+
+def flat_from(x: Array, axis: int) -> Array:
+    """x as a matrix whose rows hold the axes from `axis` on."""
+    return x.reshape(int(np.prod(x.shape[: axis % max(x.ndim, 1)], dtype=np.int64)), -1)
+
+
+class Softmax(OpRun):  # type: ignore[misc]
+    """Before operator set 13."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
+        flat = flat_from(x, 1 if axis is None else axis)
+        powers = np.exp(flat - flat.max(1, keepdims=True))
+        return ((powers / powers.sum(1, keepdims=True)).reshape(x.shape).astype(x.dtype),)
+
+
+class LogSoftmax(OpRun):  # type: ignore[misc]
+    """Before operator set 13."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
+        flat = flat_from(x, 1 if axis is None else axis)
+        shifted = flat - flat.max(1, keepdims=True)
+        return ((shifted - np.log(np.exp(shifted).sum(1, keepdims=True))).reshape(x.shape).astype(x.dtype),)
+
+
+class BatchNormalization(OpRun):  # type: ignore[misc]
+    """Before operator set 14, inference."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, scale: Array, bias: Array, mean: Array, variance: Array, epsilon: float = 1e-5,
+             **unused: Any) -> tuple[Array]:
+        shape = scale.shape if scale.ndim > 1 else (-1,) + (1,) * (x.ndim - 2)
+        scale, bias, mean, variance = (array.reshape(shape) for array in (scale, bias, mean, variance))
+        return ((scale * (x - mean) / np.sqrt(variance + epsilon) + bias).astype(x.dtype),)
+
+
+def legacy_shape(a: Array, b: Array, axis: int | None) -> tuple[int, ...]:
+    """The shape that lines b up with the axes of a from `axis` on."""
+    return b.shape if axis is None else b.shape + (1,) * (a.ndim - axis % a.ndim - b.ndim)
+
+
+def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
+    """An arithmetic operator with the attributes `axis` and `broadcast`, before operator set 7."""
+
+    def run(self: OpRun, a: Array, b: Array, axis: int | None = None, **unused: Any) -> tuple[Array]:
+        return (np.asarray(function(a, b.reshape(legacy_shape(a, b, axis))), dtype=a.dtype),)
+
+    return type(name, (OpRun,), {"op_domain": "", "_run": run})
+
+
+@lru_cache(maxsize=None)
+def corrected_operators(opset: int) -> list[type[OpRun]]:
+    """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
+    operators: list[type[OpRun]] = []
+    if opset < 14:
+        operators.append(BatchNormalization)
+    if opset < 13:
+        operators += [Softmax, LogSoftmax]
+    if opset < 7:
+        functions = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Pow": np.power}
+        operators += [legacy_arithmetic(name, function) for name, function in functions.items()]
+    return operators

@@ -1,0 +1,212 @@
+"""Turns a model into the core's list of nodes, one ONNX node after the other. Nothing is fused here: the core does that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import onnx.inliner
+
+import fastexpr.onnx.converters  # noqa: F401  (registers them)
+from fastexpr._core import Function
+from fastexpr.errors import GraphError, OnnxError, ShapeError
+from fastexpr.expression import component_names
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.folding import can_fold, fold
+from fastexpr.onnx.model_file import ModelFile
+from fastexpr.onnx.node import OnnxNode, node_label, node_title, operator_schema
+from fastexpr.onnx.ordering import evaluation_order
+from fastexpr.onnx.ports import check_type, input_port
+from fastexpr.onnx.registry import find_converter, operator_names
+
+CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
+MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "Identity", "Constant"}
+
+
+class Importer:
+    """One run over a model.
+
+    Attributes
+    ----------
+    inputs : the ports that make up x
+    order : positions of the nodes that were converted
+    values : every tensor that was computed, by its name in the file
+    graph : the core nodes
+    """
+
+    def __init__(self, model: ModelFile) -> None:
+        self.model = model
+        self.proto = inlined(model.proto)
+        weights = model.weights
+        self.inputs = [input_port(info) for info in self.proto.graph.input if info.name not in weights]
+        names = [port.name for port in self.inputs]
+        for name in names:
+            if names.count(name) > 1:
+                raise OnnxError(f"[Input {name!r}] is there twice. Names must be unique: export the model again.")
+        if not self.inputs or not self.proto.graph.output:
+            raise OnnxError(f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at least "
+                            "one of each. Export the model again.")
+        self.graph = GraphBuilder(sum(port.size for port in self.inputs))
+        self.values: dict[str, Value] = {}
+        self.order = evaluation_order(self.proto.graph, set(weights) | set(names))
+        self._checked: set[str] = set()  # weights known to be finite
+
+    def run(self) -> None:
+        """Converts every node that the outputs need."""
+        self._split_x()
+        for position in self.order:
+            self._convert(self.proto.graph.node[position], position)
+
+    def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
+        """The function from the joined inputs to the joined declared outputs."""
+        infos = list(self.proto.graph.output)
+        for info in infos:
+            check_type("Output", info)
+        outputs = [str(info.name) for info in infos]
+        return self.function_of(outputs, input_names, output_names)
+
+    def function_of(self, names: Sequence[str], input_names: Sequence[str] | None = None,
+                    output_names: Sequence[str] | None = None) -> Function:
+        """The function from the joined inputs to these tensors."""
+        handles = [self._output(name) for name in names]
+        inputs = [(port.name, port.shape) for port in self.inputs]
+        outputs = [(name, handle.shape) for name, handle in zip(names, handles, strict=True)]
+        n_outputs = sum(math.prod(handle.shape) for handle in handles)
+        return Function._from_nodes(
+            self.graph.x.shape[0], self.graph.nodes, [handle.id for handle in handles], inputs, outputs,
+            chosen_names("input_names", input_names, component_names(inputs), self.graph.x.shape[0]),
+            chosen_names("output_names", output_names, component_names(outputs), n_outputs), None, None,
+        )  # fmt: skip
+
+    def _split_x(self) -> None:
+        """The ports as slices of x."""
+        start = 0
+        for port in self.inputs:
+            self.graph.label = port.name
+            places = slice(start, start + port.size)
+            part = self.graph.rearrange(self.graph.x, lambda x, places=places: x[places])
+            self.values[port.name] = self.graph.reshape(part, port.shape)
+            start += port.size
+
+    def _convert(self, proto: onnx.NodeProto, position: int) -> None:
+        title = node_title(proto, position)
+        opset = self._opset(proto, title)
+        inputs = [self._value(name, proto, title) if name else None for name in proto.input]
+        found = find_converter(proto.op_type, opset) if proto.domain in ("", "ai.onnx") else None
+        depends = any(isinstance(value, Handle) for value in inputs)
+        self.graph.label = node_label(proto, position)
+        results: Sequence[Value | None]
+        if not depends and can_fold(proto) and not (found and found.takes_constants) and (found or inputs):
+            results = fold(proto, inputs, opset, title)  # type: ignore[arg-type]
+        elif found is None:
+            raise OnnxError(unknown_operator(proto, title, opset))
+        else:
+            node = OnnxNode(proto, position, opset, inputs, self.graph)
+            try:
+                converted = found.convert(node)
+            except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
+                raise type(error)(f"{title} {without_title(str(error))}") from error
+            results = [converted] if isinstance(converted, (Handle, np.ndarray)) else converted
+        self._keep(proto, title, results)
+
+    def _keep(self, proto: onnx.NodeProto, title: str, results: Sequence[Value | None]) -> None:
+        for k, name in enumerate(proto.output):
+            if name and (k >= len(results) or results[k] is None):
+                raise OnnxError(f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it.")
+            if name:
+                self.values[name] = results[k]  # type: ignore[assignment]
+
+    def _opset(self, proto: onnx.NodeProto, title: str) -> int:
+        domain = "" if proto.domain == "ai.onnx" else proto.domain
+        if domain:
+            raise OnnxError(unknown_operator(proto, title, self.model.opsets.get(domain)))
+        if "" not in self.model.opsets:
+            raise OnnxError(f"{title} belongs to ONNX's own operators, whose operator set the model does not declare. Export again.")
+        opset = self.model.opsets[""]
+        schema = operator_schema(str(proto.op_type), opset)
+        if schema is None:
+            raise OnnxError(unknown_operator(proto, title, opset))
+        if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
+            raise OnnxError(f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} to "
+                            f"{schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again.")
+        return opset
+
+    def _value(self, name: str, proto: onnx.NodeProto, title: str) -> Value:
+        """The tensor of this name, as an input of the node."""
+        if name in self.values:
+            value = self.values[name]
+            if isinstance(value, Handle):
+                return value
+            owner = f"{title} The constant {name!r}"
+        else:
+            value = self.model.weights[name]
+            owner = f"[Initializer {name!r}]"
+        if name not in self._checked and proto.op_type not in MAY_BE_INFINITE:
+            check_finite(value, owner)
+            self._checked.add(name)
+        return value
+
+    def _output(self, name: str) -> Handle:
+        """The declared output as a node."""
+        value = self.values[name] if name in self.values else self.model.weights[name]
+        if isinstance(value, Handle):
+            return value
+        if value.dtype.kind != "f":
+            raise OnnxError(f"[Output {name!r}] is a constant with elements {value.dtype}, expected float or double. Leave it out.")
+        check_finite(value, f"[Output {name!r}]")
+        self.graph.label = name
+        return self.graph.handle(value)
+
+
+def inlined(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its own functions written out."""
+    if not proto.functions:
+        return proto
+    try:
+        return onnx.inliner.inline_local_functions(proto)
+    except Exception as error:  # the inliner raises what its C++ part raises
+        raise OnnxError(f"The model's own functions cannot be written out: {error}. Export the model without functions.") from error
+
+
+def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> str:
+    """The message about an operator without a converter."""
+    if proto.op_type in CONTROL_FLOW and proto.domain in ("", "ai.onnx"):
+        return (f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the model with "
+                "the branch or the number of steps fixed.")
+    domain = repr(str(proto.domain or "ai.onnx"))
+    return (f"{title} unknown operator: got {proto.op_type} of domain {domain}, operator set {opset}, expected one of "
+            f"{', '.join(operator_names())} of domain 'ai.onnx'. Write it in terms of these, or leave it out of the model.")
+
+
+def check_finite(array: Array, owner: str) -> None:
+    """Refuses NaN and infinity."""
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum()):  # much faster than isfinite; a sum hides nothing that is not finite
+            return
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = tuple(int(k) for k in np.argwhere(~finite)[0])
+        count = int(finite.size - np.count_nonzero(finite))
+        raise OnnxError(f"{owner} holds {count} numbers that are not finite: got {array[where]} at {list(where)}, expected finite "
+                        "numbers. The training has probably diverged: train and export again.")
+
+
+def without_title(message: str) -> str:
+    """A message of the core without its "[Linear] "."""
+    return message.partition("] ")[2] if message.startswith("[") and "] " in message else message
+
+
+def chosen_names(what: str, chosen: Sequence[str] | None, default: list[str], count: int) -> list[str]:
+    """One name per number: the caller's, where he gives some."""
+    if chosen is None:
+        return default
+    names = [str(name) for name in chosen]
+    if isinstance(chosen, str) or len(names) != count or len(set(names)) != count:
+        raise ShapeError(f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different ones, "
+                         "one per number.")
+    return names

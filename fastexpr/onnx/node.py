@@ -1,0 +1,174 @@
+"""One node of a model as a converter sees it: operator, attributes, inputs, and the builder to write to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import numpy as np
+import onnx
+
+from fastexpr.errors import OnnxError
+from fastexpr.onnx.arrays import Array, tensor_array
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+
+
+@lru_cache(maxsize=None)
+def operator_schema(name: str, opset: int) -> onnx.defs.OpSchema | None:
+    """What ONNX's standard says about the operator as it was in this operator set."""
+    try:
+        return onnx.defs.get_schema(name, opset, "")
+    except onnx.defs.SchemaError:
+        return None
+
+
+@lru_cache(maxsize=None)
+def default_attributes(name: str, opset: int) -> dict[str, Any]:
+    """The attributes a node may have, with their defaults (None: no default). Floats are the standard's float32 numbers."""
+    schema = operator_schema(name, opset)
+    assert schema is not None
+    return {key: attribute_value(attribute.default_value) for key, attribute in schema.attributes.items()}
+
+
+def attribute_value(attribute: onnx.AttributeProto) -> Any:
+    """The content of an attribute; a float is the file's float32 number, which every double can hold."""
+    kind = attribute.type
+    if kind == onnx.AttributeProto.FLOAT:
+        return float(attribute.f)
+    if kind == onnx.AttributeProto.INT:
+        return int(attribute.i)
+    if kind == onnx.AttributeProto.STRING:
+        return attribute.s.decode("utf-8", "replace")
+    if kind == onnx.AttributeProto.FLOATS:
+        return [float(number) for number in attribute.floats]
+    if kind == onnx.AttributeProto.INTS:
+        return [int(number) for number in attribute.ints]
+    if kind == onnx.AttributeProto.TENSOR:
+        return attribute.t
+    return None if kind == onnx.AttributeProto.UNDEFINED else attribute
+
+
+def node_label(proto: onnx.NodeProto, position: int) -> str:
+    """The node's name, or its operator and place among the nodes."""
+    return str(proto.name) or f"{proto.op_type} #{position}"
+
+
+def node_title(proto: onnx.NodeProto, position: int) -> str:
+    """How messages begin: "[Gemm 'fc1']"."""
+    return f"[{proto.op_type} {proto.name!r}]" if proto.name else f"[{proto.op_type} #{position}]"
+
+
+class OnnxNode:
+    """A node of the model.
+
+    Attributes
+    ----------
+    operator, opset : the operator's name, and the version of the standard it follows
+    inputs : its values; None where an optional input is left out
+    graph : what the converter writes core nodes to
+    title : how messages about the node begin
+    """
+
+    def __init__(self, proto: onnx.NodeProto, position: int, opset: int, inputs: list[Value | None], graph: GraphBuilder) -> None:
+        self.proto = proto
+        self.operator = str(proto.op_type)
+        self.opset = opset
+        self.inputs = inputs
+        self.graph = graph
+        self.title = node_title(proto, position)
+        self._attributes = default_attributes(self.operator, opset)
+        if proto.attribute:
+            self._attributes = self._attributes | self._own_attributes()
+
+    def _own_attributes(self) -> dict[str, Any]:
+        own = {str(attribute.name): attribute_value(attribute) for attribute in self.proto.attribute}
+        for name in own:
+            if name not in self._attributes:
+                self.fail(f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set {self.opset}. "
+                          "Export the model again.")
+        return own
+
+    def fail(self, message: str) -> NoReturn:
+        """Raises OnnxError about this node."""
+        raise OnnxError(f"{self.title} {message}")
+
+    def attribute(self, name: str) -> Any:
+        """The attribute's value, else the standard's default, else None."""
+        return self._attributes.get(name)
+
+    def number(self, name: str) -> float:
+        """A float attribute."""
+        value = self.attribute(name)
+        if not isinstance(value, float) or not np.isfinite(value):
+            self.fail(f"attribute {name!r} is {value!r}, expected a finite float. Export the model again.")
+        return value
+
+    def integer(self, name: str) -> int:
+        """An integer attribute."""
+        value = self.attribute(name)
+        if not isinstance(value, int):
+            self.fail(f"attribute {name!r} is {value!r}, expected an integer. Export the model again.")
+        return value
+
+    def integers(self, name: str) -> list[int] | None:
+        """An attribute that lists integers; None where it is left out."""
+        value = self.attribute(name)
+        if value is not None and not isinstance(value, list):
+            self.fail(f"attribute {name!r} is {value!r}, expected integers. Export the model again.")
+        return value
+
+    def has_input(self, k: int) -> bool:
+        """Whether input k is there."""
+        return k < len(self.inputs) and self.inputs[k] is not None
+
+    def input(self, k: int) -> Value:
+        """Input k, which must be there."""
+        value = self.inputs[k] if k < len(self.inputs) else None
+        if value is None:
+            self.fail(f"input {k} is missing: got {len(self.inputs)} inputs. Export the model again.")
+        return value
+
+    def constant(self, k: int) -> Array:
+        """Input k, which must be constant."""
+        value = self.input(k)
+        if isinstance(value, Handle):
+            self.fail(f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. "
+                      "Export the model with this input fixed.")
+        return value
+
+    def constant_integers(self, k: int) -> list[int]:
+        """Input k as a list of integers."""
+        array = self.constant(k)
+        if array.dtype.kind not in "iu":
+            self.fail(f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model again.")
+        return [int(number) for number in array.reshape(-1)]
+
+    def constant_scalar(self, k: int) -> float:
+        """Input k as one number."""
+        array = self.constant(k)
+        if array.size != 1:
+            self.fail(f"input {k} ({self.proto.input[k]!r}) has shape {array.shape}, expected one number. Export the model again.")
+        return float(array.reshape(-1)[0])
+
+    def tensor_attribute(self, name: str) -> Array:
+        """An attribute that holds a tensor."""
+        value = self.attribute(name)
+        if not isinstance(value, onnx.TensorProto):
+            self.fail(f"attribute {name!r} is {value!r}, expected a tensor. Export the model again.")
+        return tensor_array(value, self.title)
+
+    def axis(self, axis: int, rank: int, allow_end: bool = False) -> int:
+        """The axis counted from the front; with allow_end, the place behind the last one is an axis, too."""
+        highest = rank if allow_end else rank - 1
+        if not -rank <= axis <= highest:
+            self.fail(f"axis {axis} does not exist: got a tensor with {rank} axes, expected {-rank} to {highest}. "
+                      "Export the model again.")
+        return axis + rank if axis < 0 else axis
+
+    def axes(self, axes: Sequence[int], rank: int) -> list[int]:
+        """The axes counted from the front, sorted; each at most once."""
+        found = sorted(self.axis(axis, rank) for axis in axes)
+        if len(set(found)) != len(found):
+            self.fail(f"axes {list(axes)} name one axis twice. Export the model again.")
+        return found

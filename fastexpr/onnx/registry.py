@@ -1,0 +1,62 @@
+"""Which function converts which ONNX operator.
+
+An ONNX operator changes its meaning between operator sets. A converter is registered under the first version it holds for:
+
+    @converter("Softmax", since=13)
+    def softmax(node: OnnxNode) -> Value: ...
+
+and a node gets the newest converter that is not newer than the operator set its model declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fastexpr.onnx.builder import Value
+from fastexpr.onnx.node import OnnxNode
+
+Convert = Callable[[OnnxNode], Value | Sequence[Value | None]]
+
+
+class Converter(NamedTuple):
+    """One version of one operator.
+
+    `takes_constants`: the function deals with constant inputs itself, e.g. keeps their precision. Otherwise nodes with
+    constant inputs only are evaluated by ONNX's reference implementation and never reach it.
+    """
+
+    since: int
+    convert: Convert
+    takes_constants: bool
+
+
+_converters: dict[str, list[Converter]] = {}  # newest first
+
+
+def converter(*names: str, since: int = 1, takes_constants: bool = False) -> Callable[[Convert], Convert]:
+    """Registers the function below for these operators, from this version on."""
+
+    def register(convert: Convert) -> Convert:
+        for name in names:
+            versions = _converters.setdefault(name, [])
+            versions.append(Converter(since, convert, takes_constants))
+            versions.sort(key=lambda entry: -entry.since)
+        return convert
+
+    return register
+
+
+def find_converter(name: str, version: int) -> Converter | None:
+    """The converter of an operator as it was in this version; None where there is none."""
+    return next((entry for entry in _converters.get(name, []) if entry.since <= version), None)
+
+
+def operator_names() -> list[str]:
+    """All operators that can be imported, sorted."""
+    return sorted(_converters)
+
+
+def registered_versions() -> list[tuple[str, int]]:
+    """Every converter as (operator, first version), for tests."""
+    return sorted((name, entry.since) for name, versions in _converters.items() for entry in versions)

@@ -1,0 +1,117 @@
+"""Finds the weights inside an ONNX file without parsing them.
+
+An ONNX file is one protobuf message, ModelProto, whose weights lie as raw bytes in graph.initializer[i].raw_data. Parsing
+copies every one of them, and reading the field copies it again. Here a scan over the few outer tags cuts these bytes out: what
+remains (the skeleton, some kilobytes) is parsed by the onnx package, and the weights are copied once, to where they stay.
+
+Wire format: https://protobuf.dev/programming-guides/encoding. A field is a varint `number << 3 | kind` and its content;
+kind 0 is a varint, 1 is 8 bytes, 2 is a varint length and as many bytes, 5 is 4 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from mmap import mmap
+from typing import NamedTuple
+
+Buffer = bytes | mmap
+
+MODEL_GRAPH = 7
+GRAPH_INITIALIZER = 5
+TENSOR_RAW_DATA = 9
+SMALLEST_CUT = 4096  # bytes; smaller weights stay in the skeleton
+
+
+class Span(NamedTuple):
+    """Bytes start to stop of the file."""
+
+    start: int
+    stop: int
+
+
+class WireError(ValueError):
+    """Not a protobuf message, or a truncated one."""
+
+
+def read_varint(data: Buffer, at: int, stop: int) -> tuple[int, int]:
+    """The number at `at`, and where the next thing starts."""
+    number = shift = 0
+    while at < stop and shift < 70:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+        shift += 7
+    raise WireError(f"a number breaks off at byte {at}")
+
+
+def fields(data: Buffer, message: Span) -> Iterator[tuple[int, Span, Span]]:
+    """Every field of the message: its number, the whole of it, and its content."""
+    at, stop = message
+    while at < stop:
+        start = at
+        tag, at = read_varint(data, at, stop)
+        kind = tag & 7
+        if kind == 2:
+            length, at = read_varint(data, at, stop)
+            content = Span(at, at + length)
+        elif kind == 0:
+            content = Span(at, read_varint(data, at, stop)[1])
+        elif kind in (1, 5):
+            content = Span(at, at + (8 if kind == 1 else 4))
+        else:
+            raise WireError(f"unknown kind of field {kind} at byte {start}")
+        at = content.stop
+        if at > stop:
+            raise WireError(f"a field of {content.stop - content.start} bytes at byte {start} goes past the end, {stop}")
+        yield tag >> 3, Span(start, at), content
+
+
+def varint(number: int) -> bytes:
+    """The number as protobuf writes it."""
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def message_field(number: int, content: bytes) -> bytes:
+    """A field that holds a message."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def without_weights(data: Buffer) -> tuple[bytes, dict[int, Span]]:
+    """The file's bytes without the weights, and where the weights of initializer k are, for the large ones.
+
+    Raises WireError where the file is not a protobuf message or ends early.
+    """
+    cuts: dict[int, Span] = {}
+    skeleton = [
+        message_field(number, graph_without_weights(data, content, cuts)) if number == MODEL_GRAPH else data[whole.start : whole.stop]
+        for number, whole, content in fields(data, Span(0, len(data)))
+    ]
+    return b"".join(skeleton), cuts
+
+
+def graph_without_weights(data: Buffer, graph: Span, cuts: dict[int, Span]) -> bytes:
+    """The graph's bytes without the weights; notes in `cuts` where they are."""
+    pieces: list[bytes] = []
+    kept_from = graph.start  # bytes not yet copied; neighbouring fields are copied in one piece
+    k = 0
+    for number, whole, content in fields(data, graph):
+        if number != GRAPH_INITIALIZER:
+            continue
+        if content.stop - content.start >= SMALLEST_CUT:
+            weights = [(field, inner) for n, field, inner in fields(data, content) if n == TENSOR_RAW_DATA]
+            if len(weights) == 1:
+                field, cuts[k] = weights[0]
+                pieces.append(data[kept_from : whole.start])
+                tensor = data[content.start : field.start] + data[field.stop : content.stop]
+                pieces.append(message_field(GRAPH_INITIALIZER, tensor))
+                kept_from = whole.stop
+        k += 1
+    pieces.append(data[kept_from : graph.stop])
+    return b"".join(pieces)
