@@ -19,8 +19,12 @@ from fastexpr.onnx.registry import operator_names
 __all__ = ["export_onnx", "load_onnx", "operator_names"]
 
 
-def load_onnx(path: ModelSource, check: bool | None = None, input_names: Sequence[str] | None = None,
-              output_names: Sequence[str] | None = None) -> Function:
+def load_onnx(
+    path: ModelSource,
+    check: bool | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> Function:
     """Reads a trained network from an ONNX file.
 
     Every input of the model is a part of x, in declared order, each flattened in C order, and every output is a part of f(x).

@@ -33,7 +33,9 @@ def type_name(data_type: int) -> str:
         return f"of unknown type {data_type}"
 
 
-def tensor_array(tensor: TensorProto, owner: str, folder: Path | None = None, raw: tuple[Buffer, Span] | None = None) -> Array:
+def tensor_array(
+    tensor: TensorProto, owner: str, folder: Path | None = None, raw: tuple[Buffer, Span] | None = None
+) -> Array:
     """The tensor's numbers, read-only in spirit: shared with nobody, in the file's precision.
 
     float16 and bfloat16 become float32, which holds each of them exactly.
@@ -57,8 +59,10 @@ def tensor_array(tensor: TensorProto, owner: str, folder: Path | None = None, ra
         Where the element type is not one of float, double, float16, bfloat16, integers, bool.
     """
     if tensor.data_type not in RAW_TYPES:
-        raise OnnxError(f"{owner} holds elements {type_name(tensor.data_type)}, expected floats, integers or bool. "
-                        "Export the model with float or double weights.")
+        raise OnnxError(
+            f"{owner} holds elements {type_name(tensor.data_type)}, expected floats, integers or bool. "
+            "Export the model with float or double weights."
+        )
     shape = tuple(tensor.dims)
     if any(length < 0 for length in shape):
         fail(owner, f"has the shape {shape}")
@@ -93,7 +97,10 @@ def fail(owner: str, what: str) -> NoReturn:
 def check_length(owner: str, dtype: np.dtype[Any], count: int, length: int) -> None:
     """Whether so many bytes are there."""
     if length != count * dtype.itemsize:
-        fail(owner, f"holds {length} bytes, expected {count * dtype.itemsize} for {count} numbers of {dtype.itemsize} bytes")
+        fail(
+            owner,
+            f"holds {length} bytes, expected {count * dtype.itemsize} for {count} numbers of {dtype.itemsize} bytes",
+        )
 
 
 def raw_array(data: Buffer, span: Span, owner: str, dtype: np.dtype[Any], count: int) -> Array:
@@ -121,8 +128,10 @@ def external_array(tensor: TensorProto, owner: str, folder: Path | None, dtype: 
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     if folder is None:
-        raise FileError(f"{owner} lies in the external file {location!r}, but the model did not come from a file. "
-                        "Pass the model's path instead of its content.")
+        raise FileError(
+            f"{owner} lies in the external file {location!r}, but the model did not come from a file. "
+            "Pass the model's path instead of its content."
+        )
     path = external_path(folder, location, owner)
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", count * dtype.itemsize))
@@ -141,8 +150,10 @@ def external_path(folder: Path, location: str, owner: str) -> Path:
     base = Path(os.path.realpath(folder))
     path = Path(os.path.realpath(base / location))
     if not location or base not in path.parents:
-        raise FileError(f"{owner} lies in {location!r}, outside the model's folder {str(base)!r}, which is refused. "
-                        "Put the data beside the model.")
+        raise FileError(
+            f"{owner} lies in {location!r}, outside the model's folder {str(base)!r}, which is refused. "
+            "Put the data beside the model."
+        )
     if not path.is_file():
         raise FileError(f"{owner} lies in {str(path)!r}, which does not exist. Copy the data file beside the model.")
     return path

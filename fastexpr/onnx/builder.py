@@ -67,7 +67,11 @@ class GraphBuilder:
         if constants:
             operator = Operator(name, shapes, attributes, list(constants))
         else:  # equal nodes share one operator: a chain of 100,000 Tanh is one Tanh
-            key = (name, tuple(shapes), tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()))
+            key = (
+                name,
+                tuple(shapes),
+                tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
+            )
             if key not in self._operators:
                 self._operators[key] = Operator(name, shapes, attributes, [])
             operator = self._operators[key]

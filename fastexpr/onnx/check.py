@@ -33,7 +33,9 @@ def is_cheap(importer: Importer) -> bool:
     operations = 0.0
     for operator, _, _ in importer.graph.nodes:
         size = math.prod(operator.shape)
-        operations += 2.0 * size * operator.input_shapes[0][operator.attributes["axis"]] if operator.name == "Linear" else size
+        operations += (
+            2.0 * size * operator.input_shapes[0][operator.attributes["axis"]] if operator.name == "Linear" else size
+        )
     return operations <= LARGEST_OPERATION_COUNT
 
 
@@ -51,7 +53,9 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
     tolerance = max(TOLERANCE[port.data_type] for port in importer.inputs)
     expected: list[Array] = []
     try:
-        evaluator = ReferenceEvaluator(importer.model.complete_proto(), new_ops=corrected_operators(importer.model.opsets.get("", 1)))
+        evaluator = ReferenceEvaluator(
+            importer.model.complete_proto(), new_ops=corrected_operators(importer.model.opsets.get("", 1))
+        )
         for lower in (-1.0, 0.1):
             feeds = random_point(importer, lower)
             with np.errstate(all="ignore"):
@@ -60,8 +64,10 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
                 break
     except Exception as error:  # the evaluator raises what it likes
         if must:
-            raise OnnxError(f"ONNX's reference evaluator cannot evaluate the model, so the import is unchecked: {error}. "
-                            "Load it with check=None.") from error
+            raise OnnxError(
+                f"ONNX's reference evaluator cannot evaluate the model, so the import is unchecked: {error}. "
+                "Load it with check=None."
+            ) from error
         return
     got = function(joined(importer, feeds))
     error = distance(got, np.concatenate([array.reshape(-1) for array in expected]))

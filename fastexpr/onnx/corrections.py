@@ -48,8 +48,9 @@ class BatchNormalization(OpRun):  # type: ignore[misc]
 
     op_domain = ""
 
-    def _run(self, x: Array, scale: Array, bias: Array, mean: Array, variance: Array, epsilon: float = 1e-5,
-             **unused: Any) -> tuple[Array]:
+    def _run(
+        self, x: Array, scale: Array, bias: Array, mean: Array, variance: Array, epsilon: float = 1e-5, **unused: Any
+    ) -> tuple[Array]:
         shape = scale.shape if scale.ndim > 1 else (-1,) + (1,) * (x.ndim - 2)
         scale, bias, mean, variance = (array.reshape(shape) for array in (scale, bias, mean, variance))
         return ((scale * (x - mean) / np.sqrt(variance + epsilon) + bias).astype(x.dtype),)

@@ -10,7 +10,14 @@ from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.corrections import corrected_operators
 
-RANDOM_OPERATORS = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+RANDOM_OPERATORS = {
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+}
 
 
 def can_fold(proto: onnx.NodeProto) -> bool:
@@ -36,8 +43,10 @@ def fold(proto: onnx.NodeProto, inputs: list[Array | None], opset: int, title: s
             evaluator = ReferenceEvaluator(graph, opsets={"": opset}, new_ops=corrected_operators(opset))
             results = iter(evaluator.run(None, feeds))
     except Exception as error:  # the reference implementation raises what it likes
-        raise OnnxError(f"{title} has constant inputs only and could not be evaluated: {error}. "
-                        "Export the model with constant folding.") from error
+        raise OnnxError(
+            f"{title} has constant inputs only and could not be evaluated: {error}. "
+            "Export the model with constant folding."
+        ) from error
     return [np.asarray(next(results)) if name else np.empty(0) for name in proto.output]
 
 

@@ -16,6 +16,7 @@ from fastexpr.expression import component_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.folding import can_fold, fold
+from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile
 from fastexpr.onnx.node import OnnxNode, node_label, node_title, operator_schema
 from fastexpr.onnx.ordering import evaluation_order
@@ -47,8 +48,10 @@ class Importer:
             if names.count(name) > 1:
                 raise OnnxError(f"[Input {name!r}] is there twice. Names must be unique: export the model again.")
         if not self.inputs or not self.proto.graph.output:
-            raise OnnxError(f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at least "
-                            "one of each. Export the model again.")
+            raise OnnxError(
+                f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at least "
+                "one of each. Export the model again."
+            )
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
         self.values: dict[str, Value] = {}
         self.order = evaluation_order(self.proto.graph, set(weights) | set(names))
@@ -65,20 +68,26 @@ class Importer:
         infos = list(self.proto.graph.output)
         for info in infos:
             check_type("Output", info)
-        outputs = [str(info.name) for info in infos]
-        return self.function_of(outputs, input_names, output_names)
+        return self.function_of([str(info.name) for info in infos], input_names, output_names, keep_metadata=True)
 
-    def function_of(self, names: Sequence[str], input_names: Sequence[str] | None = None,
-                    output_names: Sequence[str] | None = None) -> Function:
+    def function_of(
+        self,
+        names: Sequence[str],
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+        keep_metadata: bool = False,
+    ) -> Function:
         """The function from the joined inputs to these tensors."""
         handles = [self._output(name) for name in names]
         inputs = [(port.name, port.shape) for port in self.inputs]
         outputs = [(name, handle.shape) for name, handle in zip(names, handles, strict=True)]
-        n_outputs = sum(math.prod(handle.shape) for handle in handles)
+        n_inputs, n_outputs = self.graph.x.shape[0], sum(math.prod(handle.shape) for handle in handles)
+        extra = read_metadata(self.proto, n_inputs, n_outputs) if keep_metadata else {}
         return Function._from_nodes(
-            self.graph.x.shape[0], self.graph.nodes, [handle.id for handle in handles], inputs, outputs,
-            chosen_names("input_names", input_names, component_names(inputs), self.graph.x.shape[0]),
-            chosen_names("output_names", output_names, component_names(outputs), n_outputs), None, None,
+            n_inputs, self.graph.nodes, [handle.id for handle in handles], inputs, outputs,
+            chosen_names("input_names", input_names, extra.get("input_names") or component_names(inputs), n_inputs),
+            chosen_names("output_names", output_names, extra.get("output_names") or component_names(outputs), n_outputs),
+            extra.get("lower"), extra.get("upper"),
         )  # fmt: skip
 
     def _split_x(self) -> None:
@@ -115,7 +124,9 @@ class Importer:
     def _keep(self, proto: onnx.NodeProto, title: str, results: Sequence[Value | None]) -> None:
         for k, name in enumerate(proto.output):
             if name and (k >= len(results) or results[k] is None):
-                raise OnnxError(f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it.")
+                raise OnnxError(
+                    f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it."
+                )
             if name:
                 self.values[name] = results[k]  # type: ignore[assignment]
 
@@ -124,14 +135,18 @@ class Importer:
         if domain:
             raise OnnxError(unknown_operator(proto, title, self.model.opsets.get(domain)))
         if "" not in self.model.opsets:
-            raise OnnxError(f"{title} belongs to ONNX's own operators, whose operator set the model does not declare. Export again.")
+            raise OnnxError(
+                f"{title} belongs to ONNX's own operators, whose operator set the model does not declare. Export again."
+            )
         opset = self.model.opsets[""]
         schema = operator_schema(str(proto.op_type), opset)
         if schema is None:
             raise OnnxError(unknown_operator(proto, title, opset))
         if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
-            raise OnnxError(f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} to "
-                            f"{schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again.")
+            raise OnnxError(
+                f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} to "
+                f"{schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
+            )
         return opset
 
     def _value(self, name: str, proto: onnx.NodeProto, title: str) -> Value:
@@ -155,7 +170,9 @@ class Importer:
         if isinstance(value, Handle):
             return value
         if value.dtype.kind != "f":
-            raise OnnxError(f"[Output {name!r}] is a constant with elements {value.dtype}, expected float or double. Leave it out.")
+            raise OnnxError(
+                f"[Output {name!r}] is a constant with elements {value.dtype}, expected float or double. Leave it out."
+            )
         check_finite(value, f"[Output {name!r}]")
         self.graph.label = name
         return self.graph.handle(value)
@@ -168,17 +185,23 @@ def inlined(proto: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.inliner.inline_local_functions(proto)
     except Exception as error:  # the inliner raises what its C++ part raises
-        raise OnnxError(f"The model's own functions cannot be written out: {error}. Export the model without functions.") from error
+        raise OnnxError(
+            f"The model's own functions cannot be written out: {error}. Export the model without functions."
+        ) from error
 
 
 def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> str:
     """The message about an operator without a converter."""
     if proto.op_type in CONTROL_FLOW and proto.domain in ("", "ai.onnx"):
-        return (f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the model with "
-                "the branch or the number of steps fixed.")
+        return (
+            f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the model with "
+            "the branch or the number of steps fixed."
+        )
     domain = repr(str(proto.domain or "ai.onnx"))
-    return (f"{title} unknown operator: got {proto.op_type} of domain {domain}, operator set {opset}, expected one of "
-            f"{', '.join(operator_names())} of domain 'ai.onnx'. Write it in terms of these, or leave it out of the model.")
+    return (
+        f"{title} unknown operator: got {proto.op_type} of domain {domain}, operator set {opset}, expected one of "
+        f"{', '.join(operator_names())} of domain 'ai.onnx'. Write it in terms of these, or leave it out of the model."
+    )
 
 
 def check_finite(array: Array, owner: str) -> None:
@@ -192,8 +215,10 @@ def check_finite(array: Array, owner: str) -> None:
     if not finite.all():
         where = tuple(int(k) for k in np.argwhere(~finite)[0])
         count = int(finite.size - np.count_nonzero(finite))
-        raise OnnxError(f"{owner} holds {count} numbers that are not finite: got {array[where]} at {list(where)}, expected finite "
-                        "numbers. The training has probably diverged: train and export again.")
+        raise OnnxError(
+            f"{owner} holds {count} numbers that are not finite: got {array[where]} at {list(where)}, expected finite "
+            "numbers. The training has probably diverged: train and export again."
+        )
 
 
 def without_title(message: str) -> str:
@@ -207,6 +232,8 @@ def chosen_names(what: str, chosen: Sequence[str] | None, default: list[str], co
         return default
     names = [str(name) for name in chosen]
     if isinstance(chosen, str) or len(names) != count or len(set(names)) != count:
-        raise ShapeError(f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different ones, "
-                         "one per number.")
+        raise ShapeError(
+            f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different ones, "
+            "one per number."
+        )
     return names

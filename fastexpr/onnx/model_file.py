@@ -67,30 +67,39 @@ class ModelFile:
             skeleton, cuts = without_weights(data)
             self.proto = onnx.ModelProto.FromString(skeleton)
         except (WireError, DecodeError) as error:
-            raise FileError(f"{self.description} is not an ONNX file, or a truncated one: {error}. "
-                            "Expected what torch.onnx.export or onnx.save writes.") from error
+            raise FileError(
+                f"{self.description} is not an ONNX file, or a truncated one: {error}. "
+                "Expected what torch.onnx.export or onnx.save writes."
+            ) from error
         if not self.proto.HasField("graph") or not self.proto.opset_import:
-            raise FileError(f"{self.description} holds no ONNX graph: it is not an ONNX file, or a truncated one. "
-                            "Expected what torch.onnx.export or onnx.save writes.")
+            raise FileError(
+                f"{self.description} holds no ONNX graph: it is not an ONNX file, or a truncated one. "
+                "Expected what torch.onnx.export or onnx.save writes."
+            )
         self._take_weights(folder, data, cuts)
 
     def _take_weights(self, folder: Path | None, data: Buffer, cuts: dict[int, Span]) -> None:
         for k, tensor in enumerate(self.proto.graph.initializer):
             if tensor.name in self.weights:
-                raise OnnxError(f"[Initializer {tensor.name!r}] is there twice. Names must be unique: export the model again.")
+                raise OnnxError(
+                    f"[Initializer {tensor.name!r}] is there twice. Names must be unique: export the model again."
+                )
             raw = (data, cuts[k]) if k in cuts else None
             self.weights[tensor.name] = tensor_array(tensor, f"[Initializer {tensor.name!r}]", folder, raw)
         for sparse in self.proto.graph.sparse_initializer:
             owner = f"[Initializer {sparse.values.name!r}]"
             values = tensor_array(sparse.values, owner, folder)
-            self.weights[sparse.values.name] = dense_array(values, tensor_array(sparse.indices, owner, folder),
-                                                           tuple(sparse.dims), owner)
+            self.weights[sparse.values.name] = dense_array(
+                values, tensor_array(sparse.indices, owner, folder), tuple(sparse.dims), owner
+            )
 
     def _opsets(self) -> dict[str, int]:
         opsets = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in self.proto.opset_import}
         if not 1 <= opsets.get("", 1) <= NEWEST_OPSET:
-            raise OnnxError(f"{self.description} uses operator set {opsets['']}, expected 1 to {NEWEST_OPSET}, which the installed "
-                            f"onnx {onnx.__version__} knows. Update the onnx package, or export with an older opset.")
+            raise OnnxError(
+                f"{self.description} uses operator set {opsets['']}, expected 1 to {NEWEST_OPSET}, which the installed "
+                f"onnx {onnx.__version__} knows. Update the onnx package, or export with an older opset."
+            )
         return opsets
 
 
@@ -103,5 +112,7 @@ def dense_array(values: Array, indices: Array, shape: tuple[int, ...], owner: st
         else:
             dense.reshape(-1)[indices] = values
     except (IndexError, ValueError) as error:
-        raise FileError(f"{owner} has indices that do not fit its shape {shape}: {error}. Export the model again.") from error
+        raise FileError(
+            f"{owner} has indices that do not fit its shape {shape}: {error}. Export the model again."
+        ) from error
     return dense

@@ -70,7 +70,9 @@ class OnnxNode:
     title : how messages about the node begin
     """
 
-    def __init__(self, proto: onnx.NodeProto, position: int, opset: int, inputs: list[Value | None], graph: GraphBuilder) -> None:
+    def __init__(
+        self, proto: onnx.NodeProto, position: int, opset: int, inputs: list[Value | None], graph: GraphBuilder
+    ) -> None:
         self.proto = proto
         self.operator = str(proto.op_type)
         self.opset = opset
@@ -85,8 +87,10 @@ class OnnxNode:
         own = {str(attribute.name): attribute_value(attribute) for attribute in self.proto.attribute}
         for name in own:
             if name not in self._attributes:
-                self.fail(f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set {self.opset}. "
-                          "Export the model again.")
+                self.fail(
+                    f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set {self.opset}. "
+                    "Export the model again."
+                )
         return own
 
     def fail(self, message: str) -> NoReturn:
@@ -133,22 +137,28 @@ class OnnxNode:
         """Input k, which must be constant."""
         value = self.input(k)
         if isinstance(value, Handle):
-            self.fail(f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. "
-                      "Export the model with this input fixed.")
+            self.fail(
+                f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. "
+                "Export the model with this input fixed."
+            )
         return value
 
     def constant_integers(self, k: int) -> list[int]:
         """Input k as a list of integers."""
         array = self.constant(k)
         if array.dtype.kind not in "iu":
-            self.fail(f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model again.")
+            self.fail(
+                f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model again."
+            )
         return [int(number) for number in array.reshape(-1)]
 
     def constant_scalar(self, k: int) -> float:
         """Input k as one number."""
         array = self.constant(k)
         if array.size != 1:
-            self.fail(f"input {k} ({self.proto.input[k]!r}) has shape {array.shape}, expected one number. Export the model again.")
+            self.fail(
+                f"input {k} ({self.proto.input[k]!r}) has shape {array.shape}, expected one number. Export the model again."
+            )
         return float(array.reshape(-1)[0])
 
     def tensor_attribute(self, name: str) -> Array:
@@ -162,8 +172,10 @@ class OnnxNode:
         """The axis counted from the front; with allow_end, the place behind the last one is an axis, too."""
         highest = rank if allow_end else rank - 1
         if not -rank <= axis <= highest:
-            self.fail(f"axis {axis} does not exist: got a tensor with {rank} axes, expected {-rank} to {highest}. "
-                      "Export the model again.")
+            self.fail(
+                f"axis {axis} does not exist: got a tensor with {rank} axes, expected {-rank} to {highest}. "
+                "Export the model again."
+            )
         return axis + rank if axis < 0 else axis
 
     def axes(self, axes: Sequence[int], rank: int) -> list[int]:

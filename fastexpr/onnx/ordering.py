@@ -23,9 +23,13 @@ def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
             if not name:
                 continue
             if name in origin or name in taken:
-                other = node_title(graph.node[origin[name]], origin[name]) if name in origin else "an input or initializer"
-                raise OnnxError(f"{node_title(node, position)} gives {name!r}, which {other} gives, too. Names must be unique: export "
-                                "the model again.")
+                other = (
+                    node_title(graph.node[origin[name]], origin[name]) if name in origin else "an input or initializer"
+                )
+                raise OnnxError(
+                    f"{node_title(node, position)} gives {name!r}, which {other} gives, too. Names must be unique: export "
+                    "the model again."
+                )
             origin[name] = position
     return origin
 
@@ -61,8 +65,10 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]
         if output.name not in origin and output.name not in given:
             known = sorted(origin)
             shown = ", ".join(repr(name) for name in known[:20]) + (", ..." if len(known) > 20 else "")
-            raise OnnxError(f"[Output {output.name!r}] does not exist: no node gives it, nor is it an input or initializer. Known "
-                            f"tensors: {shown or 'none'}. Export the model again.")
+            raise OnnxError(
+                f"[Output {output.name!r}] does not exist: no node gives it, nor is it an input or initializer. Known "
+                f"tensors: {shown or 'none'}. Export the model again."
+            )
     waiting = [origin[output.name] for output in graph.output if output.name in origin]
     needed = set(waiting)
     while waiting:
@@ -70,8 +76,10 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]
         node = graph.node[position]
         for name in node.input:
             if name and name not in origin and name not in given:
-                raise OnnxError(f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export the "
-                                "model again.")
+                raise OnnxError(
+                    f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export the "
+                    "model again."
+                )
             if name in origin and origin[name] not in needed:
                 needed.add(origin[name])
                 waiting.append(origin[name])
@@ -95,8 +103,12 @@ def sorted_nodes(graph: onnx.GraphProto, origin: dict[str, int], needed: list[in
             if not reads[reader]:
                 ready.append(reader)
     if len(order) < len(needed):
-        raise OnnxError("The graph has a cycle: " + " -> ".join(cycle(graph, reads)) + ". Expected an order in which each node reads "
-                        "only what is there. Export the model again.")
+        raise OnnxError(
+            "The graph has a cycle: "
+            + " -> ".join(cycle(graph, reads))
+            + ". Expected an order in which each node reads "
+            "only what is there. Export the model again."
+        )
     return order
 
 

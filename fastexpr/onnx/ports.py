@@ -30,12 +30,16 @@ def check_type(kind: str, info: onnx.ValueInfoProto) -> int:
     """The element type, which must be float or double."""
     if not info.type.HasField("tensor_type"):
         what = info.type.WhichOneof("value")
-        raise OnnxError(f"[{kind} {info.name!r}] is a {(what or 'value without type').replace('_type', '')}, expected a tensor. "
-                        "Export the model with tensors only.")
+        raise OnnxError(
+            f"[{kind} {info.name!r}] is a {(what or 'value without type').replace('_type', '')}, expected a tensor. "
+            "Export the model with tensors only."
+        )
     data_type = int(info.type.tensor_type.elem_type)
     if data_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
-        raise OnnxError(f"[{kind} {info.name!r}] has elements {type_name(data_type)}, expected float or double. Export the model "
-                        "with float inputs and outputs.")
+        raise OnnxError(
+            f"[{kind} {info.name!r}] has elements {type_name(data_type)}, expected float or double. Export the model "
+            "with float inputs and outputs."
+        )
     return data_type
 
 
@@ -46,7 +50,9 @@ def input_port(info: onnx.ValueInfoProto) -> Port:
         raise OnnxError(f"[Input {info.name!r}] has no shape. Export the model with the shapes of its inputs.")
     shape = [literal_length(info.name, axis, dim) for axis, dim in enumerate(info.type.tensor_type.shape.dim)]
     if 0 in shape:
-        raise OnnxError(f"[Input {info.name!r}] has the shape {tuple(shape)}, which holds no numbers. Export the model again.")
+        raise OnnxError(
+            f"[Input {info.name!r}] has the shape {tuple(shape)}, which holds no numbers. Export the model again."
+        )
     return Port(str(info.name), tuple(shape), data_type)
 
 
@@ -57,5 +63,7 @@ def literal_length(name: str, axis: int, dim: onnx.TensorShapeProto.Dimension) -
     if axis == 0:
         return 1
     called = repr(str(dim.dim_param)) if dim.dim_param else "unknown"
-    raise OnnxError(f"[Input {name!r}] has a dynamic axis {axis} ({called}), expected a literal length: only the first axis, the "
-                    "batch, may be dynamic. Export the model with this axis fixed.")
+    raise OnnxError(
+        f"[Input {name!r}] has a dynamic axis {axis} ({called}), expected a literal length: only the first axis, the "
+        "batch, may be dynamic. Export the model with this axis fixed."
+    )

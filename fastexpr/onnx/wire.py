@@ -64,7 +64,9 @@ def fields(data: Buffer, message: Span) -> Iterator[tuple[int, Span, Span]]:
             raise WireError(f"unknown kind of field {kind} at byte {start}")
         at = content.stop
         if at > stop:
-            raise WireError(f"a field of {content.stop - content.start} bytes at byte {start} goes past the end, {stop}")
+            raise WireError(
+                f"a field of {content.stop - content.start} bytes at byte {start} goes past the end, {stop}"
+            )
         yield tag >> 3, Span(start, at), content
 
 
@@ -90,7 +92,9 @@ def without_weights(data: Buffer) -> tuple[bytes, dict[int, Span]]:
     """
     cuts: dict[int, Span] = {}
     skeleton = [
-        message_field(number, graph_without_weights(data, content, cuts)) if number == MODEL_GRAPH else data[whole.start : whole.stop]
+        message_field(number, graph_without_weights(data, content, cuts))
+        if number == MODEL_GRAPH
+        else data[whole.start : whole.stop]
         for number, whole, content in fields(data, Span(0, len(data)))
     ]
     return b"".join(skeleton), cuts

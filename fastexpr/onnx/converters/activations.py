@@ -96,8 +96,11 @@ def clip(node: OnnxNode) -> Value:
 def clip_with_attributes(node: OnnxNode) -> Value:
     """Before operator set 11, the limits are attributes; their default, the largest float32, stands for none."""
     lower, upper = node.attribute("min"), node.attribute("max")
-    return clipped(node, -math.inf if lower is None or lower <= -LARGEST_FLOAT32 else lower,
-                   math.inf if upper is None or upper >= LARGEST_FLOAT32 else upper)
+    return clipped(
+        node,
+        -math.inf if lower is None or lower <= -LARGEST_FLOAT32 else lower,
+        math.inf if upper is None or upper >= LARGEST_FLOAT32 else upper,
+    )
 
 
 def clipped(node: OnnxNode, lower: float, upper: float) -> Value:

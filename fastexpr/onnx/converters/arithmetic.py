@@ -24,12 +24,16 @@ def arithmetic_with_attributes(node: OnnxNode) -> Value:
     axis = node.attribute("axis")
     if not node.attribute("broadcast"):
         if a.shape != b.shape:
-            node.fail(f"has inputs of shapes {a.shape} and {b.shape}, expected equal shapes, or the attribute broadcast=1. "
-                      "Export with opset 13 or newer.")
+            node.fail(
+                f"has inputs of shapes {a.shape} and {b.shape}, expected equal shapes, or the attribute broadcast=1. "
+                "Export with opset 13 or newer."
+            )
     elif axis is not None:
         trailing = len(a.shape) - node.axis(axis, len(a.shape)) - len(b.shape)
         if trailing < 0:
-            node.fail(f"cannot stretch shape {b.shape} over {a.shape} from axis {axis} on. Export with opset 13 or newer.")
+            node.fail(
+                f"cannot stretch shape {b.shape} over {a.shape} from axis {axis} on. Export with opset 13 or newer."
+            )
         b = node.graph.reshape(b, b.shape + (1,) * trailing)
     return node.graph.arithmetic(node.operator, a, b)
 
@@ -74,5 +78,7 @@ def where(node: OnnxNode) -> Value:
     try:
         places = np.where(condition, places_a, places_b)
     except ValueError:
-        node.fail(f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model again.")
+        node.fail(
+            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model again."
+        )
     return graph.rearrange(joined, lambda array: array[places])

@@ -17,8 +17,10 @@ def constant(node: OnnxNode) -> Value:
     """A tensor in one of several notations."""
     given = {name: node.attribute(name) for name in (str(a.name) for a in node.proto.attribute)}
     if len(given) != 1:
-        node.fail(f"has the attributes {sorted(given)}, expected one of value, value_float, value_floats, value_int, value_ints. "
-                  "Export the model again.")
+        node.fail(
+            f"has the attributes {sorted(given)}, expected one of value, value_float, value_floats, value_int, value_ints. "
+            "Export the model again."
+        )
     name, value = next(iter(given.items()))
     if name == "value":
         return node.tensor_attribute("value")
@@ -26,8 +28,10 @@ def constant(node: OnnxNode) -> Value:
         return np.array(value, np.float32)
     if name in ("value_int", "value_ints"):
         return np.array(value, np.int64)
-    node.fail(f"has the unsupported attribute {name!r}, expected value, value_float, value_floats, value_int or value_ints. "
-              "Export the model with a dense tensor.")
+    node.fail(
+        f"has the unsupported attribute {name!r}, expected value, value_float, value_floats, value_int or value_ints. "
+        "Export the model with a dense tensor."
+    )
 
 
 @converter("Cast", takes_constants=True)
@@ -53,8 +57,10 @@ def casted(node: OnnxNode, x: Value, target: int) -> Value:
     if target in FLOAT_TYPES:
         return x if isinstance(x, Handle) or x.dtype.kind == "f" else x.astype(np.float64)
     if isinstance(x, Handle):
-        node.fail(f"casts a value that depends on the network's inputs to {type_name(target)}, which has no derivative: "
-                  "expected float, double, float16 or bfloat16. Leave this part out of the exported model.")
+        node.fail(
+            f"casts a value that depends on the network's inputs to {type_name(target)}, which has no derivative: "
+            "expected float, double, float16 or bfloat16. Leave this part out of the exported model."
+        )
     if target not in RAW_TYPES:
         node.fail(f"casts to {type_name(target)}, expected a float, an integer or bool. Export the model again.")
     with np.errstate(all="ignore"):

@@ -12,7 +12,9 @@ from fastexpr.onnx.registry import converter
 LARGEST_EXPANSION = 2**20  # products of a MatMul written out
 
 
-def linear(graph: GraphBuilder, x: Value, matrix: Array, axis: int, transposed: bool, bias: Array | None = None) -> Handle:
+def linear(
+    graph: GraphBuilder, x: Value, matrix: Array, axis: int, transposed: bool, bias: Array | None = None
+) -> Handle:
     """y = W x along `axis`; W is the matrix (h, k), or with `transposed` its transpose (k, h)."""
     constants = [np.ascontiguousarray(as_float(matrix))]
     if bias is not None:
@@ -25,9 +27,13 @@ def matmul(node: OnnxNode) -> Value:
     """NumPy's matmul."""
     a, b = node.input(0), node.input(1)
     if not a.shape or not b.shape or a.shape[-1] != b.shape[-2 if len(b.shape) > 1 else 0]:
-        node.fail(f"cannot multiply shapes {a.shape} and {b.shape}: their inner lengths differ. Export the model again.")
+        node.fail(
+            f"cannot multiply shapes {a.shape} and {b.shape}: their inner lengths differ. Export the model again."
+        )
     graph = node.graph
-    matrix_a: Shape = a.shape if len(a.shape) > 1 else (1, *a.shape)  # a vector on the left is a row, on the right a column
+    matrix_a: Shape = (
+        a.shape if len(a.shape) > 1 else (1, *a.shape)
+    )  # a vector on the left is a row, on the right a column
     matrix_b: Shape = b.shape if len(b.shape) > 1 else (*b.shape, 1)
     y = matrix_product(node, graph.reshape(a, matrix_a), graph.reshape(b, matrix_b))
     shape = y.shape if len(b.shape) > 1 else y.shape[:-1]
@@ -62,11 +68,15 @@ def written_out_product(node: OnnxNode, a: Value, b: Value) -> Value:
     try:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError:
-        node.fail(f"cannot multiply shapes {a.shape} and {b.shape}: their leading axes do not broadcast. Export the model again.")
+        node.fail(
+            f"cannot multiply shapes {a.shape} and {b.shape}: their leading axes do not broadcast. Export the model again."
+        )
     products = int(np.prod((*lead, a.shape[-2], a.shape[-1], b.shape[-1]), dtype=np.int64))
     if products > LARGEST_EXPANSION:
-        node.fail(f"multiplies shapes {a.shape} and {b.shape}, where neither is one constant matrix: got {products} products, "
-                  f"expected at most {LARGEST_EXPANSION}. Make one side constant or smaller.")
+        node.fail(
+            f"multiplies shapes {a.shape} and {b.shape}, where neither is one constant matrix: got {products} products, "
+            f"expected at most {LARGEST_EXPANSION}. Make one side constant or smaller."
+        )
     a = graph.reshape(a, (*a.shape, 1))
     b = graph.reshape(b, (*b.shape[:-2], 1, *b.shape[-2:]))
     return graph.apply("ReduceSum", graph.multiply(a, b), axis=len(lead) + 1, n_axes=1, keepdims=0)
@@ -79,8 +89,10 @@ def gemm(node: OnnxNode) -> Value:
     a, b = node.input(0), node.input(1)
     trans_a, trans_b = bool(node.integer("transA")), bool(node.integer("transB"))
     if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0 if trans_a else 1] != b.shape[1 if trans_b else 0]:
-        node.fail(f"cannot multiply A {a.shape} and B {b.shape} with transA={int(trans_a)}, transB={int(trans_b)}. "
-                  "Expected two matrices with equal inner lengths. Export the model again.")
+        node.fail(
+            f"cannot multiply A {a.shape} and B {b.shape} with transA={int(trans_a)}, transB={int(trans_b)}. "
+            "Expected two matrices with equal inner lengths. Export the model again."
+        )
     shape = (a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1])
     offset = gemm_offset(node, shape)
     alpha = node.number("alpha")
@@ -111,7 +123,9 @@ def gemm_offset(node: OnnxNode, shape: Shape) -> Value | None:
         fits = False
     if not fits:
         node.fail(f"cannot add C of shape {c.shape} to a product of shape {shape}. Export the model again.")
-    return scaled(c, beta) if not isinstance(c, Handle) else c if beta == 1 else node.graph.multiply(c, np.full((), beta))
+    return (
+        scaled(c, beta) if not isinstance(c, Handle) else c if beta == 1 else node.graph.multiply(c, np.full((), beta))
+    )
 
 
 def scaled(array: Array, factor: float) -> Array:

@@ -40,8 +40,10 @@ def statistic(node: OnnxNode, k: int, shape: Shape) -> Value:
     """Input k in the shape that broadcasts."""
     value = node.input(k)
     if np.prod(value.shape) != np.prod(shape):
-        node.fail(f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, one per "
-                  "channel. Export the model again.")
+        node.fail(
+            f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, one per "
+            "channel. Export the model again."
+        )
     return node.graph.reshape(value, shape)
 
 
@@ -49,7 +51,9 @@ def statistic(node: OnnxNode, k: int, shape: Shape) -> Value:
 def layer_normalization(node: OnnxNode) -> Value:
     """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance over the axes from `axis` on."""
     if any(node.proto.output[1:]):
-        node.fail("gives out its mean and deviation, which is not supported. Leave these outputs out of the exported model.")
+        node.fail(
+            "gives out its mean and deviation, which is not supported. Leave these outputs out of the exported model."
+        )
     graph, x = node.graph, node.input(0)
     axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
     centred = graph.subtract(x, reduced(graph, "ReduceMean", x, axes, keepdims=True))

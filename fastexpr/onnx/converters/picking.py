@@ -22,8 +22,10 @@ def concat(node: OnnxNode) -> Value:
     axis = node.axis(1 if axis is None else axis, len(values[0].shape))
     rests = {(len(value.shape), value.shape[:axis], value.shape[axis + 1 :]) for value in values}
     if len(rests) != 1:
-        node.fail(f"cannot join shapes {[value.shape for value in values]} along axis {axis}: the other axes differ. "
-                  "Export the model again.")
+        node.fail(
+            f"cannot join shapes {[value.shape for value in values]} along axis {axis}: the other axes differ. "
+            "Export the model again."
+        )
     return node.graph.concatenate(values, axis)
 
 
@@ -47,8 +49,10 @@ def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], 
     """The standard's slices are Python's, but that an end before the first element is written as a large negative number."""
     x = node.input(0)
     if not len(starts) == len(ends) == len(axes) == len(steps):
-        node.fail(f"has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps, expected as many of each. "
-                  "Export the model again.")
+        node.fail(
+            f"has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps, expected as many of each. "
+            "Export the model again."
+        )
     if 0 in steps:
         node.fail("has step 0. Export the model again.")
     key = [slice(None)] * len(x.shape)
@@ -80,7 +84,9 @@ def gather_elements(node: OnnxNode) -> Value:
     x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
     indices = checked_indices(node, x.shape[axis])
-    if indices.ndim != len(x.shape) or any(i > n for k, (i, n) in enumerate(zip(indices.shape, x.shape, strict=True)) if k != axis):
+    if indices.ndim != len(x.shape) or any(
+        i > n for k, (i, n) in enumerate(zip(indices.shape, x.shape, strict=True)) if k != axis
+    ):
         node.fail(f"has indices of shape {indices.shape}, which do not lie in {x.shape}. Export the model again.")
     part = tuple(slice(None) if k == axis else slice(length) for k, length in enumerate(indices.shape))
     return node.graph.rearrange(x, lambda array: np.take_along_axis(array[part], indices, axis))
@@ -91,8 +97,10 @@ def checked_indices(node: OnnxNode, length: int) -> Array:
     node.constant_integers(1)
     indices = node.constant(1).astype(np.int64)
     if indices.size and not -length <= indices.min() <= indices.max() < length:
-        node.fail(f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} to "
-                  f"{length - 1}. Export the model again.")
+        node.fail(
+            f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} to "
+            f"{length - 1}. Export the model again."
+        )
     return indices % max(length, 1)
 
 

@@ -38,14 +38,18 @@ def reshaped(node: OnnxNode, target: list[int], allow_zero: bool) -> Value:
     for axis, length in enumerate(target):
         if length == 0 and not allow_zero:
             if axis >= len(x.shape):
-                node.fail(f"has shape {target}, whose 0 keeps axis {axis}, but the input has shape {x.shape}. Export the model again.")
+                node.fail(
+                    f"has shape {target}, whose 0 keeps axis {axis}, but the input has shape {x.shape}. Export the model again."
+                )
             shape[axis] = x.shape[axis]
     if shape.count(-1) == 1:
         known = math.prod(length for length in shape if length != -1)
         shape[shape.index(-1)] = size // known if known else -1
     if any(length < 0 for length in shape) or math.prod(shape) != size:
-        node.fail(f"cannot reshape {x.shape} to {target}: got {size} numbers. If the model was exported with a batch of several "
-                  "points, export it with a dynamic first axis, which becomes 1.")
+        node.fail(
+            f"cannot reshape {x.shape} to {target}: got {size} numbers. If the model was exported with a batch of several "
+            "points, export it with a dynamic first axis, which becomes 1."
+        )
     return node.graph.reshape(x, shape)
 
 

@@ -1,0 +1,227 @@
+"""How each core operator is written in ONNX (operator set 20).
+
+ONNX Runtime has no double version of some operators (Softplus, LeakyRelu, Elu, ...). In a double model they are written in
+terms of others, in a form with the same derivatives, also at the kinks. Erf and the exact Gelu have no such form: a double
+model with one of them is valid, but ONNX Runtime refuses it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Operator
+from fastexpr.onnx.export_graph import ExportGraph
+
+Rule = Callable[[ExportGraph, Operator, list[str]], str]
+
+_rules: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Registers the function below for these core operators."""
+
+    def register(function: Rule) -> Rule:
+        _rules.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def find_rule(name: str) -> Rule | None:
+    """The rule of a core operator; None where there is none."""
+    return _rules.get(name)
+
+
+@rule("Constant")
+def constant(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """A float tensor."""
+    return graph.tensor(op.constants[0])
+
+
+@rule(
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "Neg",
+    "Abs",
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+    "Exp",
+    "Log",
+    "Sqrt",
+    "Sin",
+    "Cos",
+    "Erf",
+)
+def same_name(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """ONNX has it under the same name."""
+    return graph.emit(op.name, *inputs)
+
+
+@rule("Softplus")
+def softplus(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """log(1 + exp(x)); in double, as the stable log(exp(0) + exp(x)) = -logsoftmax((0, x))[0]."""
+    if not graph.is_double:
+        return graph.emit("Softplus", *inputs)
+    shape = [*op.shape, 1]
+    pair = graph.emit("Concat", graph.tensor(np.zeros(shape)), graph.reshape(inputs[0], shape), axis=-1)
+    first = graph.emit("Gather", graph.emit("LogSoftmax", pair, axis=-1), graph.integers(0), axis=-1)
+    return graph.emit("Neg", first)
+
+
+@rule("Softsign")
+def softsign(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x / (1 + |x|)."""
+    if not graph.is_double:
+        return graph.emit("Softsign", *inputs)
+    return graph.emit("Div", inputs[0], graph.emit("Add", graph.number(1.0), graph.emit("Abs", inputs[0])))
+
+
+@rule("LeakyRelu")
+def leaky_relu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x < 0 ? alpha x : x; in double, alpha x + (1 - alpha) relu(x), whose derivative at 0 is alpha, too."""
+    alpha = op.attributes["alpha"]
+    if not graph.is_double:
+        return graph.emit("LeakyRelu", *inputs, alpha=alpha)
+    line = graph.emit("Mul", graph.number(alpha), inputs[0])
+    return graph.emit("Add", line, graph.emit("Mul", graph.number(1 - alpha), graph.emit("Relu", inputs[0])))
+
+
+@rule("Elu")
+def elu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x < 0 ? alpha (exp(x) - 1) : x."""
+    if graph.is_double:
+        return written_elu(graph, inputs[0], op.attributes["alpha"])
+    return graph.emit("Elu", *inputs, alpha=op.attributes["alpha"])
+
+
+@rule("Selu")
+def selu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """gamma elu(x)."""
+    alpha, gamma = op.attributes["alpha"], op.attributes["gamma"]
+    if not graph.is_double:
+        return graph.emit("Selu", *inputs, alpha=alpha, gamma=gamma)
+    return graph.emit("Mul", graph.number(gamma), written_elu(graph, inputs[0], alpha))
+
+
+def written_elu(graph: ExportGraph, x: str, alpha: float) -> str:
+    """relu(x) + alpha (exp(x - relu(x)) - 1)."""
+    positive = graph.emit("Relu", x)
+    power = graph.emit("Exp", graph.emit("Sub", x, positive))
+    return graph.emit(
+        "Add", positive, graph.emit("Mul", graph.number(alpha), graph.emit("Sub", power, graph.number(1.0)))
+    )
+
+
+@rule("HardSigmoid")
+def hard_sigmoid(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """clip(alpha x + beta, 0, 1)."""
+    alpha, beta = op.attributes["alpha"], op.attributes["beta"]
+    if not graph.is_double:
+        return graph.emit("HardSigmoid", *inputs, alpha=alpha, beta=beta)
+    line = graph.emit("Add", graph.emit("Mul", graph.number(alpha), inputs[0]), graph.number(beta))
+    return graph.emit("Clip", line, graph.number(0.0), graph.number(1.0))
+
+
+@rule("HardSwish")
+def hard_swish(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x clip(alpha x + beta, 0, 1); ONNX's HardSwish has no attributes."""
+    if not graph.is_double and (op.attributes["alpha"], op.attributes["beta"]) == (float(np.float32(1 / 6)), 0.5):
+        return graph.emit("HardSwish", *inputs)
+    return graph.emit("Mul", inputs[0], hard_sigmoid(graph, op, inputs))
+
+
+@rule("Swish")
+def swish(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x sigmoid(alpha x); ONNX has Swish from operator set 24 on only."""
+    alpha = op.attributes["alpha"]
+    inner = inputs[0] if alpha == 1 else graph.emit("Mul", graph.number(alpha), inputs[0])
+    return graph.emit("Mul", inputs[0], graph.emit("Sigmoid", inner))
+
+
+@rule("Gelu")
+def gelu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x Phi(x)."""
+    return graph.emit("Gelu", *inputs)
+
+
+@rule("GeluTanh")
+def gelu_tanh(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))."""
+    if not graph.is_double:
+        return graph.emit("Gelu", *inputs, approximate="tanh")
+    x, factor = inputs[0], 2 * math.sqrt(2 / math.pi)
+    slope = graph.emit(
+        "Add", graph.number(factor), graph.emit("Mul", graph.number(0.044715 * factor), graph.emit("Mul", x, x))
+    )
+    return graph.emit("Mul", x, graph.emit("Sigmoid", graph.emit("Mul", x, slope)))
+
+
+@rule("Clip")
+def clip(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """min(max(x, lower), upper)."""
+    limits = [op.attributes.get("lower", -math.inf), op.attributes.get("upper", math.inf)]
+    return graph.emit("Clip", inputs[0], *(graph.number(limit) if math.isfinite(limit) else "" for limit in limits))
+
+
+@rule("Softmax", "LogSoftmax")
+def softmax(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """Over n_axes axes together; ONNX's has one."""
+    axis, stop = op.attributes["axis"], op.attributes["axis"] + op.attributes["n_axes"]
+    shape = list(op.shape)
+    joined = [*shape[:axis], math.prod(shape[axis:stop]), *shape[stop:]]
+    x = graph.reshape(inputs[0], joined) if joined != shape else inputs[0]
+    y = graph.emit(op.name, x, axis=axis)
+    return graph.reshape(y, shape) if joined != shape else y
+
+
+@rule("ReduceSum", "ReduceMean")
+def reduction(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """Over neighbouring axes."""
+    axes = list(range(op.attributes["axis"], op.attributes["axis"] + op.attributes["n_axes"]))
+    return graph.emit(op.name, inputs[0], graph.integers(axes), keepdims=op.attributes["keepdims"])
+
+
+@rule("Reshape")
+def reshape(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """The same numbers in another shape."""
+    return graph.reshape(inputs[0], op.shape)
+
+
+@rule("Concat")
+def concat(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """Joined along an axis."""
+    return graph.emit("Concat", *inputs, axis=op.attributes["axis"])
+
+
+@rule("Select")
+def select(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """out.flat[i] = in.flat[indices[i]]: Gather from the flat input, whose result has the shape of the indices."""
+    return graph.emit(
+        "Gather", graph.reshape(inputs[0], [-1]), graph.integers(op.constants[0].reshape(op.shape)), axis=0
+    )
+
+
+@rule("Linear")
+def linear(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """y = W x along one axis: Gemm for a matrix, else MatMul."""
+    axis, rank = op.attributes["axis"], len(op.input_shapes[0])
+    matrix, is_transposed = graph.tensor(op.constants[0]), bool(op.attributes["transposed"])  # (k, h) where transposed
+    bias = graph.tensor(op.constants[1]) if len(op.constants) > 1 else ""
+    if rank == 2 and axis == 1:
+        return graph.emit("Gemm", inputs[0], matrix, *([bias] if bias else []), transB=0 if is_transposed else 1)
+    if rank > 1 and axis == rank - 2:
+        y = graph.emit("MatMul", graph.emit("Transpose", matrix, perm=[1, 0]) if is_transposed else matrix, inputs[0])
+        return graph.emit("Add", y, graph.reshape(bias, [-1, 1])) if bias else y
+    order: Any = [k for k in range(rank) if k != axis] + [axis]
+    x = inputs[0] if axis == rank - 1 else graph.emit("Transpose", inputs[0], perm=order)
+    y = graph.emit("MatMul", x, matrix if is_transposed else graph.emit("Transpose", matrix, perm=[1, 0]))
+    y = graph.emit("Add", y, bias) if bias else y
+    return y if axis == rank - 1 else graph.emit("Transpose", y, perm=[order.index(k) for k in range(rank)])

@@ -1,0 +1,38 @@
+"""What `to_onnx` adds to a model, because ONNX has no place for it: names of single components and the inputs' range."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import onnx
+
+from fastexpr.errors import OnnxError
+
+METADATA_KEY = "fastexpr"
+
+
+def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict[str, Any]:
+    """The entries input_names, output_names, lower, upper, as far as they are there.
+
+    Raises OnnxError where they do not fit the model: somebody has changed the one or the other.
+    """
+    texts = [entry.value for entry in proto.metadata_props if entry.key == METADATA_KEY]
+    if not texts:
+        return {}
+    try:
+        extra = json.loads(texts[0])
+        names = {key: [str(name) for name in extra[key]] for key in ("input_names", "output_names") if key in extra}
+        bounds = {key: np.array(extra[key], np.float64) for key in ("lower", "upper") if key in extra}
+        lengths = {"output_names": n_outputs}
+        if all(len(value) == lengths.get(key, n_inputs) for key, value in {**names, **bounds}.items()):
+            return {**names, **bounds}
+    except (ValueError, TypeError, KeyError) as error:
+        raise OnnxError(
+            f"The model's metadata entry {METADATA_KEY!r} cannot be read: {error}. Remove the entry."
+        ) from error
+    raise OnnxError(
+        f"The model's metadata entry {METADATA_KEY!r} does not fit its {n_inputs} inputs and {n_outputs} outputs. Remove "
+        "the entry."
+    )
