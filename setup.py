@@ -22,7 +22,8 @@ class CMakeBuild(build_ext):
         is_editable = bool(self.inplace or self.editable_mode)
         output = Path(self.get_ext_fullpath(ext.name)).parent.resolve()
         # An editable install is built again and again: only what changed is compiled.
-        build = ROOT / "build" / f"editable-{sys.implementation.cache_tag}" if is_editable else Path(self.build_temp).resolve()
+        editable_build = ROOT / "build" / f"editable-{sys.implementation.cache_tag}"
+        build = editable_build if is_editable else Path(self.build_temp).resolve()
         arguments = [
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DFASTEXPR_OUTPUT_DIRECTORY={output}",

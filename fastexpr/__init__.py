@@ -4,42 +4,22 @@
 >>> net = fx.load_onnx("net.onnx")                       # doctest: +SKIP
 >>> value, jacobian, hessian = net.evaluate(x, weights)  # doctest: +SKIP
 
-The doors to it: `fastexpr.pyomo` (networks in Pyomo models), `fastexpr.Problem` (direct solves), and the bare `Function`.
+The doors to it: `fastexpr.pyomo` (networks in Pyomo models), `fastexpr.Problem` (direct solves), the bare `Function`.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sysconfig
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-
-def _explain_missing_core(error: ImportError) -> str:
-    """What is wrong, and the command that mends it, where the compiled half of the package does not load."""
-    folder = Path(__file__).parent
-    if importlib.util.find_spec("fastexpr._core") is not None:
-        return f"fastexpr's compiled core does not load: {error}. What to do: reinstall it with the Python that you run."
-    if (folder.parent / "CMakeLists.txt").exists():
-        return (
-            f"fastexpr is imported from its source folder {folder}, where nothing has been compiled for this Python "
-            f"(no _core{sysconfig.get_config_var('EXT_SUFFIX')}). "
-            f"What to do: `python -m pip install -e {folder.parent}`, or leave the folder to import an installed fastexpr."
-        )
-    return (
-        f"fastexpr's compiled core is missing from {folder} (no _core{sysconfig.get_config_var('EXT_SUFFIX')}): the "
-        "installation is incomplete or was made for another Python. "
-        "What to do: `python -m pip install --force-reinstall --no-cache-dir fastexpr`."
-    )
-
-
 try:
     from fastexpr import _core
 except ImportError as error:
-    raise ImportError(_explain_missing_core(error)) from error
+    from fastexpr._missing_core import explain
+
+    raise ImportError(explain(error)) from None
 
 from fastexpr import errors
 from fastexpr._core import num_threads, set_num_threads
@@ -79,9 +59,9 @@ def build_info() -> dict[str, str | int]:
     Returns
     -------
     dict
-        `version`; `compiler` that built the core; `blas`, as it describes itself; `vector_math`, the library behind exp,
-        tanh and the like: "sleef" or "libm"; `cpu_path`, which of its kernels this CPU runs: "baseline" or "avx2";
-        `threads` used by one evaluation.
+        `version`; `compiler` that built the core; `blas`, as it describes itself; `vector_math`, the library behind
+        exp, tanh and the like: "sleef" or "libm"; `cpu_path`, which of the kernels this CPU runs: "baseline" or one
+        that is named after the instructions it uses; `threads` used by one evaluation.
 
     Examples
     --------
