@@ -16,6 +16,7 @@ namespace py = pybind11;
 void define_errors(py::module_& module);
 void define_operator(py::module_& module);
 void define_function(py::module_& module);
+void define_files(py::module_& module);
 void define_linalg(py::module_& module);
 
 /// The same numbers as a tensor: read-only arrays are shared, writable ones copied. TypeError unless float32, float64 or int64.

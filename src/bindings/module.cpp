@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
   bindings::define_errors(module);
   bindings::define_operator(module);
   bindings::define_function(module);
+  bindings::define_files(module);
   bindings::define_linalg(module);
   module.def("set_num_threads", &linalg::set_num_threads, pybind11::arg("count"),
              "Threads that one evaluation may use, the calling one included.");

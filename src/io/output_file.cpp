@@ -1,0 +1,94 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <system_error>
+
+#include "graph/errors.hpp"
+#include "io/file_access.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& what, int error = errno) {
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+/// A new file that vanishes again unless it is moved into place.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& folder) {
+    std::random_device random;
+    do {
+      path_ = folder / (".fastexpr-" + std::to_string(random()) + std::to_string(random()));
+      descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask applies
+    } while (descriptor_ < 0 && errno == EEXIST);
+    if (descriptor_ < 0) fail("cannot create a file in '" + folder.string() + "'");
+  }
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail("cannot write");
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+  }
+
+  void take_mode(mode_t mode) { (void)::fchmod(descriptor_, mode); }  // not possible on every file system; harmless
+
+  void move_to(const std::filesystem::path& target) {
+    if (::fsync(descriptor_) != 0) fail("cannot write");
+    const int descriptor = descriptor_;
+    descriptor_ = -1;
+    if (::close(descriptor) != 0) fail("cannot write");  // where network file systems report a full disk
+    if (::rename(path_.c_str(), target.c_str()) != 0) fail("cannot rename to '" + target.string() + "'");
+    path_.clear();
+  }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+/// The rename must outlive a power cut, too. Some file systems cannot do this; the file is whole all the same.
+void sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  (void)::fsync(descriptor);
+  ::close(descriptor);
+}
+
+}  // namespace
+
+void replace_file(const std::string& path, const std::vector<std::span<const std::byte>>& pieces) {
+  std::error_code no_link;
+  std::filesystem::path target = std::filesystem::canonical(path, no_link);  // a link stays, what it points to is replaced
+  if (no_link) target = path;
+  struct stat status {};
+  const bool exists = ::stat(target.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) fail("cannot write '" + path + "'", EISDIR);
+  if (exists && !S_ISREG(status.st_mode)) throw FileError("'" + path + "' is a device or a pipe. A network is saved to a file.");
+  if (exists && ::access(target.c_str(), W_OK) != 0) fail("cannot write '" + path + "'");  // rename would not mind
+  const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
+
+  TemporaryFile file(folder);
+  if (exists) file.take_mode(status.st_mode & 07777);
+  for (const std::span<const std::byte> piece : pieces) file.write(piece);
+  file.move_to(target);
+  sync_folder(folder);
+}
+
+}  // namespace fastexpr
