@@ -1,0 +1,190 @@
+"""Where solvers find what they load: the AMPL library and the networks' files.
+
+A solver runs in a process of its own and is told two paths, one of a shared library and one of a network's file.
+Neither may contain a blank (several solvers split there) or a character outside ASCII (the interface has no others).
+Networks are therefore kept in a folder of ours, named by their content: the same network is written once, and a changed
+one gets a new name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastexpr import _core
+from fastexpr.errors import FileError
+
+CACHE_VARIABLE = "FASTEXPR_CACHE_DIR"  # the AMPL library reads it, too: see src/ampl/loaded_network.cpp
+_PACKAGE = Path(__file__).resolve().parent.parent
+_LIBRARY = "libfastexpr_ampl.so"
+
+
+def is_plain(path: str | os.PathLike[str]) -> bool:
+    """Whether every solver can be given this path: ASCII, without blanks and control characters."""
+    return all("!" <= character <= "~" for character in os.fspath(path))
+
+
+def cache_directory() -> Path:
+    """The folder for networks' files, made where it does not exist yet.
+
+    The first of these that is writable and has a plain path: ``$FASTEXPR_CACHE_DIR``, ``$XDG_CACHE_HOME/fastexpr``,
+    ``~/.cache/fastexpr``, ``fastexpr-<user>`` in the folder for temporary files.
+
+    Raises
+    ------
+    FileError
+        None of them will do.
+    """
+    for candidate in _cache_candidates():
+        if candidate.is_absolute() and is_plain(candidate) and _make_private_directory(candidate):
+            return candidate
+    raise FileError(
+        "There is no place for the networks' files: got no writable folder whose path is ASCII without blanks, tried "
+        f"{', '.join(str(candidate) for candidate in _cache_candidates())}. Set {CACHE_VARIABLE} to such a folder."
+    )
+
+
+def _cache_candidates() -> Iterator[Path]:
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        yield Path(chosen)
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        yield Path(caches) / "fastexpr"
+    yield Path("~").expanduser() / ".cache" / "fastexpr"
+    yield Path(tempfile.gettempdir()) / f"fastexpr-{os.getuid()}"
+    yield Path("/tmp") / f"fastexpr-{os.getuid()}"
+
+
+def _make_private_directory(path: Path) -> bool:
+    """Make the folder, and say whether it is ours: another user's could put other networks under our names."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.lstat()
+    except OSError:
+        return False
+    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        return False
+    others_may_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.getuid() and not (others_may_write and not status.st_mode & stat.S_ISVTX)
+
+
+def library_path() -> str:
+    """The AMPL library's path, copied to the cache folder where the package's own path is not plain.
+
+    Raises
+    ------
+    FileError
+        The library was not built, or cannot be copied.
+    """
+    library = _PACKAGE / _LIBRARY
+    if not library.exists():
+        raise FileError(f"The AMPL library is missing: expected {library}. Install the package again: pip install .")
+    if is_plain(library):
+        return str(library)
+    return str(_copied_library(library, cache_directory()))
+
+
+def _copied_library(library: Path, cache: Path) -> Path:
+    """A copy of the library and of the libraries it loads, which it finds by their place relative to its own."""
+    status = library.stat()
+    home = cache / f"library-{status.st_size}-{status.st_mtime_ns}"
+    copy = home / library.parent.name / library.name
+    if copy.exists():
+        return copy
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        package = Path(scratch) / "home" / library.parent.name
+        package.mkdir(parents=True)
+        for file in library.parent.glob("lib*.so*"):
+            shutil.copy2(file, package)
+        repaired = library.parent.with_name(f"{library.parent.name}.libs")  # where wheels for every Linux keep them
+        if repaired.is_dir():
+            shutil.copytree(repaired, package.with_name(repaired.name))
+        try:
+            package.parent.rename(home)
+        except OSError:
+            if not copy.exists():  # otherwise another process was faster
+                raise
+    return copy
+
+
+class NetworkFile:
+    """A network and its file, which is written again wherever it is missing.
+
+    Copies (a model's clone, an unpickled model) share the network and have a file of their own to ensure.
+
+    Parameters
+    ----------
+    net : Function
+    path : path-like, optional
+        Where the file shall be, instead of in the cache folder.
+    """
+
+    def __init__(self, net: Any, path: str | os.PathLike[str] | None = None) -> None:
+        self.replace(net, path)
+
+    def replace(self, net: Any, path: str | os.PathLike[str] | None = None) -> None:
+        """Put another network in place, in a file of its own: copies of the model may still need the one of before.
+
+        Raises
+        ------
+        FileError
+            The path has blanks or characters outside ASCII.
+        """
+        if path is None:
+            new_path = str(_cached_file(net))
+        else:
+            new_path = str(Path(path).absolute())
+            if not is_plain(new_path):
+                raise FileError(
+                    f"A network's file needs a path that every solver can read: got {new_path!r}, expected ASCII "
+                    "characters without blanks. Choose another path=, or leave it out."
+                )
+            _write(net, Path(new_path))
+        self.net = net
+        self.path = new_path
+        self.is_in_cache = path is None
+
+    def ensure(self) -> None:
+        """Write the file where it is missing.
+
+        On another machine the path of before may be one that cannot be written. The file is then put into this
+        machine's cache folder, where the AMPL library looks for files that are not at the path it is given.
+        """
+        if Path(self.path).exists():
+            return
+        try:
+            _write(self.net, Path(self.path))
+        except OSError as error:
+            if not self.is_in_cache:
+                raise FileError(
+                    f"The network's file {self.path} is gone and cannot be written again ({error.strerror}). "
+                    "Make its folder writable, or build the model with another path=."
+                ) from error
+            cache = cache_directory()
+            moved = cache / Path(self.path).name
+            if not moved.exists():
+                _write(self.net, moved)
+            os.environ[CACHE_VARIABLE] = str(cache)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NetworkFile:
+        copy = object.__new__(NetworkFile)
+        copy.__dict__.update(self.__dict__)
+        memo[id(self)] = copy
+        return copy
+
+
+def _cached_file(net: Any) -> Path:
+    """The network's file in the cache folder, written where it is not there yet."""
+    file = cache_directory() / f"{_core.content_hash(net)}.fx"
+    if not file.exists():
+        _write(net, file)
+    return file
+
+
+def _write(net: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    net.save(path)
