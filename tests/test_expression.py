@@ -11,7 +11,7 @@ import scipy.sparse
 import scipy.special
 
 import fastexpr as fx
-from fastexpr.errors import GraphError
+from fastexpr.errors import GraphError, ShapeError
 from fastexpr.expression import (
     Expression,
     building,
@@ -188,6 +188,7 @@ ARRAY_FUNCTIONS = {
     "where both": lambda x: np.where(B > 0, 2 * x, x**2),
     "polyval": lambda x: np.polyval([1.0, -2.0, 3.0], x),
     "zeros_like": lambda x: x + np.zeros_like(x) + np.full_like(x, 2.0),
+    "sum of nothing": lambda x: x + np.sum(x[:0], axis=0),
     "builtin sum": lambda x: sum(x),
 }
 
@@ -355,6 +356,8 @@ REFUSED = {
     "condition": (lambda x: np.where(x, x, x), "constant condition"),
     "len of a number": (lambda x: len(x[0]), "single number"),
     "iteration over a number": (lambda x: list(x[0]), "single number"),
+    "where of a sum": (lambda x: np.sum(x, where=[True, False, True]), r"np\.sum of an Expression.*where"),
+    "function of linalg": (lambda x: np.linalg.inv(x), r"np\.linalg\.inv is not available.*np\.linalg\.norm"),
     "norm": (lambda x: np.linalg.norm(x, ord=np.inf), "1-norm"),
 }
 
@@ -385,6 +388,7 @@ WRONG = {
     "object array of vectors": (lambda x: x + object_array(x[:2]), TypeError, "single numbers"),
     "negative length": (lambda x: fx.variables(-1), ValueError, "negative"),
     "length that is no integer": (lambda x: fx.variables(2.5), TypeError, "integer"),
+    "no output": (lambda x: fx.Function(x, []), ShapeError, "no output"),
     "other variables": (lambda x: fx.Function(x, fx.variables(2) + 1.0), GraphError, r"variables of shape \(2,\)"),
     "x that is no variable": (lambda x: fx.Function(x + 1.0, x), TypeError, "variables"),
     "x twice": (lambda x: fx.Function([x, x], x), GraphError, "twice"),

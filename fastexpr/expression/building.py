@@ -31,11 +31,15 @@ def build_function(x: Expression | Sequence[Expression], expression: Any) -> Fun
     ------
     TypeError
         `x` is not made by `variables`.
+    fastexpr.errors.ShapeError
+        The list of outputs is empty.
     fastexpr.errors.GraphError
         The expression depends on other variables, or the same ones are given twice.
     """
-    leaves = [x] if isinstance(x, Expression) else list(x)
+    leaves: list[Any] = list(x) if isinstance(x, list | tuple) else [x]
     entries = expression if isinstance(expression, list | tuple) else [expression]
+    if not entries:
+        raise ShapeError("[Function] there is no output: got an empty list, expected at least one expression.")
     return flatten(leaves, [as_expression(entry) for entry in entries])[0]
 
 

@@ -205,12 +205,16 @@ class Expression:
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, settings: dict[str, Any]) -> Any:
         if function not in array_function_rules:
-            known = sorted({known.__name__ for known in array_function_rules})
-            raise TypeError(
-                f"np.{function.__name__} is not available for an Expression. There are: {', '.join(known)}."
-            )
+            known = sorted({name_of(known) for known in array_function_rules})
+            raise TypeError(f"{name_of(function)} is not available for an Expression. There are: {', '.join(known)}.")
         settings = {key: value for key, value in settings.items() if value is not None or key == "axis"}
-        return array_function_rules[function](*args, **settings)
+        try:
+            return array_function_rules[function](*args, **settings)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself does not fit
+                reason = str(error).partition(") ")[2]
+                raise TypeError(f"{name_of(function)} of an Expression {reason}.") from None
+            raise
 
     @property
     def __array__(self) -> Callable[..., NoReturn]:
@@ -362,6 +366,11 @@ def ufunc(name: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def name_of(function: Callable[..., Any]) -> str:
+    """np.linalg.norm, for messages."""
+    return f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
+
+
 def call(function: Callable[..., Any], *args: Any, **settings: Any) -> Expression:
     """The rule for a NumPy function, called directly."""
     result: Expression = array_function_rules[function](*args, **settings)
@@ -371,7 +380,8 @@ def call(function: Callable[..., Any], *args: Any, **settings: Any) -> Expressio
 def refuse_comparison(symbol: str) -> NoReturn:
     raise TypeError(
         f"An Expression cannot be compared ({symbol}): its numbers are not known yet. "
-        "State a constraint with subject_to(expression, lower=..., upper=..., equal=...); compare identity with `is`."
+        "State a constraint with subject_to(expression, lower=..., upper=..., equal=...); take the larger one with "
+        "np.maximum; compare identity with `is`."
     )
 
 

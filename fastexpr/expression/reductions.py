@@ -11,7 +11,7 @@ import numpy as np
 from fastexpr.expression.indexing import reshape
 from fastexpr.expression.joining import concatenate
 from fastexpr.expression.node import Expression, Shape, apply, array_function, call, ufunc_rules
-from fastexpr.expression.operands import as_expression
+from fastexpr.expression.operands import as_expression, constant
 
 Axis = int | tuple[int, ...] | None
 
@@ -39,6 +39,8 @@ def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
 def reduce_contiguous(name: str, expression: Expression, axis: Axis, keepdims: bool) -> Expression:
     """ReduceSum or ReduceMean; one node per run of neighbouring axes, so that nothing is transposed."""
     axes = normalize_axes(axis, expression.ndim)
+    if expression.size == 0 and name == "ReduceSum":
+        return constant(np.zeros(reduced_shape(expression.shape, axes, keepdims)))
     last = len(axes)
     while last > 0:  # from the last run, so that the earlier axes keep their numbers
         first = last - 1

@@ -222,12 +222,13 @@ def differences(
             )
             forward, backward = np.split(values, 2)
             new = [(forward - backward) / (2.0 * step)]
+            rounding = np.finfo(float).eps * (np.abs(forward) + np.abs(backward)) / (2.0 * step)
             for order, previous in enumerate(column):
                 factor = step_ratio ** (2 * (order + 1))
                 new.append((factor * new[order] - previous) / (factor - 1.0))
                 if best is None or error is None:
                     best, error = np.zeros_like(previous), np.full_like(previous, np.inf)
-                estimate = np.maximum(np.abs(new[-1] - new[-2]), np.abs(new[-1] - previous))
+                estimate = np.maximum(np.abs(new[-1] - new[-2]), np.abs(new[-1] - previous)) + rounding
                 estimate = np.where(np.isfinite(estimate), estimate, np.inf)
                 best, error = np.where(estimate < error, new[-1], best), np.minimum(estimate, error)
         column = new

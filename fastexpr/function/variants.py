@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,13 +77,11 @@ def checked_names(side: str, names: Sequence[str] | None, present: Sequence[str]
         raise ShapeError(
             f"[Function] with_names: wrong number of names for {side}: got {len(checked)}, expected {len(present)}."
         )
-    twice = sorted({name for name in checked if checked.count(name) > 1}) if len(set(checked)) < len(checked) else []
-    if twice or "" in checked:
-        raise GraphError(
-            f"[Function] with_names: names of {side} must differ and not be empty: "
-            f"got {', '.join(map(repr, twice or ['']))} "
-            "more than once or empty."
-        )
+    if "" in checked:
+        raise GraphError(f"[Function] with_names: a name of {side} is empty: got {checked}.")
+    twice = [name for name, count in Counter(checked).items() if count > 1]
+    if twice:
+        raise GraphError(f"[Function] with_names: names of {side} must differ: got {twice[0]!r} more than once.")
     return checked
 
 
