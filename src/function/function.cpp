@@ -139,23 +139,53 @@ double* Function::Implementation::weights_as_seed(Workspace& workspace, const do
   return seed;
 }
 
-void Function::Implementation::derivatives(Workspace& workspace, const Request& part) const {
-  run_linearize(graph, layout, workspace, part.hessian != nullptr ? 2 : 1);
-  const bool is_jacobian_by_rows = part.jacobian != nullptr && part.hessian == nullptr && m() <= n();
-  if (is_jacobian_by_rows) return jacobian_by_rows(workspace, part.jacobian);
-  TangentGoal goal;
-  goal.wants_outputs = part.jacobian != nullptr;
-  if (part.hessian != nullptr) {
-    goal.hessian = part.hessian;
-    goal.weightings = part.weightings;
-    const Index count = workspace.points() * part.weightings;
-    std::memset(part.hessian, 0, static_cast<std::size_t>(count * n() * n()) * sizeof(double));
-    run_adjoints(graph, layout, workspace, weights_as_seed(workspace, part.weights, part.weightings), part.weightings);
+const Seeding& Function::Implementation::seeding() {
+  std::call_once(seeding_once, [&] {
+    seeding_of_hessian = find_seeding(graph, layout);
+    if (!seeding_of_hessian.is_reduced()) return;
+    const WorkspacePool::Lease lease(pool, 0);
+    std::fill_n((*lease).value(0), n(), 0.0);
+    run_values(graph, layout, *lease);
+    run_linearize(graph, layout, *lease, 1);
+    fill_affine(graph, layout, *lease, seeding_of_hessian);
+  });
+  return seeding_of_hessian;
+}
+
+// H = A' M A for every point and weighting, with M the Hessian with respect to the seeds.
+void Function::Implementation::hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& seeds) const {
+  const Index h = seeds.columns, count = workspace.points() * part.weightings;
+  double* M = workspace.dense_hessian(count * h * h + h * n());
+  double* MA = M + count * h * h;
+  std::memset(M, 0, static_cast<std::size_t>(count * h * h) * sizeof(double));
+  run_identity_tangents(graph, layout, workspace, {false, M, part.weightings, &seeds});
+  for (Index i = 0; i < count; ++i) {
+    linalg::mirror_upper(M + i * h * h, h);
+    linalg::multiply({M + i * h * h, Precision::float64, h, h}, false, seeds.affine.data(), n(), MA, false);
+    linalg::add_product_triangle(seeds.affine.data(), MA, n(), h, n(), part.hessian + i * n() * n());
   }
-  run_identity_tangents(graph, layout, workspace, goal);
-  if (part.jacobian != nullptr) gather_tangents(workspace, part.jacobian);
-  if (part.hessian != nullptr)
-    for (Index h = 0; h < workspace.points() * part.weightings; ++h) linalg::mirror_upper(part.hessian + h * n() * n(), n());
+}
+
+void Function::Implementation::derivatives(Workspace& workspace, const Request& part) {
+  run_linearize(graph, layout, workspace, part.hessian != nullptr ? 2 : 1);
+  if (part.hessian == nullptr && m() <= n()) return jacobian_by_rows(workspace, part.jacobian);
+  TangentGoal goal{part.jacobian != nullptr, part.hessian, part.weightings, nullptr};
+  if (part.hessian == nullptr) {
+    run_identity_tangents(graph, layout, workspace, goal);
+    return gather_tangents(workspace, part.jacobian);
+  }
+  const Index count = workspace.points() * part.weightings;
+  std::memset(part.hessian, 0, static_cast<std::size_t>(count * n() * n()) * sizeof(double));
+  run_adjoints(graph, layout, workspace, weights_as_seed(workspace, part.weights, part.weightings), part.weightings);
+  const Seeding& seeds = seeding();
+  if (seeds.is_reduced() && (part.jacobian == nullptr || m() <= seeds.columns)) {
+    hessian_from_seeds(workspace, part, seeds);
+    if (part.jacobian != nullptr) jacobian_by_rows(workspace, part.jacobian);
+  } else {
+    run_identity_tangents(graph, layout, workspace, goal);
+    if (part.jacobian != nullptr) gather_tangents(workspace, part.jacobian);
+  }
+  for (Index h = 0; h < count; ++h) linalg::mirror_upper(part.hessian + h * n() * n(), n());
 }
 
 Function::Function(Graph graph, Signature signature) {

@@ -17,6 +17,8 @@ struct Function::Implementation {
   Signature signature;
   Layout layout;
   WorkspacePool pool;
+  std::once_flag seeding_once;
+  Seeding seeding_of_hessian;
   std::once_flag structure_once;
   Structure structure;
 
@@ -29,7 +31,9 @@ struct Function::Implementation {
   void gather(const Workspace& workspace, double* value) const;
   void jacobian_by_rows(Workspace& workspace, double* jacobian) const;
   void gather_tangents(const Workspace& workspace, double* jacobian) const;
-  void derivatives(Workspace& workspace, const Request& part) const;
+  void derivatives(Workspace& workspace, const Request& part);
+  const Seeding& seeding();
+  void hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& seeds) const;
   double* weights_as_seed(Workspace& workspace, const double* weights, Index weightings) const;
 };
 

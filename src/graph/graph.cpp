@@ -38,16 +38,20 @@ Graph::Graph(Index n_inputs, std::vector<Node> nodes, std::vector<NodeId> output
   nodes_.insert(nodes_.begin(), Node{});
   depends_.assign(nodes_.size(), false);
   is_curved_.assign(nodes_.size(), false);
+  is_affine_.assign(nodes_.size(), true);
   depends_[0] = true;
   std::set<const void*> counted;
   for (std::size_t id = 1; id < nodes_.size(); ++id) {
     check_inputs(nodes_, n_inputs_, id);
     const Node& node = nodes_[id];
     std::vector<bool> input_depends;
+    bool are_inputs_affine = true;
     for (const NodeId input : node.inputs) {
       input_depends.push_back(depends(input));
       if (depends(input)) depends_[id] = true;
+      if (!is_affine(input)) are_inputs_affine = false;
     }
+    is_affine_[id] = !depends_[id] || (are_inputs_affine && node.op->is_affine(input_depends));
     is_curved_[id] = depends_[id] && node.op->is_curved(input_depends);
     for (const Tensor& tensor : node.op->spec().constants)
       if (tensor.precision != Precision::int64 && counted.insert(tensor.data).second) n_parameters_ += tensor.size();

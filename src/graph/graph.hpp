@@ -31,6 +31,8 @@ class Graph {
   Index size(NodeId id) const { return id == 0 ? n_inputs_ : node(id).op->size(); }
   bool depends(NodeId id) const { return depends_[static_cast<std::size_t>(id)]; }  // on x
   bool is_curved(NodeId id) const { return is_curved_[static_cast<std::size_t>(id)]; }
+  /// Whether the value is an affine function of x.
+  bool is_affine(NodeId id) const { return is_affine_[static_cast<std::size_t>(id)]; }
   /// f is these nodes' values, flattened and joined.
   const std::vector<NodeId>& outputs() const { return outputs_; }
 
@@ -42,6 +44,7 @@ class Graph {
   std::vector<NodeId> outputs_;
   std::vector<bool> depends_;
   std::vector<bool> is_curved_;
+  std::vector<bool> is_affine_;
 };
 
 }  // namespace fastexpr

@@ -77,6 +77,11 @@ class Operator {
   /// adjoints[k] += phi'_k' output_adjoint; a null adjoints[k] is not wanted.
   virtual void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const = 0;
 
+  /// Whether tangent() is the same at every point, given which inputs depend on x.
+  virtual bool is_affine(const std::vector<bool>& depends) const { (void)depends; return false; }
+  /// Multiplications of tangent() for one column at one point, to weigh plans against each other.
+  virtual Index work() const { return size(); }
+
   /// Whether the second derivative can be nonzero, given which inputs depend on x.
   virtual bool is_curved(const std::vector<bool>& depends) const { (void)depends; return false; }
   /// One input and a diagonal curvature: `curvature_diagonal` is implemented, and the pass updates H by T' diag(q) T.

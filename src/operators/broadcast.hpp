@@ -48,6 +48,7 @@ class LinearBroadcast : public Broadcast {
  public:
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
+  bool is_affine(const std::vector<bool>&) const final { return true; }
 
  protected:
   LinearBroadcast(const OperatorSpec& spec, double sign) : Broadcast(spec), sign_(sign) {}

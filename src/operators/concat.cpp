@@ -38,6 +38,8 @@ class Concat : public Operator {
     });
   }
 
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override { join(inputs, output); }
 
   void dependence(DependenceSets&, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {

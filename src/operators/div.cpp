@@ -26,6 +26,8 @@ class Div final : public CurvedBroadcast {
     for (Index i = 0; i < count; ++i) partials.bb[i] = -2.0 * partials.b[i] / b[i];
   }
 
+  bool is_affine(const std::vector<bool>& depends) const override { return !depends[1]; }
+
   Interval image(Interval a, Interval b) const override { return interval::divide(a, b); }
 };
 

@@ -54,6 +54,9 @@ class Linear final : public Operator {
       for (Index p = 0; p < at.points; ++p) copy_row(i, output_tangent + (i * at.points + p) * k_);
   }
 
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+  Index work() const override { return outer_ * h_ * k_ * inner_; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override {
     for (Index o = 0; o < outer_; ++o)
       for (Index i = 0; i < h_; ++i)

@@ -25,6 +25,8 @@ class Mul final : public CurvedBroadcast {
     if (partials.ab != nullptr) std::fill(partials.ab, partials.ab + count, 1.0);
   }
 
+  bool is_affine(const std::vector<bool>& depends) const override { return !depends[0] || !depends[1]; }
+
   Interval image(Interval a, Interval b) const override { return interval::multiply(a, b); }
 };
 

@@ -24,6 +24,8 @@ class Neg final : public Elementwise {
 
   bool has_second_derivative() const override { return false; }
 
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+
   Interval image(Interval u) const override { return {-u.upper, -u.lower}; }
 };
 

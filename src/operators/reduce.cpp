@@ -32,6 +32,8 @@ class Reduce : public Grouped {
         rows::add_scaled(factor_, output_adjoint + o * length, adjoints[0] + (o * members() + m) * length, length);
   }
 
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override {
     for (Index lane = 0; lane < n_lanes(); ++lane) {
       Interval sum{0, 0};

@@ -29,6 +29,8 @@ class Reshape : public Operator {
     if (adjoints[0] != nullptr) rows::add(output_adjoint, adjoints[0], size() * at.points * columns);
   }
 
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override {
     std::copy(inputs[0], inputs[0] + size(), output);
   }

@@ -37,6 +37,8 @@ class Select : public Operator {
       for (Index p = 0; p < at.points; ++p) output_tangent[(i * at.points + p) * columns + indices_[i]] = 1.0;
   }
 
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override {
     for (Index i = 0; i < size(); ++i) output[i] = inputs[0][indices_[i]];
   }

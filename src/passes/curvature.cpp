@@ -18,7 +18,7 @@ const double* adjoint_column(Workspace& workspace, NodeId id, Index count, Index
 
 void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal) {
   const Operator& op = *graph.node(id).op;
-  const Index n = graph.n_inputs();
+  const Index n = workspace.tangent_columns();
   const Index points = workspace.points();
   const Index count = op.size() * points;
   const Point at = workspace.at(id);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+
+#include "passes/seeding.hpp"
 #include "passes/workspace.hpp"
 
 // The passes over a graph, each a short loop over the active nodes. Which comes after which:
@@ -23,15 +26,20 @@ void run_linearize(const Graph& graph, const Layout& layout, Workspace& workspac
 /// (n, points, columns) = J' seed.
 void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns);
 
-/// What a forward pass from the identity is for.
+/// What a forward pass from the identity is for. Its columns are those of the seeding: n, or fewer.
 struct TangentGoal {
-  bool wants_outputs = false;  // the outputs' tangents: J (m, points, n)
-  double* hessian = nullptr;   // upper triangles (points, weightings, n, n), added to; adjoints have `weightings` columns
-  Index weightings = 1;
+  bool wants_outputs = false;        // the outputs' tangents: J (m, points, n); not from a reduced seeding
+  double* hessian = nullptr;         // upper triangles (points, weightings, columns, columns), added to
+  Index weightings = 1;              // columns of the adjoints
+  const Seeding* seeding = nullptr;  // null: from x
 };
 
-/// Tangents from the seed I at x.
+/// Tangents from the identity at x, or at the seeds.
 void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal);
+
+/// Tangents of the affine nodes up to `last`, from the identity at x; visit(id) sees each while it is there.
+void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last,
+                         const std::function<void(NodeId)>& visit);
 
 /// Tangents from the seed in tangent(0), which the caller has filled after require_tangents or require_all_tangents.
 void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace);

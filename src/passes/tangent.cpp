@@ -7,10 +7,11 @@ namespace fastexpr {
 
 namespace {
 
-void fill_identity(double* tangent, Index n, Index points) {
-  std::memset(tangent, 0, static_cast<std::size_t>(n * points * n) * sizeof(double));
-  for (Index i = 0; i < n; ++i)
-    for (Index p = 0; p < points; ++p) tangent[(i * points + p) * n + i] = 1;
+// Row i of the block has a one in column `offset` + i.
+void fill_identity(double* tangent, Index size, Index points, Index columns, Index offset) {
+  std::memset(tangent, 0, static_cast<std::size_t>(size * points * columns) * sizeof(double));
+  for (Index i = 0; i < size; ++i)
+    for (Index p = 0; p < points; ++p) tangent[(i * points + p) * columns + offset + i] = 1;
 }
 
 const double** tangents_of_inputs(const Graph& graph, Workspace& workspace, const Node& node) {
@@ -20,22 +21,48 @@ const double** tangents_of_inputs(const Graph& graph, Workspace& workspace, cons
   return pointers;
 }
 
+// The tangent of one node, from an identity at x that is written down only where an operator needs to see it.
+void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id) {
+  const Node& node = graph.node(id);
+  if (node.op->has_identity_tangent() && layout.storage(node.inputs[0]) == 0)
+    node.op->identity_tangent(workspace.at(id), workspace.tangent(id));
+  else
+    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id), workspace.tangent_columns());
+}
+
+void seed_at_x(const Graph& graph, const Layout& layout, Workspace& workspace) {
+  const Index n = graph.n_inputs();
+  workspace.require_tangents(n);
+  if (layout.is_identity_needed()) fill_identity(workspace.tangent(0), n, workspace.points(), n, 0);
+}
+
 }  // namespace
 
 void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal) {
-  const Index n = graph.n_inputs();
-  workspace.require_tangents(n);
-  if (goal.hessian != nullptr) workspace.require_curvature(n);
-  if (layout.is_identity_needed()) fill_identity(workspace.tangent(0), n, workspace.points());
+  const bool is_reduced = goal.seeding != nullptr && goal.seeding->is_reduced();
+  if (is_reduced) workspace.require_tangents(goal.seeding->columns);
+  else seed_at_x(graph, layout, workspace);
+  if (goal.hessian != nullptr) workspace.require_curvature(workspace.tangent_columns());
   for (const NodeId id : layout.active()) {
-    const Node& node = graph.node(id);
+    if (is_reduced && graph.is_affine(id)) {
+      const Index offset = goal.seeding->offset_of(id);
+      if (offset >= 0) fill_identity(workspace.tangent(id), graph.size(id), workspace.points(), workspace.tangent_columns(), offset);
+      continue;
+    }
     if (goal.hessian != nullptr && graph.is_curved(id))
-      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, node), goal);
-    if (!goal.wants_outputs && !layout.is_tangent_needed_for_curvature(id)) continue;
-    if (node.op->has_identity_tangent() && layout.storage(node.inputs[0]) == 0)
-      node.op->identity_tangent(workspace.at(id), workspace.tangent(id));
-    else
-      node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id), n);
+      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal);
+    if (goal.wants_outputs || layout.is_tangent_needed_for_curvature(id)) push_tangent(graph, layout, workspace, id);
+  }
+}
+
+void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last,
+                         const std::function<void(NodeId)>& visit) {
+  seed_at_x(graph, layout, workspace);
+  for (const NodeId id : layout.active()) {
+    if (id > last) break;
+    if (!graph.is_affine(id)) continue;
+    push_tangent(graph, layout, workspace, id);
+    visit(id);
   }
 }
 
