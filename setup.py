@@ -18,16 +18,26 @@ ROOT = Path(__file__).parent.resolve()
 class CMakeBuild(build_ext):
     """Runs CMake and ninja; the binaries go where setuptools wants fastexpr._core to be."""
 
+    def run(self) -> None:
+        # setuptools builds elsewhere and copies the one module that it knows of; but its companions lie beside it.
+        self.is_in_place = bool(self.inplace or self.editable_mode)
+        super().run()
+
+    def copy_extensions_to_source(self) -> None:
+        """There is nothing to copy: the binaries are there already."""
+
     def build_extension(self, ext: Extension) -> None:
-        is_editable = bool(self.inplace or self.editable_mode)
-        output = Path(self.get_ext_fullpath(ext.name)).parent.resolve()
-        # An editable install is built again and again: only what changed is compiled.
-        editable_build = ROOT / "build" / f"editable-{sys.implementation.cache_tag}"
-        build = editable_build if is_editable else Path(self.build_temp).resolve()
+        if self.is_in_place:
+            output = ROOT / "fastexpr"
+            # Such a build is repeated again and again: only what has changed is compiled.
+            build = ROOT / "build" / f"editable-{sys.implementation.cache_tag}"
+        else:
+            output = Path(self.get_ext_fullpath(ext.name)).parent.resolve()
+            build = Path(self.build_temp).resolve()
         arguments = [
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DFASTEXPR_OUTPUT_DIRECTORY={output}",
-            f"-DFASTEXPR_DEVELOP={'ON' if is_editable else 'OFF'}",
+            f"-DFASTEXPR_DEVELOP={'ON' if self.is_in_place else 'OFF'}",
             f"-DCMAKE_MAKE_PROGRAM={find_program('ninja')}",
         ]
         if shutil.which("ccache") and "CMAKE_CXX_COMPILER_LAUNCHER" not in os.environ:
