@@ -2,11 +2,13 @@
 
 import copy
 import doctest
+import pickle
 
 import numpy as np
 import pytest
 
 import fastexpr as fx
+import fastexpr.function
 from fastexpr.errors import DerivativeError, EvaluationError, FastexprError, GraphError, ShapeError
 from fastexpr.function import derivative_check, kink, ports, variants
 
@@ -183,6 +185,24 @@ def test_output_bounds_enclose_samples(activation):
     np.testing.assert_allclose(high, net(X), rtol=1e-9, atol=1e-9)
 
 
+def test_to_onnx_keeps_values_names_and_bounds(tmp_path):
+    net = network().scaled(1.0, 2.0, 3.0, 4.0).with_bounds(-1.0, 1.0).with_names(inputs=list("abcd"))
+    net.to_onnx(tmp_path / "net.onnx")
+    again = fx.load_onnx(tmp_path / "net.onnx", check=True)
+    np.testing.assert_allclose(again(X), net(X), rtol=1e-12)
+    assert (again.input_names, again.output_names, again.inputs) == (net.input_names, net.output_names, net.inputs)
+    np.testing.assert_array_equal(again.upper, net.upper)
+    net.to_onnx(tmp_path / "single.onnx", dtype=np.float32)
+    np.testing.assert_allclose(fx.load_onnx(tmp_path / "single.onnx")(X), net(X), rtol=1e-5)
+
+
+def test_functions_pickle():
+    net = network().with_names(inputs=list("abcd"))
+    again = pickle.loads(pickle.dumps(net))
+    np.testing.assert_array_equal(again(X), net(X))
+    assert again.input_names == net.input_names
+
+
 # ---- kinks ----------------------------------------------
 
 
@@ -303,6 +323,8 @@ def test_check_refuses():
     assert issubclass(DerivativeError, FastexprError)
 
 
-@pytest.mark.parametrize("module", [derivative_check, kink, ports, variants], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [derivative_check, fastexpr.function, kink, ports, variants], ids=lambda module: module.__name__
+)
 def test_examples(module):
     assert doctest.testmod(module).failed == 0

@@ -7,7 +7,8 @@ scaling, `kinks` and `derivative_check` look at derivatives.
 from __future__ import annotations
 
 import os
-from typing import Any
+
+from numpy.typing import DTypeLike
 
 from fastexpr._core import Function
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
@@ -18,19 +19,34 @@ from fastexpr.function.variants import scaled, with_bounds, with_names
 __all__ = ["DerivativeReport", "Function", "Kink"]
 
 
-def to_onnx(self: Function, path: str | os.PathLike[str], **settings: Any) -> None:
-    """Writes the function as an ONNX file.
+def to_onnx(self: Function, path: str | os.PathLike[str], dtype: DTypeLike = None) -> None:
+    """Writes the function as an ONNX file, with its names and bounds.
 
     Parameters
     ----------
     path : str or path
         Where to. An existing file is replaced.
-    **settings
-        As in `fastexpr.onnx.export.export_onnx`.
+    dtype : dtype, optional
+        numpy.float32 or numpy.float64: of the model's inputs, outputs and arithmetic. By default float32 where the
+        function has float32 weights and no number that float32 cannot hold, else float64.
+
+    Raises
+    ------
+    fastexpr.errors.OnnxError
+        An operator that ONNX cannot express; another dtype.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, fastexpr as fx
+    >>> x = fx.variables(2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fx.Function(x, np.tanh(x)).to_onnx(f"{folder}/tanh.onnx")
+    ...     fx.load_onnx(f"{folder}/tanh.onnx")([0.0, 1.0])
+    array([0.        , 0.76159416])
     """
     from fastexpr.onnx.export import export_onnx
 
-    export_onnx(self, path, **settings)
+    export_onnx(self, path, dtype)
 
 
 for _method in (pack, unpack, with_names, with_bounds, scaled, kinks, check_derivatives, to_onnx):
