@@ -11,7 +11,8 @@ import importlib.util
 from collections.abc import Callable
 
 from fastexpr.nlp import Nlp
-from fastexpr.solvers.interior_point import Multipliers, Option, Progress, Solution
+from fastexpr.solvers.interior_point import Multipliers, Progress, Solution
+from fastexpr.solvers.options import Option
 
 __all__ = ["Multipliers", "Option", "Progress", "Solution", "available", "choose", "run"]
 

@@ -9,16 +9,8 @@ import cyipopt
 import numpy as np
 
 from fastexpr.nlp import Nlp
-from fastexpr.solvers.interior_point import (
-    INFINITY,
-    Callbacks,
-    InterruptGuard,
-    Multipliers,
-    Option,
-    Progress,
-    Solution,
-    add_options,
-)
+from fastexpr.solvers.interior_point import INFINITY, Callbacks, InterruptGuard, Multipliers, Progress, Solution
+from fastexpr.solvers.options import Option, Plain, candidates, refuse
 
 #: Ipopt prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
@@ -29,10 +21,10 @@ def run(
 ) -> Solution:
     """Solves the program; see `fastexpr.solvers.run`."""
 
-    def refuse(size: int | None) -> NoReturn:
+    def fail(size: int | None) -> NoReturn:
         raise cyipopt.CyIpoptEvaluationError
 
-    callbacks = Callbacks(nlp, progress, refuse)
+    callbacks = Callbacks(nlp, progress, fail)
     problem = cyipopt.Problem(
         n=nlp.n,
         m=nlp.m,
@@ -42,9 +34,20 @@ def run(
         cl=np.maximum(nlp.constraint_lower, -INFINITY),
         cu=np.minimum(nlp.constraint_upper, INFINITY),
     )
-    add_options(problem.add_option, "cyipopt", {**defaults, **options})
+    for name, value in {**defaults, **options}.items():
+        if not any(accepts(problem, name, candidate) for candidate in candidates(name, value)):
+            refuse("cyipopt", name, value)
     first: list[Any] = [multipliers.constraints, multipliers.lower, multipliers.upper] if multipliers else [[], [], []]
     with InterruptGuard(callbacks):
         x, info = problem.solve(nlp.start, *first)
     problem.close()
     return callbacks.solution(x, info)
+
+
+def accepts(problem: Any, name: str, value: Plain) -> bool:
+    """Whether Ipopt takes the option."""
+    try:
+        problem.add_option(name, value)
+    except TypeError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What the two interior-point solvers have in common: callbacks, options, what their return codes mean."""
+"""What the two interior-point solvers have in common: callbacks, Ctrl-C, what their return codes mean."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Structure, Vector
-
-Option = str | int | float | bool
 
 #: Larger bounds count as none, in every solver of the family.
 INFINITY = 2e19
@@ -229,43 +227,3 @@ class InterruptGuard:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._callbacks.is_interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def add_options(add_option: Callable[[str, Any], object], solver: str, options: dict[str, Option]) -> None:
-    """Passes the options on; True and False become Ipopt's yes and no, and a whole number may stand for a float.
-
-    Raises
-    ------
-    ValueError
-        The solver knows no such option, or not this value.
-    """
-    for name, value in options.items():
-        plain = plain_option(value)
-        candidates = [plain, float(plain)] if isinstance(plain, int) else [plain]
-        if not any(accepts(add_option, name, candidate) for candidate in candidates):
-            refuse_option(solver, name, value)
-
-
-def plain_option(value: Any) -> str | int | float:
-    """NumPy's numbers as Python's, and truth as Ipopt's yes and no."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    plain: str | int | float = value.item() if isinstance(value, np.generic) else value
-    return plain
-
-
-def accepts(add_option: Callable[[str, Any], object], name: str, value: Any) -> bool:
-    """Whether the solver takes the option."""
-    try:
-        add_option(name, value)
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    return True
-
-
-def refuse_option(solver: str, name: str, value: object) -> NoReturn:
-    """Raises the error that names the option."""
-    raise ValueError(
-        f"[Problem] {solver} refuses the option {name}={value!r}: it knows no such option, or not this value. "
-        "Ipopt's manual lists the options."
-    )

@@ -9,17 +9,8 @@ import numpy as np
 import pounce
 
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.solvers.interior_point import (
-    INFINITY,
-    Callbacks,
-    InterruptGuard,
-    Multipliers,
-    Option,
-    Progress,
-    Solution,
-    plain_option,
-    refuse_option,
-)
+from fastexpr.solvers.interior_point import INFINITY, Callbacks, InterruptGuard, Multipliers, Progress, Solution
+from fastexpr.solvers.options import Option, Plain, candidates, refuse
 
 #: pounce prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
@@ -33,7 +24,7 @@ def run(
     first = (
         {"lagrange": multipliers.constraints, "zl": multipliers.lower, "zu": multipliers.upper} if multipliers else {}
     )
-    settings = {name: plain_option(value) for name, value in {**defaults, **options}.items()}
+    settings = {name: candidates(name, value) for name, value in {**defaults, **options}.items()}
     while True:
         problem = new_problem(nlp, callbacks, settings)
         try:
@@ -44,7 +35,7 @@ def run(
             correct_option(settings, error)
 
 
-def new_problem(nlp: Nlp, callbacks: Callbacks, settings: dict[str, Any]) -> Any:
+def new_problem(nlp: Nlp, callbacks: Callbacks, settings: dict[str, list[Plain]]) -> Any:
     """A problem with its options; pounce builds its solver anew at every solve."""
     problem = pounce.Problem(
         nlp.n,
@@ -55,20 +46,20 @@ def new_problem(nlp: Nlp, callbacks: Callbacks, settings: dict[str, Any]) -> Any
         np.maximum(nlp.constraint_lower, -INFINITY),
         np.minimum(nlp.constraint_upper, INFINITY),
     )
-    for name, value in settings.items():
-        problem.add_option(name, value)
+    for name, values in settings.items():
+        problem.add_option(name, values[0])
     return problem
 
 
-def correct_option(settings: dict[str, Any], error: RuntimeError) -> None:
-    """The solver looks at options only when it solves, before the first evaluation: a whole number becomes a float."""
+def correct_option(settings: dict[str, list[Plain]], error: RuntimeError) -> None:
+    """Options are looked at only by the solve, before the first evaluation: the next candidate, if there is one."""
     message = str(error)
     name = next((name for name in settings if message.startswith(f"option {name}=")), None)
     if name is None or "OPTION_INVALID" not in message:
         raise error
-    if not isinstance(settings[name], int):
-        refuse_option("pounce", name, settings[name])
-    settings[name] = float(settings[name])
+    wrong = settings[name].pop(0)
+    if not settings[name]:
+        refuse("pounce", name, wrong)
 
 
 def not_a_number(size: int | None) -> float | Vector:
