@@ -21,6 +21,7 @@ from fastexpr.expression import (
     operands,
     products,
     reductions,
+    splicing,
     ufuncs,
 )
 
@@ -404,7 +405,7 @@ def test_wrong(name):
 
 @pytest.mark.parametrize(
     "module",
-    [building, indexing, joining, node, operands, products, reductions, ufuncs],
+    [building, indexing, joining, node, operands, products, reductions, splicing, ufuncs],
     ids=lambda module: module.__name__,
 )
 def test_examples(module):

@@ -7,7 +7,7 @@ import pytest
 
 import fastexpr as fx
 from fastexpr.errors import ShapeError
-from fastexpr.expression import flatten
+from fastexpr.expression import flatten, splicing
 
 jax.config.update("jax_enable_x64", True)
 
@@ -149,3 +149,53 @@ def test_chain_of_100_000_operators():
     assert np.isfinite(gradient).all()
     z = f(x)  # spliced again
     del y, f, z  # deallocation does not recurse
+
+
+def operator_network():
+    """Every kind of operator that a batch must treat in a way of its own."""
+    random = np.random.default_rng(4)
+    W, b, v, c = (random.standard_normal(shape) for shape in ((3, 2), (3,), (3, 1), (1, 3, 2)))
+    operator = fx._core.Operator
+    nodes = [
+        (operator("Reshape", [(6,)], {"shape": [2, 3]}), [0], "matrix"),
+        (operator("Linear", [(2, 3)], {"axis": 0, "transposed": 0}, [W, b]), [1], "linear"),  # (3, 3)
+        (operator("Constant", [], {}, [v]), [], "v"),
+        (operator("Add", [(3, 1), (3, 3)]), [3, 2], "add"),
+        (operator("Softmax", [(3, 3)], {"axis": 1, "n_axes": 1}), [4], "softmax"),
+        (operator("LogSoftmax", [(3, 3)], {"axis": 0, "n_axes": 2}), [4], "logarithm"),
+        (operator("ReduceSum", [(3, 3)], {"axis": 0, "n_axes": 1, "keepdims": 0}), [6], "sum"),  # (3,)
+        (operator("Mul", [(3,), (3, 3)]), [7, 5], "lower rank first"),
+        (operator("Constant", [], {}, [c]), [], "c"),
+        (operator("Sin", [(1, 3, 2)]), [9], "constant branch"),
+        (operator("Reshape", [(3, 3)], {"shape": [1, 3, 3]}), [8], "three"),
+        (operator("Concat", [(1, 3, 2), (1, 3, 3)], {"axis": 2}), [10, 11], "concat"),  # (1, 3, 5)
+        (operator("Select", [(1, 3, 5)], {"shape": [4]}, [np.array([14, 0, 7, 7])]), [12], "select"),
+        (operator("ReduceMean", [(1, 3, 5)], {"axis": 1, "n_axes": 2, "keepdims": 1}), [12], "mean"),  # (1, 1, 1)
+        (operator("Clip", [(4,)], {"lower": -0.5}), [13], "clip"),
+    ]
+    outputs = [("y", (4,)), ("c", (1, 3, 2)), ("mean", (1, 1, 1))]
+    names = [f"y{k}" for k in range(11)]
+    inputs = [f"x{k}" for k in range(6)]
+    return fx.Function._from_nodes(6, nodes, [15, 10, 14], [("x", (6,))], outputs, inputs, names, None, None)
+
+
+def test_batches_are_spliced_in_at_once(monkeypatch):
+    net = operator_network()
+    points = random.standard_normal((5, 6))
+    x = fx.variables((5, 6))
+    f = fx.Function(x, net(x))
+    assert len(f._nodes()) < 2 * len(net._nodes())
+    np.testing.assert_allclose(f(points.ravel()).reshape(5, 11), net(points), rtol=1e-13, atol=1e-15)
+    jacobian = f.jacobian(points.ravel()).reshape(5, 11, 5, 6)
+    np.testing.assert_allclose(jacobian[range(5), :, range(5)], net.jacobian(points), rtol=1e-12, atol=1e-14)
+    assert f.sparsity()[0].nnz <= 5 * 11 * 6
+
+    # an operator that batches are not known to work with
+    monkeypatch.setattr(splicing, "batch_operators", splicing.batch_operators - {"Softmax"})
+    g = fx.Function(x, net(x))
+    assert len(g._nodes()) > 4 * len(net._nodes())
+    np.testing.assert_allclose(g(points.ravel()).reshape(5, 11), net(points), rtol=1e-13, atol=1e-15)
+
+
+def test_lists_of_operators_for_batches_are_up_to_date():
+    assert splicing.batch_operators <= set(fx._core.operator_names())

@@ -1,4 +1,4 @@
-"""From expressions to a Function of the core, and a Function back into expressions."""
+"""From expressions to a Function of the core."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, ShapeError
-from fastexpr.expression.indexing import Positions, reshape, select
-from fastexpr.expression.joining import join, stack
+from fastexpr.expression.indexing import Positions
 from fastexpr.expression.node import Expression, Shape
 from fastexpr.expression.operands import as_expression
 
@@ -193,58 +192,3 @@ def component_names(ports: Sequence[tuple[str, Shape]]) -> list[str]:
         else:
             names.extend(f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(*inner))
     return names
-
-
-def apply_function(function: Function, x: Any) -> Expression:
-    """`function(x)` for an Expression: its nodes are spliced in, on x.
-
-    Parameters
-    ----------
-    function : Function
-        Of n inputs and m outputs.
-    x : Expression, or list or array of single ones
-        Of shape (n,); (B, n) for a batch; or the shape of the only input port, with or without its leading 1.
-
-    Returns
-    -------
-    Expression
-        Of shape (m,), or (B, m).
-
-    Raises
-    ------
-    fastexpr.errors.ShapeError
-        x has another shape.
-    """
-    x = as_expression(x)
-    nodes = [(core, inputs, label) for core, inputs, label in function._nodes()]
-    output_ids = function._output_ids()
-    n = function.n_inputs
-    if is_one_point(function, x.shape):
-        return splice(nodes, output_ids, reshape(x, (n,)))
-    if x.ndim == 0 or x.size != x.shape[0] * n:
-        raise ShapeError(f"[Function] wrong shape of x: got {x.shape}, expected ({n},), or (B, {n}) for a batch.")
-    points = reshape(x, (x.shape[0], n))
-    return stack([splice(nodes, output_ids, point) for point in points])
-
-
-def is_one_point(function: Function, shape: Shape) -> bool:
-    if shape == (function.n_inputs,) or (shape == () and function.n_inputs == 1):
-        return True
-    ports = list(function.inputs.values())
-    port = tuple(ports[0])
-    inner = port[1:] if port[:1] == (1,) else port
-    return len(ports) == 1 and shape == inner
-
-
-def splice(nodes: NodeList, output_ids: Sequence[int], x: Expression) -> Expression:
-    """The nodes as expressions on x; the outputs joined."""
-    expressions = [x]
-    for core, inputs, label in nodes:
-        arguments = tuple(expressions[k] for k in inputs)
-        if core.name == "Select":
-            expressions.append(select(arguments[0], core.constants[0].reshape(core.shape)))
-        elif core.name == "Reshape":
-            expressions.append(reshape(arguments[0], tuple(core.shape)))
-        else:
-            expressions.append(Expression(core, arguments, tuple(core.shape), label))
-    return join([expressions[k] for k in output_ids])

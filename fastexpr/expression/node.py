@@ -339,11 +339,15 @@ def variables(shape: int | Sequence[int]) -> Expression:
 
 
 def apply(
-    name: str, inputs: Sequence[Expression], attributes: dict[str, Any] | None = None, constants: Constants = ()
+    name: str,
+    inputs: Sequence[Expression],
+    attributes: dict[str, Any] | None = None,
+    constants: Constants = (),
+    label: str = "",
 ) -> Expression:
     """A core operator applied to expressions; the core validates and infers the shape."""
     core = Operator(name, [expression.shape for expression in inputs], attributes or {}, list(constants))
-    return Expression(core, tuple(inputs), tuple(core.shape))
+    return Expression(core, tuple(inputs), tuple(core.shape), label)
 
 
 def array_function(function: Callable[..., Any]) -> Callable[[Rule], Rule]:

@@ -19,7 +19,7 @@ from fastexpr.function.variants import scaled, with_bounds, with_names
 __all__ = ["DerivativeReport", "Function", "Kink"]
 
 
-def to_onnx(self: Function, path: str | os.PathLike[str], dtype: DTypeLike = None) -> None:
+def to_onnx(self: Function, path: str | os.PathLike[str], dtype: DTypeLike | None = None) -> None:
     """Writes the function as an ONNX file, with its names and bounds.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
-from fastexpr.expression.building import is_one_point
+from fastexpr.expression.splicing import is_one_point
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.arguments import as_start, as_vector, require_order
 from fastexpr.problem.assembly import assemble, make_result
