@@ -130,6 +130,10 @@ class GraphBuilder:
             return self.reshape(value, moved.shape)
         return self.apply("Select", value, constants=[flat], shape=list(moved.shape))
 
+    def part_of_x(self, start: int, size: int) -> Value:
+        """The numbers start to start + size of x."""
+        return self.rearrange(self.x, lambda x: x[start : start + size])
+
     def transpose(self, value: Value, order: Sequence[int]) -> Value:
         """NumPy's transpose; no work where only axes of length 1 move."""
         return self.rearrange(value, lambda array: array.transpose(tuple(order)))

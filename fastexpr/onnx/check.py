@@ -70,10 +70,10 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
             ) from error
         return
     got = function(joined(importer, feeds))
-    error = distance(got, np.concatenate([array.reshape(-1) for array in expected]))
-    if error > tolerance:
+    difference = distance(got, np.concatenate([array.reshape(-1) for array in expected]))
+    if difference > tolerance:
         raise OnnxError(
-            f"The imported model differs from ONNX's reference evaluator by {error:.2e} of max|y|, expected at most {tolerance:.0e}."
+            f"The imported model differs from ONNX's reference evaluator by {difference:.2e} of max|y|, expected at most {tolerance:.0e}."
             f"{first_difference(importer, evaluator, feeds, tolerance)} Load with check=False to go on all the same, and please "
             "report it."
         )

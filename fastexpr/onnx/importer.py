@@ -95,9 +95,7 @@ class Importer:
         start = 0
         for port in self.inputs:
             self.graph.label = port.name
-            places = slice(start, start + port.size)
-            part = self.graph.rearrange(self.graph.x, lambda x, places=places: x[places])
-            self.values[port.name] = self.graph.reshape(part, port.shape)
+            self.values[port.name] = self.graph.reshape(self.graph.part_of_x(start, port.size), port.shape)
             start += port.size
 
     def _convert(self, proto: onnx.NodeProto, position: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -15,7 +15,7 @@ from fastexpr.errors import FileError, OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.wire import Buffer, Span, WireError, without_weights
 
-ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto
+ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
 

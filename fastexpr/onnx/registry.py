@@ -11,12 +11,13 @@ and a node gets the newest converter that is not newer than the operator set its
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fastexpr.onnx.builder import Value
 from fastexpr.onnx.node import OnnxNode
 
 Convert = Callable[[OnnxNode], Value | Sequence[Value | None]]
+C = TypeVar("C", bound=Convert)
 
 
 class Converter(NamedTuple):
@@ -34,10 +35,10 @@ class Converter(NamedTuple):
 _converters: dict[str, list[Converter]] = {}  # newest first
 
 
-def converter(*names: str, since: int = 1, takes_constants: bool = False) -> Callable[[Convert], Convert]:
+def converter(*names: str, since: int = 1, takes_constants: bool = False) -> Callable[[C], C]:
     """Registers the function below for these operators, from this version on."""
 
-    def register(convert: Convert) -> Convert:
+    def register(convert: C) -> C:
         for name in names:
             versions = _converters.setdefault(name, [])
             versions.append(Converter(since, convert, takes_constants))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -108,5 +109,5 @@ def clipped(node: OnnxNode, lower: float, upper: float) -> Value:
     if math.isnan(lower) or math.isnan(upper):
         node.fail(f"has the limits {lower} and {upper}, expected numbers. Export the model again.")
     limits = {"lower": min(lower, upper), "upper": upper}
-    finite = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
+    finite: dict[str, Any] = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
     return node.graph.apply("Clip", node.input(0), **finite) if finite else node.input(0)

@@ -47,7 +47,7 @@ def sum_of_inputs(node: OnnxNode) -> Value:
 @converter("Mean", since=8)
 def mean_of_inputs(node: OnnxNode) -> Value:
     """y = (a + b + ...) / count."""
-    return node.graph.divide(sum_of_inputs(node), np.float64(len(node.inputs)).reshape(()))
+    return node.graph.divide(sum_of_inputs(node), np.full((), float(len(node.inputs))))
 
 
 @converter("Sum", "Mean", since=1)

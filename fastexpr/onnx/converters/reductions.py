@@ -52,6 +52,11 @@ def reduce_value(node: OnnxNode, name: str, x: Value) -> Value:
 @converter("ReduceSumSquare")
 def reduce_sum_square(node: OnnxNode) -> Value:
     """sum x^2."""
+    return sum_of_squares(node)
+
+
+def sum_of_squares(node: OnnxNode) -> Value:
+    """The sum of x^2 over the node's axes."""
     x = node.input(0)
     return reduce_value(node, "ReduceSum", node.graph.multiply(x, x))
 
@@ -65,7 +70,7 @@ def reduce_l1(node: OnnxNode) -> Value:
 @converter("ReduceL2")
 def reduce_l2(node: OnnxNode) -> Value:
     """sqrt(sum x^2)."""
-    return node.graph.apply("Sqrt", reduce_sum_square(node))
+    return node.graph.apply("Sqrt", sum_of_squares(node))
 
 
 @converter("GlobalAveragePool")
