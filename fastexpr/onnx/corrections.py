@@ -2,8 +2,7 @@
 
 It evaluates old versions of some operators by a newer definition: Softmax before operator set 13 normalises over all axes
 from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
-broadcasts by attributes. Old files are common, and a wrong reference would refuse them. The tanh form of Gelu is evaluated in
-double with constants of 8 digits, where the standard's formula, PyTorch and JAX have all 17.
+broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf is rounded to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX have all 17.
 """
 
 from __future__ import annotations
@@ -13,13 +12,15 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx.reference.op_run import OpRun
 
 from fastexpr.onnx.arrays import Array
 
 
-def flat_from(x: Array, axis: int) -> Array:
-    """x as a matrix whose rows hold the axes from `axis` on."""
+def flat_from(x: Array, node: onnx.NodeProto) -> Array:
+    """A matrix whose rows hold the axes from the attribute `axis` on; OpRun would hand over the newest default."""
+    axis = next((int(attribute.i) for attribute in node.attribute if attribute.name == "axis"), 1)
     return x.reshape(int(np.prod(x.shape[: axis % max(x.ndim, 1)], dtype=np.int64)), -1)
 
 
@@ -29,7 +30,7 @@ class Softmax(OpRun):  # type: ignore[misc]
     op_domain = ""
 
     def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
-        flat = flat_from(x, 1 if axis is None else axis)
+        flat = flat_from(x, self.onnx_node)
         powers = np.exp(flat - flat.max(1, keepdims=True))
         return ((powers / powers.sum(1, keepdims=True)).reshape(x.shape).astype(x.dtype),)
 
@@ -40,9 +41,27 @@ class LogSoftmax(OpRun):  # type: ignore[misc]
     op_domain = ""
 
     def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
-        flat = flat_from(x, 1 if axis is None else axis)
+        flat = flat_from(x, self.onnx_node)
         shifted = flat - flat.max(1, keepdims=True)
         return ((shifted - np.log(np.exp(shifted).sum(1, keepdims=True))).reshape(x.shape).astype(x.dtype),)
+
+
+class Reshape(OpRun):  # type: ignore[misc]
+    """Before operator set 5."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, shape: list[int] | None = None, **unused: Any) -> tuple[Array]:
+        return (x.reshape([x.shape[k] if length == 0 else length for k, length in enumerate(shape or [])]),)
+
+
+class Dropout(OpRun):  # type: ignore[misc]
+    """Before operator set 7, inference."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, **unused: Any) -> tuple[Array]:
+        return (x,)
 
 
 class BatchNormalization(OpRun):  # type: ignore[misc]
@@ -56,6 +75,15 @@ class BatchNormalization(OpRun):  # type: ignore[misc]
         shape = scale.shape if scale.ndim > 1 else (-1,) + (1,) * (x.ndim - 2)
         scale, bias, mean, variance = (array.reshape(shape) for array in (scale, bias, mean, variance))
         return ((scale * (x - mean) / np.sqrt(variance + epsilon) + bias).astype(x.dtype),)
+
+
+class Erf(OpRun):  # type: ignore[misc]
+    """In double precision where x is."""
+
+    op_domain = ""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
 
 
 class Gelu(OpRun):  # type: ignore[misc]
@@ -88,7 +116,7 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 @lru_cache(maxsize=None)
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
-    operators: list[type[OpRun]] = [Gelu]
+    operators: list[type[OpRun]] = [Erf, Gelu]
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:
@@ -96,4 +124,7 @@ def corrected_operators(opset: int) -> list[type[OpRun]]:
     if opset < 7:
         functions = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Pow": np.power}
         operators += [legacy_arithmetic(name, function) for name, function in functions.items()]
+        operators.append(Dropout)
+    if opset < 5:
+        operators.append(Reshape)
     return operators

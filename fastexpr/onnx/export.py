@@ -21,7 +21,11 @@ from fastexpr.onnx.metadata import METADATA_KEY
 
 
 def export_onnx(
-    function: Function, path: str | os.PathLike[str], dtype: DTypeLike | None = None, *, largest_model: int = LARGEST_MODEL
+    function: Function,
+    path: str | os.PathLike[str],
+    dtype: DTypeLike | None = None,
+    *,
+    largest_model: int = LARGEST_MODEL,
 ) -> None:
     """Writes a function as an ONNX model (operator set 20) with the same inputs, outputs, names and bounds.
 
