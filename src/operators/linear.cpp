@@ -96,21 +96,22 @@ class Linear final : public Operator {
       }
   }
 
-  // Zero weights are left out, so 0 times an unbounded input is 0; rounding of the sum is covered by the sum of magnitudes.
+  // Zero weights are left out, so 0 times an unbounded input is 0; rounding of a sum is covered by the sum of magnitudes.
   Interval row_bounds(const Interval* column, Index row) const {
     const double b = bias_.empty() ? 0 : bias_[static_cast<std::size_t>(row)];
     Interval sum{b, b};
-    double magnitude = std::abs(b);
+    Interval magnitude{std::abs(b), std::abs(b)};
     for (Index j = 0; j < k_; ++j) {
       const double w = weight(row, j);
-      const Interval u = column[j * inner_];
       if (w == 0) continue;
-      sum.lower += w > 0 ? w * u.lower : w * u.upper;
-      sum.upper += w > 0 ? w * u.upper : w * u.lower;
-      magnitude += std::abs(w) * std::max(std::abs(u.lower), std::abs(u.upper));
+      const Interval u = column[j * inner_];
+      const Interval term = w > 0 ? Interval{w * u.lower, w * u.upper} : Interval{w * u.upper, w * u.lower};
+      sum = {sum.lower + term.lower, sum.upper + term.upper};
+      magnitude = {magnitude.lower + std::abs(term.lower), magnitude.upper + std::abs(term.upper)};
     }
-    const double rounding = magnitude * static_cast<double>(k_ + 2) * std::numeric_limits<double>::epsilon();
-    if (std::isfinite(rounding)) sum = {sum.lower - rounding, sum.upper + rounding};
+    const double epsilon = static_cast<double>(k_ + 2) * std::numeric_limits<double>::epsilon();
+    if (std::isfinite(magnitude.lower)) sum.lower -= magnitude.lower * epsilon;
+    if (std::isfinite(magnitude.upper)) sum.upper += magnitude.upper * epsilon;
     return interval::widened(sum);
   }
 

@@ -1,0 +1,484 @@
+"""Every operator against formulas that are not ours: PyTorch, ONNX's reference evaluator, and mpmath.
+
+The rows stand in operator_table.py. Each makes two functions: the operator alone (its structure shows) and the operator of
+matrix @ x (its tangents are dense).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import onnx
+import onnx.reference
+import pytest
+import torch
+from operator_table import GRAPHS, ROWS, SELU_ALPHA, SELU_GAMMA, GraphRow, Nodes, Row
+
+import fastexpr
+from fastexpr import _core
+
+TOLERANCE = 1e-12  # of max|a - b| / max|b|
+HUGE = 1e300
+
+
+def error(a: np.ndarray, b: np.ndarray) -> float:
+    """The norm in which all errors are stated; a NaN on one side only is an infinite error."""
+    a, b = np.asarray(a), np.asarray(b)
+    assert a.shape == b.shape
+    if a.size == 0:
+        return 0.0
+    both_not_finite = (np.isnan(a) & np.isnan(b)) | (a == b)
+    difference = np.where(
+        both_not_finite, 0.0, np.abs(np.where(both_not_finite, 0.0, a) - np.where(both_not_finite, 0.0, b))
+    )
+    scale = np.max(np.abs(np.where(np.isfinite(b), b, 0.0)))
+    worst = np.inf if np.isnan(difference).any() else float(np.max(difference))
+    return worst if scale == 0 else worst / scale
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a reference gives at one point; the Hessian is that of weights @ f."""
+
+    value: np.ndarray
+    jacobian: np.ndarray
+    weights: np.ndarray
+    hessian: np.ndarray
+
+
+def expected_at(formula: Callable[[Any], Any], x: np.ndarray) -> Expected:
+    point = torch.tensor(x)
+    value = formula(point).numpy()
+    weights = np.random.default_rng(len(x)).uniform(0.5, 1.5, value.size)
+    jacobian = torch.autograd.functional.jacobian(formula, point).numpy()
+    combined = torch.tensor(weights)
+    hessian = torch.autograd.functional.hessian(lambda u: torch.dot(combined, formula(u)), point).numpy()
+    return Expected(value, jacobian, weights, hessian)
+
+
+@cache
+def expected_of(row: Row | GraphRow, index: int) -> Expected:
+    return expected_at(row.reference_of_x, row.sample_points()[index])
+
+
+@cache
+def function_of(row: Row | GraphRow) -> _core.Function:
+    return row.function()
+
+
+def check_against(function: _core.Function, x: np.ndarray, expected: Expected, tolerance: float = TOLERANCE) -> None:
+    """Value, Jacobian and Hessian, and the products with them, agree with the reference."""
+    weights = expected.weights
+    assert error(function(x), expected.value) <= tolerance
+    assert error(function.jacobian(x), expected.jacobian) <= tolerance
+    assert error(function.hessian(x, weights), expected.hessian) <= tolerance
+    value, jacobian, hessian = function.evaluate(x, weights, order=2)
+    assert error(value, expected.value) <= tolerance
+    assert error(jacobian, expected.jacobian) <= tolerance
+    assert error(hessian, expected.hessian) <= tolerance
+    generator = np.random.default_rng(0)
+    direction = generator.normal(size=len(x))
+    assert error(function.jvp(x, direction), expected.jacobian @ direction) <= 10 * tolerance
+    assert error(function.vjp(x, weights), weights @ expected.jacobian) <= 10 * tolerance
+    columns = np.array([function.hvp(x, weights, unit) for unit in np.eye(len(x))])
+    assert error(columns, expected.hessian) <= tolerance
+    assert error(columns, columns.T) <= tolerance
+
+
+ALL = [*ROWS, *GRAPHS]
+every_row = pytest.mark.parametrize("row", ALL, ids=str)
+
+
+def test_every_registered_operator_has_a_row() -> None:
+    in_graphs = {operator.name for row in GRAPHS for operator, _, _ in function_of(row)._nodes()}
+    assert {row.name for row in ROWS} | (in_graphs & {"Constant"}) == set(_core.operator_names())
+
+
+@every_row
+def test_derivatives(row: Row | GraphRow) -> None:
+    for i, x in enumerate(row.sample_points()):
+        check_against(function_of(row), x, expected_of(row, i))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_derivatives_with_dense_tangents(row: Row) -> None:
+    matrix = np.linalg.qr(np.random.default_rng(7).normal(size=(row.n, row.n)))[0]
+    function = row.function(matrix)
+    point = row.sample_points()[0]
+    expected = expected_of(row, 0)
+    turned = replace(expected, jacobian=expected.jacobian @ matrix, hessian=matrix.T @ expected.hessian @ matrix)
+    check_against(function, matrix.T @ point, turned, 10 * TOLERANCE)
+
+
+@every_row
+def test_adjoint_is_the_transpose_of_the_tangent(row: Row | GraphRow) -> None:
+    function = function_of(row)
+    generator = np.random.default_rng(5)
+    x = row.sample_points()[0]
+    direction, weights = generator.normal(size=function.n_inputs), generator.normal(size=function.n_outputs)
+    forward, backward = weights @ function.jvp(x, direction), function.vjp(x, weights) @ direction
+    assert forward == pytest.approx(backward, rel=1e-11, abs=1e-13)
+
+
+@every_row
+def test_batch_equals_single_points(row: Row | GraphRow) -> None:
+    function = function_of(row)
+    generator = np.random.default_rng(6)
+    X = generator.uniform(*row.between, (5, function.n_inputs))
+    weights = generator.normal(size=(5, function.n_outputs))
+    directions = generator.normal(size=X.shape)
+    assert error(function(X), np.array([function(x) for x in X])) <= TOLERANCE
+    assert error(function.jacobian(X), np.array([function.jacobian(x) for x in X])) <= TOLERANCE
+    assert (
+        error(function.hessian(X, weights), np.array([function.hessian(x, w) for x, w in zip(X, weights, strict=True)]))
+        <= TOLERANCE
+    )
+    assert (
+        error(function.jvp(X, directions), np.array([function.jvp(x, d) for x, d in zip(X, directions, strict=True)]))
+        <= TOLERANCE
+    )
+    assert (
+        error(function.vjp(X, weights), np.array([function.vjp(x, w) for x, w in zip(X, weights, strict=True)]))
+        <= TOLERANCE
+    )
+    products = np.array([function.hvp(x, w, d) for x, w, d in zip(X, weights, directions, strict=True)])
+    assert error(function.hvp(X, weights, directions), products) <= TOLERANCE
+
+
+@every_row
+def test_bounds_hold_what_is_sampled(row: Row | GraphRow) -> None:
+    function = function_of(row)
+    generator = np.random.default_rng(8)
+    low, high = row.between
+    boxes = [(center - radius, center + radius) for center in row.sample_points() for radius in (0.0, 1e-3, 0.5, 4.0)]
+    boxes += [
+        (np.full(row.n, low), np.full(row.n, high)),
+        (generator.uniform(low, high, row.n), np.full(row.n, np.inf)),
+    ]
+    boxes += [
+        (np.full(row.n, -np.inf), generator.uniform(low, high, row.n)),
+        (np.full(row.n, -np.inf), np.full(row.n, np.inf)),
+    ]
+    for lower, upper in boxes:
+        bound_below, bound_above = function.output_bounds(lower, upper)
+        assert not np.isnan(bound_below).any()
+        assert not np.isnan(bound_above).any()
+        inside = generator.uniform(
+            np.maximum(lower, np.minimum(upper, 0) - 50), np.minimum(upper, np.maximum(lower, 0) + 50), (200, row.n)
+        )
+        values = function(np.vstack([inside, np.maximum(lower, -HUGE), np.minimum(upper, HUGE)]))
+        assert np.all((values >= bound_below) | np.isnan(values))  # NaN: outside of the domain
+        assert np.all((values <= bound_above) | np.isnan(values))
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.exact], ids=str)
+def test_bounds_of_one_number_are_its_range(row: Row) -> None:
+    function = function_of(replace(row, shapes=[(1,)]))
+    for lower, upper in (
+        (0.2, 0.5),
+        (0.1, 3.5),
+        (-2.0, -1.5),
+        (-3.0, 2.0),
+        (-1.2, -0.3),
+        (-40.0, 3.0),
+        (2.0, 2.0),
+        (1.0, 9.0),
+    ):
+        if lower < row.domain[0]:
+            continue
+        values = function(np.linspace(lower, upper, 4001)[:, None])
+        below, above = function.output_bounds([lower], [upper])
+        slack = 1e-3 * (1 + abs(values).max()) if upper > lower else 1e-13 * (1 + abs(values).max())
+        assert values.min() - slack <= below[0] <= values.min()
+        assert values.max() <= above[0] <= values.max() + slack
+
+
+@every_row
+def test_sparsity_is_that_of_the_derivatives(row: Row | GraphRow) -> None:
+    function = function_of(row)
+    jacobian_pattern, hessian_pattern = (pattern.toarray() for pattern in function.sparsity())
+    generator = np.random.default_rng(9)
+    X = generator.uniform(*row.between, (40, row.n))
+    nonzero_jacobian = (function.jacobian(X) != 0).any(axis=0)
+    weights = generator.uniform(0.5, 1.5, (40, function.n_outputs))
+    nonzero_hessian = (function.hessian(X, weights) != 0).any(axis=0)
+    if row.has_exact_pattern:
+        np.testing.assert_array_equal(jacobian_pattern, nonzero_jacobian)
+        np.testing.assert_array_equal(hessian_pattern, nonzero_hessian)
+    else:
+        assert not (nonzero_jacobian & ~jacobian_pattern).any()
+        assert not (nonzero_hessian & ~hessian_pattern).any()
+        assert jacobian_pattern.sum() < jacobian_pattern.size
+    x, w = X[0], weights[0]
+    assert error(function.jacobian(x, sparse=True).toarray(), function.jacobian(x)) <= TOLERANCE
+    assert error(function.hessian(x, w, sparse=True).toarray(), function.hessian(x, w)) <= TOLERANCE
+
+
+# ---- values against ONNX's reference evaluator
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.onnx], ids=str)
+def test_value_is_that_of_onnx(row: Row) -> None:
+    assert row.onnx is not None
+    operator, attributes, *extra = row.onnx
+    names = [f"input{k}" for k in range(len(row.shapes) + len(extra))]
+    node = onnx.helper.make_node(operator, names, ["y"], **attributes)
+    declared = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, None) for name in names[: len(row.shapes)]
+    ]
+    given = [
+        onnx.numpy_helper.from_array(np.asarray(number), name)
+        for number, name in zip(extra, names[len(row.shapes) :], strict=True)
+    ]
+    given = [
+        onnx.numpy_helper.from_array(number.astype(np.float64), tensor.name) if number.dtype == np.float32 else tensor
+        for number, tensor in zip(extra, given, strict=True)
+    ]
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.DOUBLE, None)
+    graph = onnx.helper.make_graph([node], "row", declared, [result], given)
+    evaluator = onnx.reference.ReferenceEvaluator(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)])
+    )
+    x = row.sample_points()[0]
+    feeds = {}
+    first = 0
+    for k, shape in enumerate(row.shapes):
+        size = int(np.prod(shape))
+        feeds[names[k]] = row.fixed[k] if k in row.fixed else x[first : first + size].reshape(shape)
+        first += 0 if k in row.fixed else size
+    (value,) = evaluator.run(None, feeds)
+    function = function_of(row)
+    assert tuple(function.outputs["y0"]) == np.shape(value)
+    tolerance = (
+        1e-6 if operator in ("Gelu", "Erf") or value.dtype == np.float32 else TOLERANCE
+    )  # its erf has seven digits
+    assert error(function(x), np.ravel(value)) <= tolerance
+
+
+# ---- unary operators against mpmath, at ordinary and extreme arguments, with relative errors of single numbers
+
+ARGUMENTS = [
+    sign * magnitude
+    for magnitude in (
+        0.0,
+        1e-300,
+        1e-160,
+        1e-12,
+        1e-3,
+        0.3,
+        0.9,
+        1.7,
+        2.9,
+        6.1,
+        17.0,
+        36.5,
+        99.0,
+        700.0,
+        800.0,
+        1e4,
+        1e153,
+        1e300,
+    )
+    for sign in (1.0, -1.0)
+]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.exact], ids=str)
+@pytest.mark.parametrize("order", [0, 1, 2], ids=["value", "first derivative", "second derivative"])
+def test_unary_operators_keep_their_digits_everywhere(row: Row, order: int) -> None:
+    function = function_of(replace(row, shapes=[(1,)]))
+    one = np.ones(1)
+    with mp.workdps(60):
+        for argument in ARGUMENTS:
+            if not row.domain[0] < argument < row.domain[1] or argument in row.at_kinks:
+                continue
+            x = np.array([argument])
+            got = (function(x), function.vjp(x, one), function.hvp(x, one, one))[order][0]
+            wanted = row.exact[order](mp.mpf(argument))
+            if abs(wanted) > 1.7e308:
+                assert not np.isfinite(got)
+                continue
+            # A tail such as exp(-u^2 / 2) magnifies the rounding of its exponent.
+            digits = 2e-14 * max(1.0, min(abs(argument), 40.0)) ** 2
+            absolute = 1e-305 if order == 0 else 1e-16 if abs(argument) < 1 else row.absolute
+            assert abs(mp.mpf(float(got)) - wanted) <= digits * abs(wanted) + absolute, (
+                f"at {argument}: got {got}, expected {wanted}"
+            )
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.at_kinks], ids=str)
+def test_derivative_at_kinks_is_the_one_promised(row: Row) -> None:
+    function = function_of(replace(row, shapes=[(1,)]))
+    operator = _core.Operator(row.name, [(1,)], row.attributes, list(row.constants))
+    jumps = [
+        kink
+        for kink in row.at_kinks
+        if function.vjp([kink - 1e-9], [1.0]) != pytest.approx(function.vjp([kink + 1e-9], [1.0]))
+    ]
+    assert sorted(operator.kinks) == sorted(jumps)
+    for kink, slope in row.at_kinks.items():
+        assert function.jacobian([kink]) == pytest.approx(slope, rel=1e-15)
+        assert function.vjp([kink], [1.0]) == pytest.approx(slope, rel=1e-15)
+
+
+def test_operators_without_kinks_name_none() -> None:
+    for row in ROWS:
+        if not row.at_kinks:
+            assert not _core.Operator(row.name, list(row.shapes), row.attributes, list(row.constants)).kinks
+
+
+LIMITS = {  # at -inf and inf
+    "Neg": (np.inf, -np.inf), "Abs": (np.inf, np.inf), "Relu": (0, np.inf), "LeakyRelu": (-np.inf, np.inf), "Elu": (-1, np.inf),
+    "Selu": (-SELU_ALPHA * SELU_GAMMA, np.inf), "Sigmoid": (0, 1), "Tanh": (-1, 1), "Softplus": (0, np.inf), "Softsign": (-1, 1),
+    "Gelu": (0, np.inf), "GeluTanh": (0, np.inf), "Swish": (0, np.inf), "HardSigmoid": (0, 1), "HardSwish": (0, np.inf),
+    "Exp": (0, np.inf), "Log": (np.nan, np.inf), "Sqrt": (np.nan, np.inf), "Erf": (-1, 1), "Sin": (np.nan, np.nan),
+    "Cos": (np.nan, np.nan), "Clip": (-1, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_infinite_arguments_give_limits_and_nan_stays(name: str) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    nodes = Nodes(3)
+    argument = nodes.add("Add", nodes.constant([-np.inf, np.inf, np.nan]), 0)  # x itself must be finite
+    function = nodes.function(nodes.add(row.name, argument, **row.attributes))
+    values = function(np.zeros(3))
+    np.testing.assert_allclose(values[:2], LIMITS[name], rtol=1e-15)
+    assert np.isnan(values[2])
+    slopes = function.vjp(np.zeros(3), np.ones(3))
+    bends = function.hvp(np.zeros(3), np.ones(3), np.ones(3))
+    has_slope = ~np.isnan(LIMITS[name]) & (name != "Exp")  # at inf, exp grows too fast: 0 * inf
+    assert not np.isnan([slopes[:2], bends[:2]])[:, has_slope].any()
+
+
+# ---- saturation: digits that a plain formula loses
+
+
+@pytest.mark.parametrize("logits", [(18.0, 0.0, -3.0), (40.0, 1.0, 3.0), (-700.0, 0.0, 5.0)])
+def test_saturated_softmax_keeps_the_digits_of_its_derivatives(logits: tuple[float, ...]) -> None:
+    function = function_of(next(row for row in ROWS if row.name == "Softmax" and row.shapes[0] == (4,)))
+    x = np.array([*logits, 0.5])
+    with mp.workdps(60):
+        e = [mp.exp(mp.mpf(u)) for u in x]
+        p = [number / sum(e) for number in e]
+        jacobian = np.array([[float(p[i] * ((i == j) - p[j])) for j in range(4)] for i in range(4)])
+        a = [mp.mpf(weight) for weight in (0.3, -1.0, 2.0, 0.7)]
+        mean = sum(p[i] * a[i] for i in range(4))
+        g = [p[i] * (a[i] - mean) for i in range(4)]
+        hessian = np.array([[float((i == j) * g[i] - g[i] * p[j] - p[i] * g[j]) for j in range(4)] for i in range(4)])
+    np.testing.assert_allclose(function.jacobian(x), jacobian, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(function.vjp(x, [0.3, -1.0, 2.0, 0.7]), [float(number) for number in g], rtol=1e-12)
+    assert error(function.hessian(x, [0.3, -1.0, 2.0, 0.7]), hessian) <= TOLERANCE
+
+
+def test_saturated_log_softmax_keeps_the_digits_of_its_derivatives() -> None:
+    function = function_of(next(row for row in ROWS if row.name == "LogSoftmax" and row.shapes[0] == (4,)))
+    x = np.array([30.0, 0.0, -3.0, 0.5])
+    with mp.workdps(60):
+        e = [mp.exp(mp.mpf(u)) for u in x]
+        p = [number / sum(e) for number in e]
+        gradient = [float((i == 0) - p[i]) for i in range(4)]
+        value = float(mp.log(p[0]))
+    assert function(x)[0] == pytest.approx(value, rel=1e-13)
+    np.testing.assert_allclose(function.vjp(x, [1.0, 0, 0, 0]), gradient, rtol=1e-12)
+    np.testing.assert_allclose(function.jacobian(x)[0], gradient, rtol=1e-12)
+
+
+# ---- the checker itself
+
+
+@pytest.mark.parametrize("field", ["value", "jacobian", "hessian"])
+@pytest.mark.parametrize("name", ["Tanh", "Softmax", "Mul", "Pow"])
+def test_a_wrong_reference_is_caught(name: str, field: str) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    x, expected = row.sample_points()[0], expected_of(row, 0)
+    check_against(function_of(row), x, expected)
+    wrong = np.array(getattr(expected, field))
+    wrong.flat[np.argmax(np.abs(wrong))] *= 1 + 1e-10
+    with pytest.raises(AssertionError):
+        check_against(function_of(row), x, replace(expected, **{field: wrong}))
+
+
+def test_a_wrong_derivative_rule_is_caught() -> None:
+    class NearlyTanh(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, u: torch.Tensor) -> torch.Tensor:
+            context.save_for_backward(u)
+            return torch.tanh(u)
+
+        @staticmethod
+        def backward(context: Any, *adjoints: torch.Tensor) -> torch.Tensor:
+            (u,) = context.saved_tensors
+            return (1 + 1e-10) * adjoints[0] * (1 - torch.tanh(u) ** 2)
+
+    row = next(row for row in ROWS if row.name == "Tanh")
+    x = row.sample_points()[0]
+    with pytest.raises(AssertionError):
+        check_against(function_of(row), x, expected_at(NearlyTanh.apply, x))
+
+
+# ---- what is refused
+
+
+def refused(
+    name: str, shapes: list[tuple[int, ...]], constants: list[np.ndarray] | None = None, **attributes: Any
+) -> str:
+    with pytest.raises((fastexpr.errors.GraphError, fastexpr.errors.ShapeError)) as caught:
+        _core.Operator(name, shapes, attributes, constants or [])
+    message = str(caught.value)
+    assert message.startswith(f"[{name}") or name not in _core.operator_names()
+    return message
+
+
+def test_unknown_operators_are_refused_with_the_known_ones() -> None:
+    message = refused("Tan", [(2,)])
+    assert "Tan" in message
+    assert all(name in message for name in _core.operator_names())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_wrong_number_of_inputs_is_refused(row: Row) -> None:
+    shapes = [*row.shapes, (1,)] if row.name != "Concat" else []
+    with pytest.raises(fastexpr.errors.FastexprError, match="inputs"):
+        _core.Operator(row.name, shapes, row.attributes, list(row.constants))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if any(isinstance(value, float) for value in row.attributes.values())], ids=str
+)
+def test_settings_that_are_not_finite_are_refused(row: Row, number: float) -> None:
+    for attribute in row.attributes:
+        message = refused(row.name, list(row.shapes), list(row.constants), **{**row.attributes, attribute: number})
+        assert attribute in message
+
+
+def test_missing_settings_are_named() -> None:
+    assert "alpha" in refused("Elu", [(2,)])
+    assert "axis" in refused("Softmax", [(2,)], n_axes=1)
+
+
+def test_shapes_and_axes_that_do_not_fit_are_refused() -> None:
+    assert "(2,)" in refused("Add", [(2,), (3,)])
+    assert "axis" in refused("Softmax", [(2, 3)], axis=2, n_axes=1)
+    assert "axis" in refused("Softmax", [(2, 3)], axis=-1, n_axes=1)
+    assert "axes" in refused("LogSoftmax", [(2, 3)], axis=1, n_axes=2)
+    assert "axes" in refused("ReduceSum", [(2, 3)], axis=0, n_axes=0, keepdims=0)
+    assert "keepdims" in refused("ReduceMean", [(2, 3)], axis=0, n_axes=1, keepdims=2)
+    assert "axis" in refused("Concat", [(2, 3), (2, 3)], axis=2)
+    assert "(2, 4)" in refused("Concat", [(2, 3), (2, 4)], axis=0)
+    assert "elements" in refused("Reshape", [(2, 3)], shape=[4])
+    assert "negative" in refused("Reshape", [(2, 3)], shape=[-1, 6])
+
+
+def test_indices_are_checked() -> None:
+    assert "out of range" in refused("Select", [(3,)], [np.array([0, 3])], shape=[2])
+    assert "out of range" in refused("Select", [(3,)], [np.array([-1, 0])], shape=[2])
+    assert "number of indices" in refused("Select", [(3,)], [np.array([0])], shape=[2])
+    assert "int64" in refused("Select", [(3,)], [np.array([0.0, 1.0])], shape=[2])
+    assert "int64" in refused("Select", [(3,)], shape=[2])
