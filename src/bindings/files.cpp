@@ -1,5 +1,3 @@
-#include "io/network_file.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -7,6 +5,7 @@
 #include <system_error>
 
 #include "bindings/bindings.hpp"
+#include "io/network_file.hpp"
 #include "io/network_image.hpp"
 
 namespace fastexpr::bindings {
@@ -56,7 +55,8 @@ py::bytes bytes_of(const Function& function) {
   auto bytes = py::reinterpret_steal<py::bytes>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(image.size())));
   if (!bytes) throw py::error_already_set();
   char* target = PyBytes_AS_STRING(bytes.ptr());
-  for (const std::span<const std::byte> piece : image.pieces) target = std::copy_n(reinterpret_cast<const char*>(piece.data()), piece.size(), target);
+  for (const std::span<const std::byte> piece : image.pieces)
+    target = std::copy_n(reinterpret_cast<const char*>(piece.data()), piece.size(), target);
   return bytes;
 }
 
@@ -125,7 +125,8 @@ void define_files(py::module_& module) {
   module.def("load", &load_path, py::arg("path"), py::arg("verify") = py::none(), load_text);
   module.def("save", &save_path, py::arg("function"), py::arg("path"), save_text);
   module.def("to_bytes", &bytes_of, py::arg("function"), "What `save` would write.");
-  module.def("from_bytes", &function_from, py::arg("data"), "The network that `to_bytes` wrote; its weights are always verified.");
+  module.def("from_bytes", &function_from, py::arg("data"),
+             "The network that `to_bytes` wrote; its weights are always verified.");
   module.def(
       "content_hash",
       [](const Function& function) {

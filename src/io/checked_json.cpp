@@ -10,7 +10,8 @@
 namespace fastexpr {
 
 void refuse_malformed(const std::string& where, const std::string& what) {
-  throw FileError("is malformed: " + where + ": " + what + ". It was not written by fastexpr, or it was edited: save the network again.");
+  throw FileError("is malformed: " + where + ": " + what +
+                  ". It was not written by fastexpr, or it was edited: save the network again.");
 }
 
 Json parse_json(std::string_view text, const std::string& where) {
@@ -64,8 +65,10 @@ const std::string& text_of(const Json& json, const std::string& where) {
 }
 
 Index integer_of(const Json& json, const std::string& where) {
-  const bool fits = !json.is_number_unsigned() || json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-  if (!json.is_number_integer() || !fits) refuse_malformed(where, "got " + std::string(json.type_name()) + ", expected an integer of 64 bits");
+  const bool fits =
+      !json.is_number_unsigned() || json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+  if (!json.is_number_integer() || !fits)
+    refuse_malformed(where, "got " + std::string(json.type_name()) + ", expected an integer of 64 bits");
   return json.get<Index>();
 }
 
@@ -83,7 +86,8 @@ std::vector<std::string> texts_of(const Json& json, const std::string& where) {
 
 Shape shape_of(const Json& json, const std::string& where) {
   Shape shape = integers_of(json, where);
-  if (shape.size() > format::largest_rank) refuse_malformed(where, "a shape has " + std::to_string(shape.size()) + " dimensions, at most 64 are possible");
+  if (shape.size() > format::largest_rank)
+    refuse_malformed(where, "a shape has " + std::to_string(shape.size()) + " dimensions, at most 64 are possible");
   try {
     size_of(shape);
   } catch (const ShapeError& error) {

@@ -47,26 +47,31 @@ Entry entry_from(const std::string& name, const Json& json) {
   const std::string where = "tensor '" + name + "'";
   expect_members(json, {"dtype", "shape", "data_offsets"}, where);
   const std::vector<Index> offsets = integers_of(member(json, "data_offsets", where), where);
-  if (offsets.size() != 2 || offsets[0] < 0 || offsets[1] < offsets[0]) refuse_malformed(where, "its data_offsets are not a range");
+  if (offsets.size() != 2 || offsets[0] < 0 || offsets[1] < offsets[0])
+    refuse_malformed(where, "its data_offsets are not a range");
   Entry entry{name, text_of(member(json, "dtype", where), where), shape_of(member(json, "shape", where), where),
               static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(offsets[1])};
   const std::size_t width = size_of_dtype(entry.dtype, where);
   const std::size_t expected = static_cast<std::size_t>(size_of(entry.shape)) * width;  // at most 2^43
   if (entry.end - entry.begin != expected)
-    refuse_malformed(where, "its data_offsets hold " + std::to_string(entry.end - entry.begin) + " bytes, its shape " + std::to_string(expected));
+    refuse_malformed(where, "its data_offsets hold " + std::to_string(entry.end - entry.begin) + " bytes, its shape " +
+                                std::to_string(expected));
   if (entry.begin % width != 0) refuse_malformed(where, "its numbers are not aligned");
   return entry;
 }
 
 /// safetensors' own rule: in the order of their offsets, tensors neither overlap nor leave gaps.
 void expect_complete(std::vector<Entry>& entries, std::size_t data_size) {
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
   std::size_t end = 0;
   for (const Entry& entry : entries) {
-    if (entry.begin != end) refuse_malformed("tensor '" + entry.name + "'", entry.begin < end ? "it overlaps another" : "there is a gap before it");
+    if (entry.begin != end)
+      refuse_malformed("tensor '" + entry.name + "'", entry.begin < end ? "it overlaps another" : "there is a gap before it");
     end = entry.end;
   }
-  if (end != data_size) refuse_malformed(where_header, "the tensors end at " + std::to_string(end) + ", the data at " + std::to_string(data_size));
+  if (end != data_size)
+    refuse_malformed(where_header, "the tensors end at " + std::to_string(end) + ", the data at " + std::to_string(data_size));
 }
 
 Precision precision_of(const std::string& dtype) {
@@ -92,7 +97,8 @@ Container::Container(OwnedBytes file) : file_(std::move(file)) {
   for (Entry& entry : entries) {
     const std::span<const std::byte> bytes = data_.subspan(entry.begin, entry.end - entry.begin);
     if (entry.name == format::graph_tensor && entry.dtype == "U8" && entry.begin == 0) graph_ = bytes;
-    if (entry.dtype != "U8") tensors_[entry.name] = {precision_of(entry.dtype), std::move(entry.shape), bytes.data(), file_.owner};
+    if (entry.dtype != "U8")
+      tensors_[entry.name] = {precision_of(entry.dtype), std::move(entry.shape), bytes.data(), file_.owner};
   }
   if (graph_.empty()) refuse_malformed(where_header, "the tensor 'graph' is missing, or not the first one");
 }

@@ -25,9 +25,7 @@ std::uint64_t round(std::uint64_t accumulator, std::uint64_t input) {
   return std::rotl(accumulator + input * prime_2, 31) * prime_1;
 }
 
-std::uint64_t merge(std::uint64_t hash, std::uint64_t accumulator) {
-  return (hash ^ round(0, accumulator)) * prime_1 + prime_4;
-}
+std::uint64_t merge(std::uint64_t hash, std::uint64_t accumulator) { return (hash ^ round(0, accumulator)) * prime_1 + prime_4; }
 
 std::uint64_t avalanche(std::uint64_t hash) {
   hash = (hash ^ (hash >> 33)) * prime_2;

@@ -40,7 +40,8 @@ std::string to_bytes(const Function& function) {
   const NetworkImage image(function);
   std::string bytes;
   bytes.reserve(image.size());
-  for (const std::span<const std::byte> piece : image.pieces) bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  for (const std::span<const std::byte> piece : image.pieces)
+    bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
   return bytes;
 }
 

@@ -79,7 +79,8 @@ Node node_of(const Json& json, std::size_t id, const Container& container) {
     if (spec.input_shapes.size() != node.inputs.size()) refuse_malformed(where, "it has not as many input_shapes as inputs");
   }
   if (find_member(json, "constants") != nullptr)
-    for (const Json& constant : array_member(json, "constants", where)) spec.constants.push_back(tensor_of(constant, container, where));
+    for (const Json& constant : array_member(json, "constants", where))
+      spec.constants.push_back(tensor_of(constant, container, where));
   node.op = make_operator(std::move(spec));
   return node;
 }
@@ -97,7 +98,8 @@ std::vector<double> bound_of(const Json& graph, const char* name, const Containe
   const Json* json = find_member(graph, name);
   if (json == nullptr) return {};
   const Tensor tensor = tensor_of(*json, container, name);
-  if (tensor.precision != Precision::float64 || tensor.shape.size() != 1) refuse_malformed(name, "got another kind of tensor, expected F64 of shape (n,)");
+  if (tensor.precision != Precision::float64 || tensor.shape.size() != 1)
+    refuse_malformed(name, "got another kind of tensor, expected F64 of shape (n,)");
   return tensor.widened();
 }
 
@@ -112,10 +114,12 @@ Signature signature_of(const Json& graph, const Container& container) {
 
 std::shared_ptr<Function> build(const Json& json, const Container& container) {
   const std::string where = "its graph";
-  expect_members(json, {"n_inputs", "inputs", "outputs", "input_names", "output_names", "lower", "upper", "nodes", "output_nodes"}, where);
+  expect_members(
+      json, {"n_inputs", "inputs", "outputs", "input_names", "output_names", "lower", "upper", "nodes", "output_nodes"}, where);
   const Index n_inputs = integer_of(member(json, "n_inputs", where), where);
   const Json& list = array_member(json, "nodes", where);
-  if (list.size() >= static_cast<std::size_t>(std::numeric_limits<NodeId>::max())) refuse_malformed(where, "it has too many nodes");
+  if (list.size() >= static_cast<std::size_t>(std::numeric_limits<NodeId>::max()))
+    refuse_malformed(where, "it has too many nodes");
   std::vector<Node> nodes;
   nodes.reserve(list.size());
   for (const Json& node : list) nodes.push_back(node_of(node, nodes.size() + 1, container));

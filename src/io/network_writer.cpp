@@ -34,12 +34,14 @@ Json to_json(const Attribute& attribute) {
   return std::visit(
       [](const auto& value) -> Json {
         using Kind = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<Kind, double>) return to_json(value);
+        if constexpr (std::is_same_v<Kind, double>)
+          return to_json(value);
         else if constexpr (std::is_same_v<Kind, std::vector<double>>) {
           Json list = Json::array();
           for (const double number : value) list.push_back(to_json(number));
           return list;
-        } else return value;
+        } else
+          return value;
       },
       attribute);
 }
@@ -76,18 +78,16 @@ Json bounds_reference(TensorTable& tensors, const std::vector<double>& bounds, c
 std::string graph_text(TensorTable& tensors, const Function& function) {
   const Graph& graph = function.graph();
   const Signature& signature = function.signature();
-  Json json = {{"n_inputs", graph.n_inputs()},
-               {"inputs", to_json(signature.inputs)},
-               {"outputs", to_json(signature.outputs)},
-               {"input_names", signature.input_names},
-               {"output_names", signature.output_names},
-               {"output_nodes", graph.outputs()}};
+  Json json = {{"n_inputs", graph.n_inputs()},           {"inputs", to_json(signature.inputs)},
+               {"outputs", to_json(signature.outputs)},  {"input_names", signature.input_names},
+               {"output_names", signature.output_names}, {"output_nodes", graph.outputs()}};
   if (!signature.lower.empty()) json["lower"] = bounds_reference(tensors, signature.lower, "lower");
   if (!signature.upper.empty()) json["upper"] = bounds_reference(tensors, signature.upper, "upper");
   std::string text = json.dump();
   text.back() = ',';
   text += R"("nodes":[)";
-  for (NodeId id = 1; id < graph.n_nodes(); ++id) text.append(id > 1 ? "," : "").append(to_json(tensors, graph.node(id), id).dump());
+  for (NodeId id = 1; id < graph.n_nodes(); ++id)
+    text.append(id > 1 ? "," : "").append(to_json(tensors, graph.node(id), id).dump());
   return text + "]}";
 }
 
@@ -132,11 +132,13 @@ NetworkImage::NetworkImage(const Function& function) {
     const std::vector<TensorTable::Entry> stored = tensors.in_order();
     std::string header = header_text(graph, stored);
     if (header.size() > format::largest_header || graph.size() > format::largest_graph)
-      throw FileError("The network has too many nodes or constants for one file: got a header of " + std::to_string(header.size()) +
-                      " bytes and a graph of " + std::to_string(graph.size()) + ", at most " + std::to_string(format::largest_header) +
-                      " and " + std::to_string(format::largest_graph) + " can be read. Save it in parts.");
+      throw FileError("The network has too many nodes or constants for one file: got a header of " +
+                      std::to_string(header.size()) + " bytes and a graph of " + std::to_string(graph.size()) + ", at most " +
+                      std::to_string(format::largest_header) + " and " + std::to_string(format::largest_graph) +
+                      " can be read. Save it in parts.");
     content_hash = hash_text(std::as_bytes(std::span(header)));
-    header.replace(header.find(format::checksum_unset), content_hash.size(), content_hash);  // its first place: nothing before it is free text
+    header.replace(header.find(format::checksum_unset), content_hash.size(),
+                   content_hash);  // its first place: nothing before it is free text
     const std::uint64_t length = header.size();
     head.assign(sizeof length, '\0');
     std::memcpy(head.data(), &length, sizeof length);
@@ -145,7 +147,8 @@ NetworkImage::NetworkImage(const Function& function) {
     pieces.push_back(std::as_bytes(std::span(head)));
     for (const TensorTable::Entry& tensor : stored) pieces.push_back(tensor.bytes);
   } catch (const Json::type_error& error) {  // the only way to it: a text that is not UTF-8
-    throw FileError(std::string("A name in the network cannot be saved: it is not valid UTF-8 (") + error.what() + "). Rename it.");
+    throw FileError(std::string("A name in the network cannot be saved: it is not valid UTF-8 (") + error.what() +
+                    "). Rename it.");
   }
 }
 

@@ -18,7 +18,8 @@ constexpr std::size_t length_size = sizeof(std::uint64_t);
 }
 
 [[noreturn]] void refuse_altered() {
-  throw FileError("was altered: the beginning of its header is damaged. Copy it again from where it came, or save the network again.");
+  throw FileError(
+      "was altered: the beginning of its header is damaged. Copy it again from where it came, or save the network again.");
 }
 
 [[noreturn]] void refuse_truncated(std::size_t size, const std::string& expected) {

@@ -11,9 +11,12 @@ namespace {
 
 const char* dtype_name(Precision precision) {
   switch (precision) {
-    case Precision::float32: return "F32";
-    case Precision::float64: return "F64";
-    default: return "I64";
+    case Precision::float32:
+      return "F32";
+    case Precision::float64:
+      return "F64";
+    default:
+      return "I64";
   }
 }
 
