@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "bindings/bindings.hpp"
 #include "graph/errors.hpp"
 
@@ -7,7 +9,10 @@ namespace {
 
 void raise(const char* name, const char* message) {
   const py::object type = py::module_::import("fastexpr.errors").attr(name);
-  PyErr_SetString(type.ptr(), message);
+  // Parts of it may come from a file, or be a path: not always UTF-8.
+  const auto text = py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(std::strlen(message)), "backslashreplace"));
+  PyErr_SetObject(type.ptr(), text.ptr());
 }
 
 }  // namespace

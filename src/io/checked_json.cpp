@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
+#include <utility>
 
 #include "graph/errors.hpp"
 #include "io/format.hpp"
@@ -10,25 +10,83 @@
 namespace fastexpr {
 
 void refuse_malformed(const std::string& where, const std::string& what) {
-  throw FileError("is malformed: " + where + ": " + what +
+  constexpr std::size_t longest = 300;  // names in a wrong file may be of any length
+  const std::string clipped = what.size() > longest ? what.substr(0, longest) + "..." : what;
+  throw FileError("is malformed: " + where + ": " + clipped +
                   ". It was not written by fastexpr, or it was edited: save the network again.");
 }
 
-Json parse_json(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> names;  // of the objects that are open
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > static_cast<int>(format::deepest_json)) refuse_malformed(where, "the JSON text is nested too deeply");
-    if (event == Json::parse_event_t::object_start) names.emplace_back();
-    if (event == Json::parse_event_t::object_end) names.pop_back();
-    if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second)
-      refuse_malformed(where, "the name " + parsed.dump() + " occurs twice");
+namespace {
+
+/// Builds the tree while the text is read: nlohmann's own builder has no limits, and its callback form takes quadratic time.
+class TreeBuilder : public nlohmann::json_sax<Json> {
+ public:
+  explicit TreeBuilder(const std::string& where) : where_(where) {}
+  Json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t& value) override { return add(std::move(value)); }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& name) override {
+    const auto [entry, is_new] = open_.back()->get_ref<Json::object_t&>().emplace(name, nullptr);
+    if (!is_new) refuse_malformed(where_, "the name '" + name + "' occurs twice");
+    member_ = &entry->second;
     return true;
-  };
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::exception& error) {
-    refuse_malformed(where, error.what());
   }
+
+  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+    refuse_malformed(where_, error.what());
+  }
+
+ private:
+  bool add(Json value) {
+    place(std::move(value));
+    return true;
+  }
+
+  bool open(Json value) {
+    if (open_.size() == format::deepest_json) refuse_malformed(where_, "the JSON text is nested too deeply");
+    open_.push_back(place(std::move(value)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  /// Where the value came to lie: it stays there as long as it is open, because nothing is added beside it meanwhile.
+  Json* place(Json value) {
+    Json* target = &root_;
+    if (!open_.empty() && open_.back()->is_array())
+      target = &open_.back()->emplace_back(nullptr);
+    else if (!open_.empty())
+      target = member_;
+    *target = std::move(value);
+    return target;
+  }
+
+  const std::string& where_;
+  Json root_;
+  std::vector<Json*> open_;
+  Json* member_ = nullptr;
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  TreeBuilder builder(where);
+  Json::sax_parse(text, &builder);
+  return builder.take();
 }
 
 void expect_members(const Json& json, std::initializer_list<std::string_view> known, const std::string& where) {
