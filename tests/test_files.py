@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import multiprocessing
@@ -53,12 +54,21 @@ def layered(n: int = 5, hidden: int = 7, m: int = 3, dtype: Any = np.float32, se
 
 
 def every_kind() -> fx.Function:
-    """Attributes of every kind, constants of every precision, a scalar, an empty one, labels with all sorts of letters."""
+    """Attributes of every kind, constants of every precision, a scalar, labels with all sorts of letters."""
     operator = _core.Operator
-    odd = {"text": "größer → 'quoted' \"twice\" \\ \n", "empty": "", "floats": [0.1, math.inf, -math.inf, -0.0], "none": []}
+    odd = {
+        "text": "größer → 'quoted' \"twice\" \\ \n",
+        "empty": "",
+        "floats": [0.1, math.inf, -math.inf, -0.0, math.nan],
+        "none": [],
+    }
     nodes = [
         (operator("Reshape", [(6,)], {"shape": [2, 3]}), [0], "reshape"),
-        (operator("Tanh", [(2, 3)], odd | {"whole": 3.0, "third": 1 / 3, "tiny": 5e-324, "large": -(2**63)}), [1], "Über/тест/層 0"),
+        (
+            operator("Tanh", [(2, 3)], odd | {"whole": 3.0, "third": 1 / 3, "tiny": 5e-324, "large": -(2**63)}),
+            [1],
+            "Über/тест/層 0",
+        ),
         (operator("Clip", [(2, 3)], {"upper": 0.75}), [2], "label with \t tab"),
         (operator("Select", [(2, 3)], {"shape": [3, 2]}, [np.array([0, 3, 1, 4, 2, 5])]), [3], "transpose"),
         (operator("Constant", [], {}, [np.array(0.1)]), [], "scalar"),
@@ -74,7 +84,7 @@ def every_kind() -> fx.Function:
         [10, 2],
         inputs=[("温度", (1, 4)), ("p", (1, 2))],
         outputs=[("y one", (3, 4)), ("ÿ", (2, 3))],
-        input_names=["a", "b", "c \"d\"", "é", "\U0001f600", ""],
+        input_names=["a", "b", 'c "d"', "é", "\U0001f600", ""],
         output_names=[f"out[{i}]" for i in range(18)],
         lower=[-math.inf, -1, 0, -0.0, 1e-310, -math.inf],
         upper=[math.inf, math.inf, 0.1, 0, 1e300, math.inf],
@@ -147,7 +157,13 @@ def assert_same(a: fx.Function, b: fx.Function) -> None:
     assert a._output_ids() == b._output_ids()
     assert len(a._nodes()) == len(b._nodes())
     for (op, ids, label), (op_b, ids_b, label_b) in zip(a._nodes(), b._nodes(), strict=True):
-        assert (op.name, op.shape, op.input_shapes, ids, label) == (op_b.name, op_b.shape, op_b.input_shapes, ids_b, label_b)
+        assert (op.name, op.shape, op.input_shapes, ids, label) == (
+            op_b.name,
+            op_b.shape,
+            op_b.input_shapes,
+            ids_b,
+            label_b,
+        )
         assert repr(op.attributes) == repr(op_b.attributes)  # tells 3 from 3.0 and 0.0 from -0.0
         for constant, constant_b in zip(op.constants, op_b.constants, strict=True):
             assert (constant.dtype, constant.shape) == (constant_b.dtype, constant_b.shape)
@@ -287,7 +303,13 @@ for action in (lambda: fx.load("secret.fx"), lambda: net.save("new.fx"), lambda:
 def run_python(code: str, *arguments: str, folder: Path) -> str:
     environment = os.environ | {"PYTHONPATH": str(Path(fx.__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, (done.returncode, done.stderr)
     return done.stdout
@@ -341,7 +363,9 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
     nets[1].save(tmp_path / "b.fx")
     environment = os.environ | {"PYTHONPATH": str(Path(fx.__file__).parents[1])}
     for wait in (0.0, 0.02, 0.05):
-        writer = subprocess.Popen([sys.executable, "-c", SAVE_FOREVER], cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", SAVE_FOREVER], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+        )
         with writer:
             assert writer.stdout is not None
             writer.stdout.readline()
@@ -434,7 +458,7 @@ def test_memory_of_a_large_network(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     widths = [1200, 4096, 3072, 1]
     nodes: list[Any] = []
-    for k, (n, m) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for k, (n, m) in enumerate(itertools.pairwise(widths)):
         weights = random.random((m, n), dtype=np.float32) - np.float32(0.5)
         weights.flags.writeable = False
         nodes.append((_core.Operator("Linear", [(n,)], {"axis": 0, "transposed": 0}, [weights]), [2 * k], f"layer {k}"))

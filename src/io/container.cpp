@@ -44,7 +44,7 @@ std::size_t size_of_dtype(const std::string& dtype, const std::string& where) {
 }
 
 Entry entry_from(const std::string& name, const Json& json) {
-  const std::string where = "tensor '" + name + "'";
+  const std::string where = "tensor '" + name.substr(0, 100) + "'";  // a wrong file may have names of any length
   expect_members(json, {"dtype", "shape", "data_offsets"}, where);
   const std::vector<Index> offsets = integers_of(member(json, "data_offsets", where), where);
   if (offsets.size() != 2 || offsets[0] < 0 || offsets[1] < offsets[0])
