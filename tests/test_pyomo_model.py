@@ -249,7 +249,7 @@ def test_units_are_checked() -> None:
     assert str(u.get_units(m.net(m.T, m.p, m.flow)["duty"])) == "kW"
     assert pyo.value(m.number.body) == pytest.approx(net(np.array([300, 1.5, 1]))[1], rel=1e-14)
     m.wrong_output = pyo.Constraint(expr=m.net(m.T, m.p, m.flow)["duty"] == m.T)
-    with pytest.raises(Exception, match="kelvin not compatible with kilowatt"):
+    with pytest.raises(Exception, match="not compatible with"):
         assert_units_consistent(m)
     del m.wrong_output
     m.wrong_input = pyo.Constraint(expr=m.net(m.p, m.p, m.flow)["CO2"] <= 1)

@@ -50,8 +50,10 @@ class Entries:
             return self._match_mapping(arguments[0])
         if len(arguments) == 1:
             keyed = _keyed_scalars(arguments[0], self)
-            if keyed is not None and any(isinstance(key, str) for key, _ in keyed):
-                return self._match_names(dict(keyed))
+            if keyed is not None:
+                if any(isinstance(key, str) for key, _ in keyed):
+                    return self._match_names(dict(keyed))
+                return self._checked([scalar for _, scalar in keyed])
         scalars = [scalar for argument in arguments for scalar in self._scalars(argument)]
         return self._checked(scalars)
 
@@ -69,7 +71,8 @@ class Entries:
 
     def _match_names(self, given: Mapping[Any, Any]) -> list[Any]:
         """By entry names, all of them."""
-        unknown = [key for key in given if key not in self.names]
+        known = set(self.names)
+        unknown = [key for key in given if key not in known]
         missing = [name for name in self.names if name not in given]
         if unknown or missing:
             raise ModelError(

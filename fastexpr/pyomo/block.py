@@ -160,11 +160,11 @@ class NetworkBlock(Block):  # type: ignore[misc]
         super().__init__(*(argument for argument in index if not _is_network(argument)), rule=_build, **kwargs)
 
 
-class ScalarNetworkBlock(NetworkBlockData, NetworkBlock):  # type: ignore[misc]
+class ScalarNetworkBlock(NetworkBlockData, NetworkBlock):
     """A NetworkBlock without index."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        NetworkBlockData.__init__(self, component=self)
+        NetworkBlockData.__init__(self, component=self)  # type: ignore[call-arg]
         NetworkBlock.__init__(self, *args, **kwargs)
         self._data[None] = self
         self._index = None

@@ -16,9 +16,9 @@ class _ByPosition:
 
     def __getitem__(self, key: Any) -> Any:
         if hasattr(type(key), "__index__"):
-            names = tuple(self.index_set())  # type: ignore[attr-defined]
+            names = self.index_set()  # type: ignore[attr-defined]
             if -len(names) <= key < len(names):
-                key = names[key]
+                key = names.at(key + 1 if key >= 0 else int(key))  # Pyomo counts from 1
         return super().__getitem__(key)  # type: ignore[misc]
 
 

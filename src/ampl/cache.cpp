@@ -59,9 +59,8 @@ std::int64_t Cache::Network::last_use() const {
 void Cache::trim() {
   const std::lock_guard lock(mutex_);
   while (networks_.size() > most_networks)
-    networks_.erase(std::min_element(networks_.begin(), networks_.end(), [](const auto& a, const auto& b) {
-      return a.second.last_use() < b.second.last_use();
-    }));
+    networks_.erase(std::min_element(networks_.begin(), networks_.end(),
+                                     [](const auto& a, const auto& b) { return a.second.last_use() < b.second.last_use(); }));
   if (statistics().bytes <= most_bytes()) return;
   struct Candidate {
     std::int64_t last_use;

@@ -40,9 +40,7 @@ bool Instance::answer(const Query& query, std::int64_t use, double& value) {
 }
 
 /// Bit by bit: -0.0 and 0.0 are different points, and a NaN equals itself.
-bool Instance::is_at(const double* x) const {
-  return !x_.empty() && std::memcmp(x_.data(), x, x_.size() * sizeof(double)) == 0;
-}
+bool Instance::is_at(const double* x) const { return !x_.empty() && std::memcmp(x_.data(), x, x_.size() * sizeof(double)) == 0; }
 
 void Instance::evaluate(const double* x, bool with_hessians) {
   const Function& function = network_->function();

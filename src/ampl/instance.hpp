@@ -12,9 +12,9 @@ namespace fastexpr::ampl {
 /// One call of the external function: an output of a network at a point, with the derivatives the host wants.
 struct Query {
   Index output;
-  const double* x;     // (n,)
-  double* derivatives; // (n,), or null
-  double* hessian;     // packed upper triangle (n(n+1)/2,), or null
+  const double* x;      // (n,)
+  double* derivatives;  // (n,), or null
+  double* hessian;      // packed upper triangle (n(n+1)/2,), or null
 };
 
 /// A network at one place of a model, and all that is known about it at the point it was last asked for.
@@ -50,12 +50,12 @@ class Instance {
   std::atomic<std::int64_t> last_use_ = 0;
   std::int64_t accounted_bytes_ = 0;
   // The point, and what is known there. Empty vectors: not known yet.
-  std::vector<double> x_;                       // (n,)
-  std::vector<double> value_;                   // (m,)
-  std::vector<double> jacobian_;                // (m, n)
-  std::vector<std::vector<double>> hessians_;   // per output: packed upper triangle
-  std::vector<bool> has_hessian_;               // per output: hessians_ belongs to x_
-  std::vector<bool> wants_hessian_;             // per output: was ever asked for
+  std::vector<double> x_;                      // (n,)
+  std::vector<double> value_;                  // (m,)
+  std::vector<double> jacobian_;               // (m, n)
+  std::vector<std::vector<double>> hessians_;  // per output: packed upper triangle
+  std::vector<bool> has_hessian_;              // per output: hessians_ belongs to x_
+  std::vector<bool> wants_hessian_;            // per output: was ever asked for
 };
 
 }  // namespace fastexpr::ampl

@@ -13,20 +13,20 @@ struct ExportTable;
 struct ArgumentRecord {
   int n_arguments;
   int n_reals;
-  const int* places;              // per argument: k >= 0 means reals[k], k < 0 means strings[-(k + 1)]
-  const double* reals;            // in the order of the call
-  const char* const* strings;     // in the order of the call
-  double* derivatives;            // null, or one per real argument, all to be written
-  double* hessian;                // null, or the packed upper triangle: (i <= j) at i + j(j+1)/2, all to be written
-  const char* unread;             // null, or nonzero flags where a derivative is not read
-  void* cookie;                   // what was given to add_function
+  const int* places;           // per argument: k >= 0 means reals[k], k < 0 means strings[-(k + 1)]
+  const double* reals;         // in the order of the call
+  const char* const* strings;  // in the order of the call
+  double* derivatives;         // null, or one per real argument, all to be written
+  double* hessian;             // null, or the packed upper triangle: (i <= j) at i + j(j+1)/2, all to be written
+  const char* unread;          // null, or nonzero flags where a derivative is not read
+  void* cookie;                // what was given to add_function
   const ExportTable* exports;
   void* host_function;
   void* host_arguments;
-  const char* error;              // set to report a failure; may hold anything before
+  const char* error;  // set to report a failure; may hold anything before
   void* temporary_memory;
   void* host_private;
-  int unused[4];                  // counts that only commands of the AMPL language use
+  int unused[4];  // counts that only commands of the AMPL language use
 };
 
 static_assert(sizeof(void*) == 8 && sizeof(int) == 4, "the record is described for 64-bit Linux");

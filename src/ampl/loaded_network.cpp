@@ -28,8 +28,7 @@ std::string resolve(const std::string& path) {
 
 }  // namespace
 
-LoadedNetwork::LoadedNetwork(const std::string& path)
-    : path_(resolve(path)), identity_(identify(path_)), function_(load(path_)) {
+LoadedNetwork::LoadedNetwork(const std::string& path) : path_(resolve(path)), identity_(identify(path_)), function_(load(path_)) {
   ++statistics().loads;
 }
 
