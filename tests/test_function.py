@@ -60,6 +60,19 @@ def test_pack_and_unpack_of_batches():
     np.testing.assert_allclose(one["y0"], y["y0"][2])
 
 
+def test_pack_and_unpack_of_expressions():
+    f = several_ports()
+    x = fx.variables(4)
+    image = np.outer(x[:2], x[1:])
+    y = f.unpack(f(f.pack(x0=image, x1=x[3])))
+    assert y["y0"].shape == (2,)
+    assert y["y1"].shape == ()
+    g = fx.Function(x, [y["y1"], y["y0"]])
+    expected = f.unpack(f(f.pack(x0=np.outer(X[:2], X[1:]), x1=X[3])))
+    np.testing.assert_allclose(g(X), [expected["y1"], *expected["y0"]], rtol=1e-14)
+    assert f.pack(x0=np.stack([image, image]), x1=[x[0], 300.0]).shape == (2, 7)
+
+
 PACK_ERRORS = {
     "missing": ({"x0": np.zeros(6)}, r"got x0, expected x0, x1"),
     "unknown": ({"x0": np.zeros(6), "x1": 1.0, "z": 1.0}, r"got x0, x1, z"),

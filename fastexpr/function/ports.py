@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastexpr._core import Function
 from fastexpr.errors import ShapeError
 
 Shape = tuple[int, ...]
-Array = npt.NDArray[np.float64]
 
 
-def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
+def pack(self: Function, **inputs: Any) -> Any:
     """x from one array per input port: each flattened in C order, joined in declared order.
 
     Parameters
     ----------
-    **inputs : array_like
+    **inputs : array_like or Expression
         One for every port, by its name (``**{"input.1": image}`` where that is no Python name). In the port's shape
         without a leading 1, or flat; with one more dimension in front for a batch of B.
 
     Returns
     -------
-    ndarray
+    ndarray, or Expression where one is among the inputs
         Shape (n,), or (B, n).
 
     Raises
@@ -46,7 +45,7 @@ def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
         raise ShapeError(
             f"[Function] pack: wrong input names: got {', '.join(inputs) or 'none'}, expected {', '.join(ports)}."
         )
-    arrays = {name: np.asarray(inputs[name], dtype=np.float64) for name in ports}
+    arrays = {name: numbers_or_expression(inputs[name]) for name in ports}
     readings = [readings_of(name, arrays[name].shape, shape) for name, shape in ports.items()]
     is_point = all(can_be_point for can_be_point, _ in readings)
     lengths = {-1 if length is None else length for _, length in readings}
@@ -58,9 +57,18 @@ def pack(self: Function, **inputs: npt.ArrayLike) -> Array:
         )
     if is_point and is_batch:  # every length is 1: the file's own shapes are a batch of one, [300.0] is a point
         is_batch = any(array.ndim > 1 for array in arrays.values())
-    points = lengths.pop() if is_batch else 1
-    x = np.concatenate([arrays[name].reshape(points, math.prod(shape)) for name, shape in ports.items()], axis=1)
-    return x if is_batch else x[0]
+    front = (lengths.pop(),) if is_batch else ()
+    return np.concatenate([arrays[name].reshape(*front, math.prod(shape)) for name, shape in ports.items()], axis=-1)
+
+
+def numbers_or_expression(value: Any) -> Any:
+    """An array of float64, or an Expression where there is one in `value`."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        from fastexpr.expression.operands import as_operand
+
+        return as_operand(value)
 
 
 def readings_of(name: str, got: Shape, port: Shape) -> tuple[bool, int | None]:
@@ -81,17 +89,17 @@ def without_leading_one(shape: Shape) -> Shape:
     return shape[1:] if shape[:1] == (1,) else shape
 
 
-def unpack(self: Function, y: npt.ArrayLike) -> dict[str, Array]:
+def unpack(self: Function, y: Any) -> dict[str, Any]:
     """One array per output port from y.
 
     Parameters
     ----------
-    y : array_like
+    y : array_like or Expression
         Shape (m,), or (B, m): what the function returns.
 
     Returns
     -------
-    dict of str to ndarray
+    dict of str to ndarray or Expression
         By the port's name; in the port's shape without a leading 1, with B in front for a batch.
 
     Raises
@@ -108,7 +116,7 @@ def unpack(self: Function, y: npt.ArrayLike) -> dict[str, Array]:
     array([[1., 2.],
            [2., 4.]])
     """
-    y = np.asarray(y, dtype=np.float64)
+    y = numbers_or_expression(y)
     m = self.n_outputs
     if y.ndim not in (1, 2) or y.shape[-1] != m:
         raise ShapeError(
