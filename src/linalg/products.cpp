@@ -15,6 +15,8 @@ constexpr Index parallel_flops = 4'000'000;  // some 0.1 ms
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
+constexpr Index thin_unit = 24;              // rows: a multiple of every tile's height
+
 /// A matrix whose numbers are of one type; [row, column] as stored.
 template <class Number>
 struct Weights {
@@ -57,25 +59,25 @@ const double* widened_panel(const Weights<Number>& A, Index row, Index rows, Ind
 template <class Number>
 void multiply_one_column(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* x, double* y,
                          bool accumulate) {
-  const bool is_large = rows * k * Index{sizeof(Number)} >= parallel_bytes;
-  const Index grain = std::max<Index>(16, 65536 / std::max<Index>(k, 1));
-  split(is_large, rows, grain, [&](Index begin, Index end) {
-    if (!is_transposed) {
-      multiply_vector({A.at(begin, 0), A.stride}, end - begin, k, x, y + begin, accumulate);
-    } else {
-      if (!accumulate) std::fill(y + begin, y + end, 0.0);
-      add_transposed_vector({A.at(0, begin), A.stride}, k, end - begin, x, y + begin);
-    }
+  // In whole units, so that a row is summed in the same order wherever a chunk ends: results do not depend on who is busy.
+  const Index unit = is_transposed ? 64 : 8;
+  const Index grain = std::max<Index>(1, 65536 / (unit * k));
+  split(rows * k * Index{sizeof(Number)} >= parallel_bytes, (rows + unit - 1) / unit, grain, [&](Index begin, Index end) {
+    const Index first = begin * unit;
+    const Index count = std::min(rows, end * unit) - first;
+    if (!is_transposed) return multiply_vector({A.at(first, 0), A.stride}, count, k, x, y + first, accumulate);
+    if (!accumulate) std::fill(y + first, y + first + count, 0.0);
+    add_transposed_vector({A.at(0, first), A.stride}, k, count, x, y + first);
   });
 }
 
 template <class Number>
 void multiply_few_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
                           Index stride, double* C, bool accumulate) {
-  split(2 * rows * k * columns >= parallel_flops, (rows + 23) / 24, 1, [&](Index begin, Index end) {
-    const Index first = begin * 24;
+  split(2 * rows * k * columns >= parallel_flops, (rows + thin_unit - 1) / thin_unit, 1, [&](Index begin, Index end) {
+    const Index first = begin * thin_unit;
     const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
-    multiply_thin(part, is_transposed, std::min(rows, end * 24) - first, k, B, columns, stride, C + first * stride, accumulate);
+    multiply_thin(part, is_transposed, std::min(rows, end * thin_unit) - first, k, B, columns, stride, C + first * stride, accumulate);
   });
 }
 

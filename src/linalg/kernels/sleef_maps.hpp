@@ -47,7 +47,8 @@ struct SleefMaps {
   static Vector log1p(Vector x) {
     const Vector zero = {};
     const auto is_huge = x > zero + 1e300;
-    return Functions::log1p(is_huge ? x * 0x1p-100 : x) + (is_huge ? zero + 69.314718055994530942 : zero);
+    const Vector y = Functions::log1p(is_huge ? x * 0x1p-100 : x);
+    return is_huge ? y + 69.314718055994530942 : y;
   }
 
   static Vector exp_of_minus_abs(Vector x) { return Functions::exp(x > Vector{} ? -x : x); }

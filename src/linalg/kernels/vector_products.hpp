@@ -57,6 +57,7 @@ void multiply_vector(const Number* A, Index stride, Index rows, Index k, const d
     return dot_short_rows(A, stride, rows, k, x, y, accumulate);
   }
   Index r = 0;
+  for (; r + 8 <= rows; r += 8) dot_rows<lanes, 8>(A + r * stride, stride, k, x, y + r, accumulate);
   for (; r + 4 <= rows; r += 4) dot_rows<lanes, 4>(A + r * stride, stride, k, x, y + r, accumulate);
   for (; r < rows; ++r) dot_rows<lanes, 1>(A + r * stride, stride, k, x, y + r, accumulate);
 }

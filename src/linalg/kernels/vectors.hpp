@@ -48,6 +48,13 @@ template <int lanes>
 inline Vector<lanes> load(const float* x) {
   using Float = typename VectorTypes<lanes>::Float;
   const Float numbers = *reinterpret_cast<const typename VectorTypes<lanes>::LooseFloat*>(x);
+  // GCC 12 halves the conversion of a whole register, which costs more than the product it is for.
+#if defined(__AVX512F__) && !defined(__clang__)
+  if constexpr (lanes == 8) return __builtin_ia32_cvtps2pd512_mask(numbers, Vector<8>{}, -1, 4);
+#endif
+#if defined(__AVX2__) && !defined(__clang__)
+  if constexpr (lanes == 4) return __builtin_ia32_cvtps2pd256(numbers);
+#endif
   return __builtin_convertvector(numbers, Vector<lanes>);
 }
 
