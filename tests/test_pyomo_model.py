@@ -340,6 +340,56 @@ def test_discretisation_after_the_expressions_are_built(net: fx.Function) -> Non
     assert pyo.value(m.rate[m.t.last()].body) == pytest.approx(net(np.full(3, 0.2))[0], rel=1e-14)
 
 
+# ---- what else Pyomo does with components
+
+
+def test_references_across_blocks(net: fx.Function) -> None:
+    m = pyo.ConcreteModel()
+    m.t = pyo.RangeSet(3)
+    m.nn = fxp.NetworkBlock(m.t, network=net)
+    m.by_name = pyo.Reference(m.nn[:].outputs["y[0]"])
+    m.by_position = pyo.Reference(m.nn[:].outputs[0])
+    for t in m.t:
+        assert m.by_name[t] is m.by_position[t] is m.nn[t].outputs["y[0]"]
+
+
+def test_incidence_sees_the_inputs(m: pyo.ConcreteModel, net: fx.Function) -> None:
+    from pyomo.contrib.incidence_analysis import IncidenceGraphInterface
+
+    m.nn = fxp.NetworkBlock(net, inputs=m.x)
+    graph = IncidenceGraphInterface(m)
+    assert {variable.name for variable in graph.get_adjacent_to(m.nn.equations["y[1]"])} == {
+        "x[0]", "x[1]", "x[2]", "nn.outputs['y[1]']"
+    }  # fmt: skip
+
+
+def test_disjunctive_models(net: fx.Function, tmp_path: Path) -> None:
+    import pyomo.gdp as gdp
+
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(3), bounds=(-1, 1), initialize=0.2)
+    m.y = pyo.Var(bounds=(-9, 9))
+    m.on, m.off = gdp.Disjunct(), gdp.Disjunct()
+    m.on.nn = fxp.NetworkBlock(net, inputs=m.x)
+    m.on.link = pyo.Constraint(expr=m.y == m.on.nn.outputs[0])
+    m.off.link = pyo.Constraint(expr=m.y == 0)
+    m.choice = gdp.Disjunction(expr=[m.on, m.off])
+    m.o = pyo.Objective(expr=m.y)
+    m.on.indicator_var.fix(True)
+    m.off.indicator_var.fix(False)
+    pyo.TransformationFactory("gdp.fix_disjuncts").apply_to(m)
+    m.write(str(tmp_path / "model.nl"))
+    assert m.on.nn.network.path in (tmp_path / "model.nl").read_text()
+
+
+def test_the_older_writer(m: pyo.ConcreteModel, tmp_path: Path) -> None:
+    m.o = pyo.Objective(expr=m.y)
+    Path(m.net.path).unlink()
+    m.write(str(tmp_path / "model.nl"), format="nl_v1")
+    assert m.net.path in (tmp_path / "model.nl").read_text()
+    assert Path(m.net.path).exists()
+
+
 # ---- files
 
 
@@ -358,6 +408,13 @@ def test_a_missing_file_is_written_again(m: pyo.ConcreteModel, net: fx.Function,
         Path(m.net.path).unlink()
         model.write(str(tmp_path / "model.nl"))
         assert fx.load(m.net.path)(X) == pytest.approx(net(X), rel=1e-15)
+
+
+def test_a_damaged_file_is_written_again(m: pyo.ConcreteModel, net: fx.Function) -> None:
+    file = Path(m.net.path)
+    file.write_bytes(file.read_bytes()[:100])
+    assert fxp.ExternalNetwork(net).path == m.net.path
+    assert fx.load(file)(X) == pytest.approx(net(X), rel=1e-15)
 
 
 def test_a_path_of_the_user_s_own(net: fx.Function, tmp_path: Path) -> None:

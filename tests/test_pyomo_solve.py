@@ -196,6 +196,61 @@ def test_a_solver_steps_back_from_points_where_the_network_is_not_defined(solve:
     assert m.x.value == pytest.approx(0.1, rel=1e-7)
 
 
+@both
+def test_all_inputs_fixed(solve: Solve) -> None:
+    """Then the writer evaluates the network itself, and the equation is a number."""
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(N), initialize=0.3)
+    m.x.fix()
+    m.free = pyo.Var(initialize=1.0)
+    m.nn = fxp.NetworkBlock(network(N, M), inputs=m.x)
+    m.o = pyo.Objective(expr=(m.nn.outputs[0] - m.free) ** 2 + m.free**2)
+    solve(m)
+    assert m.nn.outputs[0].value == pytest.approx(network(N, M)(np.full(N, 0.3))[0], rel=1e-7)
+
+
+@both
+def test_the_same_variable_twice_and_numbers(solve: Solve) -> None:
+    models = []
+    for written_out in (False, True):
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(bounds=(-1, 1), initialize=0.2)
+        m.p = pyo.Param(initialize=0.5)
+        m.net = fxp.ExternalNetwork(network(N, M))
+        y = algebra(N, M, [m.x, m.x, 2.0, m.p]) if written_out else m.net(m.x, m.x, 2, m.p)
+        m.objective = pyo.Objective(expr=y[0] + m.x**2)
+        models.append(m)
+    check_same(*models, solve)
+
+
+@both
+def test_a_block_solved_alone_with_the_network_on_its_parent(solve: Solve) -> None:
+    models = []
+    for route in ("external", "algebra"):
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(range(N), bounds=(-1, 1), initialize=0.2)
+        y = outputs_of(m, "net", m.x, route)
+        m.sub = pyo.Block()
+        m.sub.c = pyo.Constraint(expr=y[0] >= 1.5)
+        m.sub.objective = pyo.Objective(expr=sum(m.x[i] ** 2 for i in m.x) + y[1])
+        assert solve(m.sub).solver.termination_condition == pyo.TerminationCondition.optimal
+        models.append(m)
+    for i in range(N):
+        assert models[0].x[i].value == pytest.approx(models[1].x[i].value, rel=1e-7, abs=1e-7)
+
+
+def test_pyomo_s_newer_solver_interface() -> None:
+    from pyomo.contrib.solver.common.factory import SolverFactory
+
+    model, explicit = example("block"), example("algebra")
+    del model.dual
+    assert fxp.find_solver("pounce").available()  # registers it
+    results = SolverFactory("pounce").solve(model)
+    solve_with_pounce(explicit)
+    assert "convergenceCriteriaSatisfied" in str(results.termination_condition)
+    assert pyo.value(model.objective) == pytest.approx(pyo.value(explicit.objective), rel=1e-6)
+
+
 # ---- what the real ASL evaluates
 
 

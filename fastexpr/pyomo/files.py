@@ -179,10 +179,19 @@ class NetworkFile:
 
 def _cached_file(net: Any) -> Path:
     """The network's file in the cache folder, written where it is not there yet."""
-    file = cache_directory() / f"{_core.content_hash(net)}.fx"
-    if not file.exists():
+    content = _core.content_hash(net)
+    file = cache_directory() / f"{content}.fx"
+    if not _contains(file, content):
         _write(net, file)
     return file
+
+
+def _contains(file: Path, content: str) -> bool:
+    """Whether the file is whole, as far as its first page tells, and of this content."""
+    try:
+        return _core.read_content_hash(file) == content
+    except (OSError, FileError):
+        return False
 
 
 def _write(net: Any, path: Path) -> None:
