@@ -10,7 +10,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from fastexpr import _core
 
@@ -272,7 +272,7 @@ UNARY = [
     ),
     Row(
         "Softsign",
-        F.softsign,
+        functional.softsign,
         onnx=("Softsign", {}),
         exact=(
             lambda u: u / (1 + abs(u)),
@@ -282,13 +282,16 @@ UNARY = [
     ),
     Row(
         "Gelu",
-        F.gelu,
+        functional.gelu,
         onnx=("Gelu", {}),
         exact=(lambda u: u * mp.ncdf(u), lambda u: mp.ncdf(u) + u * mp.npdf(u), lambda u: (2 - u * u) * mp.npdf(u)),
         domain=(-1e5, 1e5),  # mpmath's own
     ),
     Row(
-        "GeluTanh", partial(F.gelu, approximate="tanh"), onnx=("Gelu", {"approximate": "tanh"}), exact=gelu_tanh_exact()
+        "GeluTanh",
+        partial(functional.gelu, approximate="tanh"),
+        onnx=("Gelu", {"approximate": "tanh"}),
+        exact=gelu_tanh_exact(),
     ),
     *(
         Row(

@@ -1,7 +1,7 @@
 """Every operator against formulas that are not ours: PyTorch, ONNX's reference evaluator, and mpmath.
 
-The rows stand in operator_table.py. Each makes two functions: the operator alone (its structure shows) and the operator of
-matrix @ x (its tangents are dense).
+The rows stand in operator_table.py. Each makes two functions: the operator alone (its structure shows) and the operator
+of matrix @ x (its tangents are dense).
 """
 
 from __future__ import annotations
@@ -333,11 +333,11 @@ def test_operators_without_kinks_name_none() -> None:
 
 
 LIMITS = {  # at -inf and inf
-    "Neg": (np.inf, -np.inf), "Abs": (np.inf, np.inf), "Relu": (0, np.inf), "LeakyRelu": (-np.inf, np.inf), "Elu": (-1, np.inf),
-    "Selu": (-SELU_ALPHA * SELU_GAMMA, np.inf), "Sigmoid": (0, 1), "Tanh": (-1, 1), "Softplus": (0, np.inf), "Softsign": (-1, 1),
-    "Gelu": (0, np.inf), "GeluTanh": (0, np.inf), "Swish": (0, np.inf), "HardSigmoid": (0, 1), "HardSwish": (0, np.inf),
-    "Exp": (0, np.inf), "Log": (np.nan, np.inf), "Sqrt": (np.nan, np.inf), "Erf": (-1, 1), "Sin": (np.nan, np.nan),
-    "Cos": (np.nan, np.nan), "Clip": (-1, 2),
+    "Neg": (np.inf, -np.inf), "Abs": (np.inf, np.inf), "Relu": (0, np.inf), "LeakyRelu": (-np.inf, np.inf),
+    "Elu": (-1, np.inf), "Selu": (-SELU_ALPHA * SELU_GAMMA, np.inf), "Sigmoid": (0, 1), "Tanh": (-1, 1),
+    "Softplus": (0, np.inf), "Softsign": (-1, 1), "Gelu": (0, np.inf), "GeluTanh": (0, np.inf), "Swish": (0, np.inf),
+    "HardSigmoid": (0, 1), "HardSwish": (0, np.inf), "Exp": (0, np.inf), "Log": (np.nan, np.inf),
+    "Sqrt": (np.nan, np.inf), "Erf": (-1, 1), "Sin": (np.nan, np.nan), "Cos": (np.nan, np.nan), "Clip": (-1, 2),
 }  # fmt: skip
 
 

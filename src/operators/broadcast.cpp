@@ -50,8 +50,7 @@ void Broadcast::value(const double* const* inputs, double* output, Index points,
 }
 
 void Broadcast::bounds(const Interval* const* inputs, Interval* output) const {
-  for (Index i = 0; i < size(); ++i)
-    output[i] = interval::widened(image(inputs[0][unit_of(0, i)], inputs[1][unit_of(1, i)]));
+  for (Index i = 0; i < size(); ++i) output[i] = interval::widened(image(inputs[0][unit_of(0, i)], inputs[1][unit_of(1, i)]));
 }
 
 void Broadcast::dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
@@ -96,8 +95,7 @@ void LinearBroadcast::tangent(const Point& at, const double* const* tangents, do
 void LinearBroadcast::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
   for (std::size_t k = 0; k < 2; ++k) {
     const double factor = k == 0 ? 1.0 : sign_;
-    if (adjoints[k] != nullptr)
-      add_rows([&](Index) { return factor; }, 2, output_adjoint, k, adjoints[k], at.points, columns);
+    if (adjoints[k] != nullptr) add_rows([&](Index) { return factor; }, 2, output_adjoint, k, adjoints[k], at.points, columns);
   }
 }
 
@@ -143,8 +141,8 @@ bool CurvedBroadcast::is_curved(const std::vector<bool>& depends) const {
   return (second_.aa && depends[0]) || (second_.ab && depends[0] && depends[1]) || (second_.bb && depends[1]);
 }
 
-void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, const double* const* tangents,
-                                double* const* S, Index columns) const {
+void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                                Index columns) const {
   const Partials second = partials(const_cast<double*>(at.local), at.points, 2);  // only read below
   const double* rows_of[2][2] = {{second.aa, second.ab}, {second.ab, second.bb}};
   for (std::size_t k = 0; k < 2; ++k) {

@@ -72,7 +72,8 @@ Interval Elementwise::image_with_turns(Interval u, std::initializer_list<double>
 
 double Elementwise::finite_number(const OperatorSpec& spec, const std::string& attribute) {
   const double number = spec.attributes.number(attribute);
-  if (!std::isfinite(number)) refuse(spec, "attribute '" + attribute + "': got " + std::to_string(number) + ", expected a finite number");
+  if (!std::isfinite(number))
+    refuse(spec, "attribute '" + attribute + "': got " + std::to_string(number) + ", expected a finite number");
   return number;
 }
 

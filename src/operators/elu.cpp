@@ -16,9 +16,7 @@ class Elu final : public Elementwise {
 
   std::vector<double> kinks() const override { return alpha_ == 1.0 ? std::vector<double>{} : std::vector<double>{0.0}; }
 
-  static OperatorPointer make_selu(const OperatorSpec& spec) {
-    return std::make_shared<Elu>(spec, finite_number(spec, "gamma"));
-  }
+  static OperatorPointer make_selu(const OperatorSpec& spec) { return std::make_shared<Elu>(spec, finite_number(spec, "gamma")); }
 
  private:
   void apply(const double* u, double* v, Index count) const override {

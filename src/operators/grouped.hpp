@@ -11,9 +11,7 @@ class Grouped : public Operator {
  public:
   Index members() const { return groups_.members; }
   Index n_lanes() const { return groups_.outer * groups_.inner; }
-  Index first_of(Index lane) const {
-    return lane / groups_.inner * groups_.members * groups_.inner + lane % groups_.inner;
-  }
+  Index first_of(Index lane) const { return lane / groups_.inner * groups_.members * groups_.inner + lane % groups_.inner; }
 
  protected:
   struct Groups {

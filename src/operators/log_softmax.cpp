@@ -34,9 +34,7 @@ class LogSoftmax : public Normalized {
     });
   }
 
-  void linearize(const Point& at, int, double* local) const override {
-    vector_math::exp(at.output, local, size() * at.points);
-  }
+  void linearize(const Point& at, int, double* local) const override { vector_math::exp(at.output, local, size() * at.points); }
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);

@@ -125,7 +125,8 @@ void Normalized::log_bounds(const Interval* input, Interval* output) const {
     for (std::size_t m = 0; m < count; ++m) {
       Interval& bound = output[first + static_cast<Index>(m) * groups().inner];
       bound.lower = minus_softplus(high_others[m] - lower[m]) - rounding;
-      bound.upper = std::min(minus_softplus(low_others[m] - upper[m]) * (1 - 8 * std::numeric_limits<double>::epsilon()) + rounding, 0.0);
+      bound.upper =
+          std::min(minus_softplus(low_others[m] - upper[m]) * (1 - 8 * std::numeric_limits<double>::epsilon()) + rounding, 0.0);
     }
   }
 }

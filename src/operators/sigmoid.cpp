@@ -22,8 +22,7 @@ class Sigmoid final : public Elementwise {
     for (Index i = 0; i < count; ++i) first[i] = -std::abs(u[i]);
     vector_math::sigmoid(first, first, count);
     if (second != nullptr)
-      for (Index i = 0; i < count; ++i)
-        second[i] = std::copysign(first[i] * (1.0 - first[i]) * (1.0 - 2.0 * first[i]), -u[i]);
+      for (Index i = 0; i < count; ++i) second[i] = std::copysign(first[i] * (1.0 - first[i]) * (1.0 - 2.0 * first[i]), -u[i]);
     for (Index i = 0; i < count; ++i) first[i] *= 1.0 - first[i];
   }
 
