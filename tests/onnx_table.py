@@ -1,0 +1,221 @@
+"""One row per converter, version and setting: a node with its inputs. Values, exports and more are tested on each."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from onnx import ModelProto, TensorProto, helper
+from onnx_models import Array, make_model
+
+RANDOM = np.random.default_rng(1)
+
+
+def floats(*shape: int) -> Array:
+    return RANDOM.normal(size=shape)
+
+
+def positive(*shape: int) -> Array:
+    return RANDOM.uniform(0.5, 2.0, shape)
+
+
+def ints(*numbers: int) -> Array:
+    return np.array(numbers, np.int64)
+
+
+class Row(NamedTuple):
+    """One node: inputs are shapes (depend on x), arrays (constant) or None (left out)."""
+
+    operator: str
+    opset: int
+    inputs: tuple[Any, ...]
+    attributes: dict[str, Any] = {}  # noqa: RUF012
+    outputs: int = 1
+    positive: bool = False
+
+
+def row(operator: str, opset: int, *inputs: Any, outputs: int = 1, positive: bool = False, **attributes: Any) -> Row:
+    return Row(operator, opset, inputs, attributes, outputs, positive)
+
+
+X = (1, 6)
+UNARY = "Neg Abs Relu Sigmoid Tanh Softplus Softsign Exp Erf Sin Cos LeakyRelu Elu Selu HardSigmoid Identity Reciprocal".split()
+CUBE = (2, 3, 4)
+
+ROWS = [
+    *(row(name, 20, X) for name in UNARY),
+    *(row(name, 13, CUBE) for name in UNARY),
+    *(row(name, 20, X, positive=True) for name in ("Log", "Sqrt")),
+    row("LeakyRelu", 16, X, alpha=0.3),
+    row("Elu", 6, X, alpha=2.5),
+    row("Selu", 6, X, alpha=1.5, gamma=2.0),
+    row("HardSigmoid", 6, X, alpha=0.5, beta=0.25),
+    row("HardSwish", 14, X),
+    row("Gelu", 20, X),
+    row("Gelu", 20, X, approximate="tanh"),
+    row("Swish", 24, X),
+    row("Swish", 24, X, alpha=1.5),
+    row("Mish", 18, X),
+    row("Celu", 12, X, alpha=1.75),
+    row("PRelu", 16, X, floats(6)),
+    row("Clip", 13, X, np.array(-0.5), np.array(0.7)),
+    row("Clip", 13, X, None, np.array(0.7)),
+    row("Clip", 11, X, np.array(0.1)),
+    row("Clip", 13, X, np.array(0.5), np.array(-0.5)),
+    row("Clip", 13, X, np.array(-np.inf), np.array(0.5)),
+    row("Clip", 6, X, min=-0.5, max=0.25),
+    row("Clip", 6, X, max=0.25),
+    row("Clip", 13, X),
+    # arithmetic
+    *(row(name, 14, X, X) for name in ("Add", "Sub", "Mul", "Div")),
+    *(row(name, 13, X, floats(6)) for name in ("Add", "Sub", "Mul", "Div")),
+    *(row(name, 7, floats(3, 1), X) for name in ("Add", "Sub", "Mul", "Div")),
+    row("Mul", 14, (2, 1, 3), (4, 1)),
+    row("Add", 6, CUBE, floats(3), axis=1, broadcast=1),
+    row("Sub", 6, CUBE, floats(4), broadcast=1),
+    row("Mul", 1, CUBE, (2, 3), axis=0, broadcast=1),
+    row("Div", 6, X, X),
+    row("Pow", 15, X, np.array(3.0)),
+    row("Pow", 13, X, ints(2)),
+    row("Pow", 12, X, np.array([0.0, 1.0, 2.0, 3.0, 4.0, -1.0])),
+    row("Pow", 15, X, np.array(1.7), positive=True),
+    row("Pow", 15, X, X, positive=True),
+    row("Pow", 7, positive(6), X),
+    row("Pow", 1, CUBE, np.array([1.0, 2.0, 3.0]), axis=1, broadcast=1),
+    row("Sum", 13, X, floats(6), (3, 1)),
+    row("Sum", 13, X),
+    row("Sum", 6, X, X),
+    row("Mean", 13, X, (6,), X),
+    row("Mean", 6, X, X),
+    row("Where", 16, np.array([True, False, True, False, False, True]), X, floats(3, 6)),
+    row("Where", 9, np.array([[True], [False]]), floats(6), X),
+    # Gemm and MatMul
+    row("Gemm", 13, (1, 4), floats(4, 5), floats(5)),
+    row("Gemm", 13, (1, 4), floats(5, 4), floats(1, 5), transB=1),
+    row("Gemm", 13, (2, 4), floats(5, 4), floats(2, 5), transB=1, alpha=0.3, beta=0.7),
+    row("Gemm", 13, (2, 4), floats(4, 5), floats(2, 1), beta=2.0),
+    row("Gemm", 13, (2, 4), floats(4, 5), np.array(0.5)),
+    row("Gemm", 13, (2, 4), floats(4, 5), floats(1)),
+    row("Gemm", 13, (4, 2), floats(4, 5), floats(1, 1), transA=1),
+    row("Gemm", 13, (4, 2), floats(5, 4), None, transA=1, transB=1),
+    row("Gemm", 11, floats(3, 4), (4, 2), floats(2), alpha=2.0),
+    row("Gemm", 13, floats(4, 3), (2, 4), floats(3, 1), transA=1, transB=1),
+    row("Gemm", 13, (2, 4), floats(4, 5), (5,), beta=0.5),
+    row("Gemm", 13, (2, 3), (3, 4), floats(4), alpha=0.5),
+    row("Gemm", 13, (3, 2), (4, 3), transA=1, transB=1),
+    row("Gemm", 13, (2, 4), floats(4, 5), floats(5), beta=0.0),
+    row("Gemm", 6, (2, 4), floats(4, 5), floats(5), broadcast=1),
+    row("MatMul", 13, (1, 4), floats(4, 5)),
+    row("MatMul", 9, (2, 3, 4), floats(4, 5)),
+    row("MatMul", 13, (4,), floats(4, 5)),
+    row("MatMul", 13, (2, 4), floats(4)),
+    row("MatMul", 13, (4,), floats(4)),
+    row("MatMul", 13, floats(5, 4), (4, 2)),
+    row("MatMul", 13, floats(5, 4), (3, 4, 2)),
+    row("MatMul", 13, floats(5, 4), (4,)),
+    row("MatMul", 13, floats(4), (4, 2)),
+    row("MatMul", 13, floats(4), (3, 4, 2)),
+    row("MatMul", 13, (4, 2), floats(1, 2, 3)),
+    row("MatMul", 13, floats(1, 1, 3, 4), (4, 2)),
+    row("MatMul", 13, (2, 3, 4), floats(2, 4, 2)),
+    row("MatMul", 13, floats(2, 3, 4), (4, 2)),
+    row("MatMul", 13, (2, 3), (3, 4)),
+    row("MatMul", 13, (2, 3, 4), (4,)),
+    # normalization
+    *(row("BatchNormalization", opset, (1, 3), *(positive(3) for _ in range(4))) for opset in (15, 14, 9, 7)),
+    row("BatchNormalization", 15, (2, 3, 2, 2), *(positive(3) for _ in range(4)), epsilon=0.01),
+    row("BatchNormalization", 15, (2, 3), (3,), *(positive(3) for _ in range(3))),
+    row("BatchNormalization", 6, (1, 3, 2), *(positive(3) for _ in range(4)), is_test=1),
+    row("BatchNormalization", 7, (1, 3, 2), *(positive(3, 2) for _ in range(4)), spatial=0),
+    row("LayerNormalization", 17, (2, 6), floats(6), floats(6)),
+    row("LayerNormalization", 17, CUBE, floats(3, 4), axis=1, epsilon=1e-3),
+    # softmax and reductions
+    *(row(name, 13, CUBE) for name in ("Softmax", "LogSoftmax")),
+    *(row(name, 13, CUBE, axis=axis) for name in ("Softmax", "LogSoftmax") for axis in (0, -2)),
+    *(row(name, 11, CUBE) for name in ("Softmax", "LogSoftmax")),
+    *(row(name, opset, CUBE, axis=2) for name in ("Softmax", "LogSoftmax") for opset in (1, 11)),
+    row("Softmax", 11, CUBE, axis=-3),
+    row("ReduceSum", 13, CUBE),
+    row("ReduceSum", 13, CUBE, ints(1)),
+    row("ReduceSum", 13, CUBE, ints(0, -1), keepdims=0),
+    row("ReduceSum", 13, CUBE, ints(2, 0), keepdims=1),
+    row("ReduceSum", 13, CUBE, noop_with_empty_axes=1),
+    row("ReduceSum", 11, CUBE, axes=[0, 1], keepdims=0),
+    row("ReduceSum", 13, (2, 1, 4, 1), ints(0, 2), keepdims=0),
+    row("ReduceSum", 13, (2, 1, 4), ints(1)),
+    row("ReduceMean", 13, CUBE, axes=[1, 2]),
+    row("ReduceMean", 18, CUBE, ints(0), keepdims=0),
+    row("ReduceMean", 1, CUBE),
+    row("ReduceSumSquare", 13, CUBE, axes=[1]),
+    row("ReduceL1", 13, CUBE, axes=[-1], keepdims=0),
+    row("ReduceL2", 18, CUBE, ints(1, 2)),
+    row("GlobalAveragePool", 1, (1, 3, 2, 4)),
+    # shapes
+    row("Reshape", 14, CUBE, ints(4, 6)),
+    row("Reshape", 13, CUBE, ints(0, -1)),
+    row("Reshape", 5, CUBE, ints(-1, 2, 0)),
+    row("Reshape", 14, CUBE, ints(2, 3, -1), allowzero=1),
+    row("Reshape", 1, CUBE, shape=[0, 12]),
+    row("Flatten", 13, CUBE),
+    *(row("Flatten", 13, CUBE, axis=axis) for axis in (0, 2, 3, -1)),
+    row("Flatten", 1, CUBE, axis=2),
+    row("Squeeze", 13, (1, 3, 1, 2)),
+    row("Squeeze", 13, (1, 3, 1, 2), ints(-2)),
+    row("Squeeze", 11, (1, 3, 1, 2), axes=[0, 2]),
+    row("Unsqueeze", 13, (3, 2), ints(0, -1)),
+    row("Unsqueeze", 11, (3, 2), axes=[1, 3]),
+    row("Transpose", 13, CUBE),
+    row("Transpose", 13, CUBE, perm=[1, 0, 2]),
+    row("Transpose", 1, (1, 3, 1), perm=[2, 1, 0]),
+    row("Expand", 13, (3, 1), ints(2, 1, 4)),
+    row("Expand", 8, (3, 4), ints(1)),
+    row("Dropout", 13, X),
+    row("Dropout", 12, X, np.array(0.5), np.array(False)),
+    row("Dropout", 13, X, np.array(0.0), np.array(True)),
+    row("Dropout", 7, X, ratio=0.3),
+    row("Dropout", 6, X, is_test=1),
+    row("Cast", 13, X, to=TensorProto.DOUBLE),
+    row("Cast", 9, X, to=TensorProto.DOUBLE),
+    row("CastLike", 15, X, floats(1)),
+    # picking and joining
+    row("Concat", 13, X, floats(1, 3), (1, 2), axis=1),
+    row("Concat", 13, (2, 3), (2, 3), axis=-2),
+    row("Concat", 4, X, axis=1),
+    row("Slice", 13, CUBE, ints(1), ints(2)),
+    row("Slice", 13, CUBE, ints(0, 1), ints(2**62, -1), ints(1, 2)),
+    row("Slice", 11, CUBE, ints(-1, 0), ints(-(2**62), 4), ints(1, -1), ints(-1, 2)),
+    row("Slice", 10, CUBE, ints(2), ints(0), ints(1), ints(-1)),
+    row("Slice", 9, CUBE, starts=[0, 1], ends=[1, -1], axes=[0, 2]),
+    row("Slice", 1, CUBE, starts=[0, 1], ends=[1, 3]),
+    row("Gather", 13, CUBE, ints(0, 2, -1), axis=1),
+    row("Gather", 11, CUBE, np.array(-1, np.int64), axis=2),
+    row("Gather", 1, CUBE, np.array([[0, 1], [1, 1]], np.int32)),
+    row("GatherElements", 13, CUBE, RANDOM.integers(-4, 4, (2, 3, 2)), axis=2),
+    row("Split", 13, CUBE, ints(1, 3), axis=2, outputs=2),
+    row("Split", 13, CUBE, axis=1, outputs=3),
+    row("Split", 18, (1, 5), axis=1, num_outputs=2, outputs=2),
+    row("Split", 11, CUBE, axis=-1, split=[2, 2], outputs=2),
+    row("Split", 2, CUBE, outputs=2),
+    row("Tile", 13, (2, 3), ints(2, 1)),
+]
+# their converters give constants, or take no input: they have tests of their own below
+ELSEWHERE = {"Constant", "Shape", "Size"}
+
+
+def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:
+    names = [f"in{k}" if value is not None else "" for k, value in enumerate(entry.inputs)]
+    shapes = {name: value for name, value in zip(names, entry.inputs, strict=True) if isinstance(value, tuple)}
+    weights = {name: value for name, value in zip(names, entry.inputs, strict=True) if isinstance(value, np.ndarray)}
+    outputs = [f"out{k}" for k in range(entry.outputs)]
+    node = helper.make_node(entry.operator, names, outputs, "it", **entry.attributes)
+    return make_model([node], shapes, outputs, weights, entry.opset, dtype), shapes
+
+
+def row_point(entry: Row, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+    random = np.random.default_rng(7)
+    return {name: random.uniform(0.3 if entry.positive else -2.0, 2.0, shape) for name, shape in shapes.items()}
+
+
+def identify(entry: Row) -> str:
+    settings = "-".join(f"{key}{value}" for key, value in entry.attributes.items())
+    return f"{entry.operator}-{entry.opset}-{settings}".replace(" ", "")

@@ -1,0 +1,273 @@
+"""What is wrong with a model is said: which node, what was got, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import make_model, mlp
+
+import fastexpr as fx
+from fastexpr.errors import FastexprError, FileError, OnnxError, ShapeError
+from fastexpr.onnx import check
+
+node = helper.make_node
+
+
+def one(operator: str, *constants: Any, shape: tuple[Any, ...] = (1, 4), opset: int = 17, **attributes: Any) -> onnx.ModelProto:
+    """A model of one node, named 'bad', that reads x and these constants."""
+    weights = {f"c{k}": np.asarray(value) for k, value in enumerate(constants)}
+    return make_model([node(operator, ["x", *weights], ["y"], "bad", **attributes)], {"x": shape}, ["y"], weights, opset)
+
+
+def typed(model: onnx.ModelProto, kind: int, port: str = "input") -> onnx.ModelProto:
+    getattr(model.graph, port)[0].type.tensor_type.elem_type = kind
+    return model
+
+
+def two_node(*nodes: onnx.NodeProto, **settings: Any) -> onnx.ModelProto:
+    return make_model(nodes, {"x": [1, 4]}, ["y"], **settings)
+
+
+def twice_named() -> onnx.ModelProto:
+    model = one("Add", np.ones(4))
+    model.graph.initializer.append(model.graph.initializer[0])
+    return model
+
+
+def of_opset(version: int, domain: str = "") -> onnx.ModelProto:
+    model = one("Tanh")
+    model.opset_import[0].version = version
+    model.opset_import[0].domain = domain
+    return model
+
+
+def with_data(change: Callable[[TensorProto], Any]) -> onnx.ModelProto:
+    model = one("Add", np.ones(4))
+    change(model.graph.initializer[0])
+    return model
+
+
+IF = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]> g (double[1, 4] x) => (double[1, 4] y) <bool c = {1}> {
+    y = If (c) <then_branch = t () => (double[1, 4] a) { a = Tanh (x) }, else_branch = e () => (double[1, 4] b) { b = Exp (x) }> }""")
+SEQUENCE = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]> g (seq(float[4]) x, float[4] z) => (float[4] y)
+    { y = Tanh (z) }""")
+
+ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
+    "unknown operator": (
+        one("Det"),
+        r"\[Det 'bad'\] unknown operator: got Det of domain 'ai.onnx', operator set 17, expected one of Abs, Add, .*Where",
+    ),
+    "unknown domain": (one("Gelu", domain="com.microsoft"), r"\[Gelu 'bad'\] .*domain 'com.microsoft'"),
+    "operator of a newer opset": (one("Gelu", opset=17), r"\[Gelu 'bad'\] .* operator set 17"),
+    "unnamed node": (two_node(node("Tanh", ["x"], ["a"]), node("Det", ["a"], ["y"])), r"\[Det #1\]"),
+    "control flow": (IF, r"\[If #0\] is control flow"),
+    "random numbers": (two_node(node("RandomNormal", [], ["a"], shape=[4]), node("Add", ["x", "a"], ["y"])), r"RandomNormal"),
+    "unknown attribute": (one("Tanh", alpha=2.0), r"\[Tanh 'bad'\] unknown attribute 'alpha'"),
+    "Gelu form": (one("Gelu", opset=20, approximate="fast"), r"\[Gelu 'bad'\] has approximate='fast', expected 'none' or 'tanh'"),
+    "training": (
+        one("BatchNormalization", *[np.ones(4)] * 4, training_mode=1),
+        r"\[BatchNormalization 'bad'\] has training_mode=1",
+    ),
+    "dropout in training": (one("Dropout", 0.5, True), r"\[Dropout 'bad'\] is in training mode"),
+    "cast to integer": (one("Cast", to=TensorProto.INT64), r"\[Cast 'bad'\] .*to int64"),
+    "mask of x": (two_node(node("Not", ["x"], ["y"])), r"unknown operator: got Not"),
+    "condition of x": (two_node(node("Where", ["x", "x", "x"], ["y"], "bad")), r"\[Where 'bad'\] input 0 \('x'\) depends"),
+    "limit of x": (two_node(node("Clip", ["x", "x"], ["y"], "bad")), r"\[Clip 'bad'\] input 1 .* depends"),
+    "wrong number of inputs": (one("Tanh", np.ones(4)), r"\[Tanh 'bad'\] has 2 inputs"),
+    "too many outputs": (two_node(node("Tanh", ["x"], ["y", "z"], "bad")), r"\[Tanh 'bad'\] has 1 inputs and 2 outputs"),
+    "deviation of LayerNormalization": (
+        two_node(node("LayerNormalization", ["x", "s"], ["y", "m"], "bad"), weights={"s": np.ones(4)}, opset=17),
+        r"\[LayerNormalization 'bad'\] gives out its mean",
+    ),
+    # shapes
+    "inner lengths": (one("MatMul", np.ones((3, 2))), r"\[MatMul 'bad'\] cannot multiply shapes \(1, 4\) and \(3, 2\)"),
+    "Gemm": (one("Gemm", np.ones((4, 2)), transB=1), r"\[Gemm 'bad'\] cannot multiply A \(1, 4\) and B \(4, 2\)"),
+    "Gemm's C": (one("Gemm", np.ones((4, 2)), np.ones(3)), r"\[Gemm 'bad'\] cannot add C of shape \(3,\)"),
+    "broadcasting": (one("Add", np.ones(3)), r"\[Add 'bad'\]"),
+    "product of two large parts": (
+        one("MatMul", np.ones((2, 900, 900)), shape=(2, 2, 900)),
+        r"\[MatMul 'bad'\] .* expected at most",
+    ),
+    "reshape": (one("Reshape", np.array([3, -1])), r"\[Reshape 'bad'\] cannot reshape \(1, 4\) to \[3, -1\]"),
+    "reshape to a batch": (one("Reshape", np.array([8, 4])), r"export it with a dynamic first axis"),
+    "squeeze": (one("Squeeze", np.array([1])), r"\[Squeeze 'bad'\] cannot leave out axes \[1\]"),
+    "axis": (one("Softmax", axis=2), r"\[Softmax 'bad'\] axis 2 does not exist"),
+    "axis twice": (one("ReduceSum", np.array([1, -1])), r"\[ReduceSum 'bad'\] axes \[1, -1\] name one axis twice"),
+    "transpose": (one("Transpose", perm=[0, 0]), r"\[Transpose 'bad'\] has perm=\[0, 0\]"),
+    "expand": (one("Expand", np.array([3])), r"\[Expand 'bad'\] cannot stretch"),
+    "gather": (one("Gather", np.array([4]), axis=1), r"\[Gather 'bad'\] has indices from 4 to 4 into an axis of length 4"),
+    "split": (one("Split", np.array([1, 1]), axis=1), r"\[Split 'bad'\] cannot split"),
+    "slice": (one("Slice", np.array([2]), np.array([2]), np.array([1])), r"\[Slice 'bad'\] picks nothing"),
+    "step 0": (one("Slice", *(np.array([k]) for k in (0, 2, 1, 0))), r"\[Slice 'bad'\] has step 0"),
+    "concat": (one("Concat", np.ones((2, 2)), axis=1), r"\[Concat 'bad'\] cannot join shapes"),
+    "dynamic axis": (one("Tanh", shape=("N", "time")), r"\[Input 'x'\] has a dynamic axis 1 \('time'\)"),
+    "unknown axis": (one("Tanh", shape=("N", None)), r"\[Input 'x'\] has a dynamic axis 1 \(unknown\)"),
+    "negative axis": (one("Tanh", shape=("N", -1)), r"\[Input 'x'\] has a dynamic axis 1 \(unknown\)"),
+    "empty input": (one("Tanh", shape=(1, 0)), r"\[Input 'x'\] has the shape \(1, 0\)"),
+    "no shape": (make_model([node("Tanh", ["x"], ["y"])], {"x": None}, ["y"]), r"\[Input 'x'\] has no shape"),  # type: ignore[dict-item]
+    # types
+    "integer input": (typed(one("Tanh"), TensorProto.INT64), r"\[Input 'x'\] has elements int64, expected float or double"),
+    "half input": (typed(one("Tanh"), TensorProto.FLOAT16), r"\[Input 'x'\] has elements float16"),
+    "integer output": (typed(one("Tanh"), TensorProto.INT32, "output"), r"\[Output 'y'\] has elements int32"),
+    "sequence": (SEQUENCE, r"\[Input 'x'\] is a sequence"),
+    "strings": (with_data(lambda t: t.CopyFrom(helper.make_tensor("c0", TensorProto.STRING, [1], [b"a"]))), r"\[Initializer 'c0'\] .*string"),
+    "constant string": (
+        two_node(node("Constant", [], ["a"], "bad", value_string="a"), node("Add", ["x", "a"], ["y"])),
+        r"\[Constant 'bad'\] has the unsupported attribute 'value_string'",
+    ),
+    # numbers
+    "NaN": (one("Add", np.array([1.0, np.nan, 1, 1])), r"\[Initializer 'c0'\] holds 1 numbers that are not finite: got nan at \[1\]"),
+    "infinity": (one("MatMul", np.full((4, 2), np.inf)), r"\[Initializer 'c0'\] holds 8 numbers that are not finite"),
+    "folded to infinity": (
+        two_node(node("Log", ["c"], ["l"]), node("Mul", ["x", "l"], ["y"], "bad"), weights={"c": np.zeros(4)}),
+        r"\[Mul 'bad'\] The constant 'l' holds 4 numbers",
+    ),
+    "NaN limit": (one("Clip", np.nan), r"\[Clip 'bad'\] has the limits nan"),
+    # graph
+    "missing output": (make_model([node("Tanh", ["x"], ["a"])], {"x": [1]}, ["y"]), r"\[Output 'y'\] does not exist: .* 'a'"),
+    "missing tensor": (two_node(node("Add", ["x", "ghost"], ["y"], "bad")), r"\[Add 'bad'\] reads 'ghost', which no node"),
+    "cycle": (
+        two_node(node("Add", ["x", "b"], ["a"], "first"), node("Tanh", ["a"], ["b"], "second"), node("Exp", ["b"], ["y"])),
+        r"cycle: \[Add 'first'\] -> \[Tanh 'second'\] -> \[Add 'first'\]|cycle: \[Tanh 'second'\] -> \[Add 'first'\] -> \[Tanh 'second'\]",
+    ),
+    "node reading itself": (two_node(node("Add", ["x", "y"], ["y"], "loop")), r"cycle: \[Add 'loop'\] -> \[Add 'loop'\]"),
+    "tensor given twice": (two_node(node("Tanh", ["x"], ["y"], "a"), node("Exp", ["x"], ["y"], "b")), r"\[Exp 'b'\] gives 'y', which \[Tanh 'a'\]"),
+    "input given by a node": (two_node(node("Tanh", ["x"], ["x"]), node("Exp", ["x"], ["y"])), r"gives 'x', which an input"),
+    "initializer twice": (twice_named(), r"\[Initializer 'c0'\] is there twice"),
+    "no outputs": (make_model([node("Tanh", ["x"], ["y"])], {"x": [1]}, []), r"has 1 inputs and 0 outputs"),
+    "newer opset": (of_opset(999), r"uses operator set 999, expected 1 to"),
+    "no opset for the operators": (of_opset(1, "ai.onnx.ml"), r"\[Tanh 'bad'\] belongs to ONNX's own operators"),
+    # numbers that do not fit the tensor
+    "too few numbers": (with_data(lambda t: t.dims.append(3)), r"\[Initializer 'c0'\] holds 32 bytes, expected 96"),
+    "negative length": (with_data(lambda t: t.dims.append(-3)), r"\[Initializer 'c0'\] has the shape \(4, -3\)"),
+    "unknown type": (with_data(lambda t: setattr(t, "data_type", 77)), r"\[Initializer 'c0'\] holds elements of unknown type 77"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_error(name: str) -> None:
+    model, message = ERRORS[name]
+    for source in (model, model.SerializeToString()):
+        with pytest.raises(FastexprError, match=message) as caught:
+            fx.load_onnx(source)
+        assert isinstance(caught.value, ValueError)
+        assert isinstance(caught.value, (OnnxError, ShapeError, FileError))
+
+
+def test_constant_that_cannot_be_evaluated() -> None:
+    model = two_node(node("Conv", ["c", "c"], ["k"], "bad"), node("Add", ["x", "k"], ["y"]), weights={"c": np.ones(4)})
+    with pytest.raises(OnnxError, match=r"\[Conv 'bad'\] has constant inputs only and could not be evaluated"):
+        fx.load_onnx(model)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"hello world, this is text", b"PK\x03\x04rest of a zip", bytes(100), np.random.default_rng(0).bytes(4000)])
+def test_not_an_onnx_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(FileError, match="not an ONNX file"):
+        fx.load_onnx(path)
+
+
+def test_truncated_file(tmp_path: Path) -> None:
+    """Cut anywhere, it is refused; never half a network."""
+    data = mlp((20, 70, 3)).SerializeToString()
+    path = tmp_path / "net.onnx"
+    for length in [*range(1, 60), *range(60, len(data), 97), len(data) - 1]:
+        path.write_bytes(data[:length])
+        with pytest.raises(FileError, match=r"net\.onnx.*truncated"):
+            fx.load_onnx(path)
+
+
+def test_damaged_file() -> None:
+    """A byte changed anywhere gives our own error or a network, nothing else."""
+    data = bytearray(mlp((3, 4, 2)).SerializeToString())
+    random = np.random.default_rng(0)
+    for place in random.integers(0, len(data), 400):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << random.integers(0, 8)
+        try:
+            fx.load_onnx(bytes(damaged), check=False)
+        except FastexprError as error:
+            assert len(str(error)) > 20
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"):
+        fx.load_onnx(tmp_path / "missing.onnx")
+    with pytest.raises(TypeError, match="got int"):
+        fx.load_onnx(3)  # type: ignore[arg-type]
+
+
+def save_external(folder: Path) -> Path:
+    path = folder / "net.onnx"
+    onnx.save_model(mlp((20, 70, 3)), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    return path
+
+
+def test_external_data_missing_or_short(tmp_path: Path) -> None:
+    path = save_external(tmp_path)
+    data = (tmp_path / "net.data").read_bytes()
+    (tmp_path / "net.data").write_bytes(data[:-4])
+    with pytest.raises(FileError, match=r"\[Initializer 'b1'\] takes bytes .* which has"):
+        fx.load_onnx(path)
+    (tmp_path / "net.data").unlink()
+    with pytest.raises(FileError, match=r"\[Initializer 'W0'\] lies in '.*net.data', which does not exist"):
+        fx.load_onnx(path)
+    with pytest.raises(FileError, match=r"\[Initializer 'W0'\] .* did not come from a file"):
+        fx.load_onnx(path.read_bytes())
+
+
+def test_external_data_outside_the_folder(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.data"
+    outside.write_bytes(bytes(100_000))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    path = save_external(folder)
+    (folder / "link").symlink_to(outside)
+    for location in ("../outside.data", str(outside), "link", "", "."):
+        model = onnx.load(path, load_external_data=False)
+        for entry in model.graph.initializer[0].external_data:
+            if entry.key == "location":
+                entry.value = location
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(FileError, match=r"\[Initializer 'W0'\] .*(outside the model's folder|does not exist)"):
+            fx.load_onnx(path)
+
+
+def test_external_data_with_nonsense(tmp_path: Path) -> None:
+    path = save_external(tmp_path)
+    for key, value in (("offset", "-8"), ("offset", "x"), ("length", "12"), ("offset", str(2**62))):
+        model = onnx.load(path, load_external_data=False)
+        for entry in model.graph.initializer[0].external_data:
+            if entry.key == key:
+                entry.value = value
+        (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(FileError, match=r"\[Initializer 'W0'\]"):
+            fx.load_onnx(tmp_path / "other.onnx")
+
+
+def test_check_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that the reference evaluator refuses: fine by default, an error where a check was asked for."""
+
+    def refuse(model: onnx.ModelProto, **settings: Any) -> Any:
+        raise NotImplementedError("Tanh of version 1")
+
+    monkeypatch.setattr(check, "ReferenceEvaluator", refuse)
+    assert fx.load_onnx(one("Tanh"))([1.0, 2, 3, 4]).size == 4
+    with pytest.raises(OnnxError, match="reference evaluator cannot evaluate the model.*Tanh of version 1"):
+        fx.load_onnx(one("Tanh"), check=True)
+
+
+def test_sparse_indices_out_of_range() -> None:
+    model = make_model([node("MatMul", ["x", "W"], ["y"])], {"x": [1, 2]}, ["y"])
+    values = numpy_helper.from_array(np.array([2.0, 3.0]), "W")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, numpy_helper.from_array(np.array([1, 9]), "i"), [2, 3]))
+    with pytest.raises(FileError, match=r"\[Initializer 'W'\] has indices that do not fit"):
+        fx.load_onnx(model)
