@@ -183,7 +183,13 @@ def Concat(a: Attributes, opset: int, *x: Array) -> Array:  # noqa: N802
 
 @operator
 def Slice(  # noqa: N802
-    a: Attributes, opset: int, x: Array, starts: Array = None, ends: Array = None, axes: Array = None, steps: Array = None
+    a: Attributes,
+    opset: int,
+    x: Array,
+    starts: Array = None,
+    ends: Array = None,
+    axes: Array = None,
+    steps: Array = None,
 ) -> Array:
     first, last = listed(a, "starts", starts), listed(a, "ends", ends)
     assert first is not None
@@ -204,9 +210,7 @@ def interpret(model: onnx.ModelProto) -> Callable[[Array], Array]:
     """The function from the joined inputs to the joined outputs."""
     opset = model.opset_import[0].version
     weights = {tensor.name: wide(numpy_helper.to_array(tensor)) for tensor in model.graph.initializer}
-    shapes = {
-        info.name: [dim.dim_value or 1 for dim in info.type.tensor_type.shape.dim] for info in model.graph.input
-    }
+    shapes = {info.name: [dim.dim_value or 1 for dim in info.type.tensor_type.shape.dim] for info in model.graph.input}
 
     def function(x: Array) -> Array:
         values: dict[str, Array] = {"": None, **weights}
@@ -217,11 +221,15 @@ def interpret(model: onnx.ModelProto) -> Callable[[Array], Array]:
             start += size
         for node in model.graph.node:
             attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-            attributes = {key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()}
+            attributes = {
+                key: value.decode() if isinstance(value, bytes) else value for key, value in attributes.items()
+            }
             if node.op_type == "Constant":
                 values[node.output[0]] = wide(numpy_helper.to_array(attributes["value"]))
             else:
-                values[node.output[0]] = OPERATORS[node.op_type](attributes, opset, *(values[name] for name in node.input))
+                values[node.output[0]] = OPERATORS[node.op_type](
+                    attributes, opset, *(values[name] for name in node.input)
+                )
         return jnp.concatenate([jnp.ravel(values[info.name]) for info in model.graph.output])
 
     return function
@@ -240,5 +248,9 @@ def derivatives(model: onnx.ModelProto, x: np.ndarray, weights: np.ndarray) -> t
         return value, jacobian, hessian
 
     # compiled without optimization, which takes a tenth of the time and does not reorder sums
-    compiled = jax.jit(everything).lower(x).compile({"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True})
+    compiled = (
+        jax.jit(everything)
+        .lower(x)
+        .compile({"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True})
+    )
     return tuple(np.asarray(array) for array in compiled(x))

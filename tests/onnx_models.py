@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def mlp(widths: Sequence[int] = (4, 8, 3), dtype: Any = np.float32, activation: 
     """Gemm and activation in turn, with a dynamic batch."""
     random = np.random.default_rng(0)
     nodes, weights, x = [], {}, "x"
-    for k, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (n_in, n_out) in enumerate(pairwise(widths)):
         weights |= {f"W{k}": random.normal(size=(n_out, n_in)), f"b{k}": random.normal(size=n_out)}
         y = f"z{k}" if k < len(widths) - 2 else "y"
         nodes.append(helper.make_node("Gemm", [x, f"W{k}", f"b{k}"], [y], f"fc{k}", transB=1))

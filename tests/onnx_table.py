@@ -39,7 +39,10 @@ def row(operator: str, opset: int, *inputs: Any, outputs: int = 1, positive: boo
 
 
 X = (1, 6)
-UNARY = "Neg Abs Relu Sigmoid Tanh Softplus Softsign Exp Erf Sin Cos LeakyRelu Elu Selu HardSigmoid Identity Reciprocal".split()
+UNARY = [
+    "Neg", "Abs", "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Erf", "Sin", "Cos",
+    "LeakyRelu", "Elu", "Selu", "HardSigmoid", "Identity", "Reciprocal",
+]  # fmt: skip
 CUBE = (2, 3, 4)
 
 ROWS = [

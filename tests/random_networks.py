@@ -1,4 +1,4 @@
-"""Random ONNX networks over all operators: skip connections, shared nodes, several inputs and outputs, several opsets."""
+"""Random ONNX networks over all operators: skip connections, shared nodes, several inputs, outputs and opsets."""
 
 from __future__ import annotations
 
@@ -60,12 +60,14 @@ class RandomNetwork:
         name = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], f"{operator}_{len(self.nodes)}", **attributes))
         self.used.update(inputs)
+        known = [i for i in dict.fromkeys(inputs) if i in self.shapes]
         graph = helper.make_graph(
-            [self.nodes[-1]], "one",
-            [helper.make_tensor_value_info(i, TensorProto.DOUBLE, self.shapes[i]) for i in dict.fromkeys(inputs) if i in self.shapes],
+            [self.nodes[-1]],
+            "one",
+            [helper.make_tensor_value_info(i, TensorProto.DOUBLE, self.shapes[i]) for i in known],
             [onnx.ValueInfoProto(name=name)],
             [onnx.numpy_helper.from_array(self.weights[i], i) for i in inputs if i in self.weights],
-        )  # fmt: skip
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
         self.shapes[name] = tuple(dim.dim_value for dim in inferred.graph.output[0].type.tensor_type.shape.dim)
@@ -202,8 +204,9 @@ def gemm(net: RandomNetwork, x: str) -> str:
     rows, inner = net.shapes[x][::-1] if trans_a else net.shapes[x]
     columns = net.integer(2, 6)
     c = [net.weight(columns), net.weight(1, columns), net.weight(rows, 1), net.weight(rows, columns), net.weight(1)]
-    return net.node("Gemm", [x, net.weight(*((columns, inner) if trans_b else (inner, columns))), c[net.integer(0, 5)]],
-                    transA=trans_a, transB=trans_b, alpha=(1.0, 0.7)[net.integer(0, 2)], beta=(1.0, 0.3)[net.integer(0, 2)])  # fmt: skip
+    inputs = [x, net.weight(*((columns, inner) if trans_b else (inner, columns))), c[net.integer(0, 5)]]
+    factors = {"alpha": (1.0, 0.7)[net.integer(0, 2)], "beta": (1.0, 0.3)[net.integer(0, 2)]}
+    return net.node("Gemm", inputs, transA=trans_a, transB=trans_b, **factors)
 
 
 @recipe

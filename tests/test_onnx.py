@@ -1,4 +1,6 @@
-"""Every converter: values against ONNX's reference evaluator and ONNX Runtime, for each version and setting of each operator."""
+"""Every converter: values against ONNX's reference evaluator and ONNX Runtime, for each version and setting of each
+operator.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Exported models: valid, with the same numbers in ONNX Runtime and the reference evaluator, and the same function when read back."""
+"""Exported models: valid, with the same numbers in ONNX Runtime and the reference evaluator, and the same function when
+read back.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from random_networks import random_network
 
 import fastexpr as fx
 from fastexpr.errors import OnnxError
+from fastexpr.onnx import export_onnx
 
 node = helper.make_node
 WITHOUT_DOUBLE_KERNEL = {"Erf", "Gelu"}  # in ONNX Runtime
@@ -99,8 +102,12 @@ def test_dtype_follows_the_numbers(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     x = fx.variables(4)
     net = fx.load_onnx(mlp())
-    cases = {net: TensorProto.FLOAT, fx.Function(x, net(x) * 2.0): TensorProto.FLOAT,
-             fx.Function(x, net(x) * 0.1): TensorProto.DOUBLE, fx.Function(x, np.tanh(x)): TensorProto.DOUBLE}  # fmt: skip
+    cases = {
+        net: TensorProto.FLOAT,
+        fx.Function(x, net(x) * 2.0): TensorProto.FLOAT,
+        fx.Function(x, net(x) * 0.1): TensorProto.DOUBLE,
+        fx.Function(x, np.tanh(x)): TensorProto.DOUBLE,
+    }
     for function, kind in cases.items():
         check_export(function, np.linspace(-1, 1, 4), path)
         assert onnx.load(path).graph.input[0].type.tensor_type.elem_type == kind
@@ -125,8 +132,14 @@ def test_expressions(tmp_path: Path) -> None:
 
 def test_names_bounds_and_ports(tmp_path: Path) -> None:
     model = make_model(
-        [node("Concat", ["T", "flow"], ["joined"], axis=1), node("Exp", ["joined"], ["y"]), node("Neg", ["T"], ["minus"])],
-        {"T": ["N", 1], "flow": [None, 2]}, ["y", "minus"])  # fmt: skip
+        [
+            node("Concat", ["T", "flow"], ["joined"], axis=1),
+            node("Exp", ["joined"], ["y"]),
+            node("Neg", ["T"], ["minus"]),
+        ],
+        {"T": ["N", 1], "flow": [None, 2]},
+        ["y", "minus"],
+    )
     net = fx.load_onnx(model, input_names=["a", "b", "c"], output_names=list("pqrs")).with_bounds([0, 0, 0], [1, 2, 3])
     back = check_export(net, np.array([0.1, 0.2, 0.3]), tmp_path / "net.onnx")
     assert back.input_names == ("a", "b", "c")
@@ -145,10 +158,23 @@ def test_output_that_is_an_input_or_constant(tmp_path: Path) -> None:
     check_export(fx.load_onnx(model), np.array([0.1, 0.2]), tmp_path / "net.onnx")
 
 
+def test_output_called_like_an_input(tmp_path: Path) -> None:
+    """ONNX has one space of names: where the output is not the input itself, it is renamed."""
+    x = fx.load_onnx(make_model([node("Identity", ["x"], ["y"])], {"x": [1, 2]}, ["y"]))
+    function = fx.Function._from_nodes(
+        2, x._nodes(), x._output_ids(), [("x", (1, 2))], [("x", (2, 1))], list("ab"), list("cd"), None, None
+    )
+    function.to_onnx(tmp_path / "net.onnx")
+    onnx.checker.check_model(tmp_path / "net.onnx", full_check=True)
+    back = fx.load_onnx(tmp_path / "net.onnx", check=True)
+    assert back.outputs == {"x_output": (2, 1)}
+    assert back.output_names == ("c", "d")
+
+
 def test_large_models_keep_their_weights_in_a_second_file(tmp_path: Path) -> None:
     net = fx.load_onnx(mlp((20, 70, 3)))
     path = tmp_path / "net.onnx"
-    net.to_onnx(path, largest_model=1000)
+    export_onnx(net, path, largest_model=1000)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["net.onnx", "net.onnx.data"]
     assert path.stat().st_size < 2000
     onnx.checker.check_model(path, full_check=True)

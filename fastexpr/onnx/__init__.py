@@ -1,8 +1,9 @@
 """ONNX models: import with `load_onnx`, export with `export_onnx`.
 
-How an import runs: `model_file` reads the file, with the weights as arrays (`wire`, `arrays`); `ordering` finds the nodes that
-the outputs need; `importer` takes one after the other, `folding` evaluates constant ones, and the function that `registry` finds
-in `converters` writes the others as core nodes (`builder`); `check` compares one evaluation with ONNX's own evaluator.
+How an import runs: `model_file` reads the file, with the weights as arrays (`wire`, `arrays`); `ordering` finds the
+nodes that the outputs need; `importer` takes one after the other, `folding` evaluates constant ones, and the function
+that `registry` finds in `converters` writes the others as core nodes (`builder`); `check` compares one evaluation with
+ONNX's own evaluator.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ def load_onnx(
 ) -> Function:
     """Reads a trained network from an ONNX file.
 
-    Every input of the model is a part of x, in declared order, each flattened in C order, and every output is a part of f(x).
-    A first axis of unknown length is the batch and becomes 1. All arithmetic is in double precision, on the weights of the
-    file. Nodes that no output needs are left out.
+    Every input of the model is a part of x, in declared order, each flattened in C order, and every output is a part of
+    f(x). A first axis of unknown length is the batch and becomes 1. All arithmetic is in double precision, on the
+    weights of the file. Nodes that no output needs are left out.
 
     Parameters
     ----------
     path
         The file; or its content as bytes; or an onnx.ModelProto.
     check
-        Compare one evaluation with ONNX's reference evaluator: True always, False never, None where that takes less than about a
-        second.
+        Compare one evaluation with ONNX's reference evaluator: True always, False never, None where that takes less
+        than about a second.
     input_names
         One name for each of the n numbers of x; by default made of the model's own, "x[0]", "x[1]", ...
     output_names
@@ -55,8 +56,8 @@ def load_onnx(
     FileError
         It is not an ONNX file, is truncated, or its external data are missing or outside its folder.
     OnnxError
-        The model cannot be imported: an unknown operator, an unsupported setting, a dynamic axis, weights that are not finite, a
-        damaged graph; or the check failed.
+        The model cannot be imported: an unknown operator, an unsupported setting, a dynamic axis, weights that are not
+        finite, a damaged graph; or the check failed.
     ShapeError
         Shapes that do not fit, or the wrong number of names.
 

@@ -28,7 +28,7 @@ FLOAT_TYPES = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, Tenso
 def type_name(data_type: int) -> str:
     """'float', 'int64', ...: the element type in ONNX's words."""
     try:
-        return TensorProto.DataType.Name(data_type).lower()  # type: ignore[arg-type]
+        return str(TensorProto.DataType.Name(data_type)).lower()
     except ValueError:
         return f"of unknown type {data_type}"
 

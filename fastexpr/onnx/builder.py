@@ -1,8 +1,8 @@
 """The list of core nodes under construction.
 
-While a model is read, each of its tensors is a value: a NumPy array where it is constant, a Handle where it depends on x.
-The methods below take either. Arithmetic on constants alone gives a constant in double precision; rearranging a constant
-keeps its precision.
+While a model is read, each of its tensors is a value: a NumPy array where it is constant, a Handle where it depends on
+x. The methods below take either. Arithmetic on constants alone gives a constant in double precision; rearranging a
+constant keeps its precision.
 """
 
 from __future__ import annotations

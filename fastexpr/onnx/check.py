@@ -73,8 +73,10 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
     difference = distance(got, np.concatenate([array.reshape(-1) for array in expected]))
     if difference > tolerance:
         raise OnnxError(
-            f"The imported model differs from ONNX's reference evaluator by {difference:.2e} of max|y|, expected at most {tolerance:.0e}."
-            f"{first_difference(importer, evaluator, feeds, tolerance)} Load with check=False to go on all the same, and please "
+            f"The imported model differs from ONNX's reference evaluator by {difference:.2e} of max|y|, expected at "
+            f"most {tolerance:.0e}."
+            f"{first_difference(importer, evaluator, feeds, tolerance)} Load with check=False to go on all the same, "
+            "and please "
             "report it."
         )
 
@@ -82,8 +84,11 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
 def random_point(importer: Importer, lower: float) -> dict[str, Array]:
     """One array per input; numbers that float32 can hold."""
     random = np.random.default_rng(0)
-    return {port.name: random.uniform(lower, 1.0, port.shape).astype(np.float32)
-            .astype(np.float64 if port.data_type == TensorProto.DOUBLE else np.float32) for port in importer.inputs}  # fmt: skip
+    points = {port: random.uniform(lower, 1.0, port.shape).astype(np.float32) for port in importer.inputs}
+    return {
+        port.name: point.astype(np.float64) if port.data_type == TensorProto.DOUBLE else point
+        for port, point in points.items()
+    }
 
 
 def joined(importer: Importer, feeds: dict[str, Array]) -> NDArray[np.float64]:

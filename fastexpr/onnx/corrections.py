@@ -1,14 +1,16 @@
 """Operators that ONNX's reference evaluator (1.23) does not evaluate as the standard says, done right.
 
-It evaluates old versions of some operators by a newer definition: Softmax before operator set 13 normalises over all axes
-from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
-broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf is rounded to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX have all 17.
+It evaluates old versions of some operators by a newer definition: Softmax before operator set 13 normalises over all
+axes from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
+broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf is rounded
+to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX have all
+17.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -113,7 +115,7 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
     return type(name, (OpRun,), {"op_domain": "", "_run": run})
 
 
-@lru_cache(maxsize=None)
+@cache
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
     operators: list[type[OpRun]] = [Erf, Gelu]

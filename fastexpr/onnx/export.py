@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import DTypeLike, NDArray
 from onnx import helper
 
@@ -18,6 +20,8 @@ from fastexpr.expression import component_names
 from fastexpr.onnx.export_graph import LARGEST_MODEL, ExportGraph
 from fastexpr.onnx.export_rules import find_rule
 from fastexpr.onnx.metadata import METADATA_KEY
+
+Ports = dict[str, tuple[int, ...]]
 
 
 def export_onnx(
@@ -36,9 +40,9 @@ def export_onnx(
     path
         The file to write.
     dtype
-        numpy.float32 or numpy.float64, the type of the model's inputs, outputs and arithmetic; by default float32 where the
-        function has float32 weights and no number that float32 cannot hold, else float64. Weights that are float32 are
-        stored as float32 in either case.
+        numpy.float32 or numpy.float64, the type of the model's inputs, outputs and arithmetic; by default float32 where
+        the function has float32 weights and no number that float32 cannot hold, else float64. Weights that are float32
+        are stored as float32 in either case.
     largest_model
         Bytes of weights from which on they go to a second file, "<name>.data".
 
@@ -64,10 +68,14 @@ def export_onnx(
     for k, (operator, ids, label) in enumerate(nodes, start=1):
         graph.label = label or f"{operator.name}_{k}"
         values.names[k] = values.port(operator, ids) or converted(graph, operator, [values.name(i) for i in ids])
-    write_outputs(graph, function, [values.name(i) for i in function._output_ids()])
-    ports = [[helper.make_tensor_value_info(name, graph.element_type, list(shape)) for name, shape in group.items()]
-             for group in (function.inputs, function.outputs)]  # fmt: skip
-    graph.write(Path(path), ports[0], ports[1], metadata(function), largest_model)
+    outputs = write_outputs(graph, function, [values.name(i) for i in function._output_ids()])
+    inputs = declared(graph, function.inputs)
+    graph.write(Path(path), inputs, declared(graph, outputs), metadata(function, outputs), largest_model)
+
+
+def declared(graph: ExportGraph, ports: Ports) -> list[onnx.ValueInfoProto]:
+    """Inputs or outputs in ONNX's form."""
+    return [helper.make_tensor_value_info(name, graph.element_type, list(shape)) for name, shape in ports.items()]
 
 
 def converted(graph: ExportGraph, operator: Operator, inputs: list[str]) -> str:
@@ -97,9 +105,9 @@ class Inputs:
             self.graph.label = label
         return self.names[node]
 
-    def port(self, operator: Operator, ids: list[int]) -> str | None:
+    def port(self, operator: Operator, ids: Sequence[int]) -> str | None:
         """Where the node is nothing but one input in some shape: that input. Else None."""
-        if ids != [0]:
+        if list(ids) != [0]:
             return None
         start = 0
         for name, shape in self.ports:
@@ -119,8 +127,11 @@ def is_range(operator: Operator, start: int, size: int) -> bool:
     return operator.name == "Select" and np.array_equal(operator.constants[0], np.arange(start, start + size))
 
 
-def write_outputs(graph: ExportGraph, function: Function, names: list[str]) -> None:
-    """The declared outputs: the nodes' values under their names and in their shapes."""
+def write_outputs(graph: ExportGraph, function: Function, names: list[str]) -> Ports:
+    """Writes the declared outputs, the nodes' values under their names and in their shapes, and returns them.
+
+    ONNX has one space of names: an output that is called like an input, and is not that input itself, is renamed.
+    """
     ports = list(function.outputs.items())
     if len(names) != len(ports):  # not node by node: joined, then cut
         graph.label = "outputs"
@@ -129,12 +140,20 @@ def write_outputs(graph: ExportGraph, function: Function, names: list[str]) -> N
         starts = np.cumsum([0, *sizes])
         names = [graph.emit("Gather", flat, graph.integers(np.arange(start, start + size)), axis=0)
                  for start, size in zip(starts, sizes, strict=False)]  # fmt: skip
+    outputs: Ports = {}
     for (port, shape), name in zip(ports, names, strict=True):
-        shape_name = graph.integers(list(shape))
-        graph.nodes.append(helper.make_node("Reshape", [name, shape_name], [port], graph.fresh(f"{port}_output")))
+        if name == port and function.inputs.get(port) == shape:
+            outputs[port] = shape
+            continue
+        written = graph.fresh(f"{port}_output") if port in function.inputs else port
+        graph.nodes.append(
+            helper.make_node("Reshape", [name, graph.integers(list(shape))], [written], f"{port}_reshape")
+        )
+        outputs[written] = shape
+    return outputs
 
 
-def model_dtype(nodes: list[tuple[Operator, list[int], str]]) -> type[np.floating[Any]]:
+def model_dtype(nodes: Sequence[tuple[Operator, Sequence[int], str]]) -> type[np.floating[Any]]:
     """float32 where there are float32 weights, and no other number would be rounded."""
     tensors: list[NDArray[Any]] = [
         array for operator, _, _ in nodes for array in operator.constants if array.dtype.kind == "f"
@@ -146,12 +165,12 @@ def model_dtype(nodes: list[tuple[Operator, list[int], str]]) -> type[np.floatin
     return np.float32 if fits else np.float64
 
 
-def metadata(function: Function) -> dict[str, str]:
+def metadata(function: Function, outputs: Ports) -> dict[str, str]:
     """What ONNX has no place for: names of single components and the inputs' range, where they are not the default."""
     extra: dict[str, Any] = {}
     for key, names, ports in (
         ("input_names", function.input_names, function.inputs),
-        ("output_names", function.output_names, function.outputs),
+        ("output_names", function.output_names, outputs),
     ):
         if list(names) != component_names(list(ports.items())):
             extra[key] = list(names)

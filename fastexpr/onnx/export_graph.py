@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 OPSET = 20  # the first with Gelu; ONNX Runtime has it since 1.17
 IR_VERSION = 9  # of the same ONNX release
+SMALLEST_EXTERNAL = 1024  # bytes; shapes must stay inside, where shape inference finds them
 LARGEST_MODEL = 1_900_000_000  # bytes of weights inside the file; protobuf ends at 2 GiB
 
 
@@ -114,14 +115,14 @@ class ExportGraph:
             temporary_data = data_path.with_name(data_path.name + ".part")
             with temporary_data.open("wb") as file:
                 for name, array in self.tensors:
-                    model.graph.initializer.append(external_tensor(name, array, data_path.name, file.tell()))
-                    file.write(little_endian(array))
+                    if array.nbytes < SMALLEST_EXTERNAL:
+                        model.graph.initializer.append(inner_tensor(name, array))
+                    else:
+                        model.graph.initializer.append(external_tensor(name, array, data_path.name, file.tell()))
+                        little_endian(array).tofile(file)
             temporary_data.replace(data_path)
         else:
-            model.graph.initializer.extend(
-                helper.make_tensor(name, element_type(array), array.shape, little_endian(array).tobytes(), raw=True)
-                for name, array in self.tensors
-            )
+            model.graph.initializer.extend(inner_tensor(name, array) for name, array in self.tensors)
         temporary.write_bytes(model.SerializeToString())
         temporary.replace(path)
 
@@ -136,9 +137,14 @@ def little_endian(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
+def inner_tensor(name: str, array: NDArray[Any]) -> TensorProto:
+    """A tensor inside the model."""
+    return helper.make_tensor(name, element_type(array), array.shape, little_endian(array).tobytes(), raw=True)
+
+
 def external_tensor(name: str, array: NDArray[Any], location: str, offset: int) -> TensorProto:
     """A tensor whose numbers lie in another file."""
-    tensor = TensorProto(name=name, data_type=element_type(array), dims=array.shape, data_location=TensorProto.EXTERNAL)  # type: ignore[arg-type]
+    tensor = TensorProto(name=name, data_type=element_type(array), dims=array.shape, data_location=TensorProto.EXTERNAL)
     for key, value in (("location", location), ("offset", str(offset)), ("length", str(array.nbytes))):
         tensor.external_data.add(key=key, value=value)
     return tensor

@@ -1,8 +1,8 @@
 """How each core operator is written in ONNX (operator set 20).
 
-ONNX Runtime has no double version of some operators (Softplus, LeakyRelu, Elu, ...). In a double model they are written in
-terms of others, in a form with the same derivatives, also at the kinks. Erf and the exact Gelu have no such form: a double
-model with one of them is valid, but ONNX Runtime refuses it.
+ONNX Runtime has no double version of some operators (Softplus, LeakyRelu, Elu, ...). In a double model they are written
+in terms of others, in a form with the same derivatives, also at the kinks. Erf and the exact Gelu have no such form: a
+double model with one of them is valid, but ONNX Runtime refuses it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Turns a model into the core's list of nodes, one ONNX node after the other. Nothing is fused here: the core does that."""
+"""Turns a model into the core's list of nodes, one ONNX node after the other. Nothing is fused here: the core does
+that.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from fastexpr._core import Function
 from fastexpr.errors import GraphError, OnnxError, ShapeError
 from fastexpr.expression import component_names
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value
 from fastexpr.onnx.folding import can_fold, fold
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile
@@ -49,7 +51,8 @@ class Importer:
                 raise OnnxError(f"[Input {name!r}] is there twice. Names must be unique: export the model again.")
         if not self.inputs or not self.proto.graph.output:
             raise OnnxError(
-                f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at least "
+                f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at "
+                "least "
                 "one of each. Export the model again."
             )
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
@@ -68,6 +71,8 @@ class Importer:
         infos = list(self.proto.graph.output)
         for info in infos:
             check_type("Output", info)
+            if sum(info.name == other.name for other in infos) > 1:
+                raise OnnxError(f"[Output {info.name!r}] is there twice. Names must be unique: export the model again.")
         return self.function_of([str(info.name) for info in infos], input_names, output_names, keep_metadata=True)
 
     def function_of(
@@ -83,12 +88,20 @@ class Importer:
         outputs = [(name, handle.shape) for name, handle in zip(names, handles, strict=True)]
         n_inputs, n_outputs = self.graph.x.shape[0], sum(math.prod(handle.shape) for handle in handles)
         extra = read_metadata(self.proto, n_inputs, n_outputs) if keep_metadata else {}
+        names_in = chosen_names("input_names", input_names or extra.get("input_names"), inputs, n_inputs)
+        names_out = chosen_names("output_names", output_names or extra.get("output_names"), outputs, n_outputs)
+        ids = [handle.id for handle in handles]
         return Function._from_nodes(
-            n_inputs, self.graph.nodes, [handle.id for handle in handles], inputs, outputs,
-            chosen_names("input_names", input_names, extra.get("input_names") or component_names(inputs), n_inputs),
-            chosen_names("output_names", output_names, extra.get("output_names") or component_names(outputs), n_outputs),
-            extra.get("lower"), extra.get("upper"),
-        )  # fmt: skip
+            n_inputs,
+            self.graph.nodes,
+            ids,
+            inputs,
+            outputs,
+            names_in,
+            names_out,
+            extra.get("lower"),
+            extra.get("upper"),
+        )
 
     def _split_x(self) -> None:
         """The ports as slices of x."""
@@ -142,7 +155,8 @@ class Importer:
             raise OnnxError(unknown_operator(proto, title, opset))
         if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
             raise OnnxError(
-                f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} to "
+                f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} "
+                "to "
                 f"{schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
             )
         return opset
@@ -192,7 +206,8 @@ def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> st
     """The message about an operator without a converter."""
     if proto.op_type in CONTROL_FLOW and proto.domain in ("", "ai.onnx"):
         return (
-            f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the model with "
+            f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the "
+            "model with "
             "the branch or the number of steps fixed."
         )
     domain = repr(str(proto.domain or "ai.onnx"))
@@ -224,14 +239,15 @@ def without_title(message: str) -> str:
     return message.partition("] ")[2] if message.startswith("[") and "] " in message else message
 
 
-def chosen_names(what: str, chosen: Sequence[str] | None, default: list[str], count: int) -> list[str]:
-    """One name per number: the caller's, where he gives some."""
+def chosen_names(what: str, chosen: Sequence[str] | None, ports: Sequence[tuple[str, Shape]], count: int) -> list[str]:
+    """One name per number: the chosen ones, or else those that the ports' names and shapes give."""
     if chosen is None:
-        return default
+        return component_names(ports)
     names = [str(name) for name in chosen]
     if isinstance(chosen, str) or len(names) != count or len(set(names)) != count:
         raise ShapeError(
-            f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different ones, "
+            f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different "
+            "ones, "
             "one per number."
         )
     return names

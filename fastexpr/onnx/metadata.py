@@ -1,4 +1,4 @@
-"""What `to_onnx` adds to a model, because ONNX has no place for it: names of single components and the inputs' range."""
+"""What `to_onnx` adds to a model, because ONNX has no place for it: names of components and the inputs' range."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict
         return {}
     try:
         extra = json.loads(texts[0])
-        names = {key: [str(name) for name in extra[key]] for key in ("input_names", "output_names") if key in extra}
-        bounds = {key: np.array(extra[key], np.float64) for key in ("lower", "upper") if key in extra}
+        if not isinstance(extra, dict):
+            raise TypeError(f"got a {type(extra).__name__}, expected an object")
+        names: dict[str, Any] = {
+            key: [str(name) for name in extra[key]] for key in ("input_names", "output_names") if key in extra
+        }
+        bounds: dict[str, Any] = {key: np.array(extra[key], np.float64) for key in ("lower", "upper") if key in extra}
         lengths = {"output_names": n_outputs}
         if all(len(value) == lengths.get(key, n_inputs) for key, value in {**names, **bounds}.items()):
             return {**names, **bounds}
@@ -33,6 +37,7 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict
             f"The model's metadata entry {METADATA_KEY!r} cannot be read: {error}. Remove the entry."
         ) from error
     raise OnnxError(
-        f"The model's metadata entry {METADATA_KEY!r} does not fit its {n_inputs} inputs and {n_outputs} outputs. Remove "
+        f"The model's metadata entry {METADATA_KEY!r} does not fit its {n_inputs} inputs and {n_outputs} outputs. "
+        "Remove "
         "the entry."
     )

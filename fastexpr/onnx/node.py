@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +14,7 @@ from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 
 
-@lru_cache(maxsize=None)
+@cache
 def operator_schema(name: str, opset: int) -> onnx.defs.OpSchema | None:
     """What ONNX's standard says about the operator as it was in this operator set."""
     try:
@@ -23,9 +23,11 @@ def operator_schema(name: str, opset: int) -> onnx.defs.OpSchema | None:
         return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def default_attributes(name: str, opset: int) -> dict[str, Any]:
-    """The attributes a node may have, with their defaults (None: no default). Floats are the standard's float32 numbers."""
+    """The attributes a node may have, with their defaults (None: no default). Floats are the standard's float32
+    numbers.
+    """
     schema = operator_schema(name, opset)
     assert schema is not None
     return {key: attribute_value(attribute.default_value) for key, attribute in schema.attributes.items()}
@@ -88,7 +90,8 @@ class OnnxNode:
         for name in own:
             if name not in self._attributes:
                 self.fail(
-                    f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set {self.opset}. "
+                    f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set "
+                    f"{self.opset}. "
                     "Export the model again."
                 )
         return own
@@ -148,7 +151,8 @@ class OnnxNode:
         array = self.constant(k)
         if array.dtype.kind not in "iu":
             self.fail(
-                f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model again."
+                f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model "
+                "again."
             )
         return [int(number) for number in array.reshape(-1)]
 
@@ -157,7 +161,8 @@ class OnnxNode:
         array = self.constant(k)
         if array.size != 1:
             self.fail(
-                f"input {k} ({self.proto.input[k]!r}) has shape {array.shape}, expected one number. Export the model again."
+                f"input {k} ({self.proto.input[k]!r}) has shape {array.shape}, expected one number. Export the model "
+                "again."
             )
         return float(array.reshape(-1)[0])
 

@@ -27,7 +27,8 @@ def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
                     node_title(graph.node[origin[name]], origin[name]) if name in origin else "an input or initializer"
                 )
                 raise OnnxError(
-                    f"{node_title(node, position)} gives {name!r}, which {other} gives, too. Names must be unique: export "
+                    f"{node_title(node, position)} gives {name!r}, which {other} gives, too. Names must be unique: "
+                    "export "
                     "the model again."
                 )
             origin[name] = position
@@ -35,7 +36,8 @@ def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
 
 
 def evaluation_order(graph: onnx.GraphProto, given: set[str]) -> list[int]:
-    """Positions of the nodes that the outputs need, each after those it reads from; in the file's order where that will do.
+    """Positions of the nodes that the outputs need, each after those it reads from; in the file's order where that will
+    do.
 
     Parameters
     ----------
@@ -77,7 +79,8 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]
         for name in node.input:
             if name and name not in origin and name not in given:
                 raise OnnxError(
-                    f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export the "
+                    f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export "
+                    "the "
                     "model again."
                 )
             if name in origin and origin[name] not in needed:
@@ -113,7 +116,9 @@ def sorted_nodes(graph: onnx.GraphProto, origin: dict[str, int], needed: list[in
 
 
 def cycle(graph: onnx.GraphProto, reads: dict[int, set[int]]) -> list[str]:
-    """Titles of nodes that read from one another in a circle, in the direction of the data; `reads` holds what is stuck."""
+    """Titles of nodes that read from one another in a circle, in the direction of the data; `reads` holds what is
+    stuck.
+    """
     position = next(position for position, sources in reads.items() if sources)
     path: list[int] = []
     while position not in path:

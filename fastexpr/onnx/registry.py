@@ -1,6 +1,7 @@
 """Which function converts which ONNX operator.
 
-An ONNX operator changes its meaning between operator sets. A converter is registered under the first version it holds for:
+An ONNX operator changes its meaning between operator sets. A converter is registered under the first version it holds
+for:
 
     @converter("Softmax", since=13)
     def softmax(node: OnnxNode) -> Value: ...

@@ -1,8 +1,9 @@
 """Finds the weights inside an ONNX file without parsing them.
 
-An ONNX file is one protobuf message, ModelProto, whose weights lie as raw bytes in graph.initializer[i].raw_data. Parsing
-copies every one of them, and reading the field copies it again. Here a scan over the few outer tags cuts these bytes out: what
-remains (the skeleton, some kilobytes) is parsed by the onnx package, and the weights are copied once, to where they stay.
+An ONNX file is one protobuf message, ModelProto, whose weights lie as raw bytes in graph.initializer[i].raw_data.
+Parsing copies every one of them, and reading the field copies it again. Here a scan over the few outer tags cuts these
+bytes out: what remains (the skeleton, some kilobytes) is parsed by the onnx package, and the weights are copied once,
+to where they stay.
 
 Wire format: https://protobuf.dev/programming-guides/encoding. A field is a varint `number << 3 | kind` and its content;
 kind 0 is a varint, 1 is 8 bytes, 2 is a varint length and as many bytes, 5 is 4 bytes.

@@ -1,8 +1,8 @@
 """Importing this package registers every converter."""
 
 from fastexpr.onnx.converters import (
-    arithmetic,
     activations,
+    arithmetic,
     constants,
     linear,
     normalization,

@@ -19,7 +19,9 @@ def arithmetic(node: OnnxNode) -> Value:
 
 @converter("Add", "Sub", "Mul", "Div", "Pow", since=1)
 def arithmetic_with_attributes(node: OnnxNode) -> Value:
-    """Before operator set 7, b is stretched only where `broadcast` says so; its axes line up with those of a from `axis` on."""
+    """Before operator set 7, b is stretched only where `broadcast` says so; its axes line up with those of a from
+    `axis` on.
+    """
     a, b = node.input(0), node.input(1)
     axis = node.attribute("axis")
     if not node.attribute("broadcast"):
@@ -79,6 +81,7 @@ def where(node: OnnxNode) -> Value:
         places = np.where(condition, places_a, places_b)
     except ValueError:
         node.fail(
-            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model again."
+            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model "
+            "again."
         )
     return graph.rearrange(joined, lambda array: array[places])

@@ -18,17 +18,17 @@ def constant(node: OnnxNode) -> Value:
     given = {name: node.attribute(name) for name in (str(a.name) for a in node.proto.attribute)}
     if len(given) != 1:
         node.fail(
-            f"has the attributes {sorted(given)}, expected one of value, value_float, value_floats, value_int, value_ints. "
+            f"has the attributes {sorted(given)}, expected one of value, value_float, value_floats, value_int, "
+            "value_ints. "
             "Export the model again."
         )
     name, value = next(iter(given.items()))
     if name == "value":
         return node.tensor_attribute("value")
-    if name in ("value_float", "value_floats"):
-        return np.array(value, np.float32)
-    if name in ("value_int", "value_ints"):
-        return np.array(value, np.int64)
-    node.fail(
+    types = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    if name in types:
+        return np.array(value, types[name])
+    return node.fail(
         f"has the unsupported attribute {name!r}, expected value, value_float, value_floats, value_int or value_ints. "
         "Export the model with a dense tensor."
     )

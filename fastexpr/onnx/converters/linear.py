@@ -69,12 +69,14 @@ def written_out_product(node: OnnxNode, a: Value, b: Value) -> Value:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError:
         node.fail(
-            f"cannot multiply shapes {a.shape} and {b.shape}: their leading axes do not broadcast. Export the model again."
+            f"cannot multiply shapes {a.shape} and {b.shape}: their leading axes do not broadcast. Export the model "
+            "again."
         )
     products = int(np.prod((*lead, a.shape[-2], a.shape[-1], b.shape[-1]), dtype=np.int64))
     if products > LARGEST_EXPANSION:
         node.fail(
-            f"multiplies shapes {a.shape} and {b.shape}, where neither is one constant matrix: got {products} products, "
+            f"multiplies shapes {a.shape} and {b.shape}, where neither is one constant matrix: got {products} "
+            "products, "
             f"expected at most {LARGEST_EXPANSION}. Make one side constant or smaller."
         )
     a = graph.reshape(a, (*a.shape, 1))

@@ -12,10 +12,11 @@ from fastexpr.onnx.registry import converter
 
 @converter("BatchNormalization", since=1)
 def batch_normalization(node: OnnxNode) -> Value:
-    """y = factor x + offset, factor = scale / sqrt(variance + epsilon), offset = bias - factor mean; per channel (axis 1).
+    """y = factor x + offset, factor = scale / sqrt(variance + epsilon), offset = bias - factor mean; per channel (axis
+    1).
 
-    Attributes that matter in training only (is_test, momentum) do not matter here: a file is taken for inference unless it
-    says training_mode=1.
+    Attributes that matter in training only (is_test, momentum) do not matter here: a file is taken for inference unless
+    it says training_mode=1.
     """
     if node.attribute("training_mode"):
         node.fail("has training_mode=1, expected 0. Call model.eval() before exporting.")
@@ -30,7 +31,7 @@ def batch_normalization(node: OnnxNode) -> Value:
 
 
 def statistics_shape(node: OnnxNode, shape: Shape) -> Shape:
-    """The shape in which a statistic broadcasts over x: one number per channel, or per element before operator set 9."""
+    """The shape in which a statistic broadcasts over x: one number per channel, or, in old files, per element."""
     if node.attribute("spatial") == 0:
         return shape[1:]
     return (1,) if len(shape) < 2 else (shape[1],) + (1,) * (len(shape) - 2)
@@ -41,7 +42,8 @@ def statistic(node: OnnxNode, k: int, shape: Shape) -> Value:
     value = node.input(k)
     if np.prod(value.shape) != np.prod(shape):
         node.fail(
-            f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, one per "
+            f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, "
+            "one per "
             "channel. Export the model again."
         )
     return node.graph.reshape(value, shape)

@@ -46,11 +46,14 @@ def slice_by_attributes(node: OnnxNode) -> Value:
 
 
 def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> Value:
-    """The standard's slices are Python's, but that an end before the first element is written as a large negative number."""
+    """The standard's slices are Python's, but that an end before the first element is written as a large negative
+    number.
+    """
     x = node.input(0)
     if not len(starts) == len(ends) == len(axes) == len(steps):
         node.fail(
-            f"has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps, expected as many of each. "
+            f"has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps, expected as many of "
+            "each. "
             "Export the model again."
         )
     if 0 in steps:
@@ -98,7 +101,8 @@ def checked_indices(node: OnnxNode, length: int) -> Array:
     indices = node.constant(1).astype(np.int64)
     if indices.size and not -length <= indices.min() <= indices.max() < length:
         node.fail(
-            f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} to "
+            f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} "
+            "to "
             f"{length - 1}. Export the model again."
         )
     return indices % max(length, 1)

@@ -10,8 +10,8 @@ from fastexpr.onnx.registry import converter
 def reduced(graph: GraphBuilder, name: str, x: Value, axes: list[int], keepdims: bool) -> Value:
     """ReduceSum or ReduceMean of x over these axes (sorted, from the front).
 
-    The core reduces neighbouring axes only: others are moved to the end first. An axis of length 1 is reduced by leaving
-    it out.
+    The core reduces neighbouring axes only: others are moved to the end first. An axis of length 1 is reduced by
+    leaving it out.
     """
     rank = len(x.shape)
     shape = [1 if axis in axes else length for axis, length in enumerate(x.shape) if keepdims or axis not in axes]

@@ -1,4 +1,4 @@
-"""The same numbers in another shape, and questions about shapes, whose answers are constants: every shape is literal."""
+"""The same numbers in another shape; questions about shapes, whose answers are constants: every shape is literal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def reshaped(node: OnnxNode, target: list[int], allow_zero: bool) -> Value:
         if length == 0 and not allow_zero:
             if axis >= len(x.shape):
                 node.fail(
-                    f"has shape {target}, whose 0 keeps axis {axis}, but the input has shape {x.shape}. Export the model again."
+                    f"has shape {target}, whose 0 keeps axis {axis}, but the input has shape {x.shape}. Export the "
+                    "model again."
                 )
             shape[axis] = x.shape[axis]
     if shape.count(-1) == 1:
@@ -47,7 +48,8 @@ def reshaped(node: OnnxNode, target: list[int], allow_zero: bool) -> Value:
         shape[shape.index(-1)] = size // known if known else -1
     if any(length < 0 for length in shape) or math.prod(shape) != size:
         node.fail(
-            f"cannot reshape {x.shape} to {target}: got {size} numbers. If the model was exported with a batch of several "
+            f"cannot reshape {x.shape} to {target}: got {size} numbers. If the model was exported with a batch of "
+            "several "
             "points, export it with a dynamic first axis, which becomes 1."
         )
     return node.graph.reshape(x, shape)
