@@ -1,11 +1,12 @@
 #include "io/network_reader.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "graph/errors.hpp"
 #include "io/checked_json.hpp"
+#include "io/format.hpp"
 #include "operators/registry.hpp"
 
 namespace fastexpr {
@@ -65,7 +66,37 @@ std::vector<NodeId> ids_of(const Json& json, std::size_t end, const std::string&
   return ids;
 }
 
-Node node_of(const Json& json, std::size_t id, const Container& container) {
+/// Before an operator is made, because some lay out tables of the size they are promised.
+void expect_sizes(const OperatorSpec& spec, const std::vector<NodeId>& inputs, const std::vector<Index>& sizes,
+                  const std::string& where) {
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Index size = sizes[static_cast<std::size_t>(inputs[k])];
+    if (size_of(spec.input_shapes[k]) != size)
+      refuse_malformed(where, "input " + std::to_string(k) + " has " + std::to_string(size) +
+                                  " numbers, its shape is said to be " + to_string(spec.input_shapes[k]));
+  }
+}
+
+/// How many numbers an outer sum or product of the inputs has, if it is larger than each of them: a short file may promise
+/// more than any memory holds.
+Index outer_size(const std::vector<Shape>& shapes) {
+  if (shapes.size() != 2) return 0;
+  const auto fits = [](Index a, Index b) { return a == b || a == 1 || b == 1; };
+  for (std::size_t i = 1; i <= std::min(shapes[0].size(), shapes[1].size()); ++i)
+    if (!fits(shapes[0][shapes[0].size() - i], shapes[1][shapes[1].size() - i])) return 0;
+  const Index size = size_of(broadcast(shapes[0], shapes[1]));
+  return size > std::max(size_of(shapes[0]), size_of(shapes[1])) ? size : 0;
+}
+
+/// The nodes read so far.
+struct Nodes {
+  std::vector<Node> list;
+  std::vector<Index> sizes;  // of x and of every node
+  Index outer_size = 0;      // of all together
+};
+
+Node node_of(const Json& json, Nodes& nodes, const Container& container) {
+  const std::size_t id = nodes.sizes.size();
   const std::string where = "node " + std::to_string(id);
   expect_members(json, {"operator", "label", "inputs", "input_shapes", "attributes", "constants"}, where);
   OperatorSpec spec;
@@ -77,6 +108,10 @@ Node node_of(const Json& json, std::size_t id, const Container& container) {
     node.inputs = ids_of(member(json, "inputs", where), id, where);
     for (const Json& shape : array_member(json, "input_shapes", where)) spec.input_shapes.push_back(shape_of(shape, where));
     if (spec.input_shapes.size() != node.inputs.size()) refuse_malformed(where, "it has not as many input_shapes as inputs");
+    expect_sizes(spec, node.inputs, nodes.sizes, where);
+    nodes.outer_size += outer_size(spec.input_shapes);
+    if (nodes.outer_size > format::largest_outer_size)
+      refuse_malformed(where, "outer sums and products have more than 2^28 numbers up to here");
   }
   if (find_member(json, "constants") != nullptr)
     for (const Json& constant : array_member(json, "constants", where))
@@ -120,11 +155,15 @@ std::shared_ptr<Function> build(const Json& json, const Container& container) {
   const Json& list = array_member(json, "nodes", where);
   if (list.size() >= static_cast<std::size_t>(std::numeric_limits<NodeId>::max()))
     refuse_malformed(where, "it has too many nodes");
-  std::vector<Node> nodes;
-  nodes.reserve(list.size());
-  for (const Json& node : list) nodes.push_back(node_of(node, nodes.size() + 1, container));
-  std::vector<NodeId> outputs = ids_of(member(json, "output_nodes", where), nodes.size() + 1, where);
-  return std::make_shared<Function>(Graph(n_inputs, std::move(nodes), std::move(outputs)), signature_of(json, container));
+  Nodes nodes;
+  nodes.list.reserve(list.size());
+  nodes.sizes.push_back(n_inputs);
+  for (const Json& node : list) {
+    nodes.list.push_back(node_of(node, nodes, container));
+    nodes.sizes.push_back(nodes.list.back().op->size());
+  }
+  std::vector<NodeId> outputs = ids_of(member(json, "output_nodes", where), nodes.sizes.size(), where);
+  return std::make_shared<Function>(Graph(n_inputs, std::move(nodes.list), std::move(outputs)), signature_of(json, container));
 }
 
 [[noreturn]] void refuse_graph(const std::exception& error) {
