@@ -82,6 +82,8 @@ def test_a_block_on_the_user_s_variables(net: fx.Function) -> None:
     assert m.x[0].bounds == (-1, 0.5)  # the tighter ones
     assert m.x[2].bounds == (-2, 0.5)  # a fixed variable is left alone
     assert m.out["y0"].bounds == (None, None)
+    m.outside = fxp.NetworkBlock(ranged, inputs=m.x)
+    assert m.outside.outputs[0].bounds == (None, None)  # the fixed input is outside of the range
     expected = net(np.array([0.25, 0.25, 4.0]))
     assert [m.out["y0"].value, m.out["y1"].value] == pytest.approx(expected.tolist(), rel=1e-14)
     m.x[1].setlb(-2)
@@ -151,6 +153,14 @@ def test_blocks_in_an_abstract_model(net: fx.Function) -> None:
     assert instance.nn.inputs[0] is instance.x[0]
     assert len(instance.at) == 3
     assert pyo.value(instance.c.body) == pytest.approx(net(np.full(3, 0.1))[1], rel=1e-14)
+
+
+def test_slices_given_to_a_block_are_no_part_of_it(net: fx.Function) -> None:
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(3), initialize=0.1)
+    m.nn = fxp.NetworkBlock(net, inputs=m.x[:], outputs=(number for number in (1.0, 2.0)))
+    for copy in (m.clone(), pickle.loads(pickle.dumps(m))):
+        assert copy.nn.inputs[0] is copy.x[0]
 
 
 def test_blocks_that_make_no_sense(net: fx.Function) -> None:

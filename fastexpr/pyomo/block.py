@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import os
-import types
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pyomo.core.base.block import Block, BlockData
 from pyomo.core.base.var import VarData
-from pyomo.environ import Constraint, value
 
 from fastexpr.errors import EvaluationError, ModelError
-from fastexpr.pyomo.arguments import Entries
-from fastexpr.pyomo.external import ExternalNetwork
+from fastexpr.pyomo.building import build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
-from fastexpr.pyomo.named import NamedVar, named_reference
-from fastexpr.pyomo.units import groups, one_per_entry
+from fastexpr.pyomo.units import one_per_entry
 
 
 class NetworkBlockData(BlockData):  # type: ignore[misc]
@@ -42,7 +35,7 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         """
         for scalar in self.inputs.values():
             if isinstance(scalar, VarData) and scalar.value is None:
-                scalar.set_value(_middle(scalar), skip_validation=True)
+                scalar.set_value(middle_of_bounds(scalar), skip_validation=True)
         results = self._evaluate()
         if not np.isfinite(results).all():
             raise EvaluationError(
@@ -57,7 +50,7 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
 
     def _evaluate(self) -> Any:
         """The network's outputs where a solver would start: inputs without a value are zero within their bounds."""
-        return np.asarray(self.net(np.array([_start(scalar) for scalar in self.inputs.values()])))
+        return np.asarray(self.net(np.array([starting_value(scalar) for scalar in self.inputs.values()])))
 
     def _set_outputs(self, results: Any, overwrite: bool) -> None:
         for scalar, result in zip(self.outputs.values(), results, strict=True):
@@ -157,7 +150,7 @@ class NetworkBlock(Block):  # type: ignore[misc]
             "output": one_per_entry(output_units, net.output_names, "output_units"),
         }
         self._has_bounds = bounds
-        super().__init__(*(argument for argument in index if not _is_network(argument)), rule=_build, **kwargs)
+        super().__init__(*(argument for argument in index if not _is_network(argument)), rule=build_block, **kwargs)
 
 
 class ScalarNetworkBlock(NetworkBlockData, NetworkBlock):
@@ -189,132 +182,3 @@ class IndexedNetworkBlock(NetworkBlock):
 
 def _is_network(argument: Any) -> bool:
     return callable(getattr(type(argument), "jacobian", None))  # asked of the type: a slice answers yes to every name
-
-
-def _build(block: NetworkBlockData, *index: Any) -> None:
-    """Fill one block: the rule of every NetworkBlock."""
-    container = block.parent_component()
-    net = container._file.net
-    units = container._units
-    block.network = ExternalNetwork(
-        copy.deepcopy(container._file), input_units=units["input"], output_units=units["output"]
-    )
-    lower, upper = _range(net) if container._has_bounds else (None, None)
-    inputs = _given_scalars(block, "input", net.input_names, net.inputs, index)
-    if inputs is None:
-        _add_variables(block, "inputs", net.input_names, units["input"], lower, upper)
-        for variable in block.inputs.values():
-            variable.set_value(_middle(variable), skip_validation=True)
-    else:
-        block.inputs = named_reference(net.input_names, inputs)
-        if lower is not None:
-            _tighten(block, inputs, lower, upper)
-    outputs = _given_scalars(block, "output", net.output_names, net.outputs, index)
-    if outputs is None:
-        is_bounded = lower is not None and all(isinstance(scalar, VarData) for scalar in block.inputs.values())
-        bounds = net.output_bounds(lower, upper) if is_bounded else (None, None)
-        _add_variables(block, "outputs", net.output_names, units["output"], *bounds)
-    else:
-        block.outputs = named_reference(net.output_names, outputs)
-    results = block.network(list(block.inputs.values()) if inputs is None else inputs)
-    block.equations = Constraint(list(net.output_names))
-    for name, result in results.items():
-        block.equations[name] = block.outputs[name] == result
-    start = block._evaluate()
-    if np.isfinite(start).all():
-        block._set_outputs(start, overwrite=False)
-
-
-def _given_scalars(
-    block: NetworkBlockData,
-    kind: str,
-    names: Sequence[str],
-    ports: Mapping[str, tuple[int, ...]],
-    index: tuple[Any, ...],
-) -> list[Any] | None:
-    """What the user passed for this block's inputs or outputs, one scalar per entry; None where he passed nothing."""
-    container = block.parent_component()
-    given = container._given[kind]
-    if isinstance(given, (types.FunctionType, types.MethodType, functools.partial)):
-        given = given(container.parent_block(), *index)
-    elif given is not None and container.is_indexed():
-        if not isinstance(given, Mapping):
-            raise ModelError(
-                f"[NetworkBlock '{container.name}'] an indexed block needs the {kind}s of each member: pass "
-                f"{kind}s=lambda m, i: ..., a function of the parent block and the index, or a dict by index; got a "
-                f"{type(given).__name__}."
-            )
-        given = given[index if len(index) > 1 else index[0]]
-    if given is None:
-        return None
-    return Entries(f"[NetworkBlock '{block.name}']", kind, names, ports).match([given])
-
-
-def _range(net: Any) -> tuple[Any, Any]:
-    """The inputs' range that the network is meant for, (None, None) where none is stated."""
-    if net.lower is None and net.upper is None:
-        return None, None
-    lower = np.full(net.n_inputs, -np.inf) if net.lower is None else np.asarray(net.lower)
-    upper = np.full(net.n_inputs, np.inf) if net.upper is None else np.asarray(net.upper)
-    return lower, upper
-
-
-def _add_variables(
-    block: NetworkBlockData, attribute: str, names: Sequence[str], units: Any, lower: Any, upper: Any
-) -> None:
-    """Variables of the block's own; a Pyomo Var has one unit, so several units take several Vars and a Reference."""
-    bounds: dict[str, tuple[float | None, float | None]] = dict.fromkeys(names, (None, None))
-    if lower is not None:
-        bounds = {name: (_bound(low), _bound(high)) for name, low, high in zip(names, lower, upper, strict=True)}
-    by_unit = groups(units, len(names))
-    for number, (unit, positions) in enumerate(by_unit):
-        members = [names[position] for position in positions]
-        variable = NamedVar(members, bounds={name: bounds[name] for name in members}, units=unit)
-        block.add_component(attribute if len(by_unit) == 1 else f"{attribute}_{number}", variable)
-    if len(by_unit) > 1:
-        parts = [getattr(block, f"{attribute}_{number}") for number in range(len(by_unit))]
-        own = {name: variable for part in parts for name, variable in part.items()}
-        block.add_component(attribute, named_reference(names, [own[name] for name in names]))
-
-
-def _bound(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None
-
-
-def _tighten(block: NetworkBlockData, scalars: Sequence[Any], lower: Any, upper: Any) -> None:
-    """Keep the user's variables in the network's range."""
-    for scalar, low, high in zip(scalars, lower, upper, strict=True):
-        if not isinstance(scalar, VarData) or scalar.fixed:
-            continue
-        low = max(float(low), -np.inf if scalar.lb is None else scalar.lb)
-        high = min(float(high), np.inf if scalar.ub is None else scalar.ub)
-        if low > high:
-            raise ModelError(
-                f"[NetworkBlock '{block.name}'] the bounds of '{scalar.name}', ({scalar.lb}, {scalar.ub}), and the "
-                "network's range have nothing in common. Change them, or pass bounds=False."
-            )
-        if scalar.lb != _bound(low):
-            scalar.setlb(_bound(low))
-        if scalar.ub != _bound(high):
-            scalar.setub(_bound(high))
-
-
-def _middle(variable: Any) -> float:
-    """The middle of a variable's bounds; where one is missing, the number nearest to zero within them."""
-    if variable.lb is not None and variable.ub is not None:
-        return float(variable.lb + (variable.ub - variable.lb) / 2)
-    return _nearest_to_zero(variable)
-
-
-def _nearest_to_zero(variable: Any) -> float:
-    low = -np.inf if variable.lb is None else variable.lb
-    high = np.inf if variable.ub is None else variable.ub
-    return float(min(max(0.0, low), high))
-
-
-def _start(scalar: Any) -> float:
-    """The value of an input, or where a solver starts it: at zero, or at the bound nearest to zero."""
-    if isinstance(scalar, VarData) and scalar.value is None:
-        return _nearest_to_zero(scalar)
-    number = value(scalar, exception=False)
-    return 0.0 if number is None else float(number)
