@@ -52,15 +52,19 @@ Numbers numbers_from(const py::handle& source, const char* what) {
   return numbers;
 }
 
+bool Dimensions::matches(const py::array& array) const {
+  return static_cast<std::size_t>(array.ndim()) == rank && std::equal(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(rank), array.shape());
+}
+
 Points points_from(const Function& function, const py::handle& x) {
   Points points{numbers_from(x, "x"), 1, false};
-  const Shape shape = shape_of(points.array);
+  const Numbers& array = points.array;
   const Index n = function.n_inputs();
-  if (shape == Shape{n}) {
-  } else if (shape.size() == 2 && shape[1] == n) {
-    points.count = shape[0];
+  if (array.ndim() == 2 && array.shape(1) == n) {
+    points.count = array.shape(0);
     points.is_batch = true;
-  } else {
+  } else if (array.ndim() != 1 || array.shape(0) != n) {
+    const Shape shape = shape_of(array);
     const std::optional<Shape> one = point_shape(function);
     if (!one || (shape != *one && (shape.size() != one->size() + 1 || !std::equal(one->begin(), one->end(), shape.begin() + 1))))
       throw ShapeError("x has the wrong shape: got " + to_string(shape) + ", expected " + expected_shapes(function));
@@ -73,10 +77,10 @@ Points points_from(const Function& function, const py::handle& x) {
 
 Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what) {
   Numbers numbers = numbers_from(source, what);
-  const Shape shape = shape_of(numbers);
-  if (x.is_batch && shape == Shape{x.count, size}) return numbers;
-  if (shape != Shape{size} && !(size == 1 && shape.empty()))
-    throw ShapeError(std::string(what) + " has the wrong shape: got " + to_string(shape) + ", expected (" + std::to_string(size) + ",)" +
+  if (x.is_batch && numbers.ndim() == 2 && numbers.shape(0) == x.count && numbers.shape(1) == size) return numbers;
+  const bool is_vector = numbers.ndim() == 1 && numbers.shape(0) == size;
+  if (!is_vector && !(size == 1 && numbers.ndim() == 0))
+    throw ShapeError(std::string(what) + " has the wrong shape: got " + to_string(shape_of(numbers)) + ", expected (" + std::to_string(size) + ",)" +
                      (x.is_batch ? " or (" + std::to_string(x.count) + ", " + std::to_string(size) + ")" : ""));
   if (x.count == 1) return numbers;
   Numbers repeated(std::vector<Index>{x.count, size});
@@ -84,20 +88,22 @@ Numbers beside_points(const py::handle& source, const Points& x, Index size, con
   return repeated;
 }
 
-Numbers result_array(const py::object& out, const std::vector<Index>& shape) {
-  if (out.is_none()) return Numbers(shape);
+Numbers result_array(const py::object& out, const Dimensions& dimensions) {
+  if (out.is_none()) return Numbers(dimensions.shape());
   if (!py::isinstance<py::array>(out)) throw py::type_error("out must be a NumPy array");
   const auto array = py::reinterpret_borrow<py::array>(out);
   if (!Numbers::check_(out) || !array.writeable())
     throw py::value_error("out must be a writable C-contiguous array of float64, got dtype " + py::str(array.dtype()).cast<std::string>());
-  if (shape_of(array) != Shape(shape))
-    throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " + to_string(shape));
+  if (!dimensions.matches(array))
+    throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " + to_string(dimensions.shape()));
   return py::reinterpret_borrow<Numbers>(out);
 }
 
-std::vector<Index> with_batch(const Points& x, std::vector<Index> shape) {
-  if (x.is_batch) shape.insert(shape.begin(), x.count);
-  return shape;
+Dimensions with_batch(const Points& x, std::initializer_list<Index> sizes) {
+  Dimensions dimensions;
+  if (x.is_batch) dimensions.append(x.count);
+  for (const Index size : sizes) dimensions.append(size);
+  return dimensions;
 }
 
 bool is_symbolic(const py::handle& source) {

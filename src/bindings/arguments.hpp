@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,16 @@
 namespace fastexpr::bindings {
 
 using Numbers = py::array_t<double, py::array::c_style>;
+
+/// The shape of a result, without the heap: a batch dimension, if any, and at most two more.
+struct Dimensions {
+  std::array<Index, 3> sizes{};
+  std::size_t rank = 0;
+
+  void append(Index size) { sizes[rank++] = size; }
+  bool matches(const py::array& array) const;
+  Shape shape() const { return {sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(rank)}; }
+};
 
 /// Points handed in by a caller: contiguous doubles (points, size), and whether the result keeps the batch dimension.
 struct Points {
@@ -30,10 +41,10 @@ Points points_from(const Function& function, const py::handle& x);
 Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what);
 
 /// `out` where given, checked to be a writable C-contiguous float64 array of this shape, otherwise a new array.
-Numbers result_array(const py::object& out, const std::vector<Index>& shape);
+Numbers result_array(const py::object& out, const Dimensions& dimensions);
 
-/// shape, with the number of points in front where there is a batch.
-std::vector<Index> with_batch(const Points& x, std::vector<Index> shape);
+/// (sizes...), with the number of points in front where there is a batch.
+Dimensions with_batch(const Points& x, std::initializer_list<Index> sizes);
 
 /// True for an Expression, and for lists and object arrays that hold one.
 bool is_symbolic(const py::handle& source);

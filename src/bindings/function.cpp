@@ -196,11 +196,11 @@ py::tuple evaluate(const Function& function, const py::object& argument, const p
     request.jacobian = J.mutable_data();
     result[1] = J;
   }
-  Numbers w;
+  std::optional<Numbers> w;
   if (order == 2) {
     w = weights_from(function, weights, x);
     Numbers H = result_array(given[2], with_batch(x, {n, n}));
-    request.weights = w.data();
+    request.weights = w->data();
     request.hessian = H.mutable_data();
     result[2] = H;
   }

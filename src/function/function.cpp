@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -84,7 +85,7 @@ void Function::Implementation::for_chunks(Index points, Index most, const Body& 
       failure = std::current_exception();
     }
   };
-  linalg::parallel_for(n_chunks, 1, run);
+  linalg::parallel_for(n_chunks, 1, std::ref(run));  // a reference, so that std::function needs no heap
   if (failure) std::rethrow_exception(failure);
 }
 
