@@ -3,14 +3,13 @@
     python examples/digits.py [--output digits.png]
 
     minimize    |x - image|^2
-    subject to  score[target](x) >= score[k](x) + 1  for the nine other digits k,   0 <= x <= 1
+    subject to  score[target](x) >= score[k](x) + 1   for the nine other digits k
+                lower <= x <= upper                   the range of each pixel in the data
 
-The scores are those of digits/digits.onnx (64 pixels, two layers of 128 tanh units, 10 scores; digits/train.py makes
-it), the image is
-one of scikit-learn's that the network has not been trained on. The same problem is solved with the network as a
-block of a Pyomo
-model, without Pyomo, and, where OMLT is installed, with the network written out as algebra. Every answer is checked
-with ONNX Runtime.
+The scores are those of digits/digits.onnx: 64 pixels, two layers of 128 tanh units, 10 scores; digits/train.py makes
+it. The image is one of scikit-learn's that the network was not trained on. The same problem is solved with the network
+as a block of a Pyomo model, without Pyomo, and, where OMLT is installed, with the network written out as algebra. Every
+answer is checked with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import fastexpr.pyomo as fxp
 import numpy as np
 import onnx
 import onnxruntime
@@ -34,9 +32,11 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import fastexpr as fx
+import fastexpr.pyomo as fxp
 
 NETWORK = Path(__file__).parent / "digits" / "digits.onnx"
-IMAGE, TARGET, MARGIN = 1, 9, 1.0
+IMAGE, TARGET, MARGIN = 10, 3, 1.0  # of the test set; the digit it shall be read as; between the scores
+TOLERANCE = 1e-10
 
 
 @dataclass
@@ -52,84 +52,85 @@ class Answer:
     x: np.ndarray
 
 
-def test_image(number: int) -> tuple[np.ndarray, int]:
-    """An image of the test set, 64 pixels in [0, 1], and the digit it shows."""
+@dataclass
+class Task:
+    """An image of 64 pixels, the digit it shows, and the pixels' range."""
+
+    image: np.ndarray
+    digit: int
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def task(number: int) -> Task:
+    """An image of the test set; its pixels, 0 to 1, may move in the range they have in the training set."""
     images, digits = load_digits(return_X_y=True)
-    _, images, _, digits = train_test_split(images / 16.0, digits, test_size=0.25, random_state=0, stratify=digits)
-    return images[number], int(digits[number])
+    split = train_test_split(images / 16.0, digits, test_size=0.25, random_state=0, stratify=digits)
+    known, images, _, digits = split
+    image = images[number]
+    lower, upper = np.minimum(known.min(axis=0), image), np.maximum(known.max(axis=0), image)
+    return Task(image, int(digits[number]), lower, upper)
 
 
-def pyomo_block(image: np.ndarray, target: int) -> Answer:
+def pyomo_block(task: Task, target: int) -> Answer:
     """The network as a block of a Pyomo model, solved by pounce, which calls the network through AMPL's interface."""
     begin = time.perf_counter()
-    network = fx.load_onnx(NETWORK).with_bounds(0.0, 1.0)
+    network = fx.load_onnx(NETWORK).with_bounds(task.lower, task.upper)
     model = pyo.ConcreteModel()
     model.network = fxp.NetworkBlock(network)
-    return solve_pyomo(
-        "Pyomo NetworkBlock + pounce", model, model.network.inputs, model.network.outputs, image, target, begin
-    )
+    return solve_pyomo("Pyomo NetworkBlock", model, task.image, target, begin)
 
 
-def omlt_full_space(image: np.ndarray, target: int) -> Answer:
+def omlt_full_space(task: Task, target: int) -> Answer:
     """OMLT: a variable and an equation for every unit of the network."""
     import omlt
     from omlt.io import load_onnx_neural_network
     from omlt.neuralnet import FullSpaceSmoothNNFormulation
 
     begin = time.perf_counter()
-    definition = load_onnx_neural_network(onnx.load(NETWORK), input_bounds=[(0.0, 1.0)] * image.size)
+    bounds = list(zip(task.lower, task.upper, strict=True))
+    definition = load_onnx_neural_network(onnx.load(NETWORK), input_bounds=bounds)
     model = pyo.ConcreteModel()
     model.network = omlt.OmltBlock()
     model.network.build_formulation(FullSpaceSmoothNNFormulation(definition))
-    return solve_pyomo(
-        "OMLT full space + pounce", model, model.network.inputs, model.network.outputs, image, target, begin
-    )
+    return solve_pyomo("OMLT full space", model, task.image, target, begin)
 
 
-def solve_pyomo(
-    route: str, model: pyo.ConcreteModel, x: pyo.Var, score: pyo.Var, image: np.ndarray, target: int, begin: float
-) -> Answer:
+def solve_pyomo(route: str, model: pyo.ConcreteModel, image: np.ndarray, target: int, begin: float) -> Answer:
     """Adds objective and margins to a model with a network, and solves it."""
+    x, score = model.network.inputs, model.network.outputs
     for k, pixel in enumerate(image):
         x[k].set_value(pixel)
+    others = [k for k in range(10) if k != target]
     model.change = pyo.Objective(expr=sum((x[k] - pixel) ** 2 for k, pixel in enumerate(image)))
-    model.margin = pyo.Constraint(
-        [k for k in range(10) if k != target], rule=lambda model, k: score[target] >= score[k] + MARGIN
-    )
+    model.margin = pyo.Constraint(others, rule=lambda model, k: score[target] >= score[k] + MARGIN)
     built = time.perf_counter()
     with capture_output() as log:
-        pyo.SolverFactory("pounce").solve(model, tee=True, options={"tol": 1e-9})
+        results = pyo.SolverFactory("pounce").solve(model, tee=True, options={"tol": TOLERANCE})
     solved = time.perf_counter()
+    pyo.assert_optimal_termination(results)
     iterations = re.search(r"Number of Iterations\.*: *(\d+)", log.getvalue())
     solution = np.array([pyo.value(x[k]) for k in range(image.size)])
     variables = sum(1 for _ in model.component_data_objects(pyo.Var, active=True))
-    return Answer(
-        route, variables, built - begin, solved - built, int(iterations[1]), pyo.value(model.change), solution
-    )
+    seconds = built - begin, solved - built
+    return Answer(f"{route} + pounce", variables, *seconds, int(iterations[1]), pyo.value(model.change), solution)
 
 
-def direct(image: np.ndarray, target: int) -> Answer:
+def direct(task: Task, target: int) -> Answer:
     """fastexpr alone: Ipopt through cyipopt where it is installed, else pounce, in this process."""
     begin = time.perf_counter()
     network = fx.load_onnx(NETWORK)
     problem = fx.Problem()
-    x = problem.variables(image.size, lower=0.0, upper=1.0, start=image)
+    x = problem.variables(64, lower=task.lower, upper=task.upper, start=task.image)
     score = problem.network(network, x)
-    problem.minimize(((x - image) ** 2).sum())
+    problem.minimize(((x - task.image) ** 2).sum())
     problem.subject_to(score[target] - score[[k for k in range(10) if k != target]], lower=MARGIN)
-    problem.nlp()
+    problem.nlp()  # compiles it; solve would do so too
     built = time.perf_counter()
-    result = problem.solve(tol=1e-9)
-    solved = time.perf_counter()
-    return Answer(
-        f"fastexpr.Problem + {result.solver}",
-        result.x.size,
-        built - begin,
-        solved - built,
-        result.iterations,
-        result.objective,
-        result[x],
-    )
+    result = problem.solve(tol=TOLERANCE)
+    seconds = built - begin, time.perf_counter() - built
+    route = f"fastexpr.Problem + {result.solver}"
+    return Answer(route, result.x.size, *seconds, result.iterations, result.objective, result[x])
 
 
 def exact_scores(x: np.ndarray) -> np.ndarray:
@@ -143,75 +144,67 @@ def exact_scores(x: np.ndarray) -> np.ndarray:
     return session.run(None, {"image": np.atleast_2d(x)})[0]
 
 
-def violation(x: np.ndarray, target: int) -> float:
+def violation(task: Task, x: np.ndarray, target: int) -> float:
     """Largest violation of the margins and of the pixels' range."""
     scores = exact_scores(x)[0]
     others = np.delete(scores, target)
-    return max(0.0, float((others + MARGIN - scores[target]).max()), float(-x.min()), float(x.max() - 1.0))
+    return float(max(0.0, *(others + MARGIN - scores[target]), *(task.lower - x), *(x - task.upper)))
 
 
-def print_table(answers: list[Answer], target: int) -> None:
-    columns = (
-        f"{'route':<28} {'variables':>9} {'build s':>8} {'solve s':>8} "
-        f"{'iterations':>10} {'objective':>12} {'violation':>9}"
-    )
+def print_table(task: Task, answers: list[Answer], target: int) -> None:
+    header = ("route", "variables", "build s", "solve s", "iterations", "objective", "violation")
+    columns = f"{header[0]:<28}" + "".join(f"{title:>{max(len(title), 8) + 2}}" for title in header[1:])
     print(columns, "-" * len(columns), sep="\n")
     for answer in answers:
-        print(
-            f"{answer.route:<28} {answer.variables:>9} {answer.build:>8.3f} {answer.solve:>8.3f} "
-            f"{answer.iterations:>10} {answer.objective:>12.8f} {violation(answer.x, target):>9.1e}"
-        )
+        numbers = f"{answer.variables:>11}{answer.build:>10.3f}{answer.solve:>10.3f}{answer.iterations:>12}"
+        print(f"{answer.route:<28}{numbers}{answer.objective:>11.7f}{violation(task, answer.x, target):>11.1e}")
 
 
-def save_picture(path: Path, image: np.ndarray, digit: int, changed: np.ndarray, target: int) -> None:
+def save_picture(path: Path, task: Task, changed: np.ndarray, target: int) -> None:
     """Original, changed and difference side by side."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    chances = np.exp(exact_scores(np.stack([image, changed])))
+    difference = changed - task.image
+    chances = np.exp(exact_scores(np.stack([task.image, changed])))  # softmax of the scores
     chances /= chances.sum(axis=1, keepdims=True)
-    largest = np.abs(changed - image).max()
+    largest = np.abs(difference).max()
     panels = [
-        (f"original: read as {digit} ({100 * chances[0, digit]:.1f} %)", image, "gray_r", 0.0, 1.0),
+        (f"original: read as {task.digit} ({100 * chances[0, task.digit]:.1f} %)", task.image, "gray_r", 0.0, 1.0),
         (f"changed: read as {target} ({100 * chances[1, target]:.1f} %)", changed, "gray_r", 0.0, 1.0),
-        (f"difference, length {np.linalg.norm(changed - image):.2f}", changed - image, "RdBu_r", -largest, largest),
+        (f"difference, length {np.linalg.norm(difference):.2f}", difference, "RdBu_r", -largest, largest),
     ]
-    figure, axes = plt.subplots(1, 3, figsize=(10.5, 4.0), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10.5, 4.2), layout="constrained")
     for axis, (title, pixels, colors, low, high) in zip(axes, panels, strict=True):
         shown = axis.imshow(pixels.reshape(8, 8), cmap=colors, vmin=low, vmax=high)
-        axis.set_title(title)
-        axis.set_xticks([])
-        axis.set_yticks([])
-        figure.colorbar(
-            shown,
-            ax=axis,
-            orientation="horizontal",
-            shrink=0.9,
-            pad=0.04,
-            label="pixel" if low == 0.0 else "darker or lighter by",
-        )
-    figure.savefig(path, dpi=150)
+        axis.set(title=title, xticks=[], yticks=[])
+        label = "ink" if low == 0.0 else "ink removed or added"
+        figure.colorbar(shown, ax=axis, orientation="horizontal", shrink=0.9, pad=0.04, label=label)
+    figure.savefig(path, dpi=150, bbox_inches="tight")
     plt.close(figure)
 
 
 def main(output: Path | None = None) -> list[Answer]:
-    image, digit = test_image(IMAGE)
-    print(f"The smallest change that turns a {digit} into a {TARGET}, with a margin of {MARGIN:g} between the scores\n")
-    routes: list[Callable[[np.ndarray, int], Answer]] = [pyomo_block, direct]
+    """Solves, prints the table, saves the picture; returns the answers."""
+    the_task = task(IMAGE)
+    print(
+        f"The smallest change that turns a {the_task.digit} into a {TARGET}, by a margin of {MARGIN:g} in the scores\n"
+    )
+    routes: list[Callable[[Task, int], Answer]] = [pyomo_block, direct]
     if importlib.util.find_spec("omlt") is not None:
         routes.append(omlt_full_space)
-    answers = [route(image, TARGET) for route in routes]
-    print_table(answers, TARGET)
+    answers = [route(the_task, TARGET) for route in routes]
+    print_table(the_task, answers, TARGET)
     if omlt_full_space not in routes:
-        print("OMLT full space              not installed: pip install omlt")
+        print(f"{'OMLT full space':<28}  not installed: pip install omlt")
     spread = max(np.abs(answer.x - answers[0].x).max() for answer in answers)
     print(
-        f"\nThe answers differ by at most {spread:.1e} in a pixel. Violations are ONNX Runtime's, in double precision."
+        f"\nThe answers differ by at most {spread:.1e} in a pixel; violations are ONNX Runtime's, in double precision."
     )
     if output is not None:
-        save_picture(output, image, digit, answers[0].x, TARGET)
+        save_picture(output, the_task, answers[0].x, TARGET)
         print(f"Picture: {output}")
     return answers
 

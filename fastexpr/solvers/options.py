@@ -11,15 +11,15 @@ Plain = str | int | float
 
 #: Ipopt's options that are whole numbers (manual of 3.14, and its interface to MUMPS); all other numbers are floats.
 #: Ipopt prints a complaint when it gets the other type, so that one is tried only where this list is wrong.
-INTEGER_OPTIONS = frozenset(
-    """
-    print_level file_print_level print_frequency_iter max_iter acceptable_iter max_soc max_resto_iter
-    max_soft_resto_iters accept_after_max_steps watchdog_shortened_iter_trigger watchdog_trial_iter_max
-    filter_reset_trigger max_filter_resets min_refinement_steps max_refinement_steps quality_function_max_section_steps
-    adaptive_mu_kkterror_red_iters limited_memory_max_history limited_memory_max_skipping derivative_test_first_index
-    num_linear_variables mumps_mem_percent mumps_pivot_order mumps_permuting_scaling mumps_scaling mumps_print_level
-    """.split()
-)
+INTEGER_OPTIONS = frozenset({
+    "print_level", "file_print_level", "print_frequency_iter", "max_iter", "acceptable_iter", "max_soc",
+    "max_resto_iter", "max_soft_resto_iters", "accept_after_max_steps", "watchdog_shortened_iter_trigger",
+    "watchdog_trial_iter_max", "filter_reset_trigger", "max_filter_resets", "min_refinement_steps",
+    "max_refinement_steps", "quality_function_max_section_steps", "adaptive_mu_kkterror_red_iters",
+    "limited_memory_max_history", "limited_memory_max_skipping", "derivative_test_first_index",
+    "num_linear_variables", "mumps_mem_percent", "mumps_pivot_order", "mumps_permuting_scaling", "mumps_scaling",
+    "mumps_print_level",
+})  # fmt: skip
 
 
 def candidates(name: str, value: Any) -> list[Plain]:

@@ -1,0 +1,110 @@
+"""The examples run, and their answers are right."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pyomo.environ as pyo
+import pytest
+import scipy.optimize
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def load(name):
+    """The module of an example's file."""
+    specification = importlib.util.spec_from_file_location(f"example_{Path(name).stem}", EXAMPLES / name)
+    module = sys.modules[specification.name] = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_digits(tmp_path, capsys):
+    digits = load("digits.py")
+    picture = tmp_path / "digits.png"
+    answers = digits.main(picture)
+    task = digits.task(digits.IMAGE)
+    out = capsys.readouterr().out
+    assert "turns a 9 into a 3" in out
+    assert len(answers) >= 2
+    assert digits.exact_scores(task.image)[0].argmax() == task.digit
+    for answer in answers:
+        assert answer.route in out
+        assert answer.objective == pytest.approx(((answer.x - task.image) ** 2).sum(), rel=1e-9)
+        assert digits.violation(task, answer.x, digits.TARGET) < 1e-7
+        assert digits.exact_scores(answer.x)[0].argmax() == digits.TARGET
+        np.testing.assert_allclose(answer.x, answers[0].x, atol=1e-6)
+        assert answer.objective == pytest.approx(answers[0].objective, rel=1e-6)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_smaller_change_is_nearby():
+    """SciPy, which sees only ONNX Runtime's values and differences of them, finds no better point from the answer."""
+    digits = load("digits.py")
+    task = digits.task(digits.IMAGE)
+    answer = digits.direct(task, digits.TARGET)
+    others = [k for k in range(10) if k != digits.TARGET]
+    step = 1e-5
+
+    def margins(x):
+        scores = digits.exact_scores(x)
+        return scores[0, digits.TARGET] - scores[0, others] - digits.MARGIN
+
+    def jacobian(x):
+        scores = digits.exact_scores(np.concatenate([x + step * np.eye(64), x - step * np.eye(64)]))
+        slopes = (scores[:64] - scores[64:]).T / (2 * step)
+        return slopes[digits.TARGET] - slopes[others]
+
+    reference = scipy.optimize.minimize(
+        lambda x: (((x - task.image) ** 2).sum(), 2 * (x - task.image)),
+        answer.x,
+        jac=True,
+        method="SLSQP",
+        bounds=list(zip(task.lower, task.upper, strict=True)),
+        constraints={"type": "ineq", "fun": margins, "jac": jacobian},
+        options={"ftol": 1e-12},
+    )
+    assert answer.objective == pytest.approx(reference.fun, abs=1e-6)
+
+
+def test_diabetes(capsys):
+    """Better, by ONNX Runtime, than any of many random patients."""
+    diabetes = load("diabetes.py")
+    model = diabetes.main()
+    assert "predicted progression" in capsys.readouterr().out
+    data = load("diabetes/train.py").data()[0]
+    low, high = data.min(axis=0), data.max(axis=0)
+    x = np.array([pyo.value(variable) for variable in model.network.inputs.values()])
+    assert (x >= low - 1e-7 * high).all()
+    assert (x <= high + 1e-7 * high).all()
+    assert x[7] * x[6] == pytest.approx(x[4], rel=1e-6)
+    assert x[5] + x[6] <= x[4] * (1 + 1e-6)
+
+    session = onnxruntime.InferenceSession(diabetes.NETWORK, providers=["CPUExecutionProvider"])
+
+    def predict(points):
+        return session.run(None, {"measurements": np.atleast_2d(points).astype(np.float32)})[0][:, 0]
+
+    assert pyo.value(model.progression) == pytest.approx(predict(x)[0], rel=1e-5)
+    points = np.random.default_rng(0).uniform(low, high, (20000, 10))
+    points[:, 7] = points[:, 4] / points[:, 6]
+    allowed = (points[:, 7] >= low[7]) & (points[:, 7] <= high[7]) & (points[:, 5] + points[:, 6] <= points[:, 4])
+    assert allowed.sum() > 1000
+    assert pyo.value(model.progression) >= predict(points[allowed]).max()
+
+
+@pytest.mark.parametrize(("name", "score"), [("digits", r" 9[5-8]\.\d %"), ("diabetes", r"R\^2 0\.[34]")])
+def test_the_networks_can_be_trained_again(name, score, tmp_path, monkeypatch, capsys):
+    training = load(f"{name}/train.py")
+    committed = onnx.load(training.PATH)
+    assert training.PATH.stat().st_size < 200_000
+    monkeypatch.setattr(training, "PATH", tmp_path / "again.onnx")
+    training.main()
+    again = onnx.load(training.PATH)
+    assert [node.op_type for node in again.graph.node] == [node.op_type for node in committed.graph.node]
+    assert [tuple(t.dims) for t in again.graph.initializer] == [tuple(t.dims) for t in committed.graph.initializer]
+    assert re.search(score, capsys.readouterr().out)
