@@ -64,6 +64,7 @@ class Row:
     onnx: tuple[Any, ...] | None = None  # ONNX operator, its attributes, and constant inputs after the row's own
     exact: tuple[Callable[[Any], Any], ...] = ()  # value, first and second derivative with mpmath: unary operators
     domain: tuple[float, float] = (-np.inf, np.inf)  # of `exact`
+    limits: tuple[float, float] | None = None  # at -inf and inf: unary operators
     absolute: float = 1e-305  # error allowed in derivatives, whatever their size
     at_kinks: dict[float, float] = field(default_factory=dict)  # argument: the derivative promised there
     has_exact_pattern: bool = True  # the sparsity found is what random points show; otherwise it may hold more
@@ -212,11 +213,20 @@ SELU_GAMMA = float(np.float32(1.05070102214813232421875))
 SPECIAL = [-3.0, -0.5, 0.0, 0.5, 1.5, 4.0]  # for Pow: both signs and zero
 
 UNARY = [
-    Row("Neg", lambda u: -u, onnx=("Neg", {}), exact=piecewise(lambda u: -u, lambda u: mp.mpf(-1))),
-    Row("Abs", torch.abs, onnx=("Abs", {}), exact=piecewise(abs, mp.sign), at_kinks={0.0: 0.0}),
+    Row(
+        "Neg",
+        lambda u: -u,
+        limits=(np.inf, -np.inf),
+        onnx=("Neg", {}),
+        exact=piecewise(lambda u: -u, lambda u: mp.mpf(-1)),
+    ),
+    Row(
+        "Abs", torch.abs, limits=(np.inf, np.inf), onnx=("Abs", {}), exact=piecewise(abs, mp.sign), at_kinks={0.0: 0.0}
+    ),
     Row(
         "Relu",
         torch.relu,
+        limits=(0, np.inf),
         onnx=("Relu", {}),
         exact=piecewise(lambda u: max(u, mp.mpf(0)), lambda u: mp.mpf(u > 0)),
         at_kinks={0.0: 0.0},
@@ -226,6 +236,7 @@ UNARY = [
             "LeakyRelu",
             partial(lambda u, alpha: torch.where(u > 0, u, alpha * u), alpha=alpha),
             attributes={"alpha": alpha},
+            limits=(alpha * -np.inf, np.inf),
             onnx=("LeakyRelu", {"alpha": alpha}),
             exact=piecewise(
                 partial(lambda u, alpha: u if u > 0 else alpha * u, alpha=alpha),
@@ -241,6 +252,7 @@ UNARY = [
             "Elu",
             partial(lambda u, alpha: torch.where(u > 0, u, alpha * torch.expm1(torch.clamp(u, max=0))), alpha=alpha),
             attributes={"alpha": alpha},
+            limits=(-alpha, np.inf),
             onnx=("Elu", {"alpha": alpha}),
             exact=elu_exact(1.0, alpha),
             at_kinks={0.0: alpha},
@@ -252,14 +264,22 @@ UNARY = [
         "Selu",
         lambda u: SELU_GAMMA * torch.where(u > 0, u, SELU_ALPHA * torch.expm1(torch.clamp(u, max=0))),
         attributes={"alpha": SELU_ALPHA, "gamma": SELU_GAMMA},
+        limits=(-SELU_ALPHA * SELU_GAMMA, np.inf),
         onnx=("Selu", {}),
         exact=elu_exact(SELU_GAMMA, SELU_ALPHA),
         at_kinks={0.0: SELU_GAMMA * SELU_ALPHA},
     ),
-    Row("Sigmoid", torch.sigmoid, onnx=("Sigmoid", {}), exact=(mp_sigmoid, mp_sigmoid_slope, mp_sigmoid_bend)),
+    Row(
+        "Sigmoid",
+        torch.sigmoid,
+        limits=(0, 1),
+        onnx=("Sigmoid", {}),
+        exact=(mp_sigmoid, mp_sigmoid_slope, mp_sigmoid_bend),
+    ),
     Row(
         "Tanh",
         torch.tanh,
+        limits=(-1, 1),
         onnx=("Tanh", {}),
         exact=(mp.tanh, lambda u: mp.sech(u) ** 2, lambda u: -2 * mp.tanh(u) * mp.sech(u) ** 2),
         absolute=4e-16,
@@ -267,12 +287,14 @@ UNARY = [
     Row(
         "Softplus",
         softplus,
+        limits=(0, np.inf),
         onnx=("Softplus", {}),
         exact=(lambda u: max(u, mp.mpf(0)) + mp.log1p(mp.exp(-abs(u))), mp_sigmoid, mp_sigmoid_slope),
     ),
     Row(
         "Softsign",
         functional.softsign,
+        limits=(-1, 1),
         onnx=("Softsign", {}),
         exact=(
             lambda u: u / (1 + abs(u)),
@@ -283,6 +305,7 @@ UNARY = [
     Row(
         "Gelu",
         functional.gelu,
+        limits=(0, np.inf),
         onnx=("Gelu", {}),
         exact=(lambda u: u * mp.ncdf(u), lambda u: mp.ncdf(u) + u * mp.npdf(u), lambda u: (2 - u * u) * mp.npdf(u)),
         domain=(-1e5, 1e5),  # mpmath's own
@@ -290,6 +313,7 @@ UNARY = [
     Row(
         "GeluTanh",
         partial(functional.gelu, approximate="tanh"),
+        limits=(0, np.inf),
         onnx=("Gelu", {"approximate": "tanh"}),
         exact=gelu_tanh_exact(),
     ),
@@ -298,6 +322,7 @@ UNARY = [
             "Swish",
             partial(lambda u, alpha: u * torch.sigmoid(alpha * u), alpha=alpha),
             attributes={"alpha": alpha},
+            limits={1.0: (0, np.inf), 1.75: (0, np.inf), -0.5: (-np.inf, 0)}.get(alpha),
             exact=swish_exact(alpha),
             has_exact_pattern=alpha != 0,
             note=f"alpha={alpha}",
@@ -308,6 +333,7 @@ UNARY = [
         "HardSigmoid",
         lambda u: torch.clamp(0.25 * u + 0.5, 0, 1),
         attributes={"alpha": 0.25, "beta": 0.5},
+        limits=(0, 1),
         onnx=("HardSigmoid", {"alpha": 0.25, "beta": 0.5}),
         exact=piecewise(
             lambda u: min(max(u / 4 + 0.5, mp.mpf(0)), mp.mpf(1)), lambda u: mp.mpf(0.25) if abs(u) < 2 else mp.mpf(0)
@@ -320,16 +346,18 @@ UNARY = [
             partial(hard_swish, alpha=alpha, beta=0.5),
             attributes={"alpha": alpha, "beta": 0.5},
             between=(-4.0, 4.0),
+            limits=(0, np.inf) if alpha > 0 else (-np.inf, 0),
             at_kinks={-0.5 / alpha: 0.0, 0.5 / alpha: 1.0},
             note=f"alpha={alpha}",
         )
         for alpha in (0.25, -0.25)
     ),
-    Row("Exp", torch.exp, onnx=("Exp", {}), exact=(mp.exp, mp.exp, mp.exp)),
+    Row("Exp", torch.exp, limits=(0, np.inf), onnx=("Exp", {}), exact=(mp.exp, mp.exp, mp.exp)),
     Row(
         "Log",
         torch.log,
         between=(0.1, 4.0),
+        limits=(np.nan, np.inf),
         onnx=("Log", {}),
         exact=(mp.log, lambda u: 1 / u, lambda u: -1 / u**2),
         domain=(0.0, np.inf),
@@ -338,6 +366,7 @@ UNARY = [
         "Sqrt",
         torch.sqrt,
         between=(0.1, 4.0),
+        limits=(np.nan, np.inf),
         onnx=("Sqrt", {}),
         exact=(mp.sqrt, lambda u: 0.5 / mp.sqrt(u), lambda u: -0.25 * u ** mp.mpf(-1.5)),
         domain=(0.0, np.inf),
@@ -345,6 +374,7 @@ UNARY = [
     Row(
         "Erf",
         torch.erf,
+        limits=(-1, 1),
         onnx=("Erf", {}),
         exact=(
             mp.erf,
@@ -352,12 +382,19 @@ UNARY = [
             lambda u: -4 * u / mp.sqrt(mp.pi) * mp.exp(-u * u),
         ),
     ),
-    Row("Sin", torch.sin, onnx=("Sin", {}), exact=(mp.sin, mp.cos, lambda u: -mp.sin(u))),
-    Row("Cos", torch.cos, onnx=("Cos", {}), exact=(mp.cos, lambda u: -mp.sin(u), lambda u: -mp.cos(u))),
+    Row("Sin", torch.sin, limits=(np.nan, np.nan), onnx=("Sin", {}), exact=(mp.sin, mp.cos, lambda u: -mp.sin(u))),
+    Row(
+        "Cos",
+        torch.cos,
+        limits=(np.nan, np.nan),
+        onnx=("Cos", {}),
+        exact=(mp.cos, lambda u: -mp.sin(u), lambda u: -mp.cos(u)),
+    ),
     Row(
         "Clip",
         lambda u: torch.clamp(u, -1, 2),
         attributes={"lower": -1.0, "upper": 2.0},
+        limits=(-1, 2),
         onnx=("Clip", {}, constant(-1, shape=()), constant(2, shape=())),
         exact=piecewise(lambda u: min(max(u, mp.mpf(-1)), mp.mpf(2)), lambda u: mp.mpf(-1 < u < 2)),
         at_kinks={-1.0: 0.0, 2.0: 0.0},
