@@ -64,6 +64,10 @@ def test_openblas_has_a_name_of_our_own() -> None:
     assert dynamic_entries(OPENBLAS, "soname") == ["libfastexpr_openblas.so"]
 
 
+def test_openblas_comes_with_its_licence() -> None:
+    assert "OpenBLAS" in OPENBLAS.with_suffix(".licence.txt").read_text()
+
+
 def test_the_ampl_library_brings_its_own_c_plus_plus_runtime() -> None:
     assert not any("stdc++" in name for name in dynamic_entries(AMPL_LIBRARY, "needed"))
 
