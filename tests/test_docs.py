@@ -1,4 +1,7 @@
-"""The Python examples of README.md and docs/ run as they stand: each page is one session, from top to bottom."""
+"""The Python examples of README.md and docs/ run as they stand: each page is one session, from top to bottom.
+
+Blocks of ``python`` run; excerpts that cannot stand alone are blocks of ``py``.
+"""
 
 from __future__ import annotations
 
