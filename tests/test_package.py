@@ -168,5 +168,7 @@ def test_the_package_works_from_a_folder_that_was_moved(tmp_path: Path) -> None:
     taken = FOLDER.parent / "fastexpr.libs"
     if taken.exists():
         shutil.copytree(taken, folder / taken.name)
-    code = "import fastexpr as fx\nx = fx.variables(2)\nprint(fx._core.__file__, fx.Function(x, (x**2).sum())([3.0, 4.0]))"
+    code = (
+        "import fastexpr as fx\nx = fx.variables(2)\nprint(fx._core.__file__, fx.Function(x, (x**2).sum())([3.0, 4.0]))"
+    )
     assert in_new_process(code, cwd=folder).split() == [str(folder / "fastexpr" / MODULE.name), "[25.]"]
