@@ -42,7 +42,7 @@ def expect_equal(got: np.ndarray, wanted: np.ndarray, scale: np.ndarray, depth: 
 
 
 def check_multiply(rows: int, k: int, columns: int, precision: type, transposed: bool, accumulate: bool) -> None:
-    A = random.standard_normal((k, rows) if transposed else (rows, k)).astype(precision)
+    A: np.ndarray = random.standard_normal((k, rows) if transposed else (rows, k)).astype(precision)
     B = random.standard_normal((k, columns))
     start = random.standard_normal((rows, columns)) if accumulate else np.full((rows, columns), np.nan)
     C = start.copy()
@@ -224,7 +224,9 @@ def test_number_of_threads_is_checked() -> None:
 
 def run_in_process(code: str, **variables: str) -> str:
     environment = {**os.environ, **variables}
-    finished = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+    finished = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100
+    )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip()
 
@@ -237,9 +239,12 @@ def test_environment_sets_threads() -> None:
 
 # ---- vector math
 
-SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -5e-324, 1e-310, -1e-310, 2.2250738585072014e-308, 1.0, -1.0, 0.5, -0.5]
-SPECIAL += [1.7976931348623157e308, -1.7976931348623157e308, 1e307, 709.78, 709.79, -708.4, -745.13, -746.0, 800.0, -800.0]
-SPECIAL += [36.7, -36.7, 26.5, 27.3, -6.0, 1e-8, -1e-8, 1e22, -0.9999999999999999, 0.9999999999999999, 2.0, 1e300, 1e-300]
+SPECIAL_TEXT = """
+    0 -0 inf -inf nan 5e-324 -5e-324 1e-310 -1e-310 2.2250738585072014e-308 1 -1 0.5 -0.5 2 1e-8 -1e-8 1e22 1e300 1e-300
+    1.7976931348623157e308 -1.7976931348623157e308 1e307 709.78 709.79 -708.4 -745.13 -746 800 -800
+    36.7 -36.7 26.5 27.3 -6 -0.9999999999999999 0.9999999999999999
+    """
+SPECIAL = [float(text) for text in SPECIAL_TEXT.split()]
 
 
 def sigmoid(x: mpmath.mpf) -> mpmath.mpf:
@@ -328,12 +333,13 @@ def test_error_of_a_function_is_below_four_ulp(name: str) -> None:
 def test_sign_of_zero_is_kept(name: str) -> None:
     y = np.empty(2)
     getattr(linalg, name)(np.array([0.0, -0.0]), y)
-    assert np.array_equal(y, [0.0, 0.0]) and np.array_equal(np.signbit(y), [False, True])
+    assert np.array_equal(y, [0.0, 0.0])
+    assert np.array_equal(np.signbit(y), [False, True])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_answer_does_not_depend_on_the_place_in_the_array(name: str) -> None:
-    for count in [*range(0, 18), 35]:
+    for count in [*range(18), 35]:
         x = random.uniform(0.01, 3.0, count)
         together = np.empty_like(x)
         getattr(linalg, name)(x, together)
@@ -355,13 +361,16 @@ def test_power() -> None:
     got = np.empty_like(base)
     linalg.pow(base, exponent, got)
     with mpmath.workprec(300):
-        wanted = [mpmath.power(mpmath.mpf(x), mpmath.mpf(y)) for x, y in zip(base.tolist(), exponent.tolist(), strict=True)]
+        wanted = [
+            mpmath.power(mpmath.mpf(x), mpmath.mpf(y)) for x, y in zip(base.tolist(), exponent.tolist(), strict=True)
+        ]
         errors = [error_in_ulp(a, b) for a, b in zip(got.tolist(), wanted, strict=True)]
     assert max(errors) <= 4.0
 
 
 def test_power_at_special_points_is_that_of_the_c_library() -> None:
-    values = np.array([0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 2.5, 1e300, -1e300, np.inf, -np.inf, np.nan])
+    halves = [0.0, 1.0, 2.0, 0.5, 3.0, 2.5, 1e300, np.inf]
+    values = np.array([*halves, *(-x for x in halves), np.nan])
     base, exponent = (grid.ravel() for grid in np.meshgrid(values, values))
     got = np.empty_like(base)
     linalg.pow(base, exponent, got)
@@ -379,6 +388,9 @@ def test_power_at_special_points_is_that_of_the_c_library() -> None:
 def test_other_cpu_path_passes_this_file(path: str) -> None:
     chosen = run_in_process("from fastexpr import _core; print(_core._linalg.cpu_path())", FASTEXPR_CPU=path)
     assert chosen in (path, "baseline")  # an old CPU has no more than that
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not other_cpu", str(Path(__file__))]
-    finished = subprocess.run(command, env={**os.environ, "FASTEXPR_CPU": path}, capture_output=True, text=True, timeout=300)
+    options = ["-q", "-p", "no:cacheprovider", "-k", "not other_cpu"]
+    command = [sys.executable, "-m", "pytest", *options, str(Path(__file__))]
+    finished = subprocess.run(
+        command, env={**os.environ, "FASTEXPR_CPU": path}, capture_output=True, text=True, timeout=300
+    )
     assert finished.returncode == 0, finished.stdout[-3000:]

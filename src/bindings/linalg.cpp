@@ -1,9 +1,8 @@
-#include "bindings/bindings.hpp"
-
 #include <atomic>
 #include <stdexcept>
 #include <string>
 
+#include "bindings/bindings.hpp"
 #include "linalg/products.hpp"
 #include "linalg/thread_pool.hpp"
 #include "linalg/vector_math.hpp"

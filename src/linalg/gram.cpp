@@ -6,8 +6,8 @@
 #include "linalg/scratch.hpp"
 #include "linalg/split.hpp"
 
-// One triangle of H += T' diag(q) T and H += T' S. Rows are taken a panel at a time: scaled into a buffer of this thread, and those
-// with q == 0 left out. Up to some size own tiles beat OpenBLAS's dgemmt, which computes whole blocks on the diagonal.
+// One triangle of H += T' diag(q) T and H += T' S. Rows are taken a panel at a time: scaled into a buffer of this thread, and
+// those with q == 0 left out. Up to some size own tiles beat OpenBLAS's dgemmt, which computes whole blocks on the diagonal.
 
 namespace fastexpr::linalg {
 namespace {

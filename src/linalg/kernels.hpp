@@ -25,15 +25,15 @@ struct Kernels {
 
   /// C (rows, columns) = A B, or += where `accumulate`; at most max_thin_columns. A (rows, k) of row stride `stride`, or where
   /// `is_transposed` stored (k, rows); B (k, columns) and C of row stride `block_stride`.
-  void (*multiply_thin_float)(const float* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
-                              Index block_stride, double* C, bool accumulate);
+  void (*multiply_thin_float)(const float* A, Index stride, bool is_transposed, Index rows, Index k, const double* B,
+                              Index columns, Index block_stride, double* C, bool accumulate);
   void (*multiply_thin_double)(const double* A, Index stride, bool is_transposed, Index rows, Index k, const double* B,
                                Index columns, Index block_stride, double* C, bool accumulate);
 
   /// Rows [first, last) of the upper triangle of H (n, n) += P' S; P and S (k, n) of row strides p_stride, s_stride.
   /// Up to max_lanes numbers behind a row of S are read, and not used.
-  void (*add_triangle)(const double* P, Index p_stride, const double* S, Index s_stride, Index k, Index n, Index first, Index last,
-                       double* H);
+  void (*add_triangle)(const double* P, Index p_stride, const double* S, Index s_stride, Index k, Index n, Index first,
+                       Index last, double* H);
 
   /// out[i, :] = d[i * d_stride] * T[i, :]; T (rows, columns) of row stride `stride`.
   void (*scale_rows)(const double* d, Index d_stride, const double* T, Index stride, Index rows, Index columns, double* out,

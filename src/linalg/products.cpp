@@ -15,7 +15,7 @@ constexpr Index parallel_flops = 4'000'000;  // some 0.1 ms
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
-constexpr Index thin_unit = 24;              // rows: a multiple of every tile's height
+constexpr Index thin_unit = 24;  // rows: a multiple of every tile's height
 
 /// A matrix whose numbers are of one type; [row, column] as stored.
 template <class Number>
@@ -41,8 +41,8 @@ void multiply_thin(const Weights<float>& A, bool is_transposed, Index rows, Inde
                    double* C, bool accumulate) {
   kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, accumulate);
 }
-void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, Index stride,
-                   double* C, bool accumulate) {
+void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
+                   Index stride, double* C, bool accumulate) {
   kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, accumulate);
 }
 void widen(const float* x, Index count, double* y) { kernels().widen(x, count, y); }
@@ -77,7 +77,8 @@ void multiply_few_columns(const Weights<Number>& A, bool is_transposed, Index ro
   split(2 * rows * k * columns >= parallel_flops, (rows + thin_unit - 1) / thin_unit, 1, [&](Index begin, Index end) {
     const Index first = begin * thin_unit;
     const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
-    multiply_thin(part, is_transposed, std::min(rows, end * thin_unit) - first, k, B, columns, stride, C + first * stride, accumulate);
+    multiply_thin(part, is_transposed, std::min(rows, end * thin_unit) - first, k, B, columns, stride, C + first * stride,
+                  accumulate);
   });
 }
 
@@ -121,8 +122,8 @@ void multiply_stored(const Weights<Number>& A, bool is_transposed, Index rows, I
 
 /// C (rows, columns) = B (rows, k) A, A being (k, columns), or stored (columns, k) where transposed.
 template <class Number>
-void multiply_right_wide(const double* B, Index rows, const Weights<Number>& A, bool is_transposed, Index columns, Index k, double* C,
-                         bool accumulate) {
+void multiply_right_wide(const double* B, Index rows, const Weights<Number>& A, bool is_transposed, Index columns, Index k,
+                         double* C, bool accumulate) {
   const Index panels = (columns + wide_panel_rows - 1) / wide_panel_rows;
   split(2 * rows * k * columns >= parallel_flops, panels, 1, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
@@ -131,8 +132,8 @@ void multiply_right_wide(const double* B, Index rows, const Weights<Number>& A, 
       for (Index p = 0; p < k; p += wide_panel_depth) {
         const Index depth = std::min(wide_panel_depth, k - p);
         const double* panel = is_transposed ? widened_panel(A, first, width, p, depth) : widened_panel(A, p, depth, first, width);
-        blas::multiply(false, is_transposed, rows, width, depth, B + p, k, panel, is_transposed ? depth : width, accumulate || p > 0,
-                       C + first, columns);
+        blas::multiply(false, is_transposed, rows, width, depth, B + p, k, panel, is_transposed ? depth : width,
+                       accumulate || p > 0, C + first, columns);
       }
     }
   });
@@ -166,7 +167,8 @@ void multiply(const MatrixView& A, bool is_transposed, const double* B, Index co
   const Index rows = is_transposed ? A.columns : A.rows;
   const Index k = is_transposed ? A.rows : A.columns;
   if (is_empty_product(rows * columns, k, C, accumulate)) return;
-  if (A.precision == Precision::float32) return multiply_stored(stored<float>(A), is_transposed, rows, k, B, columns, C, accumulate);
+  if (A.precision == Precision::float32)
+    return multiply_stored(stored<float>(A), is_transposed, rows, k, B, columns, C, accumulate);
   const bool fits = blas::fits(A.rows) && blas::fits(A.columns) && blas::fits(columns);
   if (columns > max_thin_columns && fits && (num_threads() == 1 || 2 * rows * k * columns < parallel_flops)) {
     return blas::multiply(is_transposed, false, rows, columns, k, static_cast<const double*>(A.data), A.columns, B, columns,

@@ -33,17 +33,19 @@ void mirror_upper(double* H, Index n) {
 }
 
 void scale_rows(const double* d, const double* T, Index rows, Index columns, double* out) {
-  split(rows * columns >= parallel_numbers, rows, std::max<Index>(1, 16384 / std::max<Index>(columns, 1)), [&](Index begin, Index end) {
-    const Index offset = begin * columns;
-    kernels().scale_rows(d + begin, 1, T + offset, columns, end - begin, columns, out + offset, columns);
-  });
+  split(rows * columns >= parallel_numbers, rows, std::max<Index>(1, 16384 / std::max<Index>(columns, 1)),
+        [&](Index begin, Index end) {
+          const Index offset = begin * columns;
+          kernels().scale_rows(d + begin, 1, T + offset, columns, end - begin, columns, out + offset, columns);
+        });
 }
 
 void add_scaled_rows(const double* d, const double* T, Index rows, Index columns, double* out) {
-  split(rows * columns >= parallel_numbers, rows, std::max<Index>(1, 16384 / std::max<Index>(columns, 1)), [&](Index begin, Index end) {
-    const Index offset = begin * columns;
-    kernels().add_scaled_rows(d + begin, T + offset, end - begin, columns, out + offset);
-  });
+  split(rows * columns >= parallel_numbers, rows, std::max<Index>(1, 16384 / std::max<Index>(columns, 1)),
+        [&](Index begin, Index end) {
+          const Index offset = begin * columns;
+          kernels().add_scaled_rows(d + begin, T + offset, end - begin, columns, out + offset);
+        });
 }
 
 void transpose(const double* A, Index rows, Index columns, double* out) {

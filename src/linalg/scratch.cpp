@@ -33,7 +33,8 @@ thread_local std::array<Buffer, static_cast<std::size_t>(ScratchSlot::count)> bu
 
 double* scratch(ScratchSlot slot, Index count) {
   Buffer& buffer = buffers[static_cast<std::size_t>(slot)];
-  if (buffer.count < count) [[unlikely]] buffer.grow(count);
+  if (buffer.count < count) [[unlikely]]
+    buffer.grow(count);
   return buffer.data;
 }
 

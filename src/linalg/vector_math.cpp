@@ -41,20 +41,21 @@ double softplus_of(double x) { return (x < 0.0 ? 0.0 : x) + std::log1p(std::exp(
 
 const Kernels& kernels() {
   static constexpr Kernels libm = {
-      .exp = map<::exp>,
-      .expm1 = map<::expm1>,
-      .log = map<::log>,
-      .log1p = map<::log1p>,
-      .sin = map<::sin>,
-      .cos = map<::cos>,
-      .tanh = map<::tanh>,
-      .erf = map<::erf>,
-      .erfc = map<::erfc>,
+      .exp = map< ::exp>,
+      .expm1 = map< ::expm1>,
+      .log = map< ::log>,
+      .log1p = map< ::log1p>,
+      .sin = map< ::sin>,
+      .cos = map< ::cos>,
+      .tanh = map< ::tanh>,
+      .erf = map< ::erf>,
+      .erfc = map< ::erfc>,
       .sigmoid = map<sigmoid_of>,
       .softplus = map<softplus_of>,
-      .pow = [](const double* x, const double* y, double* z, Index count) {
-        for (Index i = 0; i < count; ++i) z[i] = std::pow(x[i], y[i]);
-      },
+      .pow =
+          [](const double* x, const double* y, double* z, Index count) {
+            for (Index i = 0; i < count; ++i) z[i] = std::pow(x[i], y[i]);
+          },
   };
   return libm;
 }

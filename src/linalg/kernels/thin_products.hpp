@@ -69,8 +69,8 @@ struct Tile {
 
 /// The part of a tile that C has: `columns` columns, in row r from column r * slope on.
 template <int lanes>
-__attribute__((noinline)) void put_part(const double* tile, Index rows, Index tile_columns, double* C, Index c_stride, Index columns,
-                                        bool accumulate, Index slope) {
+__attribute__((noinline)) void put_part(const double* tile, Index rows, Index tile_columns, double* C, Index c_stride,
+                                        Index columns, bool accumulate, Index slope) {
   for (Index r = 0; r < rows; ++r, tile += tile_columns, C += c_stride) {
     Index j = r * slope;
     if (accumulate) {
@@ -134,11 +134,17 @@ void multiply_panel(const double* A, Index a_stride, Index rows, ThinBlock B, In
     const Index width = (vectors + tiles - 1) / tiles;
     target.columns = columns < width * lanes ? columns : width * lanes;
     switch (width) {
-      case 1: compute_rows<lanes, 1, Panel>(A, a_stride, rows, B, k, target); break;
-      case 2: compute_rows<lanes, 2, Panel>(A, a_stride, rows, B, k, target); break;
-      case 3: compute_rows<lanes, 3, Panel>(A, a_stride, rows, B, k, target); break;
+      case 1:
+        compute_rows<lanes, 1, Panel>(A, a_stride, rows, B, k, target);
+        break;
+      case 2:
+        compute_rows<lanes, 2, Panel>(A, a_stride, rows, B, k, target);
+        break;
+      case 3:
+        compute_rows<lanes, 3, Panel>(A, a_stride, rows, B, k, target);
+        break;
       default:
-        if constexpr (max_tile_vectors<lanes> > 3) {
+        if constexpr (max_tile_vectors < lanes >> 3) {
           if (width == 4) compute_rows<lanes, 4, Panel>(A, a_stride, rows, B, k, target);
           if (width == 5) compute_rows<lanes, 5, Panel>(A, a_stride, rows, B, k, target);
           if (width == 6) compute_rows<lanes, 6, Panel>(A, a_stride, rows, B, k, target);
@@ -187,7 +193,8 @@ void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows
   for (Index p = 0; p < k; p += panel_depth) {
     const Index depth = k - p < panel_depth ? k - p : panel_depth;
     const Index whole = k - tail_rows - p;  // negative: the tail began before this block
-    const ThinBlock block{B + p * block_stride, block_stride, whole > 0 ? whole : 0, whole < 0 ? tail - whole * tail_stride : tail};
+    const ThinBlock block{B + p * block_stride, block_stride, whole > 0 ? whole : 0,
+                          whole < 0 ? tail - whole * tail_stride : tail};
     for (Index r = 0; r < rows; r += panel_rows) {
       const Index height = rows - r < panel_rows ? rows - r : panel_rows;
       const Target target{C + r * block_stride, block_stride, columns, accumulate || p > 0};

@@ -28,9 +28,12 @@ void add_triangle_rows(const double* P, Index p_stride, const double* S, Index s
     const Index columns = n - column < width * lanes ? n - column : width * lanes;
     double* target = H + row * n + column;
     const bool is_diagonal = column < row + rows;
-    if (width == 1) compute_triangle_tile<lanes, rows, 1>(P + row, p_stride, S + column, s_stride, k, target, n, columns, is_diagonal);
-    if (width == 2) compute_triangle_tile<lanes, rows, 2>(P + row, p_stride, S + column, s_stride, k, target, n, columns, is_diagonal);
-    if (width == 3) compute_triangle_tile<lanes, rows, 3>(P + row, p_stride, S + column, s_stride, k, target, n, columns, is_diagonal);
+    if (width == 1)
+      compute_triangle_tile<lanes, rows, 1>(P + row, p_stride, S + column, s_stride, k, target, n, columns, is_diagonal);
+    if (width == 2)
+      compute_triangle_tile<lanes, rows, 2>(P + row, p_stride, S + column, s_stride, k, target, n, columns, is_diagonal);
+    if (width == 3)
+      compute_triangle_tile<lanes, rows, 3>(P + row, p_stride, S + column, s_stride, k, target, n, columns, is_diagonal);
     vectors -= width;
     column += width * lanes;
   }

@@ -65,9 +65,7 @@ inline void store(double* y, Vector<lanes> numbers) {
 
 inline double sum(Vector<2> v) { return v[0] + v[1]; }
 inline double sum(Vector<4> v) { return sum(Vector<2>{v[0], v[1]} + Vector<2>{v[2], v[3]}); }
-inline double sum(Vector<8> v) {
-  return sum(Vector<4>{v[0], v[1], v[2], v[3]} + Vector<4>{v[4], v[5], v[6], v[7]});
-}
+inline double sum(Vector<8> v) { return sum(Vector<4>{v[0], v[1], v[2], v[3]} + Vector<4>{v[4], v[5], v[6], v[7]}); }
 
 /// Keeps lanes [skipped, lanes) of a vector when and-ed with it.
 template <int lanes>
