@@ -7,15 +7,17 @@
 #include "linalg/split.hpp"
 
 // One triangle of H += T' diag(q) T and H += T' S. Rows are taken a panel at a time: scaled into a buffer of this thread, and
-// those with q == 0 left out. Up to some size own tiles beat OpenBLAS's dgemmt, which computes whole blocks on the diagonal.
+// those with q == 0 left out. H is updated in blocks of rows: a triangle on the diagonal, a rectangle to the right of it.
 
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index max_tiled_n = 192;
 constexpr Index panel_numbers = 1 << 17;  // of T in a panel: 1 MB
 constexpr Index parallel_flops = 4'000'000;
-constexpr Index block_rows = 96;  // of H, one task
+constexpr Index block_rows = 96;           // of H
+constexpr Index parallel_block_rows = 32;  // where H is small and the work is shared
+constexpr Index one_block_n = 144;
+constexpr Index max_thin_n_without_avx = 48;
 
 Index rows_in_panel(Index n) { return std::clamp<Index>(panel_numbers / n, 256, 4096); }
 
@@ -25,24 +27,33 @@ struct Panel {
   Index rows;
 };
 
-/// H += P' S, both (rows, n). S needs max_lanes readable numbers behind each row where n <= max_tiled_n.
+/// Rows [first, last) of H's upper triangle += P' S.
+void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last, double* H) {
+  const double* left = P.numbers + first;
+  double* diagonal = H + first * n + first;
+  const Index height = last - first;
+  const bool fits = blas::fits(P.stride) && blas::fits(S.stride) && blas::fits(n);
+  if (!kernels().is_faster_than_blas && height > max_thin_n_without_avx && fits) {
+    blas::add_triangle(height, P.rows, left, P.stride, S.numbers + first, S.stride, diagonal, n);
+    if (last == n) return;
+    return blas::multiply(true, false, height, n - last, P.rows, left, P.stride, S.numbers + last, S.stride, true,
+                          H + first * n + last, n);
+  }
+  kernels().add_triangle(left, P.stride, S.numbers + first, S.stride, P.rows, height, diagonal, n);
+  for (Index column = last; column < n; column += max_thin_columns) {
+    kernels().multiply_thin_double(left, P.stride, true, height, P.rows, S.numbers + column,
+                                   std::min(max_thin_columns, n - column), S.stride, H + first * n + column, n, true,
+                                   scratch(ScratchSlot::panel, thin_buffer_numbers));
+  }
+}
+
+/// H += P' S, both (rows, n); behind each row of S there are max_lanes more readable numbers.
 void add_panel(const Panel& P, const Panel& S, Index n, double* H) {
   const bool is_large = P.rows * n * n >= parallel_flops;
-  if (n <= max_tiled_n || !blas::fits(std::max(P.stride, S.stride))) {
-    return split(is_large, (n + 7) / 8, 1, [&](Index begin, Index end) {
-      kernels().add_triangle(P.numbers, P.stride, S.numbers, S.stride, P.rows, n, begin * 8, std::min(n, end * 8), H);
-    });
-  }
-  if (!is_large || num_threads() == 1) return blas::add_triangle(n, P.rows, P.numbers, P.stride, S.numbers, S.stride, H, n);
-  split(is_large, (n + block_rows - 1) / block_rows, 1, [&](Index begin, Index end) {
-    for (Index i = begin * block_rows; i < std::min(n, end * block_rows); i += block_rows) {
-      const Index height = std::min(block_rows, n - i);
-      blas::add_triangle(height, P.rows, P.numbers + i, P.stride, S.numbers + i, S.stride, H + i * n + i, n);
-      const Index right = i + height;
-      if (right == n) continue;
-      blas::multiply(true, false, height, n - right, P.rows, P.numbers + i, P.stride, S.numbers + right, S.stride, true,
-                     H + i * n + right, n);
-    }
+  Index height = block_rows;
+  if (n <= one_block_n) height = is_large && num_threads() > 1 ? parallel_block_rows : n;
+  split(is_large, (n + height - 1) / height, 1, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) add_block(P, S, n, block * height, std::min(n, (block + 1) * height), H);
   });
 }
 
@@ -83,7 +94,6 @@ void add_scaled_gram(const double* T, Index stride, const double* q, Index q_str
 }
 
 void add_product_triangle(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
-  if (n > max_tiled_n && blas::fits(stride)) return add_panel({T, stride, rows}, {S, stride, rows}, n, H);
   const Index padded = n + max_lanes;
   const Index step = rows_in_panel(std::max<Index>(n, 1));
   for (Index first = 0; first < rows; first += step) {

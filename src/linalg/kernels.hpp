@@ -8,8 +8,12 @@
 
 namespace fastexpr::linalg {
 
-constexpr Index max_thin_columns = 64;
+constexpr Index max_thin_columns = 256;
 constexpr Index max_lanes = 8;
+constexpr Index panel_depth = 128;   // of k
+constexpr Index panel_rows = 96;     // a multiple of every tile's height
+constexpr Index panel_stride = 136;  // of a row in a panel as stored: not a power of two, or rows share cache sets
+constexpr Index thin_buffer_numbers = panel_rows * panel_stride + panel_depth * (max_thin_columns + max_lanes);
 
 struct Kernels {
   /// y[i] = x[i] as double.
@@ -24,16 +28,16 @@ struct Kernels {
   void (*add_transposed_vector_double)(const double* A, Index stride, Index rows, Index columns, const double* x, double* y);
 
   /// C (rows, columns) = A B, or += where `accumulate`; at most max_thin_columns. A (rows, k) of row stride `stride`, or where
-  /// `is_transposed` stored (k, rows); B (k, columns) and C of row stride `block_stride`.
+  /// `is_transposed` stored (k, rows); B (k, columns); `buffer` has room for thin_buffer_numbers.
   void (*multiply_thin_float)(const float* A, Index stride, bool is_transposed, Index rows, Index k, const double* B,
-                              Index columns, Index block_stride, double* C, bool accumulate);
+                              Index columns, Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer);
   void (*multiply_thin_double)(const double* A, Index stride, bool is_transposed, Index rows, Index k, const double* B,
-                               Index columns, Index block_stride, double* C, bool accumulate);
+                               Index columns, Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer);
 
-  /// Rows [first, last) of the upper triangle of H (n, n) += P' S; P and S (k, n) of row strides p_stride, s_stride.
+  /// Upper triangle of H (n, n), row stride `h_stride`, += P' S; P and S (k, n) of row strides p_stride, s_stride.
   /// Up to max_lanes numbers behind a row of S are read, and not used.
-  void (*add_triangle)(const double* P, Index p_stride, const double* S, Index s_stride, Index k, Index n, Index first,
-                       Index last, double* H);
+  void (*add_triangle)(const double* P, Index p_stride, const double* S, Index s_stride, Index k, Index n, double* H,
+                       Index h_stride);
 
   /// out[i, :] = d[i * d_stride] * T[i, :]; T (rows, columns) of row stride `stride`.
   void (*scale_rows)(const double* d, Index d_stride, const double* T, Index stride, Index rows, Index columns, double* out,
@@ -41,7 +45,8 @@ struct Kernels {
   /// out[i, :] += d[i] * T[i, :], both (rows, columns).
   void (*add_scaled_rows)(const double* d, const double* T, Index rows, Index columns, double* out);
 
-  const char* name;  // "baseline", "avx2", "avx512"
+  const char* name;          // "baseline", "avx2", "avx512"
+  bool is_faster_than_blas;  // in wide products, too: OpenBLAS's kernels for this CPU do not know what comes next
 };
 
 /// The path in use: the best this CPU runs, or the one that the environment variable FASTEXPR_CPU names.

@@ -15,7 +15,7 @@ constexpr Index parallel_flops = 4'000'000;  // some 0.1 ms
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
-constexpr Index thin_unit = 24;  // rows: a multiple of every tile's height
+constexpr Index tiled_rows = 192;  // of C in one task of own tiles
 
 /// A matrix whose numbers are of one type; [row, column] as stored.
 template <class Number>
@@ -39,11 +39,13 @@ void add_transposed_vector(const Weights<double>& A, Index rows, Index columns, 
 }
 void multiply_thin(const Weights<float>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, Index stride,
                    double* C, bool accumulate) {
-  kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, accumulate);
+  kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, stride, accumulate,
+                                scratch(ScratchSlot::panel, thin_buffer_numbers));
 }
 void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
                    Index stride, double* C, bool accumulate) {
-  kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, accumulate);
+  kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, stride, accumulate,
+                                 scratch(ScratchSlot::panel, thin_buffer_numbers));
 }
 void widen(const float* x, Index count, double* y) { kernels().widen(x, count, y); }
 void widen(const double* x, Index count, double* y) { std::copy(x, x + count, y); }
@@ -71,14 +73,24 @@ void multiply_one_column(const Weights<Number>& A, bool is_transposed, Index row
   });
 }
 
+/// Own tiles, in blocks of rows and, where there are many, of columns of nearly equal width.
 template <class Number>
-void multiply_few_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
-                          Index stride, double* C, bool accumulate) {
-  split(2 * rows * k * columns >= parallel_flops, (rows + thin_unit - 1) / thin_unit, 1, [&](Index begin, Index end) {
-    const Index first = begin * thin_unit;
-    const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
-    multiply_thin(part, is_transposed, std::min(rows, end * thin_unit) - first, k, B, columns, stride, C + first * stride,
-                  accumulate);
+void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, double* C,
+                    bool accumulate) {
+  if (columns <= max_thin_columns && 2 * rows * k * columns < parallel_flops) {
+    return multiply_thin(A, is_transposed, rows, k, B, columns, columns, C, accumulate);
+  }
+  const Index column_blocks = (columns + max_thin_columns - 1) / max_thin_columns;
+  const Index width = ((columns + column_blocks - 1) / column_blocks + max_lanes - 1) / max_lanes * max_lanes;
+  const Index row_blocks = (rows + tiled_rows - 1) / tiled_rows;
+  split(2 * rows * k * columns >= parallel_flops, row_blocks * column_blocks, 1, [&](Index begin, Index end) {
+    for (Index block = begin; block < end; ++block) {
+      const Index first = block / column_blocks * tiled_rows;
+      const Index column = block % column_blocks * width;
+      const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
+      multiply_thin(part, is_transposed, std::min(tiled_rows, rows - first), k, B + column, std::min(width, columns - column),
+                    columns, C + first * columns + column, accumulate);
+    }
   });
 }
 
@@ -97,12 +109,6 @@ void multiply_wide_rows(const Weights<Number>& A, bool is_transposed, Index firs
 template <class Number>
 void multiply_many_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
                            double* C, bool accumulate) {
-  if (!blas::fits(columns)) {
-    for (Index j = 0; j < columns; j += max_thin_columns) {
-      multiply_few_columns(A, is_transposed, rows, k, B + j, std::min(max_thin_columns, columns - j), columns, C + j, accumulate);
-    }
-    return;
-  }
   const Index panels = (rows + wide_panel_rows - 1) / wide_panel_rows;
   const Index height = (rows + panels - 1) / panels;
   split(2 * rows * k * columns >= parallel_flops, panels, 1, [&](Index begin, Index end) {
@@ -116,7 +122,9 @@ template <class Number>
 void multiply_stored(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, double* C,
                      bool accumulate) {
   if (columns == 1) return multiply_one_column(A, is_transposed, rows, k, B, C, accumulate);
-  if (columns <= max_thin_columns) return multiply_few_columns(A, is_transposed, rows, k, B, columns, columns, C, accumulate);
+  if (columns <= max_thin_columns || kernels().is_faster_than_blas || !blas::fits(columns)) {
+    return multiply_tiled(A, is_transposed, rows, k, B, columns, C, accumulate);
+  }
   multiply_many_columns(A, is_transposed, rows, k, B, columns, C, accumulate);
 }
 
@@ -169,11 +177,6 @@ void multiply(const MatrixView& A, bool is_transposed, const double* B, Index co
   if (is_empty_product(rows * columns, k, C, accumulate)) return;
   if (A.precision == Precision::float32)
     return multiply_stored(stored<float>(A), is_transposed, rows, k, B, columns, C, accumulate);
-  const bool fits = blas::fits(A.rows) && blas::fits(A.columns) && blas::fits(columns);
-  if (columns > max_thin_columns && fits && (num_threads() == 1 || 2 * rows * k * columns < parallel_flops)) {
-    return blas::multiply(is_transposed, false, rows, columns, k, static_cast<const double*>(A.data), A.columns, B, columns,
-                          accumulate, C, columns);
-  }
   multiply_stored(stored<double>(A), is_transposed, rows, k, B, columns, C, accumulate);
 }
 

@@ -4,24 +4,21 @@
 #include "linalg/kernels/vectors.hpp"
 
 // C = A B with few columns. The numbers of a row of B stand in lanes, a tile of C in registers, and the entries of A are
-// broadcast. A comes from a small widened panel: [row][p] of fixed row stride as stored, or [p][row] for a transposed one.
+// broadcast. A comes from a widened panel in the second-level cache: [row][p] of fixed row stride as stored, or [p][row] for a
+// transposed one; the columns of B under one tile stay in the first.
 // A row of B is read up to a whole vector: what lies behind it is the next row, whose products land in lanes that nobody
 // stores. Only the last rows have nothing behind them; they come from a padded copy.
 
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index panel_depth = 128;   // of k
-constexpr Index panel_rows = 24;     // of C; a multiple of every tile's height
-constexpr Index panel_stride = 136;  // of a row in a panel as stored: not a power of two, or rows share cache sets
 constexpr Index tail_stride = max_thin_columns + max_lanes;
 
 /// How many vectors wide a tile may be, and how high one of that width: as many sums as there are registers.
-template <int lanes>
-constexpr int max_tile_vectors = vector_registers >= 32 ? 6 : 3;
+constexpr int max_tile_vectors = vector_registers >= 32 ? 4 : 3;
 constexpr int tile_rows(int vectors) {
   if (vector_registers < 32) return vectors == 1 ? 8 : vectors == 2 ? 6 : 4;
-  return vectors <= 2 ? 12 : vectors == 3 ? 8 : vectors == 4 ? 6 : 4;
+  return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6;
 }
 
 /// Entry (row, p) of A is A[row * row_stride + p * depth_stride].
@@ -124,38 +121,49 @@ void compute_rows(const double* A, Index a_stride, Index rows, const ThinBlock& 
   for (; rows >= 1; step(1)) compute_tile<lanes, 1, vectors, Panel>(A, a_stride, B, k, target);
 }
 
-/// One panel of A times all columns of B, in column tiles of nearly equal width.
-template <int lanes, class Panel>
-void multiply_panel(const double* A, Index a_stride, Index rows, ThinBlock B, Index k, Target target) {
-  Index vectors = (target.columns + lanes - 1) / lanes;
-  Index tiles = (vectors + max_tile_vectors<lanes> - 1) / max_tile_vectors<lanes>;
-  Index columns = target.columns;
-  for (; tiles > 0; --tiles) {
+/// Column tiles of nearly equal width: body(first column, vectors).
+template <int lanes, class Body>
+inline void for_tiles(Index columns, const Body& body) {
+  Index vectors = (columns + lanes - 1) / lanes;
+  Index first = 0;
+  for (Index tiles = (vectors + max_tile_vectors - 1) / max_tile_vectors; tiles > 0; --tiles) {
     const Index width = (vectors + tiles - 1) / tiles;
-    target.columns = columns < width * lanes ? columns : width * lanes;
-    switch (width) {
-      case 1:
-        compute_rows<lanes, 1, Panel>(A, a_stride, rows, B, k, target);
-        break;
-      case 2:
-        compute_rows<lanes, 2, Panel>(A, a_stride, rows, B, k, target);
-        break;
-      case 3:
-        compute_rows<lanes, 3, Panel>(A, a_stride, rows, B, k, target);
-        break;
-      default:
-        if constexpr (max_tile_vectors < lanes >> 3) {
-          if (width == 4) compute_rows<lanes, 4, Panel>(A, a_stride, rows, B, k, target);
-          if (width == 5) compute_rows<lanes, 5, Panel>(A, a_stride, rows, B, k, target);
-          if (width == 6) compute_rows<lanes, 6, Panel>(A, a_stride, rows, B, k, target);
-        }
-    }
+    body(first, width);
     vectors -= width;
-    columns -= width * lanes;
-    B.rows += width * lanes;
-    B.tail += width * lanes;
-    target.C += width * lanes;
+    first += width * lanes;
   }
+}
+
+/// One panel of A times all columns of B.
+template <int lanes, class Panel>
+void multiply_panel(const double* A, Index a_stride, Index rows, const ThinBlock& B, Index k, const Target& target) {
+  for_tiles<lanes>(target.columns, [&](Index first, Index width) {
+    ThinBlock slice{B.rows + first, B.stride, B.whole, B.tail + first};
+    if (B.tail == nullptr) slice = {B.rows + first * panel_depth, width * lanes, k, nullptr};
+    const Index left = target.columns - first;
+    const Target part{target.C + first, target.stride, left < width * lanes ? left : width * lanes, target.accumulate};
+    if (width == 1) compute_rows<lanes, 1, Panel>(A, a_stride, rows, slice, k, part);
+    if (width == 2) compute_rows<lanes, 2, Panel>(A, a_stride, rows, slice, k, part);
+    if (width == 3) compute_rows<lanes, 3, Panel>(A, a_stride, rows, slice, k, part);
+    if constexpr (max_tile_vectors >= 4) {
+      if (width == 4) compute_rows<lanes, 4, Panel>(A, a_stride, rows, slice, k, part);
+    }
+  });
+}
+
+/// Rows of B as multiply_panel reads them where there is no tail: tile after tile, each contiguous and padded.
+template <int lanes>
+void pack(const double* B, Index stride, Index depth, Index columns, double* out) {
+  for_tiles<lanes>(columns, [&](Index first, Index width) {
+    const Index count = columns - first < width * lanes ? columns - first : width * lanes;
+    double* target = out + first * panel_depth;
+    for (Index p = 0; p < depth; ++p, target += width * lanes) {
+      Index j = 0;
+      for (; j + lanes <= count; j += lanes) store<lanes>(target + j, load<lanes>(B + p * stride + first + j));
+      for (; j < count; ++j) target[j] = B[p * stride + first + j];
+      for (; j < width * lanes; ++j) target[j] = 0.0;
+    }
+  });
 }
 
 template <int lanes>
@@ -184,26 +192,34 @@ Index copy_tail(const double* B, Index k, Index columns, Index stride, double* t
   return rows;
 }
 
+/// Where many rows use B it is packed; where few do, its rows are read in place.
+constexpr Index min_rows_to_pack = 48;
+
 template <int lanes, class Number>
 void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
-                   Index block_stride, double* C, bool accumulate) {
-  alignas(64) double panel[panel_rows * panel_stride];
+                   Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer) {
   alignas(64) double tail[lanes * tail_stride];
-  const Index tail_rows = copy_tail<lanes>(B, k, columns, block_stride, tail);
+  double* const packed = buffer + panel_rows * panel_stride;
+  const bool is_packed = rows >= min_rows_to_pack;
+  const Index tail_rows = is_packed ? 0 : copy_tail<lanes>(B, k, columns, b_stride, tail);
+  const Index step = columns <= 4 * lanes ? panel_rows / 4 : panel_rows;  // a small B leaves the first-level cache to A
   for (Index p = 0; p < k; p += panel_depth) {
     const Index depth = k - p < panel_depth ? k - p : panel_depth;
     const Index whole = k - tail_rows - p;  // negative: the tail began before this block
-    const ThinBlock block{B + p * block_stride, block_stride, whole > 0 ? whole : 0,
-                          whole < 0 ? tail - whole * tail_stride : tail};
-    for (Index r = 0; r < rows; r += panel_rows) {
-      const Index height = rows - r < panel_rows ? rows - r : panel_rows;
-      const Target target{C + r * block_stride, block_stride, columns, accumulate || p > 0};
+    ThinBlock block{B + p * b_stride, b_stride, whole > 0 ? whole : 0, whole < 0 ? tail - whole * tail_stride : tail};
+    if (is_packed) {
+      pack<lanes>(B + p * b_stride, b_stride, depth, columns, packed);
+      block = {packed, 0, depth, nullptr};
+    }
+    for (Index r = 0; r < rows; r += step) {
+      const Index height = rows - r < step ? rows - r : step;
+      const Target target{C + r * c_stride, c_stride, columns, accumulate || p > 0};
       if (is_transposed) {
-        for (Index i = 0; i < depth; ++i) widen_row<lanes>(A + (p + i) * stride + r, height, panel + i * panel_rows);
-        multiply_panel<lanes, TransposedPanel>(panel, panel_rows, height, block, depth, target);
+        for (Index i = 0; i < depth; ++i) widen_row<lanes>(A + (p + i) * stride + r, height, buffer + i * panel_rows);
+        multiply_panel<lanes, TransposedPanel>(buffer, panel_rows, height, block, depth, target);
       } else {
-        for (Index i = 0; i < height; ++i) widen_row<lanes>(A + (r + i) * stride + p, depth, panel + i * panel_stride);
-        multiply_panel<lanes, StoredPanel>(panel, panel_stride, height, block, depth, target);
+        for (Index i = 0; i < height; ++i) widen_row<lanes>(A + (r + i) * stride + p, depth, buffer + i * panel_stride);
+        multiply_panel<lanes, StoredPanel>(buffer, panel_stride, height, block, depth, target);
       }
     }
   }
