@@ -12,14 +12,15 @@
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index panel_numbers = 1 << 17;  // of T in a panel: 1 MB
+constexpr Index panel_numbers = 1 << 16;  // of T in a panel: 0.5 MB
 constexpr Index parallel_flops = 4'000'000;
 constexpr Index block_rows = 96;           // of H
 constexpr Index parallel_block_rows = 32;  // where H is small and the work is shared
-constexpr Index one_block_n = 144;
-constexpr Index max_thin_n_without_avx = 48;
+constexpr Index one_block_n = 144;         // up to here all of H is one block on one thread
+constexpr Index blas_n = 400;              // from here on OpenBLAS is as fast
+constexpr Index blas_n_without_avx = 48;
 
-Index rows_in_panel(Index n) { return std::clamp<Index>(panel_numbers / n, 256, 4096); }
+Index rows_in_panel(Index n) { return std::clamp<Index>(panel_numbers / n, n < blas_n ? 128 : 512, 4096); }
 
 struct Panel {
   const double* numbers;
@@ -27,13 +28,16 @@ struct Panel {
   Index rows;
 };
 
+bool uses_blas(const Panel& P, const Panel& S, Index n) {
+  return n >= (kernels().is_faster_than_blas ? blas_n : blas_n_without_avx) && blas::fits(P.stride) && blas::fits(S.stride);
+}
+
 /// Rows [first, last) of H's upper triangle += P' S.
 void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last, double* H) {
   const double* left = P.numbers + first;
   double* diagonal = H + first * n + first;
   const Index height = last - first;
-  const bool fits = blas::fits(P.stride) && blas::fits(S.stride) && blas::fits(n);
-  if (!kernels().is_faster_than_blas && height > max_thin_n_without_avx && fits) {
+  if (uses_blas(P, S, n)) {
     blas::add_triangle(height, P.rows, left, P.stride, S.numbers + first, S.stride, diagonal, n);
     if (last == n) return;
     return blas::multiply(true, false, height, n - last, P.rows, left, P.stride, S.numbers + last, S.stride, true,
@@ -49,9 +53,10 @@ void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last,
 
 /// H += P' S, both (rows, n); behind each row of S there are max_lanes more readable numbers.
 void add_panel(const Panel& P, const Panel& S, Index n, double* H) {
-  const bool is_large = P.rows * n * n >= parallel_flops;
-  Index height = block_rows;
-  if (n <= one_block_n) height = is_large && num_threads() > 1 ? parallel_block_rows : n;
+  if (n == 0) return;
+  const bool is_large = P.rows * n * n >= parallel_flops && num_threads() > 1;
+  const bool is_one_block = !is_large && (n <= one_block_n || uses_blas(P, S, n));
+  const Index height = is_one_block ? n : n <= one_block_n ? parallel_block_rows : block_rows;
   split(is_large, (n + height - 1) / height, 1, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) add_block(P, S, n, block * height, std::min(n, (block + 1) * height), H);
   });

@@ -15,7 +15,7 @@ constexpr Index parallel_flops = 4'000'000;  // some 0.1 ms
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
-constexpr Index tiled_rows = 192;  // of C in one task of own tiles
+constexpr Index tiled_rows = 1056;  // of C in one task of own tiles, at most; whole panels
 
 /// A matrix whose numbers are of one type; [row, column] as stored.
 template <class Number>
@@ -82,13 +82,19 @@ void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, In
   }
   const Index column_blocks = (columns + max_thin_columns - 1) / max_thin_columns;
   const Index width = ((columns + column_blocks - 1) / column_blocks + max_lanes - 1) / max_lanes * max_lanes;
-  const Index row_blocks = (rows + tiled_rows - 1) / tiled_rows;
-  split(2 * rows * k * columns >= parallel_flops, row_blocks * column_blocks, 1, [&](Index begin, Index end) {
+  const bool is_large = 2 * rows * k * columns >= parallel_flops;
+  Index height = tiled_rows;
+  if (is_large && num_threads() > 1) {  // some tasks per thread
+    const Index share = rows * column_blocks / (4 * num_threads());
+    height = std::clamp(share / panel_rows * panel_rows, panel_rows, tiled_rows);
+  }
+  const Index row_blocks = (rows + height - 1) / height;
+  split(is_large, row_blocks * column_blocks, 1, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) {
-      const Index first = block / column_blocks * tiled_rows;
+      const Index first = block / column_blocks * height;
       const Index column = block % column_blocks * width;
       const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
-      multiply_thin(part, is_transposed, std::min(tiled_rows, rows - first), k, B + column, std::min(width, columns - column),
+      multiply_thin(part, is_transposed, std::min(height, rows - first), k, B + column, std::min(width, columns - column),
                     columns, C + first * columns + column, accumulate);
     }
   });
