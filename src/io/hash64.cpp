@@ -25,6 +25,10 @@ std::uint64_t round(std::uint64_t accumulator, std::uint64_t input) {
   return std::rotl(accumulator + input * prime_2, 31) * prime_1;
 }
 
+void take_stripe(const std::byte* stripe, std::array<std::uint64_t, 4>& accumulators) {
+  for (std::size_t i = 0; i < 4; ++i) accumulators[i] = round(accumulators[i], lane<std::uint64_t>(stripe + 8 * i));
+}
+
 std::uint64_t merge(std::uint64_t hash, std::uint64_t accumulator) { return (hash ^ round(0, accumulator)) * prime_1 + prime_4; }
 
 std::uint64_t avalanche(std::uint64_t hash) {
@@ -37,10 +41,6 @@ std::uint64_t avalanche(std::uint64_t hash) {
 
 Hash64::Hash64() : accumulators_{prime_1 + prime_2, prime_2, 0, 0 - prime_1} {}
 
-void Hash64::take_stripe(const std::byte* stripe) {
-  for (std::size_t i = 0; i < 4; ++i) accumulators_[i] = round(accumulators_[i], lane<std::uint64_t>(stripe + 8 * i));
-}
-
 void Hash64::update(std::span<const std::byte> bytes) {
   n_bytes_ += bytes.size();
   if (n_pending_ > 0) {
@@ -49,10 +49,12 @@ void Hash64::update(std::span<const std::byte> bytes) {
     n_pending_ += taken;
     bytes = bytes.subspan(taken);
     if (n_pending_ < pending_.size()) return;
-    take_stripe(pending_.data());
+    take_stripe(pending_.data(), accumulators_);
     n_pending_ = 0;
   }
-  for (; bytes.size() >= pending_.size(); bytes = bytes.subspan(pending_.size())) take_stripe(bytes.data());
+  std::array<std::uint64_t, 4> accumulators = accumulators_;  // a copy stays in registers: bytes may alias members
+  for (; bytes.size() >= pending_.size(); bytes = bytes.subspan(pending_.size())) take_stripe(bytes.data(), accumulators);
+  accumulators_ = accumulators;
   std::copy(bytes.begin(), bytes.end(), pending_.begin());
   n_pending_ = bytes.size();
 }

@@ -17,8 +17,6 @@ class Hash64 {
   std::uint64_t digest() const;
 
  private:
-  void take_stripe(const std::byte* stripe);
-
   std::array<std::uint64_t, 4> accumulators_;
   std::array<std::byte, 32> pending_{};
   std::size_t n_pending_ = 0;
