@@ -60,8 +60,7 @@ class AlgebraObjective:
     def hessian(self, x: Vector, weight: float) -> Vector:
         """The weighted second derivatives in the order of their structure."""
         weights = np.array([self.factor * weight])
-        entries: Vector = self.function.hessian(x[self.variables], weights, sparse=True).data[self._lower_triangle]
-        return entries
+        return self.function._hessian_entries(x[self.variables], weights)[self._lower_triangle]
 
 
 class AlgebraBlock:
@@ -95,8 +94,7 @@ class AlgebraBlock:
 
     def jacobian(self, x: Vector) -> Vector:
         """The first derivatives in the order of their structure."""
-        entries: Vector = self.function.jacobian(x[self.variables], sparse=True).data
-        return entries
+        return self.function._jacobian_entries(x[self.variables])
 
     def hessian_structure(self) -> Structure:
         """Rows and columns of the second derivatives in the lower triangle."""
@@ -104,8 +102,7 @@ class AlgebraBlock:
 
     def hessian(self, x: Vector, weights: Vector) -> Vector:
         """The weighted second derivatives in the order of their structure."""
-        entries: Vector = self.function.hessian(x[self.variables], weights, sparse=True).data[self._lower_triangle]
-        return entries
+        return self.function._hessian_entries(x[self.variables], weights)[self._lower_triangle]
 
 
 class NetworkInstances:

@@ -11,6 +11,7 @@ before the first iteration.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -165,7 +166,7 @@ class Nlp:
         structures = [self.objective_block.hessian_structure(), *(block.hessian_structure() for block in self._curved)]
         self._objective_is_curved = structures[0][0].size > 0
         self.hessian_pattern = Pattern(self.n, structures)
-        self._point: Vector | None = None
+        self._point: bytes | None = None
         self._known: dict[str, Vector] = {}
 
     def reset_evaluations(self) -> None:
@@ -225,12 +226,13 @@ class Nlp:
 
     def _evaluate(self, kind: str, x: Vector, compute: Callable[[], Vector]) -> Vector:
         """Solvers ask for f, g and derivatives one by one and do not say whether x is new: x is compared."""
-        if self._point is None or not np.array_equal(x, self._point):
-            self._point = x.copy()
+        point = x.tobytes()
+        if point != self._point:
+            self._require_finite("x", x)
+            self._point = point
             self._known.clear()
         if kind not in self._known:
             begin = time.perf_counter()
-            self._require_finite("x", x)
             self._known[kind] = compute()
             self.evaluations[kind].count += 1
             self.evaluations[kind].seconds += time.perf_counter() - begin
@@ -239,7 +241,7 @@ class Nlp:
         return values
 
     def _require_finite(self, kind: str, values: Vector) -> None:
-        if np.isfinite(values).all():
+        if math.isfinite(values.dot(values)) or np.isfinite(values).all():  # the first is the faster, the second knows
             return
         index = int(np.flatnonzero(~np.isfinite(values))[0])
         raise EvaluationError(f"[Problem] {self._describe(kind, index)} is not finite: got {values[index]}.")

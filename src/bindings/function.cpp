@@ -1,8 +1,6 @@
 #include <cmath>
 #include <cstdio>
 
-#include <pybind11/stl.h>
-
 #include "bindings/arguments.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/documentation.hpp"
@@ -128,17 +126,28 @@ void expect_sparse_call(const Points& x, const py::object& out) {
   if (!out.is_none()) throw py::type_error("out= is for dense results");
 }
 
+/// The entries alone: a SciPy matrix around them takes longer to make than a small Jacobian.
+Numbers jacobian_entries(const Function& function, const Points& x) {
+  Numbers entries(std::vector<Index>{function.structure().jacobian.n_entries()});
+  double* numbers = entries.mutable_data();
+  const py::gil_scoped_release release;
+  function.sparse_jacobian(x.data(), numbers);
+  return entries;
+}
+
+Numbers hessian_entries(const Function& function, const Points& x, const Numbers& weights) {
+  Numbers entries(std::vector<Index>{function.structure().hessian.n_entries()});
+  double* numbers = entries.mutable_data();
+  const py::gil_scoped_release release;
+  function.sparse_hessian(x.data(), weights.data(), numbers);
+  return entries;
+}
+
 py::object jacobian(const Function& function, const py::object& argument, bool sparse, const py::object& out) {
   const Points x = points_from(function, argument);
   if (sparse) {
     expect_sparse_call(x, out);
-    Numbers entries(std::vector<Index>{function.structure().jacobian.n_entries()});
-    double* numbers = entries.mutable_data();
-    {
-      const py::gil_scoped_release release;
-      function.sparse_jacobian(x.data(), numbers);
-    }
-    return sparse_matrix(function.structure().jacobian, entries);
+    return sparse_matrix(function.structure().jacobian, jacobian_entries(function, x));
   }
   Numbers result = result_array(out, with_batch(x, {function.n_outputs(), function.n_inputs()}));
   Request request;
@@ -154,13 +163,7 @@ py::object hessian(const Function& function, const py::object& argument, const p
   const Numbers w = weights_from(function, weights, x);
   if (sparse) {
     expect_sparse_call(x, out);
-    Numbers entries(std::vector<Index>{function.structure().hessian.n_entries()});
-    double* numbers = entries.mutable_data();
-    {
-      const py::gil_scoped_release release;
-      function.sparse_hessian(x.data(), w.data(), numbers);
-    }
-    return sparse_matrix(function.structure().hessian, entries);
+    return sparse_matrix(function.structure().hessian, hessian_entries(function, x, w));
   }
   Numbers result = result_array(out, with_batch(x, {function.n_inputs(), function.n_inputs()}));
   Request request;
@@ -350,6 +353,16 @@ void define_function(py::module_& module) {
            py::arg("x"), py::arg("out") = none, documentation::call)
       .def("jacobian", &jacobian, py::arg("x"), py::arg("sparse") = false, py::arg("out") = none, documentation::jacobian)
       .def("hessian", &hessian, py::arg("x"), py::arg("weights") = none, py::arg("sparse") = false, py::arg("out") = none, documentation::hessian)
+      .def("_jacobian_entries", [](const Function& f, const py::object& x) {
+        const Points point = points_from(f, x);
+        expect_sparse_call(point, py::none());
+        return jacobian_entries(f, point);
+      })
+      .def("_hessian_entries", [](const Function& f, const py::object& x, const py::object& weights) {
+        const Points point = points_from(f, x);
+        expect_sparse_call(point, py::none());
+        return hessian_entries(f, point, weights_from(f, weights, point));
+      })
       .def("evaluate", &evaluate, py::arg("x"), py::arg("weights") = none, py::arg("order") = 2, py::arg("out") = none, documentation::evaluate)
       .def("gradient", &gradient, py::arg("x"), py::arg("out") = none, documentation::gradient)
       .def("jvp", &jvp, py::arg("x"), py::arg("direction"), py::arg("out") = none, documentation::jvp)
