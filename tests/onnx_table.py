@@ -90,6 +90,10 @@ ROWS = [
     row("Sum", 6, X, X),
     row("Mean", 13, X, (6,), X),
     row("Mean", 6, X, X),
+    *(row(name, 13, X, floats(6)) for name in ("Max", "Min")),
+    *(row(name, 13, X, np.array(0.25)) for name in ("Max", "Min")),
+    row("Max", 8, (1, 3), floats(2, 1), (2, 3)),
+    row("Min", 13, np.array([[0.5]]), (3,)),
     row("Where", 16, np.array([True, False, True, False, False, True]), X, floats(3, 6)),
     row("Where", 9, np.array([[True], [False]]), floats(6), X),
     # Gemm and MatMul
@@ -124,7 +128,17 @@ ROWS = [
     row("MatMul", 13, floats(2, 3, 4), (4, 2)),
     row("MatMul", 13, (2, 3), (3, 4)),
     row("MatMul", 13, (2, 3, 4), (4,)),
+    row("Einsum", 12, (2, 3), floats(3, 4), equation="bi,ij->bj"),
+    row("Einsum", 12, (2, 3), floats(4, 3), equation="bi, oi -> ob"),
+    row("Einsum", 12, (2, 3), (2, 3), equation="bi,bi->b"),
+    row("Einsum", 12, (2, 3, 4), (2, 4, 5), equation="bik,bkj"),
+    row("Einsum", 12, (2, 3), (3,), floats(2, 4), equation="ij,j,ik->kj"),
+    row("Einsum", 12, (2, 3, 4), equation="abc->ca"),
+    row("Einsum", 12, (2, 3), (4,), equation="ij,k->kij"),
+    row("Einsum", 12, (3,), (3,), equation="i,i->"),
     # normalization
+    row("InstanceNormalization", 6, (1, 3, 4), floats(3), floats(3)),
+    row("InstanceNormalization", 22, (2, 2, 3, 2), floats(2), floats(2), epsilon=0.01),
     *(row("BatchNormalization", opset, (1, 3), *(positive(3) for _ in range(4))) for opset in (15, 14, 9, 7)),
     row("BatchNormalization", 15, (2, 3, 2, 2), *(positive(3) for _ in range(4)), epsilon=0.01),
     row("BatchNormalization", 15, (2, 3), (3,), *(positive(3) for _ in range(3))),
@@ -202,7 +216,7 @@ ROWS = [
     row("Tile", 13, (2, 3), ints(2, 1)),
 ]
 # their converters give constants, or take no input: they have tests of their own below
-ELSEWHERE = {"Constant", "Shape", "Size"}
+ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}
 
 
 def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:

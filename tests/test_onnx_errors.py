@@ -60,11 +60,9 @@ def with_data(change: Callable[[TensorProto], Any]) -> onnx.ModelProto:
 
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]>'
-IF = onnx.parser.parse_model(
-    HEADER
-    + """g (double[1, 4] x) => (double[1, 4] y) <bool c = {1}> { y = If (c) <
-    then_branch = t () => (double[1, 4] a) { a = Tanh (x) }, else_branch = e () => (double[1, 4] b) { b = Exp (x) }> }"""
-)
+IF = onnx.parser.parse_model(HEADER + """g (double[1, 4] x) => (double[1, 4] y) <bool c = {1}> {
+    y = If (c) <then_branch = t () => (double[1, 4] a) { a = Tanh (x) },
+                else_branch = e () => (double[1, 4] b) { b = Exp (x) }> }""")  # fmt: skip
 SEQUENCE = onnx.parser.parse_model(HEADER + "g (seq(float[4]) x, float[4] z) => (float[4] y) { y = Tanh (z) }")
 
 ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
@@ -91,10 +89,10 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     ),
     "dropout in training": (one("Dropout", 0.5, True), r"\[Dropout 'bad'\] is in training mode"),
     "cast to integer": (one("Cast", to=TensorProto.INT64), r"\[Cast 'bad'\] .*to int64"),
-    "mask of x": (two_node(node("Not", ["x"], ["y"])), r"unknown operator: got Not"),
+    "mask of x": (two_node(node("IsNaN", ["x"], ["y"])), r"unknown operator: got IsNaN"),
     "condition of x": (
         two_node(node("Where", ["x", "x", "x"], ["y"], "bad")),
-        r"\[Where 'bad'\] input 0 \('x'\) depends",
+        r"\[Where 'bad'\] input 0 \('x'\) is no condition",
     ),
     "limit of x": (two_node(node("Clip", ["x", "x"], ["y"], "bad")), r"\[Clip 'bad'\] input 1 .* depends"),
     "wrong number of inputs": (one("Tanh", np.ones(4)), r"\[Tanh 'bad'\] has 2 inputs"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
@@ -150,6 +151,16 @@ def test_names_bounds_and_ports(tmp_path: Path) -> None:
         damaged.metadata_props[0].value = text
         with pytest.raises(OnnxError, match="metadata entry 'fastexpr'"):
             fx.load_onnx(damaged)
+
+
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_conditions(kind: str, tmp_path: Path) -> None:
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+        g ({kind}[N, 3] x) => ({kind}[N, 3] y) <{kind}[3] w = {{1, 2, 3}}> {{
+        c = Greater (x, w) a = Mul (x, w) y = Where (c, a, x) }}"""
+    net = fx.load_onnx(onnx.parser.parse_model(text))
+    back = check_export(net, np.array([0.5, 2.5, 3.0]), tmp_path / "net.onnx")
+    assert back([0.5, 2.5, 3.0]).tolist() == [0.5, 5.0, 3.0]
 
 
 def test_output_that_is_an_input_or_constant(tmp_path: Path) -> None:

@@ -200,6 +200,31 @@ def test_constant_parts_are_folded(name: str) -> None:
     assert set(operators(net)) <= {"Reshape", "Constant", "Mul", "Add", "Pow"}
 
 
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ("c = Greater (x, z)", lambda x: x > 0),
+        ("c = GreaterOrEqual (x, z)", lambda x: x >= 0),
+        ("c = Less (x, z)", lambda x: x < 0),
+        ("c = LessOrEqual (x, z)", lambda x: x <= 0),
+        ("a = Less (x, z) b = Not (a) d = Less (x, o) c = And (b, d)", lambda x: (x >= 0) & (x < 1)),
+        ("a = Less (x, z) b = Less (o, x) c = Or (a, b)", lambda x: (x < 0) | (x > 1)),
+        ("a = Greater (x, z) b = Cast <to = 11> (a) d = Sub (b, o) c = Less (d, z)", lambda x: x <= 0),
+    ],
+)
+def test_conditions(nodes: str, expected: Any) -> None:
+    """Exact on both sides and at the limit, with the derivative of the chosen side."""
+    model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (double[N, 6] x) => (double[N, 6] y) <double z = {{0}}, double o = {{1}}> {{
+        s = Sin (x) e = Exp (x) {nodes} y = Where (c, s, e) }}""")
+    net = fx.load_onnx(model, check=True)
+    x = np.array([-1.0, -1e-16, 0.0, 1e-16, 1.0, 3.0])
+    chosen = expected(x)
+    assert np.array_equal(net(x), evaluate(model, {"x": x[None]}))
+    assert np.array_equal(np.diag(net.jacobian(x)), np.where(chosen, np.cos(x), np.exp(x)))
+    assert distance(net.hessian(x, np.ones(6)), np.diag(np.where(chosen, -np.sin(x), np.exp(x)))) < 1e-15
+
+
 def test_own_functions_are_written_out() -> None:
     text = """<ir_version: 9, opset_import: ["" : 17, "mine" : 1]>
         g (double[N, 3] x) => (double[N, 3] y) { a = mine.twice <k: float = 0.5> (x)

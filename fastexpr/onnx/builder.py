@@ -26,6 +26,7 @@ class Handle:
 
     id: int
     shape: Shape
+    is_condition: bool = False  # a bool in the model: 1 or 0
 
 
 Value = Array | Handle
@@ -94,6 +95,10 @@ class GraphBuilder:
         with np.errstate(all="ignore"):
             return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
 
+    def as_condition(self, value: Value) -> Value:
+        """The value, known to be 1 or 0 everywhere."""
+        return Handle(value.id, value.shape, True) if isinstance(value, Handle) else value
+
     def add(self, a: Value, b: Value) -> Value:
         """a + b."""
         return self.arithmetic("Add", a, b)
@@ -122,7 +127,7 @@ class GraphBuilder:
     def rearrange(self, value: Value, move: Callable[[Array], Array]) -> Value:
         """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
         if not isinstance(value, Handle):
-            return move(value)
+            return np.asarray(move(value))  # picking one element gives a scalar otherwise
         places = np.arange(int(np.prod(value.shape, dtype=np.int64)), dtype=np.int64)
         moved = move(places.reshape(value.shape))
         flat = np.ascontiguousarray(moved).reshape(-1)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr._core import Operator
+from fastexpr.onnx.converters.comparisons import STEEPEST
 from fastexpr.onnx.export_graph import ExportGraph
 
 Rule = Callable[[ExportGraph, Operator, list[str]], str]
@@ -124,6 +125,8 @@ def written_elu(graph: ExportGraph, x: str, alpha: float) -> str:
 def hard_sigmoid(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """clip(alpha x + beta, 0, 1)."""
     alpha, beta = op.attributes["alpha"], op.attributes["beta"]
+    if alpha == STEEPEST and beta == 0:  # what the importer makes of a condition
+        return graph.emit("Cast", graph.emit("Greater", inputs[0], graph.number(0.0)), to=graph.element_type)
     if not graph.is_double:
         return graph.emit("HardSigmoid", *inputs, alpha=alpha, beta=beta)
     line = graph.emit("Add", graph.emit("Mul", graph.number(alpha), inputs[0]), graph.number(beta))

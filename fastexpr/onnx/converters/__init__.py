@@ -3,7 +3,9 @@
 from fastexpr.onnx.converters import (
     activations,
     arithmetic,
+    comparisons,
     constants,
+    einsum,
     linear,
     normalization,
     picking,
@@ -11,4 +13,15 @@ from fastexpr.onnx.converters import (
     shapes,
 )
 
-__all__ = ["activations", "arithmetic", "constants", "linear", "normalization", "picking", "reductions", "shapes"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "comparisons",
+    "constants",
+    "einsum",
+    "linear",
+    "normalization",
+    "picking",
+    "reductions",
+    "shapes",
+]

@@ -65,23 +65,3 @@ def sum_or_mean_of_equals(node: OnnxNode) -> Value:
 def reciprocal(node: OnnxNode) -> Value:
     """y = 1 / x."""
     return node.graph.divide(np.ones(()), node.input(0))
-
-
-@converter("Where", since=9)
-def where(node: OnnxNode) -> Value:
-    """y = condition ? a : b for a constant condition: one Select from a and b joined."""
-    condition, a, b = node.constant(0).astype(bool), node.input(1), node.input(2)
-    graph = node.graph
-    size_a = int(np.prod(a.shape, dtype=np.int64))
-    size_b = int(np.prod(b.shape, dtype=np.int64))
-    places_a = np.arange(size_a, dtype=np.int64).reshape(a.shape)
-    places_b = size_a + np.arange(size_b, dtype=np.int64).reshape(b.shape)
-    joined = graph.concatenate([graph.reshape(a, (size_a,)), graph.reshape(b, (size_b,))], 0)
-    try:
-        places = np.where(condition, places_a, places_b)
-    except ValueError:
-        node.fail(
-            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model "
-            "again."
-        )
-    return graph.rearrange(joined, lambda array: array[places])

@@ -55,8 +55,12 @@ def cast_like(node: OnnxNode) -> Value:
 def casted(node: OnnxNode, x: Value, target: int) -> Value:
     """x in the element type `target`."""
     if target in FLOAT_TYPES:
-        return x if isinstance(x, Handle) or x.dtype.kind == "f" else x.astype(np.float64)
+        if isinstance(x, Handle):  # a condition becomes a plain number
+            return Handle(x.id, x.shape)
+        return x if x.dtype.kind == "f" else x.astype(np.float64)
     if isinstance(x, Handle):
+        if x.is_condition and target == TensorProto.BOOL:
+            return x
         node.fail(
             f"casts a value that depends on the network's inputs to {type_name(target)}, which has no derivative: "
             "expected float, double, float16 or bfloat16. Leave this part out of the exported model."

@@ -58,8 +58,22 @@ def layer_normalization(node: OnnxNode) -> Value:
         )
     graph, x = node.graph, node.input(0)
     axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
+    y = graph.multiply(normalized(node, x, axes), node.input(1))
+    return graph.add(y, node.input(2)) if node.has_input(2) else y
+
+
+@converter("InstanceNormalization", since=6)
+def instance_normalization(node: OnnxNode) -> Value:
+    """The same, mean and variance of each channel (axis 1) of each point."""
+    graph, x = node.graph, node.input(0)
+    scale, bias = (statistic(node, k, statistics_shape(node, x.shape)) for k in (1, 2))
+    axes = list(range(2, len(x.shape)))
+    return graph.add(graph.multiply(normalized(node, x, axes), scale), bias)
+
+
+def normalized(node: OnnxNode, x: Value, axes: list[int]) -> Value:
+    """(x - mean) / sqrt(variance + epsilon), over these axes."""
+    graph = node.graph
     centred = graph.subtract(x, reduced(graph, "ReduceMean", x, axes, keepdims=True))
     variance = reduced(graph, "ReduceMean", graph.multiply(centred, centred), axes, keepdims=True)
-    deviation = graph.apply("Sqrt", graph.add(variance, np.full((), node.number("epsilon"))))
-    y = graph.multiply(graph.divide(centred, deviation), node.input(1))
-    return graph.add(y, node.input(2)) if node.has_input(2) else y
+    return graph.divide(centred, graph.apply("Sqrt", graph.add(variance, np.full((), node.number("epsilon")))))
