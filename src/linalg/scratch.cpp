@@ -1,5 +1,6 @@
 #include "linalg/scratch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <new>
@@ -23,6 +24,7 @@ struct Buffer {
     const Index rounded = (wanted + 511) / 512 * 512;
     data = static_cast<double*>(std::aligned_alloc(64, static_cast<std::size_t>(rounded) * sizeof(double)));
     if (data == nullptr) throw std::bad_alloc();
+    std::fill_n(data, rounded, 0.0);  // kernels compute on numbers behind a row, and what malloc left there may be denormal: slow
     count = rounded;
   }
 };

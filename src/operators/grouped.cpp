@@ -1,5 +1,8 @@
 #include "operators/grouped.hpp"
 
+#include <utility>
+#include <vector>
+
 namespace fastexpr {
 
 Grouped::Groups Grouped::checked_groups(const OperatorSpec& spec) {
@@ -18,10 +21,13 @@ Grouped::Groups Grouped::checked_groups(const OperatorSpec& spec) {
 }
 
 DependenceSets::Id Grouped::lane_dependence(DependenceSets& sets, const DependenceSets::Id* input, Index lane) const {
-  DependenceSets::Id joined = DependenceSets::empty;
+  std::vector<DependenceSets::Id> ids;
   const Index first = first_of(lane);
-  for (Index m = 0; m < members(); ++m) joined = sets.unite(joined, input[first + m * groups_.inner]);
-  return joined;
+  for (Index m = 0; m < members(); ++m) {
+    const DependenceSets::Id id = input[first + m * groups_.inner];
+    if (ids.empty() || id != ids.back()) ids.push_back(id);
+  }
+  return sets.unite(std::move(ids));
 }
 
 }  // namespace fastexpr
