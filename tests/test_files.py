@@ -413,6 +413,27 @@ def test_overwriting_a_small_file_in_place(tmp_path: Path) -> None:
     assert_same(loaded, layered())
 
 
+OVERWRITTEN = """
+import os
+import fastexpr as fx
+net = fx.load("net.fx")
+size = os.path.getsize("net.fx")
+with open("net.fx", "r+b") as file:
+    file.write(b"\\x7f" * size)
+print(net([1.0, 1.0, 1.0])[0])
+"""
+
+
+def test_overwriting_a_large_file_in_place_reads_nothing_outside(tmp_path: Path) -> None:
+    """It must not be done, and weights are wrong then; but indices were checked, and must stay what they were."""
+    n = 600_000
+    spread = _core.Operator("Select", [(3,)], {"shape": [n]}, [np.arange(n) % 3])
+    total = _core.Operator("ReduceSum", [(n,)], {"axis": 0, "n_axes": 1, "keepdims": 0})
+    make_net(3, [(spread, [0], ""), (total, [1], "")], [2]).save(tmp_path / "net.fx")
+    assert (tmp_path / "net.fx").stat().st_size > 4_000_000
+    assert run_python(OVERWRITTEN, folder=tmp_path).strip() == "600000.0"
+
+
 LOAD = "import sys, fastexpr as fx; print(fx.load(sys.argv[1])([0.1, 0.2, 0.3, 0.4, 0.5]).tobytes().hex())"
 
 

@@ -74,8 +74,14 @@ void expect_complete(std::vector<Entry>& entries, std::size_t data_size) {
     refuse_malformed(where_header, "the tensors end at " + std::to_string(end) + ", the data at " + std::to_string(data_size));
 }
 
-Precision precision_of(const std::string& dtype) {
-  return dtype == "F32" ? Precision::float32 : dtype == "F64" ? Precision::float64 : Precision::int64;
+/// Weights stay where they are in the file. Indices are copied: operators check them once, so they must not change, even
+/// if somebody overwrites a mapped file.
+Tensor tensor_from(const Entry& entry, std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+  if (entry.dtype != "I64")
+    return {entry.dtype == "F32" ? Precision::float32 : Precision::float64, entry.shape, bytes.data(), owner};
+  std::vector<Index> indices(bytes.size() / sizeof(Index));
+  std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(indices)).begin());
+  return make_tensor(entry.shape, std::move(indices));
 }
 
 }  // namespace
@@ -94,11 +100,10 @@ Container::Container(OwnedBytes file) : file_(std::move(file)) {
   graph_checksum_ = text_of(member(metadata, "graph_checksum", where_header), where_header);
   weights_checksum_ = text_of(member(metadata, "weights_checksum", where_header), where_header);
   expect_complete(entries, preamble.data_size);
-  for (Entry& entry : entries) {
+  for (const Entry& entry : entries) {
     const std::span<const std::byte> bytes = data_.subspan(entry.begin, entry.end - entry.begin);
     if (entry.name == format::graph_tensor && entry.dtype == "U8" && entry.begin == 0) graph_ = bytes;
-    if (entry.dtype != "U8")
-      tensors_[entry.name] = {precision_of(entry.dtype), std::move(entry.shape), bytes.data(), file_.owner};
+    if (entry.dtype != "U8") tensors_[entry.name] = tensor_from(entry, bytes, file_.owner);
   }
   if (graph_.empty()) refuse_malformed(where_header, "the tensor 'graph' is missing, or not the first one");
 }
