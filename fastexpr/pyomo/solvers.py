@@ -11,6 +11,7 @@ from pyomo.environ import SolverFactory
 from fastexpr.errors import NotFoundError
 
 SOLVERS = ("pounce", "ipopt", "ripopt")
+_PLUGINS = {"pounce": "pyomo_pounce", "ripopt": "pyomo_ripopt"}  # importing one registers its solver
 
 
 def find_solver(*names: str) -> Any:
@@ -31,8 +32,8 @@ def find_solver(*names: str) -> Any:
         None is installed; the message says how to get one.
     """
     for name in names or SOLVERS:
-        if name == "pounce":
-            _register_pounce()
+        with contextlib.suppress(ImportError):
+            importlib.import_module(_PLUGINS.get(name, "pyomo"))
         solver = SolverFactory(name)
         if solver.available(exception_flag=False):
             return solver
@@ -40,8 +41,3 @@ def find_solver(*names: str) -> Any:
         f"No solver is installed that can call a network: looked for {', '.join(names or SOLVERS)}. "
         "pip install pounce-solver pyomo-pounce"
     )
-
-
-def _register_pounce() -> None:
-    with contextlib.suppress(ImportError):
-        importlib.import_module("pyomo_pounce")  # registers the solver
