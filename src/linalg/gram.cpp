@@ -12,7 +12,6 @@
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index panel_numbers = 1 << 16;  // of T in a panel: 0.5 MB
 constexpr Index parallel_flops = 4'000'000;
 constexpr Index block_rows = 96;           // of H
 constexpr Index parallel_block_rows = 32;  // where H is small and the work is shared
@@ -20,7 +19,12 @@ constexpr Index one_block_n = 144;         // up to here all of H is one block o
 constexpr Index blas_n = 400;              // from here on OpenBLAS is as fast
 constexpr Index blas_n_without_avx = 48;
 
-Index rows_in_panel(Index n) { return std::clamp<Index>(panel_numbers / n, n < blas_n ? 128 : 512, 4096); }
+/// Of T, in a panel. Small ones keep T, the scaled rows and H's tile in the first-level cache; shared work wants larger pieces.
+Index rows_in_panel(Index rows, Index n) {
+  if (n >= blas_n) return 512;
+  const bool is_shared = rows * n * n >= parallel_flops && num_threads() > 1;
+  return is_shared ? std::clamp<Index>(131072 / n, 256, 4096) : std::clamp<Index>(2560 / n, 96, 512);
+}
 
 struct Panel {
   const double* numbers;
@@ -78,7 +82,7 @@ Panel compact(const double* T, Index stride, const double* q, Index q_stride, In
 
 void add_scaled_gram(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H) {
   const Index padded = n + max_lanes;
-  const Index step = rows_in_panel(std::max<Index>(n, 1));
+  const Index step = rows_in_panel(rows, std::max<Index>(n, 1));
   for (Index first = 0; first < rows; first += step, T += step * stride, q += step * q_stride) {
     const Index count = std::min(step, rows - first);
     double* scaled = scratch(ScratchSlot::scaled, std::min(step, rows) * (padded + 1));
@@ -100,7 +104,7 @@ void add_scaled_gram(const double* T, Index stride, const double* q, Index q_str
 
 void add_product_triangle(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
   const Index padded = n + max_lanes;
-  const Index step = rows_in_panel(std::max<Index>(n, 1));
+  const Index step = rows_in_panel(rows, std::max<Index>(n, 1));
   for (Index first = 0; first < rows; first += step) {
     const Index count = std::min(step, rows - first);
     double* copy = scratch(ScratchSlot::scaled, std::min(step, rows) * padded);

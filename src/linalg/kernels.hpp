@@ -39,7 +39,8 @@ struct Kernels {
   void (*add_triangle)(const double* P, Index p_stride, const double* S, Index s_stride, Index k, Index n, double* H,
                        Index h_stride);
 
-  /// out[i, :] = d[i * d_stride] * T[i, :]; T (rows, columns) of row stride `stride`.
+  /// out[i, :] = d[i * d_stride] * T[i, :]; T (rows, columns) of row stride `stride`. Where out's rows
+  /// have room for max_lanes more numbers, those may be overwritten.
   void (*scale_rows)(const double* d, Index d_stride, const double* T, Index stride, Index rows, Index columns, double* out,
                      Index out_stride);
   /// out[i, :] += d[i] * T[i, :], both (rows, columns).

@@ -34,7 +34,15 @@ template <int lanes>
 void scale_rows(const double* d, Index d_stride, const double* T, Index stride, Index rows, Index columns, double* out,
                 Index out_stride) {
   if (columns == 1 && stride == 1 && d_stride == 1 && out_stride == 1) return multiply_entries<lanes, false>(d, T, rows, out);
-  for (Index i = 0; i < rows; ++i) scale_row<lanes, false>(d[i * d_stride], T + i * stride, columns, out + i * out_stride);
+  Index i = 0;
+  if (out_stride >= columns + lanes) {  // a padded target takes whole vectors, where those can be read
+    const Index whole_rows = rows - (lanes + stride - 1) / stride;
+    for (; i < whole_rows; ++i) {
+      const double factor = d[i * d_stride];
+      for (Index j = 0; j < columns; j += lanes) store<lanes>(out + i * out_stride + j, factor * load<lanes>(T + i * stride + j));
+    }
+  }
+  for (; i < rows; ++i) scale_row<lanes, false>(d[i * d_stride], T + i * stride, columns, out + i * out_stride);
 }
 
 template <int lanes>
