@@ -61,9 +61,10 @@ def test_examples_of_the_core(name: str, text: str, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_examples_of_documents(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All Python blocks of a page, one after the other, as a reader would type them in the folder of the checkout."""
-    monkeypatch.chdir(ROOT)
+def test_examples_of_documents(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks of ``python``, one after the other; excerpts that cannot stand alone are blocks of ``py``."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")  # a folder like the checkout, to write into
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     code = compile("\n".join(blocks), str(path), "exec")
     exec(code, {"__name__": path.stem})
