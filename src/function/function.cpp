@@ -168,6 +168,13 @@ void Function::Implementation::hessian_from_seeds(Workspace& workspace, const Re
 }
 
 void Function::Implementation::derivatives(Workspace& workspace, const Request& part) {
+  if (part.hessian != nullptr && !graph.is_curved()) {
+    std::memset(part.hessian, 0, static_cast<std::size_t>(workspace.points() * part.weightings * n() * n()) * sizeof(double));
+    Request rest = part;
+    rest.hessian = nullptr;
+    if (rest.jacobian != nullptr) derivatives(workspace, rest);
+    return;
+  }
   run_linearize(graph, layout, workspace, part.hessian != nullptr ? 2 : 1);
   if (part.hessian == nullptr && m() <= n()) return jacobian_by_rows(workspace, part.jacobian);
   TangentGoal goal{part.jacobian != nullptr, part.hessian, part.weightings, nullptr};

@@ -53,6 +53,7 @@ Graph::Graph(Index n_inputs, std::vector<Node> nodes, std::vector<NodeId> output
     }
     is_affine_[id] = !depends_[id] || (are_inputs_affine && node.op->is_affine(input_depends));
     is_curved_[id] = depends_[id] && node.op->is_curved(input_depends);
+    if (is_curved_[id]) ++n_curved_;
     for (const Tensor& tensor : node.op->spec().constants)
       if (tensor.precision != Precision::int64 && counted.insert(tensor.data).second) n_parameters_ += tensor.size();
   }

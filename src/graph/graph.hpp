@@ -31,6 +31,8 @@ class Graph {
   Index size(NodeId id) const { return id == 0 ? n_inputs_ : node(id).op->size(); }
   bool depends(NodeId id) const { return depends_[static_cast<std::size_t>(id)]; }  // on x
   bool is_curved(NodeId id) const { return is_curved_[static_cast<std::size_t>(id)]; }
+  /// Whether any node is curved: otherwise every Hessian is zero, as of a ReLU network.
+  bool is_curved() const { return n_curved_ > 0; }
   /// Whether the value is an affine function of x.
   bool is_affine(NodeId id) const { return is_affine_[static_cast<std::size_t>(id)]; }
   /// f is these nodes' values, flattened and joined.
@@ -40,6 +42,7 @@ class Graph {
   Index n_inputs_;
   Index n_outputs_ = 0;
   Index n_parameters_ = 0;
+  NodeId n_curved_ = 0;
   std::vector<Node> nodes_;
   std::vector<NodeId> outputs_;
   std::vector<bool> depends_;
