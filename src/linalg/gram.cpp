@@ -57,7 +57,6 @@ void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last,
 
 /// H += P' S, both (rows, n); behind each row of S there are max_lanes more readable numbers.
 void add_panel(const Panel& P, const Panel& S, Index n, double* H) {
-  if (n == 0) return;
   const bool is_large = P.rows * n * n >= parallel_flops && num_threads() > 1;
   const bool is_one_block = !is_large && (n <= one_block_n || uses_blas(P, S, n));
   const Index height = is_one_block ? n : n <= one_block_n ? parallel_block_rows : block_rows;
@@ -81,8 +80,9 @@ Panel compact(const double* T, Index stride, const double* q, Index q_stride, In
 }  // namespace
 
 void add_scaled_gram(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H) {
+  if (n == 0) return;
   const Index padded = n + max_lanes;
-  const Index step = rows_in_panel(rows, std::max<Index>(n, 1));
+  const Index step = rows_in_panel(rows, n);
   for (Index first = 0; first < rows; first += step, T += step * stride, q += step * q_stride) {
     const Index count = std::min(step, rows - first);
     double* scaled = scratch(ScratchSlot::scaled, std::min(step, rows) * (padded + 1));
@@ -103,8 +103,9 @@ void add_scaled_gram(const double* T, Index stride, const double* q, Index q_str
 }
 
 void add_product_triangle(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
+  if (n == 0) return;
   const Index padded = n + max_lanes;
-  const Index step = rows_in_panel(rows, std::max<Index>(n, 1));
+  const Index step = rows_in_panel(rows, n);
   for (Index first = 0; first < rows; first += step) {
     const Index count = std::min(step, rows - first);
     double* copy = scratch(ScratchSlot::scaled, std::min(step, rows) * padded);
