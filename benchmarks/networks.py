@@ -1,0 +1,92 @@
+"""The networks S1 to S6: random tanh layers with float32 weights, as arrays and as ONNX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZES = {
+    "S1": [4, 32, 32, 1],
+    "S2": [10, 64, 64, 64, 5],
+    "S3": [20, 256, 256, 256, 256, 10],
+    "S4": [100, 512, 512, 512, 512, 10],
+    "S5": [784, 1024, 1024, 10],
+    "S6": [117, 2048, 2048, 2048, 2048, 2048, 37],
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers of tanh(W a + b), the last one without tanh.
+
+    Attributes
+    ----------
+    name : str
+        S1 to S6.
+    sizes : list of int
+        Inputs, hidden units of each layer, outputs.
+    layers : list of (W, b)
+        Weights (outputs of the layer, inputs of the layer) and biases, float32.
+    """
+
+    name: str
+    sizes: list[int]
+    layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases."""
+        return sum(W.size + b.size for W, b in self.layers)
+
+    def widened(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """The same numbers in double precision, for those who compute with nothing else."""
+        return [(W.astype(np.float64), b.astype(np.float64)) for W, b in self.layers]
+
+    def flops(self) -> dict[str, float]:
+        """Floating-point operations of the layerwise algorithm.
+
+        Value: 2 per weight. Jacobian: rows of it, from the outputs back. Hessian: adjoints, then dz_l/dx layer by layer
+        (the first is a weight matrix itself, the last is not needed) and one triangle of J' diag J per hidden layer.
+        """
+        sizes = [W.size for W, _ in self.layers]
+        n, m = self.sizes[0], self.sizes[-1]
+        value = 2.0 * sum(sizes)
+        jacobian = value + 2.0 * m * sum(sizes[:-1])
+        tangents = 2.0 * n * sum(sizes[1:-1])
+        hessian = 2.0 * value + tangents + n * (n + 1.0) * sum(self.sizes[1:-1])
+        last = 2.0 * n * sizes[-1]
+        return {"value": value, "jacobian": jacobian, "hessian": hessian, "evaluate": hessian + last}
+
+
+def make(name: str) -> Network:
+    """A network whose activations neither die out nor saturate; the same numbers every time."""
+    sizes = SIZES[name]
+    random = np.random.default_rng(sum(sizes))
+    layers = []
+    for k, h in pairwise(sizes):
+        W = (random.standard_normal((h, k)) / np.sqrt(k)).astype(np.float32)
+        layers.append((W, (0.1 * random.standard_normal(h)).astype(np.float32)))
+    return Network(name, sizes, layers)
+
+
+def write_onnx(network: Network, path: Path) -> None:
+    """As PyTorch exports it: Gemm with the transposed weights, Tanh."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, constants, here = [], [], "x"
+    for i, (W, b) in enumerate(network.layers):
+        constants += [numpy_helper.from_array(W, f"W{i}"), numpy_helper.from_array(b, f"b{i}")]
+        nodes.append(helper.make_node("Gemm", [here, f"W{i}", f"b{i}"], [f"z{i}"], transB=1))
+        here = f"z{i}"
+        if i < len(network.layers) - 1:
+            nodes.append(helper.make_node("Tanh", [here], [f"a{i}"]))
+            here = f"a{i}"
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, network.sizes[0]])
+    y = helper.make_tensor_value_info(here, TensorProto.FLOAT, [1, network.sizes[-1]])
+    graph = helper.make_graph(nodes, network.name, [x], [y], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
