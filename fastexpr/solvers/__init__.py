@@ -45,11 +45,8 @@ def choose(solver: str | None = None) -> str:
     missing = f"the solver {solver!r} is not installed" if solver else "no solver is installed"
     wanted = [solver] if solver else list(packages)
     ways = " or ".join(f"'pip install {packages[name]}'" for name in reversed(wanted))
-    note = (
-        " (cyipopt is compiled on the spot and needs Ipopt: 'apt-get install coinor-libipopt-dev')"
-        if "cyipopt" in wanted
-        else ""
-    )
+    libraries = "pkg-config coinor-libipopt-dev liblapack-dev libblas-dev"
+    note = f" (pip compiles cyipopt; on Debian it needs 'apt-get install {libraries}')" if "cyipopt" in wanted else ""
     raise ModuleNotFoundError(f"[Problem] {missing}: use {ways}{note}.")
 
 
