@@ -219,6 +219,37 @@ def test_functions_pickle():
 # ---- kinks ----------------------------------------------
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_functions_pickle_by_every_protocol(protocol):
+    x = fx.variables(2)
+    square = pickle.loads(pickle.dumps(fx.Function(x, x**2), protocol))
+    assert square([2.0, 3.0]).tolist() == [4.0, 9.0]
+
+
+def test_arrays_of_objects_that_are_numbers():
+    x = fx.variables(2)
+    square = fx.Function(x, x**2)
+    assert square(np.array([2, np.float32(3)], dtype=object)).tolist() == [4.0, 9.0]
+    for entries in ([2.0, None], ["2", 3.0], [2j, 3.0]):
+        with pytest.raises(TypeError, match="x must hold real numbers"):
+            square(np.array(entries, dtype=object))
+    assert isinstance(square(np.array([x[0], 3.0], dtype=object)), type(x))
+
+
+def test_out_of_the_wrong_kind_is_named():
+    x = fx.variables(2)
+    square = fx.Function(x, x**2)
+    fixed = np.empty(2)
+    fixed.flags.writeable = False
+    for out, message in [
+        (np.empty(4)[::2], "not C-contiguous"),
+        (fixed, "a read-only array"),
+        (np.empty(2, "f4"), "float32"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            square([2.0, 3.0], out=out)
+
+
 def test_kinks_are_the_nearest_units():
     net = network(relu)
     arguments = W1 @ X + B1

@@ -7,6 +7,7 @@ scaling, `kinks` and `derivative_check` look at derivatives.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from numpy.typing import DTypeLike
 
@@ -49,5 +50,11 @@ def to_onnx(self: Function, path: str | os.PathLike[str], dtype: DTypeLike | Non
     export_onnx(self, path, dtype)
 
 
+def reduce_ex(self: Function, protocol: int) -> Any:
+    """How pickle takes the function apart: by protocol 2 at least, for the older ones skip the core's constructor."""
+    return object.__reduce_ex__(self, max(protocol, 2))
+
+
+setattr(Function, "__reduce_ex__", reduce_ex)  # noqa: B010
 for _method in (pack, unpack, with_names, with_bounds, scaled, kinks, check_derivatives, to_onnx):
     setattr(Function, _method.__name__, _method)

@@ -39,13 +39,25 @@ void expect_finite(const Function& function, const Points& x) {
   }
 }
 
+// Arrays of Python objects come from pandas and from stacking scalars; text that looks like a number is none.
+bool holds_numbers(const py::array& objects) {
+  for (const py::handle entry : py::object(objects.attr("flat")))
+    if (PyNumber_Check(entry.ptr()) == 0 || PyComplex_Check(entry.ptr())) return false;
+  return true;
+}
+
+std::string out_defect(const py::array& out) {
+  if (!out.dtype().is(py::dtype::of<double>())) return "dtype " + py::str(out.dtype()).cast<std::string>();
+  return out.writeable() ? "an array that is not C-contiguous" : "a read-only array";
+}
+
 }  // namespace
 
 Numbers numbers_from(const py::handle& source, const char* what) {
   if (Numbers::check_(source)) return py::reinterpret_borrow<Numbers>(source);
   const py::array array = py::module_::import("numpy").attr("asarray")(source).cast<py::array>();
   const char kind = array.dtype().kind();
-  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b')
+  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b' && !(kind == 'O' && holds_numbers(array)))
     throw py::type_error(std::string(what) + " must hold real numbers, got dtype " + py::str(array.dtype()).cast<std::string>());
   Numbers numbers = Numbers::ensure(array.attr("astype")("float64"));
   if (!numbers) throw py::error_already_set();
@@ -93,7 +105,7 @@ Numbers result_array(const py::object& out, const Dimensions& dimensions) {
   if (!py::isinstance<py::array>(out)) throw py::type_error("out must be a NumPy array");
   const auto array = py::reinterpret_borrow<py::array>(out);
   if (!Numbers::check_(out) || !array.writeable())
-    throw py::value_error("out must be a writable C-contiguous array of float64, got dtype " + py::str(array.dtype()).cast<std::string>());
+    throw py::value_error("out must be a writable C-contiguous array of float64, got " + out_defect(array));
   if (!dimensions.matches(array))
     throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " + to_string(dimensions.shape()));
   return py::reinterpret_borrow<Numbers>(out);
@@ -112,9 +124,14 @@ bool is_symbolic(const py::handle& source) {
   if (!modules.contains("fastexpr.expression")) return false;
   const py::object expression = modules["fastexpr.expression"].attr("Expression");
   if (py::isinstance(source, expression)) return true;
-  if (py::isinstance<py::array>(source)) return py::reinterpret_borrow<py::array>(source).dtype().kind() == 'O';
-  if (!py::isinstance<py::list>(source) && !py::isinstance<py::tuple>(source)) return false;
-  for (const py::handle entry : py::reinterpret_borrow<py::object>(source))
+  auto entries = py::reinterpret_borrow<py::object>(source);
+  if (py::isinstance<py::array>(source)) {
+    if (py::reinterpret_borrow<py::array>(source).dtype().kind() != 'O') return false;
+    entries = source.attr("flat");
+  } else if (!py::isinstance<py::list>(source) && !py::isinstance<py::tuple>(source)) {
+    return false;
+  }
+  for (const py::handle entry : entries)
     if (is_symbolic(entry)) return true;
   return false;
 }
