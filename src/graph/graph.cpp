@@ -39,6 +39,7 @@ Graph::Graph(Index n_inputs, std::vector<Node> nodes, std::vector<NodeId> output
   depends_.assign(nodes_.size(), false);
   is_curved_.assign(nodes_.size(), false);
   is_affine_.assign(nodes_.size(), true);
+  diagonal_input_.assign(nodes_.size(), -1);
   depends_[0] = true;
   std::set<const void*> counted;
   for (std::size_t id = 1; id < nodes_.size(); ++id) {
@@ -53,7 +54,10 @@ Graph::Graph(Index n_inputs, std::vector<Node> nodes, std::vector<NodeId> output
     }
     is_affine_[id] = !depends_[id] || (are_inputs_affine && node.op->is_affine(input_depends));
     is_curved_[id] = depends_[id] && node.op->is_curved(input_depends);
-    if (is_curved_[id]) ++n_curved_;
+    if (is_curved_[id]) {
+      ++n_curved_;
+      diagonal_input_[id] = node.op->diagonal_input(input_depends);
+    }
     for (const Tensor& tensor : node.op->spec().constants)
       if (tensor.precision != Precision::int64 && counted.insert(tensor.data).second) n_parameters_ += tensor.size();
   }

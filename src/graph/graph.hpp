@@ -31,6 +31,8 @@ class Graph {
   Index size(NodeId id) const { return id == 0 ? n_inputs_ : node(id).op->size(); }
   bool depends(NodeId id) const { return depends_[static_cast<std::size_t>(id)]; }  // on x
   bool is_curved(NodeId id) const { return is_curved_[static_cast<std::size_t>(id)]; }
+  /// For a curved node: the input of its diagonal curvature, or -1.
+  int diagonal_input(NodeId id) const { return diagonal_input_[static_cast<std::size_t>(id)]; }
   /// Whether any node is curved: otherwise every Hessian is zero, as of a ReLU network.
   bool is_curved() const { return n_curved_ > 0; }
   /// Whether the value is an affine function of x.
@@ -47,6 +49,7 @@ class Graph {
   std::vector<NodeId> outputs_;
   std::vector<bool> depends_;
   std::vector<bool> is_curved_;
+  std::vector<int> diagonal_input_;
   std::vector<bool> is_affine_;
 };
 

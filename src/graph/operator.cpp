@@ -10,8 +10,9 @@ Operator::Operator(OperatorSpec spec, Shape shape) : spec_(std::move(spec)), sha
   for (const Shape& input : spec_.input_shapes) input_sizes_.push_back(size_of(input));
 }
 
-void Operator::curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const {
+void Operator::curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const {
   (void)output_adjoint;
+  (void)input;
   for (Index i = 0; i < size_ * at.points; ++i) q[i] = 0;
 }
 

@@ -84,10 +84,11 @@ class Operator {
 
   /// Whether the second derivative can be nonzero, given which inputs depend on x.
   virtual bool is_curved(const std::vector<bool>& depends) const { (void)depends; return false; }
-  /// One input and a diagonal curvature: `curvature_diagonal` is implemented, and the pass updates H by T' diag(q) T.
-  virtual bool is_diagonal() const { return false; }
-  /// q (size, points) = output_adjoint * phi''. Only where is_diagonal(); local is of order 2.
-  virtual void curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const;
+  /// The one input that is curved unit by unit, output unit i with input unit i, so that the pass can update H by T' diag(q) T;
+  /// -1 where the curvature is of another kind.
+  virtual int diagonal_input(const std::vector<bool>& depends) const { (void)depends; return -1; }
+  /// q (size, points) = output_adjoint * phi'' of that input; local is of order 2.
+  virtual void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const;
 
   /// S[k] (input size k, points, columns) = row k of (sum_i output_adjoint_i grad^2 phi_i) T, overwritten.
   /// output_adjoint is (size, points); null tangents are zero; a null S[k] is not wanted. Only where is_curved.

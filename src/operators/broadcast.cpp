@@ -141,6 +141,18 @@ bool CurvedBroadcast::is_curved(const std::vector<bool>& depends) const {
   return (second_.aa && depends[0]) || (second_.ab && depends[0] && depends[1]) || (second_.bb && depends[1]);
 }
 
+int CurvedBroadcast::diagonal_input(const std::vector<bool>& depends) const {
+  if (depends[0] == depends[1]) return -1;
+  const int input = depends[0] ? 0 : 1;
+  return is_mapped(static_cast<std::size_t>(input)) ? -1 : input;
+}
+
+void CurvedBroadcast::curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const {
+  const Partials all = partials(const_cast<double*>(at.local), at.points, 2);  // only read below
+  const double* second = input == 0 ? all.aa : all.bb;
+  for (Index i = 0; i < size() * at.points; ++i) q[i] = output_adjoint[i] == 0 ? 0 : output_adjoint[i] * second[i];
+}
+
 void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                                 Index columns) const {
   const Partials second = partials(const_cast<double*>(at.local), at.points, 2);  // only read below

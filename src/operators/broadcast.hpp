@@ -71,6 +71,8 @@ class CurvedBroadcast : public Broadcast {
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
   bool is_curved(const std::vector<bool>& depends) const final;
+  int diagonal_input(const std::vector<bool>& depends) const final;
+  void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const final;
   void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                  Index columns) const final;
   void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const final;

@@ -36,7 +36,7 @@ void Elementwise::adjoint(const Point& at, const double* output_adjoint, double*
 
 bool Elementwise::is_curved(const std::vector<bool>& depends) const { return depends[0] && has_second_derivative(); }
 
-void Elementwise::curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const {
+void Elementwise::curvature_diagonal(const Point& at, const double* output_adjoint, int, double* q) const {
   const double* second = at.local + units(at);
   // An adjoint of zero means that nothing depends on this unit: it stays out even where s'' is infinite (sqrt at 0).
   for (Index i = 0; i < units(at); ++i) q[i] = output_adjoint[i] == 0 ? 0 : output_adjoint[i] * second[i];

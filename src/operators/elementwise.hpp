@@ -20,8 +20,8 @@ class Elementwise : public Operator {
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
   bool is_curved(const std::vector<bool>& depends) const final;
-  bool is_diagonal() const final { return true; }
-  void curvature_diagonal(const Point& at, const double* output_adjoint, double* q) const final;
+  int diagonal_input(const std::vector<bool>&) const final { return 0; }
+  void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const final;
   void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                  Index columns) const final;
   void bounds(const Interval* const* inputs, Interval* output) const final;

@@ -14,9 +14,14 @@ const double* adjoint_column(Workspace& workspace, NodeId id, Index count, Index
   return room;
 }
 
+// H += diag(q): the curvature of a node that reads x itself, whose tangent is the identity.
+void add_to_diagonal(const double* q, Index stride, Index n, double* H) {
+  for (Index i = 0; i < n; ++i) H[i * n + i] += q[i * stride];
+}
+
 }  // namespace
 
-void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal) {
+void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal, bool is_x) {
   const Operator& op = *graph.node(id).op;
   const Index n = workspace.tangent_columns();
   const Index points = workspace.points();
@@ -25,10 +30,14 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
   for (Index w = 0; w < goal.weightings; ++w) {
     const double* adjoint = adjoint_column(workspace, id, count, goal.weightings, w, workspace.adjoint_column());
     const auto H = [&](Index p) { return goal.hessian + (p * goal.weightings + w) * n * n; };
-    if (op.is_diagonal()) {
+    const int input = graph.diagonal_input(id);
+    if (input >= 0) {
       double* q = workspace.diagonal();
-      op.curvature_diagonal(at, adjoint, q);
-      for (Index p = 0; p < points; ++p) linalg::add_scaled_gram(tangents[0] + p * n, points * n, q + p, points, op.size(), n, H(p));
+      op.curvature_diagonal(at, adjoint, input, q);
+      for (Index p = 0; p < points; ++p) {
+        if (is_x) add_to_diagonal(q + p, points, n, H(p));
+        else linalg::add_scaled_gram(tangents[input] + p * n, points * n, q + p, points, op.size(), n, H(p));
+      }
       continue;
     }
     double** S = workspace.adjoint_pointers();

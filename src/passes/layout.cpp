@@ -86,7 +86,7 @@ void Layout::find_needs(const Graph& graph) {
       inputs_size += padded(graph.size(source));
     }
     if (!graph.is_curved(*it)) continue;
-    if (node.op->is_diagonal()) diagonal_size_ = std::max(diagonal_size_, node.op->size());
+    if (graph.diagonal_input(*it) >= 0) diagonal_size_ = std::max(diagonal_size_, node.op->size());
     largest_curved_size_ = std::max(largest_curved_size_, node.op->size());
     curvature_size_ = std::max(curvature_size_, inputs_size);
   }

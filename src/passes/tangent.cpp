@@ -30,6 +30,11 @@ void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace
     node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id), workspace.tangent_columns());
 }
 
+bool reads_x_diagonally(const Graph& graph, const Layout& layout, NodeId id) {
+  const int input = graph.diagonal_input(id);
+  return input >= 0 && layout.storage(graph.node(id).inputs[static_cast<std::size_t>(input)]) == 0;
+}
+
 void seed_at_x(const Graph& graph, const Layout& layout, Workspace& workspace) {
   const Index n = graph.n_inputs();
   workspace.require_tangents(n);
@@ -50,7 +55,7 @@ void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& 
       continue;
     }
     if (goal.hessian != nullptr && graph.is_curved(id))
-      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal);
+      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal, reads_x_diagonally(graph, layout, id));
     if (goal.wants_outputs || layout.is_tangent_needed_for_curvature(id)) push_tangent(graph, layout, workspace, id);
   }
 }
