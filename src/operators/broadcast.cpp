@@ -61,17 +61,19 @@ template <class Factor>
 void Broadcast::combine(Factor factor, const double* A, const double* B, double* out, Index points, Index columns) const {
   if (A == nullptr && B == nullptr) return rows::fill_zero(out, size() * points * columns);
   for (Index i = 0; i < size(); ++i) {
+    const Index unit_a = unit_of(0, i) * points;
+    const Index unit_b = unit_of(1, i) * points;
     for (Index p = 0; p < points; ++p) {
       const Index row = i * points + p;
-      const Index row_a = unit_of(0, i) * points + p;
-      const Index row_b = unit_of(1, i) * points + p;
       double* to = out + row * columns;
-      if (B == nullptr) {
-        rows::scale(factor(0, row), A + row_a * columns, to, columns);
+      if (columns == 1) {  // no loop for one number
+        *to = (A == nullptr ? 0.0 : factor(0, row) * A[unit_a + p]) + (B == nullptr ? 0.0 : factor(1, row) * B[unit_b + p]);
+      } else if (B == nullptr) {
+        rows::scale(factor(0, row), A + (unit_a + p) * columns, to, columns);
       } else if (A == nullptr) {
-        rows::scale(factor(1, row), B + row_b * columns, to, columns);
+        rows::scale(factor(1, row), B + (unit_b + p) * columns, to, columns);
       } else {
-        rows::combine(factor(0, row), A + row_a * columns, factor(1, row), B + row_b * columns, to, columns);
+        rows::combine(factor(0, row), A + (unit_a + p) * columns, factor(1, row), B + (unit_b + p) * columns, to, columns);
       }
     }
   }
@@ -83,8 +85,13 @@ void Broadcast::add_rows(Factor factor, std::size_t l, const double* from, std::
   for (Index i = 0; i < size(); ++i) {
     const double* from_unit = from + unit_of(l, i) * points * columns;
     double* to_unit = to + unit_of(k, i) * points * columns;
-    for (Index p = 0; p < points; ++p)
-      rows::add_scaled(factor(i * points + p), from_unit + p * columns, to_unit + p * columns, columns);
+    for (Index p = 0; p < points; ++p) {
+      const double scale = factor(i * points + p);
+      if (columns == 1)
+        to_unit[p] += scale * from_unit[p];
+      else
+        rows::add_scaled(scale, from_unit + p * columns, to_unit + p * columns, columns);
+    }
   }
 }
 
