@@ -371,6 +371,7 @@ UNARY = [
         exact=(mp.sqrt, lambda u: 0.5 / mp.sqrt(u), lambda u: -0.25 * u ** mp.mpf(-1.5)),
         domain=(0.0, np.inf),
     ),
+    Row("Square", torch.square, limits=(np.inf, np.inf), exact=(lambda u: u * u, lambda u: 2 * u, lambda u: mp.mpf(2))),
     Row(
         "Erf",
         torch.erf,

@@ -66,6 +66,12 @@ def same_name(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.emit(op.name, *inputs)
 
 
+@rule("Square")
+def square(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x * x."""
+    return graph.emit("Mul", inputs[0], inputs[0])
+
+
 @rule("Softplus")
 def softplus(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """log(1 + exp(x)); in double, as the stable log(exp(0) + exp(x)) = -logsoftmax((0, x))[0]."""

@@ -1,5 +1,6 @@
 #include "function/simplify.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "graph/errors.hpp"
@@ -16,6 +17,11 @@ class NodeList {
     for (const Node& node : nodes_)
       for (const NodeId input : node.inputs) ++n_readers_[static_cast<std::size_t>(input)];
     for (const NodeId output : outputs) ++n_readers_[static_cast<std::size_t>(output)];
+  }
+
+  void name_squares() {
+    for (Node& node : nodes_)
+      if (is_square(node)) node = {make_operator({"Square", {node.op->spec().input_shapes[0]}, {}, {}}), {node.inputs[0]}, node.label};
   }
 
   void fuse_biases() {
@@ -37,6 +43,14 @@ class NodeList {
 
  private:
   const Node& at(NodeId id) const { return nodes_[static_cast<std::size_t>(id) - 1]; }
+
+  bool is_square(const Node& node) const {
+    if (node.op->n_inputs() != 2 || node.op->shape() != node.op->spec().input_shapes[0]) return false;
+    if (node.op->name() == "Mul") return node.inputs[0] == node.inputs[1] && node.op->shape() == node.op->spec().input_shapes[1];
+    if (node.op->name() != "Pow" || node.inputs[1] == 0 || at(node.inputs[1]).op->name() != "Constant") return false;
+    const std::vector<double> exponents = at(node.inputs[1]).op->spec().constants[0].widened();
+    return std::all_of(exponents.begin(), exponents.end(), [](double exponent) { return exponent == 2; });
+  }
 
   static bool is_bias(const Node& add, const Node& linear, const Node& constant) {
     if (linear.op->name() != "Linear" || constant.op->name() != "Constant" || linear.op->spec().constants.size() != 1) return false;
@@ -88,7 +102,9 @@ void drop_unread(std::vector<Node>& nodes, std::vector<NodeId>& outputs) {
 
 void simplify(std::vector<Node>& nodes, std::vector<NodeId>& outputs) {
   if (!are_ids_valid(nodes, outputs)) return;
-  NodeList(nodes, outputs).fuse_biases();
+  NodeList list(nodes, outputs);
+  list.name_squares();
+  list.fuse_biases();
   drop_unread(nodes, outputs);
 }
 

@@ -38,6 +38,7 @@ OperatorPointer make_sin(OperatorSpec spec);
 OperatorPointer make_softmax(OperatorSpec spec);
 OperatorPointer make_softplus(OperatorSpec spec);
 OperatorPointer make_softsign(OperatorSpec spec);
+OperatorPointer make_square(OperatorSpec spec);
 OperatorPointer make_sqrt(OperatorSpec spec);
 OperatorPointer make_sub(OperatorSpec spec);
 OperatorPointer make_swish(OperatorSpec spec);

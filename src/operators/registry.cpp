@@ -47,6 +47,7 @@ const std::map<std::string, Maker>& makers() {
       {"Softmax", make_softmax},
       {"Softplus", make_softplus},
       {"Softsign", make_softsign},
+      {"Square", make_square},
       {"Sqrt", make_sqrt},
       {"Sub", make_sub},
       {"Swish", make_swish},
