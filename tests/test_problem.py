@@ -385,6 +385,25 @@ def test_the_solvers_derivative_test_passes(solver, tmp_path, capfd):
     assert "No errors detected by derivative checker" in report or "No suspicious derivatives found" in report
 
 
+def test_variables_that_meet_all_others_keep_the_hessian_sparse():
+    """A free final time scales every step: it gets a direction of its own, and the others share theirs."""
+    n = 20_000
+    x, time_scale = fx.variables(n), fx.variables(())
+    steps = fx.Function([x, time_scale], (x[1:] - x[:-1] - time_scale * np.sin(x[:-1])) * time_scale)
+    point, weights = random.standard_normal(n + 1), random.standard_normal(n - 1)
+    hessian = steps.hessian(point, weights, sparse=True)  # dense, it would be 3.2 GB
+    assert hessian.nnz < 6 * n
+    direction = random.standard_normal(n + 1)
+    expected = steps.hvp(point, weights, direction)
+    np.testing.assert_allclose(hessian @ direction, expected, atol=1e-10 * np.abs(expected).max())
+    for size in (2, 3, 17):
+        y = fx.variables(size)
+        mixed = fx.Function(y, np.exp(0.3 * y[0] * y).sum() + (y[:-1] * y[1:]).sum() + np.sin(y[-1] * y).sum())
+        point = random.standard_normal(size)
+        dense = mixed.hessian(point)
+        np.testing.assert_allclose(mixed.hessian(point, sparse=True).toarray(), dense, atol=1e-12 * np.abs(dense).max())
+
+
 def test_each_quantity_is_computed_once_per_point():
     nlp = mixed_problem().nlp()
     x = nlp.start

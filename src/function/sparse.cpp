@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "function/implementation.hpp"
 
@@ -12,7 +13,8 @@ namespace {
 // A seed block (size, 1, colours) with a one in each row, in the column of its colour.
 void seed_colors(const Coloring& coloring, double* seed) {
   std::memset(seed, 0, coloring.colors.size() * static_cast<std::size_t>(coloring.n_colors) * sizeof(double));
-  for (std::size_t i = 0; i < coloring.colors.size(); ++i) seed[static_cast<Index>(i) * coloring.n_colors + coloring.colors[i]] = 1;
+  for (std::size_t i = 0; i < coloring.colors.size(); ++i)
+    seed[static_cast<Index>(i) * coloring.n_colors + coloring.colors[i]] = 1;
 }
 
 // entries[e] = entry(row, column) over the pattern.
@@ -39,8 +41,9 @@ void Function::sparse_jacobian(const double* x, double* entries) const {
     seed_colors(by_rows, seed);
     run_adjoints(self.graph, self.layout, workspace, seed, by_rows.n_colors);
     const double* block = workspace.adjoint(0);
-    return fill(known.jacobian, entries,
-                [&](Index row, Index column) { return block[column * by_rows.n_colors + by_rows.colors[static_cast<std::size_t>(row)]]; });
+    return fill(known.jacobian, entries, [&](Index row, Index column) {
+      return block[column * by_rows.n_colors + by_rows.colors[static_cast<std::size_t>(row)]];
+    });
   }
   const Index n_colors = by_columns.n_colors;
   workspace.require_tangents(n_colors);
@@ -80,8 +83,11 @@ void Function::sparse_hessian(const double* x, const double* weights, double* en
   run_tangents(self.graph, self.layout, workspace);
   run_second_adjoints(self.graph, self.layout, workspace);
   const double* block = workspace.second_adjoint(0);
-  fill(known.hessian, entries,
-       [&](Index row, Index column) { return block[row * n_colors + known.hessian_columns.colors[static_cast<std::size_t>(column)]]; });
+  const std::vector<std::int32_t>& colors = known.hessian_columns.colors;
+  fill(known.hessian, entries, [&](Index row, Index column) {
+    if (known.is_hub[static_cast<std::size_t>(row)] && !known.is_hub[static_cast<std::size_t>(column)]) std::swap(row, column);
+    return block[row * n_colors + colors[static_cast<std::size_t>(column)]];
+  });
 }
 
 }  // namespace fastexpr

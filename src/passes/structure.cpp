@@ -13,7 +13,8 @@ using Id = DependenceSets::Id;
 /// Collects entries in any order, with repetitions, in memory of about the result's size.
 class PatternBuilder {
  public:
-  PatternBuilder(Index rows, Index columns) : columns_(columns), rows_(static_cast<std::size_t>(rows)), limits_(rows_.size(), 64) {}
+  PatternBuilder(Index rows, Index columns)
+      : columns_(columns), rows_(static_cast<std::size_t>(rows)), limits_(rows_.size(), 64) {}
 
   void add(std::int32_t row, const std::vector<std::int32_t>& columns) {
     auto& entries = rows_[static_cast<std::size_t>(row)];
@@ -60,20 +61,24 @@ Index longest_row(const Pattern& pattern) {
   return longest;
 }
 
-// Greedy, in the given order of columns. `by_column` is the transpose of `pattern`.
-Coloring color_columns(const Pattern& pattern, const Pattern& by_column) {
+/// A colour for every column.
+Coloring all_different(Index columns) {
+  Coloring coloring{std::vector<std::int32_t>(static_cast<std::size_t>(columns)), columns};
+  std::iota(coloring.colors.begin(), coloring.colors.end(), 0);
+  return coloring;
+}
+
+// Greedy, in the given order of columns. `by_column` is the transpose of `pattern`. Columns that are left out get no colour;
+// rows of their numbers do not count.
+Coloring color_columns(const Pattern& pattern, const Pattern& by_column, const std::vector<bool>& left_out) {
   const auto n = static_cast<std::size_t>(pattern.columns);
-  Coloring coloring{std::vector<std::int32_t>(n, 0), pattern.columns};
-  if (longest_row(pattern) == pattern.columns) {  // no two columns can share a colour
-    std::iota(coloring.colors.begin(), coloring.colors.end(), 0);
-    return coloring;
-  }
+  Coloring coloring{std::vector<std::int32_t>(n, -1), 0};
   std::vector<std::int32_t> taken_by(n + 1, -1);
-  std::fill(coloring.colors.begin(), coloring.colors.end(), -1);
-  coloring.n_colors = 0;
   for (std::size_t column = 0; column < n; ++column) {
+    if (!left_out.empty() && left_out[column]) continue;
     for (Index e = by_column.starts[column]; e < by_column.starts[column + 1]; ++e) {
       const auto row = static_cast<std::size_t>(by_column.indices[static_cast<std::size_t>(e)]);
+      if (!left_out.empty() && left_out[row]) continue;
       for (Index other = pattern.starts[row]; other < pattern.starts[row + 1]; ++other) {
         const std::int32_t color = coloring.colors[static_cast<std::size_t>(pattern.indices[static_cast<std::size_t>(other)])];
         if (color >= 0) taken_by[static_cast<std::size_t>(color)] = static_cast<std::int32_t>(column);
@@ -84,6 +89,36 @@ Coloring color_columns(const Pattern& pattern, const Pattern& by_column) {
     coloring.colors[column] = color;
     coloring.n_colors = std::max(coloring.n_colors, static_cast<Index>(color) + 1);
   }
+  return coloring;
+}
+
+Coloring color_columns(const Pattern& pattern, const Pattern& by_column) {
+  if (longest_row(pattern) == pattern.columns) return all_different(pattern.columns);  // no two columns can share a colour
+  return color_columns(pattern, by_column, {});
+}
+
+/// Hubs are the few columns that meet nearly all others, such as a final time that scales every step. With a colour for each of
+/// them they can be forgotten: an entry of a hub's row is read from the hub's column. So many that colours are saved.
+std::vector<bool> find_hubs(const Pattern& hessian) {
+  const auto n = static_cast<std::size_t>(hessian.columns);
+  const auto length = [&](std::int32_t row) {
+    return hessian.starts[static_cast<std::size_t>(row) + 1] - hessian.starts[static_cast<std::size_t>(row)];
+  };
+  std::vector<std::int32_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) { return length(a) > length(b); });
+  std::size_t best = 0;
+  for (std::size_t k = 1; k < n; ++k)
+    if (static_cast<Index>(k) + length(order[k]) < static_cast<Index>(best) + length(order[best])) best = k;
+  std::vector<bool> is_hub(n, false);
+  for (std::size_t k = 0; k < best; ++k) is_hub[static_cast<std::size_t>(order[k])] = true;
+  return is_hub;
+}
+
+Coloring color_hessian(const Pattern& hessian, const std::vector<bool>& is_hub) {
+  Coloring coloring = color_columns(hessian, hessian, is_hub);
+  for (std::size_t column = 0; column < is_hub.size(); ++column)
+    if (is_hub[column]) coloring.colors[column] = static_cast<std::int32_t>(coloring.n_colors++);
   return coloring;
 }
 
@@ -145,7 +180,8 @@ Structure find_structure(const Graph& graph, const Layout& layout) {
   const Pattern by_column = transposed(structure.jacobian);
   structure.jacobian_columns = color_columns(structure.jacobian, by_column);
   structure.jacobian_rows = color_columns(by_column, structure.jacobian);
-  structure.hessian_columns = color_columns(structure.hessian, structure.hessian);
+  structure.is_hub = find_hubs(structure.hessian);
+  structure.hessian_columns = color_hessian(structure.hessian, structure.is_hub);
   return structure;
 }
 

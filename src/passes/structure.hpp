@@ -30,6 +30,7 @@ struct Structure {
   Coloring jacobian_columns;
   Coloring jacobian_rows;
   Coloring hessian_columns;
+  std::vector<bool> is_hub;   // columns of the Hessian with a colour of their own: their rows are read from them
 };
 
 Structure find_structure(const Graph& graph, const Layout& layout);
