@@ -13,6 +13,7 @@ import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import make_model, mlp
+from onnx_table import ROWS, row_model
 
 import fastexpr as fx
 from fastexpr.errors import FastexprError, FileError, OnnxError, ShapeError
@@ -104,7 +105,20 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
         two_node(node("LayerNormalization", ["x", "s"], ["y", "m"], "bad"), weights={"s": np.ones(4)}, opset=17),
         r"\[LayerNormalization 'bad'\] gives out its mean",
     ),
+    "attribute of another type": (
+        one("Softmax", axis="last"),
+        r"\[Softmax 'bad'\] attribute 'axis' is STRING, expected INT",
+    ),
+    "missing attribute": (one("Cast"), r"\[Cast 'bad'\] attribute 'to' is missing"),
     # shapes
+    "huge": (one("Expand", np.array([10**12, 1])), r"\[Expand 'bad'\] would give the shape"),
+    "huge constant": (
+        two_node(
+            node("ConstantOfShape", ["n"], ["c"]), node("Add", ["x", "c"], ["y"]), weights={"n": np.array([10**12])}
+        ),
+        r"\[ConstantOfShape #0\] would give the shape",
+    ),
+    "tile": (one("Tile", np.array([-1, 1])), r"\[Tile 'bad'\] has repeats=\[-1, 1\]"),
     "inner lengths": (one("MatMul", np.ones((3, 2))), r"\[MatMul 'bad'\] cannot multiply shapes \(1, 4\) and \(3, 2\)"),
     "Gemm": (one("Gemm", np.ones((4, 2)), transB=1), r"\[Gemm 'bad'\] cannot multiply A \(1, 4\) and B \(4, 2\)"),
     "Gemm's C": (one("Gemm", np.ones((4, 2)), np.ones(3)), r"\[Gemm 'bad'\] cannot add C of shape \(3,\)"),
@@ -251,13 +265,14 @@ def test_truncated_file(tmp_path: Path) -> None:
 
 def test_damaged_file() -> None:
     """A byte changed anywhere gives our own error or a network, nothing else."""
-    data = bytearray(mlp((3, 4, 2)).SerializeToString())
     random = np.random.default_rng(0)
-    for place in random.integers(0, len(data), 400):
-        damaged = bytearray(data)
-        damaged[place] ^= 1 << random.integers(0, 8)
-        with suppress(FastexprError):
-            fx.load_onnx(bytes(damaged), check=False)
+    models = [mlp((3, 4, 2)), *(row_model(entry, np.float32)[0] for entry in ROWS)]
+    for data in [model.SerializeToString() for model in models]:
+        for place in random.integers(0, len(data), 8):
+            damaged = bytearray(data)
+            damaged[place] ^= 1 << random.integers(0, 8)
+            with suppress(FastexprError):
+                fx.load_onnx(bytes(damaged), check=False)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

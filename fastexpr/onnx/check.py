@@ -20,6 +20,7 @@ from fastexpr.onnx.node import node_title
 
 LARGEST_NODE_COUNT = 2000  # the evaluator spends up to 0.3 ms on a node before it computes
 LARGEST_OPERATION_COUNT = 5e7
+SLOWNESS = 25  # an element of Erf or Gelu takes the evaluator a microsecond
 LARGEST_FILE = 2**25  # bytes of weights that are read a second time without being asked
 TOLERANCE = {TensorProto.FLOAT: 1e-4, TensorProto.DOUBLE: 1e-9}
 
@@ -33,9 +34,8 @@ def is_cheap(importer: Importer) -> bool:
     operations = 0.0
     for operator, _, _ in importer.graph.nodes:
         size = math.prod(operator.shape)
-        operations += (
-            2.0 * size * operator.input_shapes[0][operator.attributes["axis"]] if operator.name == "Linear" else size
-        )
+        inner = operator.input_shapes[0][operator.attributes["axis"]] if operator.name == "Linear" else SLOWNESS
+        operations += 2.0 * size * inner
     return operations <= LARGEST_OPERATION_COUNT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ import onnx
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+
+LARGEST_TENSOR = 2**26  # numbers that Expand and the like may make
 
 
 @cache
@@ -31,6 +34,22 @@ def default_attributes(name: str, opset: int) -> dict[str, Any]:
     schema = operator_schema(name, opset)
     assert schema is not None
     return {key: attribute_value(attribute.default_value) for key, attribute in schema.attributes.items()}
+
+
+@cache
+def attribute_types(name: str, opset: int) -> dict[str, int]:
+    """The attributes a node may have, with the numbers of their types."""
+    schema = operator_schema(name, opset)
+    assert schema is not None
+    return {key: attribute.type.value for key, attribute in schema.attributes.items()}
+
+
+@cache
+def required_attributes(name: str, opset: int) -> list[str]:
+    """The attributes a node must have."""
+    schema = operator_schema(name, opset)
+    assert schema is not None
+    return [key for key, attribute in schema.attributes.items() if attribute.required]
 
 
 def attribute_value(attribute: onnx.AttributeProto) -> Any:
@@ -84,11 +103,22 @@ class OnnxNode:
         self._attributes = default_attributes(self.operator, opset)
         if proto.attribute:
             self._attributes = self._attributes | self._own_attributes()
+        for name in required_attributes(self.operator, opset):
+            if self._attributes[name] is None:
+                self.fail(f"attribute {name!r} is missing. Export the model again.")
 
     def _own_attributes(self) -> dict[str, Any]:
         own = {str(attribute.name): attribute_value(attribute) for attribute in self.proto.attribute}
-        for name in own:
-            if name not in self._attributes:
+        expected = attribute_types(self.operator, self.opset)
+        for attribute in self.proto.attribute:
+            name = str(attribute.name)
+            if name in expected and attribute.type != expected[name]:
+                types = onnx.AttributeProto.AttributeType
+                self.fail(
+                    f"attribute {name!r} is {types.Name(attribute.type)}, expected {types.Name(expected[name])}. "
+                    "Export the model again."
+                )
+            if name not in expected:
                 self.fail(
                     f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set "
                     f"{self.opset}. "
@@ -172,6 +202,11 @@ class OnnxNode:
         if not isinstance(value, onnx.TensorProto):
             self.fail(f"attribute {name!r} is {value!r}, expected a tensor. Export the model again.")
         return tensor_array(value, self.title)
+
+    def check_size(self, shape: Sequence[int]) -> None:
+        """Refuses a result that no memory holds."""
+        if math.prod(shape) > LARGEST_TENSOR:
+            self.fail(f"would give the shape {tuple(shape)}, expected at most {LARGEST_TENSOR} numbers. Export again.")
 
     def axis(self, axis: int, rank: int, allow_end: bool = False) -> int:
         """The axis counted from the front; with allow_end, the place behind the last one is an axis, too."""

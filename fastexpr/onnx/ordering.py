@@ -65,7 +65,7 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]
     """Positions of the nodes from which an output can be reached, ascending."""
     for output in graph.output:
         if output.name not in origin and output.name not in given:
-            known = sorted(origin)
+            known = sorted(origin, key=str)  # a damaged name is bytes
             shown = ", ".join(repr(name) for name in known[:20]) + (", ..." if len(known) > 20 else "")
             raise OnnxError(
                 f"[Output {output.name!r}] does not exist: no node gives it, nor is it an input or initializer. Known "

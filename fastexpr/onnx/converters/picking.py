@@ -116,7 +116,8 @@ def split(node: OnnxNode) -> Sequence[Value]:
     length = x.shape[axis]
     lengths = node.constant_integers(1) if node.has_input(1) else node.integers("split")
     if not lengths:
-        count = node.attribute("num_outputs") or count
+        if node.attribute("num_outputs") not in (None, count) or count < 1:
+            node.fail(f"has num_outputs={node.attribute('num_outputs')} and {count} outputs. Export the model again.")
         piece = -(-length // count)  # the last one may be shorter
         lengths = [min(piece, max(length - piece * k, 0)) for k in range(count)]
     if sum(lengths) != length or len(lengths) < len(node.proto.output) or min(lengths) < 1:
@@ -133,5 +134,8 @@ def split(node: OnnxNode) -> Sequence[Value]:
 @converter("Tile", since=6, takes_constants=True)
 def tile(node: OnnxNode) -> Value:
     """x repeated along each axis."""
-    repeats = node.constant_integers(1)
-    return not_empty(node, node.graph.rearrange(node.input(0), lambda array: np.tile(array, repeats)))
+    x, repeats = node.input(0), node.constant_integers(1)
+    if len(repeats) != len(x.shape) or any(count < 0 for count in repeats):
+        node.fail(f"has repeats={repeats} for shape {x.shape}, expected one count per axis. Export the model again.")
+    node.check_size([length * count for length, count in zip(x.shape, repeats, strict=True)])
+    return not_empty(node, node.graph.rearrange(x, lambda array: np.tile(array, repeats)))

@@ -113,9 +113,10 @@ def expand(node: OnnxNode) -> Value:
     """x stretched to the common shape of x and input 1."""
     x, target = node.input(0), node.constant_integers(1)
     try:
-        shape = np.broadcast_shapes(x.shape, tuple(target))
+        shape = np.broadcast_shapes(x.shape, tuple(target))  # ValueError also where a length is negative
     except ValueError:
         node.fail(f"cannot stretch shape {x.shape} to {target}. Export the model again.")
+    node.check_size(shape)
     return node.graph.rearrange(x, lambda array: np.broadcast_to(array, shape))
 
 
