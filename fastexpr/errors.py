@@ -34,4 +34,4 @@ class NotFoundError(FastexprError, LookupError):
 
 
 class OnnxError(FastexprError, ValueError):
-    """An ONNX model that cannot be imported: an unknown operator, an unsupported setting, a dynamic shape, a damaged graph."""
+    """An ONNX model that cannot be imported: unknown operator, unsupported setting, dynamic shape, damaged graph."""

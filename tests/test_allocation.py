@@ -1,4 +1,4 @@
-"""Evaluation allocates nothing: the C library's allocator is counted while a network is evaluated into arrays at hand."""
+"""Evaluation allocates nothing: the C library's allocator is counted while a network fills the arrays it is given."""
 
 import os
 import subprocess
@@ -23,7 +23,10 @@ long allocation_count(void) { return atomic_load(&count); }
 void *malloc(size_t size) { atomic_fetch_add(&count, 1); return __libc_malloc(size); }
 void *calloc(size_t number, size_t size) { atomic_fetch_add(&count, 1); return __libc_calloc(number, size); }
 void *realloc(void *old, size_t size) { atomic_fetch_add(&count, 1); return __libc_realloc(old, size); }
-void *aligned_alloc(size_t alignment, size_t size) { atomic_fetch_add(&count, 1); return __libc_memalign(alignment, size); }
+void *aligned_alloc(size_t alignment, size_t size) {
+  atomic_fetch_add(&count, 1);
+  return __libc_memalign(alignment, size);
+}
 """
 
 SCRIPT = r"""
