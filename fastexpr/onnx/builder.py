@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr._core import Operator
+from fastexpr.errors import GraphError
 from fastexpr.onnx.arrays import Array
 
 Shape = tuple[int, ...]
@@ -85,6 +86,8 @@ class GraphBuilder:
             return value
         if id(value) not in self._constants:
             constant = np.ascontiguousarray(as_float(value)).reshape(value.shape)  # ascontiguousarray makes scalars 1-D
+            if not np.isfinite(constant).all():
+                raise GraphError("[Constant] a number computed from the weights is not finite. Check the weights.")
             self._constants[id(value)] = (value, self.apply("Constant", constants=[constant]))
         return self._constants[id(value)][1]
 

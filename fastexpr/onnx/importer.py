@@ -63,8 +63,9 @@ class Importer:
     def run(self) -> None:
         """Converts every node that the outputs need."""
         self._split_x()
-        for position in self.order:
-            self._convert(self.proto.graph.node[position], position)
+        with np.errstate(all="ignore"):  # constants that are not finite are refused where they are used
+            for position in self.order:
+                self._convert(self.proto.graph.node[position], position)
 
     def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
         """The function from the joined inputs to the joined declared outputs."""

@@ -14,7 +14,7 @@ from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 
-LARGEST_TENSOR = 2**26  # numbers that Expand and the like may make
+LARGEST_TENSOR = 2**22  # numbers that Expand and the like may make
 
 
 @cache
