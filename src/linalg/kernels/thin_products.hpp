@@ -1,6 +1,7 @@
 #pragma once
 
 #include "linalg/kernels.hpp"
+#include "linalg/kernels/narrow_products.hpp"
 #include "linalg/kernels/vectors.hpp"
 
 // C = A B with few columns. The numbers of a row of B stand in lanes, a tile of C in registers, and the entries of A are
@@ -198,6 +199,10 @@ constexpr Index min_rows_to_pack = 48;
 template <int lanes, class Number>
 void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
                    Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer) {
+  if (columns <= max_transposed_columns &&
+      multiply_narrow<lanes>(A, stride, is_transposed, rows, k, B, columns, b_stride, C, c_stride, accumulate, buffer)) {
+    return;
+  }
   alignas(64) double tail[lanes * tail_stride];
   double* const packed = buffer + panel_rows * panel_stride;
   const bool is_packed = rows >= min_rows_to_pack;

@@ -1,0 +1,149 @@
+#pragma once
+
+#include "linalg/kernels.hpp"
+#include "linalg/kernels/vectors.hpp"
+
+// C = A B with so few columns that a vector along them would be half empty. The lanes go along what A has contiguous: along k
+// for a stored A (sums of dot products), along the rows of C for a transposed one. A is widened on its way into a register.
+
+namespace fastexpr::linalg {
+namespace {
+
+constexpr int narrow_sums = vector_registers >= 32 ? 24 : 12;
+
+/// How many vectors of A go with `columns` sums each.
+constexpr int narrow_height(int columns) {
+  const int height = narrow_sums / columns;
+  return height < 1 ? 1 : height > 4 ? 4 : height;
+}
+
+/// C[r, j] (+)= dot(A[r, :], B'[j, :]) for `rows` rows; B' (columns, k) of row stride `b_stride`, zero from k to the next vector.
+template <int lanes, int rows, int columns, class Number>
+__attribute__((noinline)) void dot_tile(const Number* A, Index stride, Index k, const double* B, Index b_stride, double* C,
+                                        Index c_stride, bool accumulate) {
+  Vector<lanes> sums[rows][columns] = {};
+  Index p = 0;
+  const auto add = [&](const Vector<lanes>(&a)[rows]) __attribute__((always_inline)) {
+#pragma GCC unroll 32
+    for (int j = 0; j < columns; ++j) {
+      const Vector<lanes> b = load<lanes>(B + j * b_stride + p);
+#pragma GCC unroll 32
+      for (int r = 0; r < rows; ++r) sums[r][j] += a[r] * b;
+    }
+  };
+  Vector<lanes> a[rows];
+  for (; p + lanes <= k; p += lanes) {
+#pragma GCC unroll 32
+    for (int r = 0; r < rows; ++r) a[r] = load<lanes>(A + r * stride + p);
+    add(a);
+  }
+  if (p < k) {
+    for (int r = 0; r < rows; ++r) {
+      double rest[lanes] = {};
+      for (Index i = 0; p + i < k; ++i) rest[i] = A[r * stride + p + i];
+      a[r] = load<lanes>(rest);
+    }
+    add(a);
+  }
+#pragma GCC unroll 32
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 32
+    for (int j = 0; j < columns; ++j) {
+      double& target = C[r * c_stride + j];
+      target = accumulate ? target + sum(sums[r][j]) : sum(sums[r][j]);
+    }
+  }
+}
+
+template <int lanes, int columns, class Number>
+void multiply_narrow_stored(const Number* A, Index stride, Index rows, Index k, const double* B, Index b_stride, double* C,
+                            Index c_stride, bool accumulate, double* buffer) {
+  const Index padded = (k + lanes - 1) / lanes * lanes;
+  const Index turned_stride = padded + lanes;
+  for (int j = 0; j < columns; ++j) {
+    for (Index p = 0; p < k; ++p) buffer[j * turned_stride + p] = B[p * b_stride + j];
+    for (Index p = k; p < padded; ++p) buffer[j * turned_stride + p] = 0.0;
+  }
+  constexpr int high = narrow_height(columns);
+  Index r = 0;
+  for (; r + high <= rows; r += high) {
+    dot_tile<lanes, high, columns>(A + r * stride, stride, k, buffer, turned_stride, C + r * c_stride, c_stride, accumulate);
+  }
+  for (; r < rows; ++r) {
+    dot_tile<lanes, 1, columns>(A + r * stride, stride, k, buffer, turned_stride, C + r * c_stride, c_stride, accumulate);
+  }
+}
+
+/// C[r, j] (+)= sum_p A[p, r] B[p, j] for `vectors` vectors of rows r, the first `skipped` of which are left as they are.
+template <int lanes, int vectors, int columns, class Number>
+__attribute__((noinline)) void outer_tile(const Number* A, Index stride, Index k, const double* B, Index b_stride, double* C,
+                                          Index c_stride, bool accumulate, int skipped) {
+  Vector<lanes> sums[columns][vectors] = {};
+  for (Index p = 0; p < k; ++p) {
+    Vector<lanes> a[vectors];
+#pragma GCC unroll 32
+    for (int v = 0; v < vectors; ++v) a[v] = load<lanes>(A + p * stride + v * lanes);
+#pragma GCC unroll 32
+    for (int j = 0; j < columns; ++j) {
+      const double b = B[p * b_stride + j];
+#pragma GCC unroll 32
+      for (int v = 0; v < vectors; ++v) sums[j][v] += b * a[v];
+    }
+  }
+  double turned[columns][vectors * lanes];
+#pragma GCC unroll 32
+  for (int j = 0; j < columns; ++j) {
+#pragma GCC unroll 32
+    for (int v = 0; v < vectors; ++v) store<lanes>(&turned[j][v * lanes], sums[j][v]);
+  }
+  for (int r = skipped; r < vectors * lanes; ++r) {
+    for (int j = 0; j < columns; ++j) C[r * c_stride + j] = accumulate ? C[r * c_stride + j] + turned[j][r] : turned[j][r];
+  }
+}
+
+template <int lanes, int columns, class Number>
+void multiply_narrow_transposed(const Number* A, Index stride, Index rows, Index k, const double* B, Index b_stride, double* C,
+                                Index c_stride, bool accumulate) {
+  constexpr int vectors = narrow_height(columns);
+  Index r = 0;
+  for (; r + vectors * lanes <= rows; r += vectors * lanes) {
+    outer_tile<lanes, vectors, columns>(A + r, stride, k, B, b_stride, C + r * c_stride, c_stride, accumulate, 0);
+  }
+  for (; r + lanes <= rows; r += lanes) {
+    outer_tile<lanes, 1, columns>(A + r, stride, k, B, b_stride, C + r * c_stride, c_stride, accumulate, 0);
+  }
+  if (r == rows) return;
+  const Index last = rows - lanes;  // rows done already are computed again, and skipped
+  outer_tile<lanes, 1, columns>(A + last, stride, k, B, b_stride, C + last * c_stride, c_stride, accumulate,
+                                static_cast<int>(r - last));
+}
+
+constexpr int max_stored_columns = 6;
+constexpr int max_transposed_columns = narrow_sums;
+
+/// True where it has computed the product: few columns, and vectors enough to fill along the other side.
+template <int lanes, class Number, int columns = max_transposed_columns>
+bool multiply_narrow(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index n,
+                     Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer) {
+  if constexpr (columns >= 2) {
+    if (n != columns) {
+      return multiply_narrow<lanes, Number, columns - 1>(A, stride, is_transposed, rows, k, B, n, b_stride, C, c_stride,
+                                                         accumulate, buffer);
+    }
+    if (is_transposed && rows >= 2 * lanes) {
+      multiply_narrow_transposed<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate);
+      return true;
+    }
+    if constexpr (columns <= max_stored_columns) {
+      const bool is_long = k >= (columns <= 4 ? 32 : 128) && columns * (k + 2 * lanes) <= thin_buffer_numbers;
+      if (!is_transposed && is_long) {
+        multiply_narrow_stored<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate, buffer);
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+}  // namespace fastexpr::linalg
