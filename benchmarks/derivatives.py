@@ -90,7 +90,7 @@ def measure(network: Network, arguments: argparse.Namespace, multiply_rate: floa
         if quantity == "value":
             limit = max(limit, reading)
         calls: dict[str, Callable[[], object]] = {
-            peer: lambda f=functions[peer][quantity]: f(x, w) for peer in functions
+            peer: partial(made[quantity], x, w) for peer, made in functions.items()
         }
         times = time_side_by_side(calls, arguments.seconds, clock)
         rows.append(Row(quantity, network.name, network.n_parameters, limit, times))
