@@ -289,6 +289,25 @@ def test_the_structure_of_a_control_problem():
     assert result.timings["evaluations"]["hessian"]["count"] == result.iterations
 
 
+def test_a_final_time_and_a_budget_leave_the_steps_sparse():
+    """x' = u from 0 to 1 in the shortest time with a limit of energy: u is constant, and 1 / T is the energy."""
+    n = 3000
+    p = fx.Problem()
+    x, u = p.variables(n + 1, start=np.linspace(0, 1, n + 1)), p.variables(n, lower=-1, upper=1, start=0.5)
+    final_time = p.variables((), lower=0.1, start=2.0)
+    p.subject_to(x[[0, -1]], equal=[0, 1])
+    p.subject_to(x[1:] - x[:-1] - final_time / n * u, equal=0)
+    energy = p.subject_to((u**2).sum() * final_time / n, upper=0.8)
+    p.minimize(final_time)
+    assert [block.rows.size for block in p.nlp().blocks] == [n + 2, 1]
+    assert p.nlp().jacobian_pattern.size == 2 + 4 * n + n + 1
+    result = p.solve(tol=1e-10)
+    assert result.success
+    assert result[final_time] == pytest.approx(1.25, rel=1e-6)
+    np.testing.assert_allclose(result[u], 0.8, atol=1e-6)
+    assert result.duals[energy] > 0
+
+
 def test_network_of_an_expression_and_of_repeated_variables():
     p = fx.Problem()
     x = p.variables(3, start=[0.3, -0.2, 0.1])
@@ -632,6 +651,7 @@ def test_wrong_statements():
         (lambda: p.minimize(3.0), TypeError, "Expression"),
         (lambda: p.subject_to(foreign, lower=0), GraphError, "not this problem's"),
         (lambda: p.subject_to(x), ValueError, "got none"),
+        (lambda: p.subject_to(x[:0], lower=0), ShapeError, r"needs elements: got shape \(0,\)"),
         (lambda: p.subject_to(x, equal=0, upper=1), ValueError, "equal= alone"),
         (lambda: p.subject_to(x, lower=1, upper=0), ValueError, "above"),
         (lambda: p.subject_to(x, lower=[1, 2]), ShapeError, r"got \(2,\), expected \(4,\)"),

@@ -25,10 +25,7 @@ def assemble(statement: Statement) -> Nlp:
         raise ValueError("[Problem] there is no objective: call minimize or maximize.")
     function, used = statement.compile([statement.objective])
     constraints, variables = statement.constraints, statement.variables.values()
-    blocks: list[Block] = []
-    if statement.n_algebra_rows():
-        algebra, components = statement.compile([constraint.expression for constraint in constraints])
-        blocks.append(AlgebraBlock(algebra, components, np.arange(statement.n_algebra_rows())))
+    blocks: list[Block] = [*algebra_blocks(statement, constraints)]
     rows = statement.rows()
     for instances in same_networks(statement):
         inputs = np.concatenate([entry.inputs for entry in instances])
@@ -47,6 +44,29 @@ def assemble(statement: Statement) -> Nlp:
         variable_name=statement.variable_name,
         row_name=statement.row_name,
     )
+
+
+def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[AlgebraBlock]:
+    """One Function of all these constraints; two where a few constraints of very many variables would spoil the others.
+
+    Sparse derivatives are found in as many directions as a row, or a column, of the Jacobian has entries, whichever
+    is less.
+    A budget, one long row, together with a final time, one long column, would need as many as there are variables.
+    """
+    if not constraints:
+        return []
+    rows = statement.rows()
+    function, components = statement.compile([constraint.expression for constraint in constraints])
+    pattern = function.sparsity()[0]
+    lengths = np.diff(pattern.indptr)
+    ends = np.cumsum([constraint.expression.size for constraint in constraints])
+    longest = np.maximum.reduceat(lengths, ends - [constraint.expression.size for constraint in constraints])
+    n_directions = min(lengths.max(initial=0), np.bincount(pattern.indices, minlength=1).max())
+    is_long = longest > max(n_directions / 4, 50)
+    if n_directions > 50 and is_long.any() and not is_long.all():
+        parts = [[c for c, long in zip(constraints, is_long, strict=True) if long == side] for side in (False, True)]
+        return [block for part in parts for block in algebra_blocks(statement, part)]
+    return [AlgebraBlock(function, components, np.concatenate([rows[entry].ravel() for entry in constraints]))]
 
 
 def same_networks(statement: Statement) -> list[list[Network]]:

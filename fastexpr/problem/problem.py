@@ -227,6 +227,8 @@ class Problem:
                         "[Problem] an Expression as a limit goes with no other limit: state two constraints."
                     )
                 expression, limits[side] = expression - limit, 0.0
+        if expression.size == 0:
+            raise ShapeError(f"[Problem] a constraint needs elements: got shape {expression.shape}.")
         self._statement.require_own(expression)
         name = name or f"constraint {len(self._statement.constraints)}"
         low = as_vector(
