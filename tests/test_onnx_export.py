@@ -18,8 +18,10 @@ from onnx_table import ROWS, Row, identify, row_model, row_point
 from random_networks import random_network
 
 import fastexpr as fx
+from fastexpr import _core
 from fastexpr.errors import OnnxError
 from fastexpr.onnx import export_onnx
+from fastexpr.onnx.export_rules import find_rule
 
 node = helper.make_node
 WITHOUT_DOUBLE_KERNEL = {"Erf", "Gelu"}  # in ONNX Runtime
@@ -78,6 +80,10 @@ def test_random_networks(seed: int, tmp_path: Path) -> None:
     weights = np.ones(net.n_outputs)
     for a, b in zip(back.evaluate(x, weights), net.evaluate(x, weights), strict=True):
         assert distance(a, b) < 1e-12
+
+
+def test_every_core_operator_has_a_rule() -> None:
+    assert [name for name in _core.operator_names() if find_rule(name) is None] == []
 
 
 def test_float32_network_stays_as_it_is(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from onnx_models import Array, distance, evaluate, make_model, mlp
 
 import fastexpr as fx
 from fastexpr.errors import ShapeError
-from fastexpr.onnx import wire
+from fastexpr.onnx import operator_names, wire
 from fastexpr.onnx.model_file import ModelFile
 
 node = helper.make_node
@@ -197,7 +197,7 @@ def test_constant_parts_are_folded(name: str) -> None:
     net = fx.load_onnx(model, check=True)
     x = np.linspace(-1, 1, 6)
     assert distance(net(x), evaluate(model, {"x": x[None]})) < 1e-15
-    assert set(operators(net)) <= {"Reshape", "Constant", "Mul", "Add", "Pow"}
+    assert set(operators(net)) <= {"Reshape", "Constant", "Mul", "Add", "Pow", "Square"}
 
 
 @pytest.mark.parametrize(
@@ -268,6 +268,26 @@ def test_scan_for_weights_agrees_with_protobuf() -> None:
         assert np.array_equal(array, numpy_helper.to_array(tensor))
         assert array.flags.aligned
         assert array.dtype == np.float32
+
+
+def test_graph_in_two_pieces() -> None:
+    """Protobuf merges repeated messages; so must the scan."""
+    whole = mlp((40, 60, 30))
+    first, second = onnx.ModelProto(), onnx.ModelProto()
+    first.CopyFrom(whole)
+    second.graph.initializer.extend(whole.graph.initializer[2:])
+    del first.graph.initializer[2:]
+    net = fx.load_onnx(first.SerializeToString() + second.SerializeToString())
+    assert np.array_equal(net(np.ones(40)), fx.load_onnx(whole)(np.ones(40)))
+
+
+def test_documented_operators() -> None:
+    """The table in the documentation has every operator, and no other."""
+    text = (Path(__file__).parents[1] / "docs" / "onnx.md").read_text()
+    rows = [
+        line.split("|")[2].split() for line in text.splitlines() if line.startswith("| ") and "operators" not in line
+    ]
+    assert sorted(name for row in rows for name in row) == operator_names()
 
 
 def test_long_chain() -> None:

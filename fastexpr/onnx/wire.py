@@ -92,11 +92,16 @@ def without_weights(data: Buffer) -> tuple[bytes, dict[int, Span]]:
     Raises WireError where the file is not a protobuf message or ends early.
     """
     cuts: dict[int, Span] = {}
+    outer = list(fields(data, Span(0, len(data))))
+    if (
+        sum(number == MODEL_GRAPH for number, _, _ in outer) > 1
+    ):  # protobuf merges them: no use in counting initializers
+        return data[:], cuts
     skeleton = [
         message_field(number, graph_without_weights(data, content, cuts))
         if number == MODEL_GRAPH
         else data[whole.start : whole.stop]
-        for number, whole, content in fields(data, Span(0, len(data)))
+        for number, whole, content in outer
     ]
     return b"".join(skeleton), cuts
 
