@@ -616,6 +616,12 @@ def test_a_problem_can_be_extended_and_solved_again():
     held = p.solve()
     np.testing.assert_allclose(held[x], np.array([2, 1]) / np.sqrt(5), atol=1e-6)
     assert held.duals[disk] == pytest.approx(np.sqrt(5) - 1, abs=1e-6)
+    later = p.variables(2)
+    for expression in (later, later[0] * x[0]):
+        with pytest.raises(GraphError, match="after this result"):
+            held.value(expression)
+    with pytest.raises(KeyError, match="no constraint"):
+        free.duals[disk]
     np.testing.assert_allclose(free[x], [2, 1], atol=1e-6)
 
 

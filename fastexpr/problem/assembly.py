@@ -50,8 +50,8 @@ def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[
     """One Function of all these constraints; two where a few constraints of very many variables would spoil the others.
 
     Sparse derivatives are found in as many directions as a row, or a column, of the Jacobian has entries, whichever
-    is less.
-    A budget, one long row, together with a final time, one long column, would need as many as there are variables.
+    is less. A budget, one long row, together with a final time, one long column, would need as many as there are
+    variables.
     """
     if not constraints:
         return []

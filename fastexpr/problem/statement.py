@@ -108,10 +108,14 @@ class Statement:
     def evaluate(self, expression: Expression, x: Vector) -> Any:
         """The expression's value at x, in its shape."""
         if expression in self.variables:
-            return x[self.positions(expression)][()]
-        self.require_own(expression)
-        function, used = self.compile([expression])
-        return function(x[used]).reshape(expression.shape)[()]
+            function, used = None, self.positions(expression)
+        else:
+            self.require_own(expression)
+            function, used = self.compile([expression])
+        if used.size and used.max() >= x.size:
+            raise GraphError("[Problem] the expression depends on variables that were made after this result.")
+        value = x[used] if function is None else function(x[used])
+        return value.reshape(expression.shape)[()]
 
     def positions(self, expression: Expression) -> Indices:
         """Which components of x the expression is, in its shape.
