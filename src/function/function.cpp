@@ -156,7 +156,7 @@ const Seeding& Function::Implementation::seeding() {
 // H = A' M A for every point and weighting, with M the Hessian with respect to the seeds.
 void Function::Implementation::hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& seeds) const {
   const Index h = seeds.columns, count = workspace.points() * part.weightings;
-  double* M = workspace.dense_hessian(count * h * h + h * n());
+  double* M = workspace.seed_hessian(count * h * h + h * n());
   double* MA = M + count * h * h;
   std::memset(M, 0, static_cast<std::size_t>(count * h * h) * sizeof(double));
   run_identity_tangents(graph, layout, workspace, {false, M, part.weightings, &seeds});

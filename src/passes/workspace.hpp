@@ -55,6 +55,7 @@ class Workspace {
   double* diagonal() const { return diagonal_.data(); }
   double* adjoint_column() const { return adjoint_column_.data(); }
   double* dense_hessian(Index count) { return dense_hessian_.require(count); }
+  double* seed_hessian(Index count) { return seed_hessian_.require(count); }  // M and M A where tangents start at affine images
   double* seed(Index count) { return seed_.require(count); }  // for the caller's conversions
 
   Index tangent_columns() const { return tangent_columns_; }
@@ -77,7 +78,7 @@ class Workspace {
   int order_ = 0;
   bool are_all_tangents_kept_ = false;
   Index tangent_columns_ = 0, adjoint_columns_ = 0, second_adjoint_columns_ = 0;
-  Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_, dense_hessian_, seed_;
+  Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_, dense_hessian_, seed_hessian_, seed_;
   std::vector<const double*> input_values_;
   std::vector<const double*> tangent_pointers_;
   std::vector<double*> adjoint_pointers_;
