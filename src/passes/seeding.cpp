@@ -28,7 +28,7 @@ Seeding find_seeding(const Graph& graph, const Layout& layout) {
     for (const NodeId input : node.inputs) {
       const NodeId source = layout.storage(input);
       if (!graph.depends(source) || !graph.is_affine(source) || reduced.offset_of(source) >= 0) continue;
-      if (source == 0) return {{}, {}, n, {}};
+      if (source == 0 || reduced.columns + graph.size(source) >= n) return {{}, {}, n, {}};
       reduced.nodes.push_back(source);
       reduced.offsets.push_back(reduced.columns);
       reduced.columns += graph.size(source);
