@@ -74,11 +74,11 @@ void multiply_narrow_stored(const Number* A, Index stride, Index rows, Index k, 
   }
 }
 
-/// C[r, j] (+)= sum_p A[p, r] B[p, j] for `vectors` vectors of rows r, the first `skipped` of which are left as they are.
+/// sums (columns, rows of row stride `sum_stride`) += sum_p A[p, r] B[p, j] for `vectors` vectors of rows r.
 template <int lanes, int vectors, int columns, class Number>
-__attribute__((noinline)) void outer_tile(const Number* A, Index stride, Index k, const double* B, Index b_stride, double* C,
-                                          Index c_stride, bool accumulate, int skipped) {
-  Vector<lanes> sums[columns][vectors] = {};
+__attribute__((noinline)) void outer_tile(const Number* A, Index stride, Index k, const double* B, Index b_stride, double* sums,
+                                          Index sum_stride, bool is_first) {
+  Vector<lanes> total[columns][vectors] = {};
   for (Index p = 0; p < k; ++p) {
     Vector<lanes> a[vectors];
 #pragma GCC unroll 32
@@ -87,38 +87,65 @@ __attribute__((noinline)) void outer_tile(const Number* A, Index stride, Index k
     for (int j = 0; j < columns; ++j) {
       const double b = B[p * b_stride + j];
 #pragma GCC unroll 32
-      for (int v = 0; v < vectors; ++v) sums[j][v] += b * a[v];
+      for (int v = 0; v < vectors; ++v) total[j][v] += b * a[v];
     }
   }
-  double turned[columns][vectors * lanes];
 #pragma GCC unroll 32
   for (int j = 0; j < columns; ++j) {
 #pragma GCC unroll 32
-    for (int v = 0; v < vectors; ++v) store<lanes>(&turned[j][v * lanes], sums[j][v]);
+    for (int v = 0; v < vectors; ++v) {
+      double* target = sums + j * sum_stride + v * lanes;
+      store<lanes>(target, is_first ? total[j][v] : load<lanes>(target) + total[j][v]);
+    }
   }
-  for (int r = skipped; r < vectors * lanes; ++r) {
-    for (int j = 0; j < columns; ++j) C[r * c_stride + j] = accumulate ? C[r * c_stride + j] + turned[j][r] : turned[j][r];
+}
+
+/// Rows of A are read side by side, a few at a time: a tile over all of k would touch another page of memory with every row.
+constexpr Index streams = 32;
+
+/// `rows` rows of C, at least one vector of them; the sums are made in `buffer` (columns, rows) and turned around at the end.
+template <int lanes, int columns, class Number>
+void multiply_narrow_rows(const Number* A, Index stride, Index rows, Index k, const double* B, Index b_stride, double* C,
+                          Index c_stride, bool accumulate, double* buffer) {
+  constexpr int vectors = narrow_height(columns);
+  for (Index p = 0; p < k; p += streams) {
+    const Index depth = k - p < streams ? k - p : streams;
+    const Number* from = A + p * stride;
+    const double* b = B + p * b_stride;
+    Index r = 0;
+    for (; r + vectors * lanes <= rows; r += vectors * lanes) {
+      outer_tile<lanes, vectors, columns>(from + r, stride, depth, b, b_stride, buffer + r, rows, p == 0);
+    }
+    for (; r + lanes <= rows; r += lanes) {
+      outer_tile<lanes, 1, columns>(from + r, stride, depth, b, b_stride, buffer + r, rows, p == 0);
+    }
+    for (; r < rows; ++r) {
+      for (int j = 0; j < columns; ++j) {
+        double total = p == 0 ? 0.0 : buffer[j * rows + r];
+        for (Index i = 0; i < depth; ++i) total += static_cast<double>(from[i * stride + r]) * b[i * b_stride + j];
+        buffer[j * rows + r] = total;
+      }
+    }
+  }
+  for (Index r = 0; r < rows; ++r) {
+    for (int j = 0; j < columns; ++j) {
+      double& target = C[r * c_stride + j];
+      target = accumulate ? target + buffer[j * rows + r] : buffer[j * rows + r];
+    }
   }
 }
 
 template <int lanes, int columns, class Number>
 void multiply_narrow_transposed(const Number* A, Index stride, Index rows, Index k, const double* B, Index b_stride, double* C,
-                                Index c_stride, bool accumulate) {
-  constexpr int vectors = narrow_height(columns);
-  Index r = 0;
-  for (; r + vectors * lanes <= rows; r += vectors * lanes) {
-    outer_tile<lanes, vectors, columns>(A + r, stride, k, B, b_stride, C + r * c_stride, c_stride, accumulate, 0);
+                                Index c_stride, bool accumulate, double* buffer) {
+  const Index step = thin_buffer_numbers / columns / (4 * lanes) * (4 * lanes);
+  for (Index r = 0; r < rows; r += step) {
+    const Index height = rows - r < step ? rows - r : step;
+    multiply_narrow_rows<lanes, columns>(A + r, stride, height, k, B, b_stride, C + r * c_stride, c_stride, accumulate, buffer);
   }
-  for (; r + lanes <= rows; r += lanes) {
-    outer_tile<lanes, 1, columns>(A + r, stride, k, B, b_stride, C + r * c_stride, c_stride, accumulate, 0);
-  }
-  if (r == rows) return;
-  const Index last = rows - lanes;  // rows done already are computed again, and skipped
-  outer_tile<lanes, 1, columns>(A + last, stride, k, B, b_stride, C + last * c_stride, c_stride, accumulate,
-                                static_cast<int>(r - last));
 }
 
-constexpr int max_stored_columns = 6;
+constexpr int max_stored_columns = 12;
 constexpr int max_transposed_columns = narrow_sums;
 
 /// True where it has computed the product: few columns, and vectors enough to fill along the other side.
@@ -131,11 +158,14 @@ bool multiply_narrow(const Number* A, Index stride, bool is_transposed, Index ro
                                                          accumulate, buffer);
     }
     if (is_transposed && rows >= 2 * lanes) {
-      multiply_narrow_transposed<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate);
+      multiply_narrow_transposed<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate, buffer);
       return true;
     }
     if constexpr (columns <= max_stored_columns) {
-      const bool is_long = k >= (columns <= 4 ? 32 : 128) && columns * (k + 2 * lanes) <= thin_buffer_numbers;
+      const bool is_long = k >= (columns <= 4   ? 32
+                                 : columns <= 6 ? 128
+                                                : 256) &&
+                           columns * (k + 2 * lanes) <= thin_buffer_numbers;
       if (!is_transposed && is_long) {
         multiply_narrow_stored<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate, buffer);
         return true;

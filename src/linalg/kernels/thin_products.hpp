@@ -180,6 +180,13 @@ inline void widen_row(const double* x, Index count, double* y) {
   for (; i < count; ++i) y[i] = x[i];
 }
 
+/// Asks for numbers that are wanted after the next panel's product.
+template <class Number>
+inline void prefetch(const Number* x, Index count) {
+  constexpr Index in_a_line = 64 / sizeof(Number);
+  for (Index i = 0; i < count; i += in_a_line) __builtin_prefetch(x + i);
+}
+
 /// Copies the last rows of B, those whose vectors would reach past its end; returns how many.
 template <int lanes>
 Index copy_tail(const double* B, Index k, Index columns, Index stride, double* tail) {
@@ -219,11 +226,20 @@ void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows
     for (Index r = 0; r < rows; r += step) {
       const Index height = rows - r < step ? rows - r : step;
       const Target target{C + r * c_stride, c_stride, columns, accumulate || p > 0};
+      const bool is_last = r + step >= rows;
       if (is_transposed) {
-        for (Index i = 0; i < depth; ++i) widen_row<lanes>(A + (p + i) * stride + r, height, buffer + i * panel_rows);
+        for (Index i = 0; i < depth; ++i) {
+          const Number* row = A + (p + i) * stride + r;
+          widen_row<lanes>(row, height, buffer + i * panel_rows);
+          if (!is_last) prefetch(row + step, height);
+        }
         multiply_panel<lanes, TransposedPanel>(buffer, panel_rows, height, block, depth, target);
       } else {
-        for (Index i = 0; i < height; ++i) widen_row<lanes>(A + (r + i) * stride + p, depth, buffer + i * panel_stride);
+        for (Index i = 0; i < height; ++i) {
+          const Number* row = A + (r + i) * stride + p;
+          widen_row<lanes>(row, depth, buffer + i * panel_stride);
+          if (!is_last) prefetch(row + step * stride, depth);
+        }
         multiply_panel<lanes, StoredPanel>(buffer, panel_stride, height, block, depth, target);
       }
     }
