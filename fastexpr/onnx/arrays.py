@@ -60,8 +60,8 @@ def tensor_array(
     """
     if tensor.data_type not in RAW_TYPES:
         raise OnnxError(
-            f"{owner} holds elements {type_name(tensor.data_type)}, expected floats, integers or bool. "
-            "Export the model with float or double weights."
+            f"{owner} holds elements {type_name(tensor.data_type)}, expected floats, integers or bool. Export the "
+            "model with float or double weights."
         )
     shape = tuple(tensor.dims)
     if any(length < 0 for length in shape):
@@ -129,8 +129,8 @@ def external_array(tensor: TensorProto, owner: str, folder: Path | None, dtype: 
     location = entries.get("location", "")
     if folder is None:
         raise FileError(
-            f"{owner} lies in the external file {location!r}, but the model did not come from a file. "
-            "Pass the model's path instead of its content."
+            f"{owner} lies in the external file {location!r}, but the model did not come from a file. Pass the model's "
+            "path instead of its content."
         )
     path = external_path(folder, location, owner)
     try:
@@ -151,8 +151,8 @@ def external_path(folder: Path, location: str, owner: str) -> Path:
     path = Path(os.path.realpath(base / location))
     if not location or base not in path.parents:
         raise FileError(
-            f"{owner} lies in {location!r}, outside the model's folder {str(base)!r}, which is refused. "
-            "Put the data beside the model."
+            f"{owner} lies in {location!r}, outside the model's folder {str(base)!r}, which is refused. Put the data "
+            "beside the model."
         )
     if not path.is_file():
         raise FileError(f"{owner} lies in {str(path)!r}, which does not exist. Copy the data file beside the model.")

@@ -65,8 +65,8 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
     except Exception as error:  # the evaluator raises what it likes
         if must:
             raise OnnxError(
-                f"ONNX's reference evaluator cannot evaluate the model, so the import is unchecked: {error}. "
-                "Load it with check=None."
+                f"ONNX's reference evaluator cannot evaluate the model, so the import is unchecked: {error}. Load it "
+                "with check=None."
             ) from error
         return
     got = function(joined(importer, feeds))
@@ -74,10 +74,8 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
     if difference > tolerance:
         raise OnnxError(
             f"The imported model differs from ONNX's reference evaluator by {difference:.2e} of max|y|, expected at "
-            f"most {tolerance:.0e}."
-            f"{first_difference(importer, evaluator, feeds, tolerance)} Load with check=False to go on all the same, "
-            "and please "
-            "report it."
+            f"most {tolerance:.0e}.{first_difference(importer, evaluator, feeds, tolerance)} Load with check=False to "
+            "go on all the same, and please report it."
         )
 
 

@@ -49,8 +49,8 @@ def fold(proto: onnx.NodeProto, inputs: list[Array | None], opset: int, title: s
             results = iter(evaluator.run(None, feeds))
     except Exception as error:  # the reference implementation raises what it likes
         raise OnnxError(
-            f"{title} has constant inputs only and could not be evaluated: {error}. "
-            "Export the model with constant folding."
+            f"{title} has constant inputs only and could not be evaluated: {error}. Export the model with constant "
+            "folding."
         ) from error
     return [np.asarray(next(results)) if name else np.empty(0) for name in proto.output]
 

@@ -52,8 +52,7 @@ class Importer:
         if not self.inputs or not self.proto.graph.output:
             raise OnnxError(
                 f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at "
-                "least "
-                "one of each. Export the model again."
+                "least one of each. Export the model again."
             )
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
         self.values: dict[str, Value] = {}
@@ -157,8 +156,7 @@ class Importer:
         if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
             raise OnnxError(
                 f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} "
-                "to "
-                f"{schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
+                f"to {schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
             )
         return opset
 
@@ -208,8 +206,7 @@ def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> st
     if proto.op_type in CONTROL_FLOW and proto.domain in ("", "ai.onnx"):
         return (
             f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the "
-            "model with "
-            "the branch or the number of steps fixed."
+            "model with the branch or the number of steps fixed."
         )
     domain = repr(str(proto.domain or "ai.onnx"))
     return (
@@ -248,7 +245,6 @@ def chosen_names(what: str, chosen: Sequence[str] | None, ports: Sequence[tuple[
     if isinstance(chosen, str) or len(names) != count or len(set(names)) != count:
         raise ShapeError(
             f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different "
-            "ones, "
-            "one per number."
+            "ones, one per number."
         )
     return names

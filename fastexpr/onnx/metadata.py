@@ -38,6 +38,5 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict
         ) from error
     raise OnnxError(
         f"The model's metadata entry {METADATA_KEY!r} does not fit its {n_inputs} inputs and {n_outputs} outputs. "
-        "Remove "
-        "the entry."
+        "Remove the entry."
     )

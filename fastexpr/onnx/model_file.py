@@ -68,13 +68,13 @@ class ModelFile:
             self.proto = onnx.ModelProto.FromString(skeleton)
         except (WireError, DecodeError) as error:
             raise FileError(
-                f"{self.description} is not an ONNX file, or a truncated one: {error}. "
-                "Expected what torch.onnx.export or onnx.save writes."
+                f"{self.description} is not an ONNX file, or a truncated one: {error}. Expected what torch.onnx.export "
+                "or onnx.save writes."
             ) from error
         if not self.proto.HasField("graph") or not self.proto.opset_import:
             raise FileError(
-                f"{self.description} holds no ONNX graph: it is not an ONNX file, or a truncated one. "
-                "Expected what torch.onnx.export or onnx.save writes."
+                f"{self.description} holds no ONNX graph: it is not an ONNX file, or a truncated one. Expected what "
+                "torch.onnx.export or onnx.save writes."
             )
         self._take_weights(folder, data, cuts)
 

@@ -121,8 +121,7 @@ class OnnxNode:
             if name not in expected:
                 self.fail(
                     f"unknown attribute {name!r}: expected one of {sorted(self._attributes)} in operator set "
-                    f"{self.opset}. "
-                    "Export the model again."
+                    f"{self.opset}. Export the model again."
                 )
         return own
 
@@ -171,8 +170,8 @@ class OnnxNode:
         value = self.input(k)
         if isinstance(value, Handle):
             self.fail(
-                f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. "
-                "Export the model with this input fixed."
+                f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. Export the "
+                "model with this input fixed."
             )
         return value
 
@@ -213,8 +212,8 @@ class OnnxNode:
         highest = rank if allow_end else rank - 1
         if not -rank <= axis <= highest:
             self.fail(
-                f"axis {axis} does not exist: got a tensor with {rank} axes, expected {-rank} to {highest}. "
-                "Export the model again."
+                f"axis {axis} does not exist: got a tensor with {rank} axes, expected {-rank} to {highest}. Export the "
+                "model again."
             )
         return axis + rank if axis < 0 else axis
 

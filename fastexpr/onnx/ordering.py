@@ -28,8 +28,7 @@ def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
                 )
                 raise OnnxError(
                     f"{node_title(node, position)} gives {name!r}, which {other} gives, too. Names must be unique: "
-                    "export "
-                    "the model again."
+                    "export the model again."
                 )
             origin[name] = position
     return origin
@@ -80,8 +79,7 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]
             if name and name not in origin and name not in given:
                 raise OnnxError(
                     f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export "
-                    "the "
-                    "model again."
+                    "the model again."
                 )
             if name in origin and origin[name] not in needed:
                 needed.add(origin[name])

@@ -36,8 +36,7 @@ def condition_input(node: OnnxNode, k: int) -> Value:
         if not value.is_condition:
             node.fail(
                 f"input {k} ({node.proto.input[k]!r}) is no condition: expected the result of Greater, Less, Not, And, "
-                "Or, "
-                "or a constant. Export the model again."
+                "Or, or a constant. Export the model again."
             )
         return value
     return value.astype(np.float64)
@@ -95,8 +94,8 @@ def where_constant(node: OnnxNode) -> Value:
         places = np.where(condition, places_a, places_b)
     except ValueError:
         node.fail(
-            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. "
-            "Export the model again."
+            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model "
+            "again."
         )
     return graph.rearrange(joined, lambda array: array[places])
 

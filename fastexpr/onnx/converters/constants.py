@@ -19,8 +19,7 @@ def constant(node: OnnxNode) -> Value:
     if len(given) != 1:
         node.fail(
             f"has the attributes {sorted(given)}, expected one of value, value_float, value_floats, value_int, "
-            "value_ints. "
-            "Export the model again."
+            "value_ints. Export the model again."
         )
     name, value = next(iter(given.items()))
     if name == "value":

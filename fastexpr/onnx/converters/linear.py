@@ -76,8 +76,7 @@ def written_out_product(node: OnnxNode, a: Value, b: Value) -> Value:
     if products > LARGEST_EXPANSION:
         node.fail(
             f"multiplies shapes {a.shape} and {b.shape}, where neither is one constant matrix: got {products} "
-            "products, "
-            f"expected at most {LARGEST_EXPANSION}. Make one side constant or smaller."
+            f"products, expected at most {LARGEST_EXPANSION}. Make one side constant or smaller."
         )
     a = graph.reshape(a, (*a.shape, 1))
     b = graph.reshape(b, (*b.shape[:-2], 1, *b.shape[-2:]))
@@ -92,8 +91,8 @@ def gemm(node: OnnxNode) -> Value:
     trans_a, trans_b = bool(node.integer("transA")), bool(node.integer("transB"))
     if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0 if trans_a else 1] != b.shape[1 if trans_b else 0]:
         node.fail(
-            f"cannot multiply A {a.shape} and B {b.shape} with transA={int(trans_a)}, transB={int(trans_b)}. "
-            "Expected two matrices with equal inner lengths. Export the model again."
+            f"cannot multiply A {a.shape} and B {b.shape} with transA={int(trans_a)}, transB={int(trans_b)}. Expected "
+            "two matrices with equal inner lengths. Export the model again."
         )
     shape = (a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1])
     offset = gemm_offset(node, shape)

@@ -43,8 +43,7 @@ def statistic(node: OnnxNode, k: int, shape: Shape) -> Value:
     if np.prod(value.shape) != np.prod(shape):
         node.fail(
             f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, "
-            "one per "
-            "channel. Export the model again."
+            "one per channel. Export the model again."
         )
     return node.graph.reshape(value, shape)
 

@@ -23,8 +23,8 @@ def concat(node: OnnxNode) -> Value:
     rests = {(len(value.shape), value.shape[:axis], value.shape[axis + 1 :]) for value in values}
     if len(rests) != 1:
         node.fail(
-            f"cannot join shapes {[value.shape for value in values]} along axis {axis}: the other axes differ. "
-            "Export the model again."
+            f"cannot join shapes {[value.shape for value in values]} along axis {axis}: the other axes differ. Export "
+            "the model again."
         )
     return node.graph.concatenate(values, axis)
 
@@ -53,8 +53,7 @@ def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], 
     if not len(starts) == len(ends) == len(axes) == len(steps):
         node.fail(
             f"has {len(starts)} starts, {len(ends)} ends, {len(axes)} axes, {len(steps)} steps, expected as many of "
-            "each. "
-            "Export the model again."
+            "each. Export the model again."
         )
     if 0 in steps:
         node.fail("has step 0. Export the model again.")
@@ -102,8 +101,7 @@ def checked_indices(node: OnnxNode, length: int) -> Array:
     if indices.size and not -length <= indices.min() <= indices.max() < length:
         node.fail(
             f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} "
-            "to "
-            f"{length - 1}. Export the model again."
+            f"to {length - 1}. Export the model again."
         )
     return indices % max(length, 1)
 

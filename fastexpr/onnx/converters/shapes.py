@@ -49,8 +49,7 @@ def reshaped(node: OnnxNode, target: list[int], allow_zero: bool) -> Value:
     if any(length < 0 for length in shape) or math.prod(shape) != size:
         node.fail(
             f"cannot reshape {x.shape} to {target}: got {size} numbers. If the model was exported with a batch of "
-            "several "
-            "points, export it with a dynamic first axis, which becomes 1."
+            "several points, export it with a dynamic first axis, which becomes 1."
         )
     return node.graph.reshape(x, shape)
 
