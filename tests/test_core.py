@@ -148,6 +148,7 @@ def in_child(function: Any, x: np.ndarray, results: Any) -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
+@pytest.mark.filterwarnings("ignore:.*fork")  # Python 3.12 warns beside threads, JAX always
 def test_a_forked_process_evaluates_too() -> None:
     function = dense_network(n=100, width=300)
     x = np.random.default_rng(3).normal(size=function.n_inputs)

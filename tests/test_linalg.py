@@ -205,7 +205,7 @@ def test_callers_from_several_threads() -> None:
     assert sums == [count * (count - 1) // 2 for count in range(2000, 2200)]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 and later, on any fork beside threads
+@pytest.mark.filterwarnings("ignore:.*fork")  # Python 3.12 warns beside threads, JAX always
 def test_child_of_a_fork_has_threads_of_its_own() -> None:
     linalg.set_num_threads(3)
     wanted = 5000 * 4999 // 2
