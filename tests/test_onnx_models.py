@@ -290,6 +290,13 @@ def test_documented_operators() -> None:
     assert sorted(name for row in rows for name in row) == operator_names()
 
 
+def test_check_where_float32_rounds_to_zero() -> None:
+    weights = {"W": np.full((2, 1), 200.0), "b": np.array([-700.0])}
+    nodes = [node("Gemm", ["x", "W", "b"], ["z"]), node("Sigmoid", ["z"], ["y"])]
+    model = make_model(nodes, {"x": ["N", 2]}, ["y"], weights, dtype=np.float32)
+    assert 0 < fx.load_onnx(model, check=True)([0.0, 0.0])[0] < 1e-300
+
+
 def test_long_chain() -> None:
     """Nothing recurses."""
     n = 20_000

@@ -679,3 +679,24 @@ def test_wrong_statements():
     p.minimize(x.sum())
     with pytest.raises(ValueError, match="exactly one"):
         p.maximize(x.sum())
+
+
+def test_network_of_a_list_of_expressions():
+    v = fx.variables(3)
+    net = fx.Function(v, np.tanh(v).sum())
+    problem = fx.Problem()
+    x = problem.variables(2, lower=-1, upper=1)
+    y = problem.network(net, [x[1], 0.5, x[0]])
+    problem.minimize(y[0])
+    result = problem.solve()
+    np.testing.assert_allclose(result[y], net([-1, 0.5, -1]), atol=1e-6)
+
+
+def test_results_of_what_is_no_expression():
+    problem = fx.Problem()
+    x = problem.variables(2)
+    problem.minimize((x**2).sum())
+    result = problem.solve()
+    for values in (result, result.lower_duals):
+        with pytest.raises(TypeError, match=r"\[Problem\] values belong to variables .*: got 'x'"):
+            values["x"]

@@ -195,3 +195,9 @@ def test_an_abstract_component_is_refused_before_its_construction(net: fx.Functi
     model.net = fxp.ExternalNetwork(net)
     with pytest.raises(ModelError, match="inside a rule"):
         model.net(model.x)
+
+
+@pytest.mark.parametrize("kind", [fxp.ExternalNetwork, lambda path: fxp.NetworkBlock(network=path)])
+def test_a_path_is_no_network(kind):
+    with pytest.raises(TypeError, match=r"takes a fastexpr.Function: got str 'net.onnx'. .* fastexpr.load_onnx"):
+        kind("net.onnx")

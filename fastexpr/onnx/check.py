@@ -22,6 +22,7 @@ LARGEST_NODE_COUNT = 2000  # the evaluator spends up to 0.3 ms on a node before 
 LARGEST_OPERATION_COUNT = 5e7
 SLOWNESS = 25  # an element of Erf or Gelu takes the evaluator a microsecond
 LARGEST_FILE = 2**25  # bytes of weights that are read a second time without being asked
+SMALLEST = float(np.finfo(np.float32).smallest_normal)
 TOLERANCE = {TensorProto.FLOAT: 1e-4, TensorProto.DOUBLE: 1e-9}
 
 
@@ -95,7 +96,9 @@ def joined(importer: Importer, feeds: dict[str, Array]) -> NDArray[np.float64]:
 
 
 def distance(a: Array, b: Array) -> float:
-    """max|a - b| / max|b| over the numbers of b that are finite; infinite where a is not finite there, or b nowhere."""
+    """max|a - b| / max|b| over the numbers of b that are finite; infinite where a is not finite there. Numbers that
+    float32 rounds to 0 are 0: a saturated Sigmoid gives 1e-87 in double precision.
+    """
     if a.shape != b.shape:
         return math.inf
     finite = np.isfinite(b)
@@ -103,7 +106,7 @@ def distance(a: Array, b: Array) -> float:
         return 0.0
     scale = float(np.abs(b[finite]).max())
     error = float(np.abs(a[finite] - b[finite]).max())
-    return 0.0 if error == 0 else error / scale if scale > 0 and math.isfinite(error) else math.inf
+    return 0.0 if error < SMALLEST else error / scale if scale > 0 and math.isfinite(error) else math.inf
 
 
 def first_difference(importer: Importer, evaluator: Any, feeds: dict[str, Array], tolerance: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
+from fastexpr.expression.operands import as_expression
 from fastexpr.expression.splicing import is_one_point
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.arguments import as_start, as_vector, require_order
@@ -110,7 +111,7 @@ class Problem:
         ----------
         network : Function
             Of n inputs and m outputs.
-        x : Expression
+        x : Expression, or a list of them
             Of shape (n,), or (T, n) for T instances. Where it is not simply made of variables (2 * x[:3], say),
             further variables
             equal to it are added.
@@ -140,6 +141,8 @@ class Problem:
         """
         if not isinstance(network, Function):
             raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
+        if isinstance(x, list | tuple | np.ndarray):
+            x = as_expression(x)
         if not isinstance(x, Expression):
             raise TypeError(f"[Problem] x must be an Expression of this problem's variables: got {type(x).__name__}.")
         name = name or f"y{len(self._statement.networks)}"

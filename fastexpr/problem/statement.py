@@ -105,8 +105,16 @@ class Statement:
         """The function of the components of x that the outputs use, and which these are."""
         return flatten(list(self.variables), outputs, compress=True)
 
+    def _require_expression(self, expression: object) -> None:
+        if not isinstance(expression, Expression):
+            raise TypeError(
+                f"[Problem] values belong to variables and expressions of them: got {expression!r}. Use what variables "
+                "or network returned, result[x]."
+            )
+
     def evaluate(self, expression: Expression, x: Vector) -> Any:
         """The expression's value at x, in its shape."""
+        self._require_expression(expression)
         if expression in self.variables:
             function, used = None, self.positions(expression)
         else:
@@ -125,6 +133,7 @@ class Statement:
         fastexpr.errors.GraphError
             It is more than a selection of this problem's variables.
         """
+        self._require_expression(expression)
         if expression in self.variables:
             offset = self.variables[expression].offset
             return np.arange(offset, offset + expression.size).reshape(expression.shape)

@@ -131,19 +131,20 @@ class NetworkBlock(Block):  # type: ignore[misc]
         networks = [argument for argument in index if _is_network(argument)] + ([] if network is None else [network])
         if len(networks) != 1:
             raise ModelError(
-                f"[NetworkBlock] got {len(networks)} networks, expected 1: NetworkBlock(net), or network=net."
+                f"[NetworkBlock] got {len(networks)} networks, expected 1: NetworkBlock(net), or network=net. "
+                "fastexpr.load_onnx(path) makes one of an ONNX file."
             )
         if "rule" in kwargs or "concrete" in kwargs:
             raise ModelError(
                 "[NetworkBlock] builds itself: got rule= or concrete=. Put the rest of your block around it."
             )
         net = networks[0]
+        self._file = NetworkFile(net, path)
         for kind, names in (("input", net.input_names), ("output", net.output_names)):
             if len(set(names)) != len(names):
                 raise ModelError(
                     f"[NetworkBlock] {kind} names occur twice. Rename them: net.with_names({kind}s=[...])."
                 )
-        self._file = NetworkFile(net, path)
         self._given = {"input": inputs, "output": outputs}
         self._units = {
             "input": one_per_entry(input_units, net.input_names, "input_units"),

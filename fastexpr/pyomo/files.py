@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastexpr import _core
+from fastexpr._core import Function
 from fastexpr.errors import FileError
 
 CACHE_VARIABLE = "FASTEXPR_CACHE_DIR"  # the AMPL library reads it, too: see src/ampl/loaded_network.cpp
@@ -131,9 +132,16 @@ class NetworkFile:
 
         Raises
         ------
+        TypeError
+            `net` is not a Function.
         FileError
             The path has blanks or characters outside ASCII.
         """
+        if not isinstance(net, Function):
+            raise TypeError(
+                f"A model takes a fastexpr.Function: got {type(net).__name__} {net!r}. For an ONNX file use "
+                "fastexpr.load_onnx(path), for a saved network fastexpr.load(path)."
+            )
         if path is None:
             new_path = str(_cached_file(net))
         else:
