@@ -11,7 +11,7 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
-from fastexpr.expression.operands import as_expression
+from fastexpr.expression.operands import as_operand
 from fastexpr.expression.splicing import is_one_point
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.arguments import as_start, as_vector, require_order
@@ -142,7 +142,8 @@ class Problem:
         if not isinstance(network, Function):
             raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
         if isinstance(x, list | tuple | np.ndarray):
-            x = as_expression(x)
+            operand = as_operand(x)
+            x = operand if isinstance(operand, Expression) else x
         if not isinstance(x, Expression):
             raise TypeError(f"[Problem] x must be an Expression of this problem's variables: got {type(x).__name__}.")
         name = name or f"y{len(self._statement.networks)}"
