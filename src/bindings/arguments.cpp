@@ -65,7 +65,8 @@ Numbers numbers_from(const py::handle& source, const char* what) {
 }
 
 bool Dimensions::matches(const py::array& array) const {
-  return static_cast<std::size_t>(array.ndim()) == rank && std::equal(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(rank), array.shape());
+  return static_cast<std::size_t>(array.ndim()) == rank &&
+         std::equal(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(rank), array.shape());
 }
 
 Points points_from(const Function& function, const py::handle& x) {
@@ -92,7 +93,8 @@ Numbers beside_points(const py::handle& source, const Points& x, Index size, con
   if (x.is_batch && numbers.ndim() == 2 && numbers.shape(0) == x.count && numbers.shape(1) == size) return numbers;
   const bool is_vector = numbers.ndim() == 1 && numbers.shape(0) == size;
   if (!is_vector && !(size == 1 && numbers.ndim() == 0))
-    throw ShapeError(std::string(what) + " has the wrong shape: got " + to_string(shape_of(numbers)) + ", expected (" + std::to_string(size) + ",)" +
+    throw ShapeError(std::string(what) + " has the wrong shape: got " + to_string(shape_of(numbers)) + ", expected (" +
+                     std::to_string(size) + ",)" +
                      (x.is_batch ? " or (" + std::to_string(x.count) + ", " + std::to_string(size) + ")" : ""));
   if (x.count == 1) return numbers;
   Numbers repeated(std::vector<Index>{x.count, size});
@@ -107,7 +109,8 @@ Numbers result_array(const py::object& out, const Dimensions& dimensions) {
   if (!Numbers::check_(out) || !array.writeable())
     throw py::value_error("out must be a writable C-contiguous array of float64, got " + out_defect(array));
   if (!dimensions.matches(array))
-    throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " + to_string(dimensions.shape()));
+    throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " +
+                     to_string(dimensions.shape()));
   return py::reinterpret_borrow<Numbers>(out);
 }
 

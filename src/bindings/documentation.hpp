@@ -127,7 +127,8 @@ ShapeError
     Where there are several outputs: use `vjp` or `jacobian`.
 )";
 
-inline constexpr const char* jvp = R"(Derivative of f along a direction, J(x) @ direction: direction (n,) or (B, n) -> (m,) or (B, m).)";
+inline constexpr const char* jvp =
+    R"(Derivative of f along a direction, J(x) @ direction: direction (n,) or (B, n) -> (m,) or (B, m).)";
 
 inline constexpr const char* vjp = R"(Gradient of weights @ f, J(x).T @ weights: weights (m,) or (B, m) -> (n,) or (B, n).)";
 

@@ -42,13 +42,18 @@ Shared function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::
     const auto node = py::reinterpret_borrow<py::sequence>(entry);
     std::vector<NodeId> ids;
     for (const py::handle id : py::object(node[1])) ids.push_back(id.cast<NodeId>());
-    list.push_back({py::object(node[0]).cast<std::shared_ptr<Operator>>(), std::move(ids), py::object(node[2]).cast<std::string>()});
+    list.push_back(
+        {py::object(node[0]).cast<std::shared_ptr<Operator>>(), std::move(ids), py::object(node[2]).cast<std::string>()});
   }
   std::vector<NodeId> ids;
   for (const py::handle id : output_ids) ids.push_back(id.cast<NodeId>());
   simplify(list, ids);
-  Signature signature{ports_from(inputs),       ports_from(outputs),           texts_from(input_names),
-                      texts_from(output_names), optional_numbers(lower, "lower"), optional_numbers(upper, "upper")};
+  Signature signature{ports_from(inputs),
+                      ports_from(outputs),
+                      texts_from(input_names),
+                      texts_from(output_names),
+                      optional_numbers(lower, "lower"),
+                      optional_numbers(upper, "upper")};
   return std::make_shared<Function>(Graph(n_inputs, std::move(list), std::move(ids)), std::move(signature));
 }
 
@@ -86,8 +91,8 @@ Numbers weights_from(const Function& function, const py::object& weights, const 
   const Index m = function.n_outputs();
   if (!weights.is_none()) return beside_points(weights, x, m, "weights");
   if (m != 1)
-    throw ShapeError("weights are missing: this network has " + std::to_string(m) + " outputs, so say which combination of them, e.g. weights of shape (" +
-                     std::to_string(m) + ",)");
+    throw ShapeError("weights are missing: this network has " + std::to_string(m) +
+                     " outputs, so say which combination of them, e.g. weights of shape (" + std::to_string(m) + ",)");
   Numbers ones(std::vector<Index>{x.count});
   std::fill_n(ones.mutable_data(), x.count, 1.0);
   return ones;
@@ -158,7 +163,8 @@ py::object jacobian(const Function& function, const py::object& argument, bool s
   return result;
 }
 
-py::object hessian(const Function& function, const py::object& argument, const py::object& weights, bool sparse, const py::object& out) {
+py::object hessian(const Function& function, const py::object& argument, const py::object& weights, bool sparse,
+                   const py::object& out) {
   const Points x = points_from(function, argument);
   const Numbers w = weights_from(function, weights, x);
   if (sparse) {
@@ -175,7 +181,8 @@ py::object hessian(const Function& function, const py::object& argument, const p
   return result;
 }
 
-py::tuple evaluate(const Function& function, const py::object& argument, const py::object& weights, int order, const py::object& out) {
+py::tuple evaluate(const Function& function, const py::object& argument, const py::object& weights, int order,
+                   const py::object& out) {
   if (order < 0 || order > 2) throw py::value_error("order must be 0, 1 or 2, got " + std::to_string(order));
   const Points x = points_from(function, argument);
   const Index n = function.n_inputs(), m = function.n_outputs();
@@ -244,7 +251,8 @@ Numbers vjp(const Function& function, const py::object& argument, const py::obje
   return result;
 }
 
-Numbers hvp(const Function& function, const py::object& argument, const py::object& weights, const py::object& direction, const py::object& out) {
+Numbers hvp(const Function& function, const py::object& argument, const py::object& weights, const py::object& direction,
+            const py::object& out) {
   const Points x = points_from(function, argument);
   const Numbers w = weights_from(function, weights, x);
   const Numbers d = beside_points(direction, x, function.n_inputs(), "direction");
@@ -265,15 +273,19 @@ py::tuple sparsity(const Function& function) {
   return py::make_tuple(pattern(structure.jacobian), pattern(structure.hessian));
 }
 
-std::vector<double> box_side(const Function& function, const py::object& given, const std::vector<double>& own, const char* what) {
+std::vector<double> box_side(const Function& function, const py::object& given, const std::vector<double>& own,
+                             const char* what) {
   const auto n = static_cast<std::size_t>(function.n_inputs());
   if (given.is_none()) {
-    if (own.empty()) throw py::value_error(std::string(what) + " is missing: the network states no range; give lower and upper, or use with_bounds");
+    if (own.empty())
+      throw py::value_error(std::string(what) +
+                            " is missing: the network states no range; give lower and upper, or use with_bounds");
     return own;
   }
   const Numbers numbers = numbers_from(given, what);
   if (numbers.size() != 1 && numbers.size() != static_cast<Index>(n))
-    throw ShapeError(std::string(what) + " has the wrong length: got " + std::to_string(numbers.size()) + ", expected " + std::to_string(n));
+    throw ShapeError(std::string(what) + " has the wrong length: got " + std::to_string(numbers.size()) + ", expected " +
+                     std::to_string(n));
   std::vector<double> side(n);
   for (std::size_t i = 0; i < n; ++i) side[i] = numbers.data()[numbers.size() == 1 ? 0 : i];
   return side;
@@ -328,7 +340,8 @@ std::string represent(const Function& function) {
   };
   return "<fastexpr.Function " + describe(function.signature().inputs) + " -> " + describe(function.signature().outputs) + "; " +
          with_commas(function.graph().n_nodes() - 1) + " nodes, " + with_commas(function.graph().n_parameters()) +
-         " parameters, workspace " + with_unit(function.workspace_bytes(1)) + " (Hessian: " + with_unit(function.workspace_bytes(2)) + ")>";
+         " parameters, workspace " + with_unit(function.workspace_bytes(1)) +
+         " (Hessian: " + with_unit(function.workspace_bytes(2)) + ")>";
 }
 
 }  // namespace
@@ -341,29 +354,39 @@ void define_function(py::module_& module) {
              return py::module_::import("fastexpr.expression").attr("build_function")(x, expression).cast<Shared>();
            }),
            py::arg("x"), py::arg("expression"))
-      .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"), py::arg("inputs"),
-                  py::arg("outputs"), py::arg("input_names"), py::arg("output_names"), py::arg("lower") = none, py::arg("upper") = none)
+      .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"),
+                  py::arg("inputs"), py::arg("outputs"), py::arg("input_names"), py::arg("output_names"), py::arg("lower") = none,
+                  py::arg("upper") = none)
       .def("_nodes", &nodes_of)
-      .def("_output_ids", [](const Function& f) {
-        py::list ids;
-        for (const NodeId id : f.graph().outputs()) ids.append(id);
-        return ids;
-      })
-      .def("__call__", [](const py::object& self, const py::object& x, const py::object& out) { return call(self.cast<const Function&>(), self, x, out); },
-           py::arg("x"), py::arg("out") = none, documentation::call)
+      .def("_output_ids",
+           [](const Function& f) {
+             py::list ids;
+             for (const NodeId id : f.graph().outputs()) ids.append(id);
+             return ids;
+           })
+      .def(
+          "__call__",
+          [](const py::object& self, const py::object& x, const py::object& out) {
+            return call(self.cast<const Function&>(), self, x, out);
+          },
+          py::arg("x"), py::arg("out") = none, documentation::call)
       .def("jacobian", &jacobian, py::arg("x"), py::arg("sparse") = false, py::arg("out") = none, documentation::jacobian)
-      .def("hessian", &hessian, py::arg("x"), py::arg("weights") = none, py::arg("sparse") = false, py::arg("out") = none, documentation::hessian)
-      .def("_jacobian_entries", [](const Function& f, const py::object& x) {
-        const Points point = points_from(f, x);
-        expect_sparse_call(point, py::none());
-        return jacobian_entries(f, point);
-      })
-      .def("_hessian_entries", [](const Function& f, const py::object& x, const py::object& weights) {
-        const Points point = points_from(f, x);
-        expect_sparse_call(point, py::none());
-        return hessian_entries(f, point, weights_from(f, weights, point));
-      })
-      .def("evaluate", &evaluate, py::arg("x"), py::arg("weights") = none, py::arg("order") = 2, py::arg("out") = none, documentation::evaluate)
+      .def("hessian", &hessian, py::arg("x"), py::arg("weights") = none, py::arg("sparse") = false, py::arg("out") = none,
+           documentation::hessian)
+      .def("_jacobian_entries",
+           [](const Function& f, const py::object& x) {
+             const Points point = points_from(f, x);
+             expect_sparse_call(point, py::none());
+             return jacobian_entries(f, point);
+           })
+      .def("_hessian_entries",
+           [](const Function& f, const py::object& x, const py::object& weights) {
+             const Points point = points_from(f, x);
+             expect_sparse_call(point, py::none());
+             return hessian_entries(f, point, weights_from(f, weights, point));
+           })
+      .def("evaluate", &evaluate, py::arg("x"), py::arg("weights") = none, py::arg("order") = 2, py::arg("out") = none,
+           documentation::evaluate)
       .def("gradient", &gradient, py::arg("x"), py::arg("out") = none, documentation::gradient)
       .def("jvp", &jvp, py::arg("x"), py::arg("direction"), py::arg("out") = none, documentation::jvp)
       .def("vjp", &vjp, py::arg("x"), py::arg("weights") = none, py::arg("out") = none, documentation::vjp)
@@ -375,13 +398,21 @@ void define_function(py::module_& module) {
       .def("__repr__", &represent);
   type.def_property_readonly("n_inputs", &Function::n_inputs, "Number n of components of x.")
       .def_property_readonly("n_outputs", &Function::n_outputs, "Number m of components of f(x).")
-      .def_property_readonly("n_parameters", [](const Function& f) { return f.graph().n_parameters(); }, "Numbers in the weights.")
-      .def_property_readonly("input_names", [](const Function& f) { return names_of(f.signature().input_names); }, "One name per component of x.")
-      .def_property_readonly("output_names", [](const Function& f) { return names_of(f.signature().output_names); }, "One name per component of f(x).")
-      .def_property_readonly("inputs", [](const Function& f) { return ports_of(f.signature().inputs); }, "Name and shape of every input.")
-      .def_property_readonly("outputs", [](const Function& f) { return ports_of(f.signature().outputs); }, "Name and shape of every output.")
-      .def_property_readonly("lower", [](const Function& f) { return bound_of(f.signature().lower); }, "Lower ends of the inputs' range, or None.")
-      .def_property_readonly("upper", [](const Function& f) { return bound_of(f.signature().upper); }, "Upper ends of the inputs' range, or None.");
+      .def_property_readonly(
+          "n_parameters", [](const Function& f) { return f.graph().n_parameters(); }, "Numbers in the weights.")
+      .def_property_readonly(
+          "input_names", [](const Function& f) { return names_of(f.signature().input_names); }, "One name per component of x.")
+      .def_property_readonly(
+          "output_names", [](const Function& f) { return names_of(f.signature().output_names); },
+          "One name per component of f(x).")
+      .def_property_readonly(
+          "inputs", [](const Function& f) { return ports_of(f.signature().inputs); }, "Name and shape of every input.")
+      .def_property_readonly(
+          "outputs", [](const Function& f) { return ports_of(f.signature().outputs); }, "Name and shape of every output.")
+      .def_property_readonly(
+          "lower", [](const Function& f) { return bound_of(f.signature().lower); }, "Lower ends of the inputs' range, or None.")
+      .def_property_readonly(
+          "upper", [](const Function& f) { return bound_of(f.signature().upper); }, "Upper ends of the inputs' range, or None.");
 }
 
 }  // namespace fastexpr::bindings

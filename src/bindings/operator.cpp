@@ -58,7 +58,8 @@ py::dict dict_from(const Attributes& attributes) {
   return result;
 }
 
-OperatorPointer operator_from(std::string name, const py::iterable& input_shapes, const py::dict& attributes, const py::iterable& constants) {
+OperatorPointer operator_from(std::string name, const py::iterable& input_shapes, const py::dict& attributes,
+                              const py::iterable& constants) {
   OperatorSpec spec{std::move(name), {}, attributes_from(attributes), {}};
   for (const py::handle shape : input_shapes) spec.input_shapes.push_back(shape_from(shape));
   for (const py::handle constant : constants) spec.constants.push_back(tensor_from(py::reinterpret_borrow<py::object>(constant)));
@@ -74,10 +75,12 @@ py::tuple shapes_of(const Operator& op) {
 }  // namespace
 
 void define_operator(py::module_& module) {
-  py::class_<Operator, std::shared_ptr<Operator>>(module, "Operator", "The mathematics of one node: shape, value and derivatives.")
-      .def(py::init([](std::string name, const py::iterable& input_shapes, const py::dict& attributes, const py::iterable& constants) {
-             return as_holder(operator_from(std::move(name), input_shapes, attributes, constants));
-           }),
+  py::class_<Operator, std::shared_ptr<Operator>>(module, "Operator",
+                                                  "The mathematics of one node: shape, value and derivatives.")
+      .def(py::init(
+               [](std::string name, const py::iterable& input_shapes, const py::dict& attributes, const py::iterable& constants) {
+                 return as_holder(operator_from(std::move(name), input_shapes, attributes, constants));
+               }),
            py::arg("name"), py::arg("input_shapes"), py::arg("attributes") = py::dict(), py::arg("constants") = py::tuple())
       .def_property_readonly("name", &Operator::name)
       .def_property_readonly("shape", [](const Operator& op) { return tuple_from(op.shape()); })

@@ -8,7 +8,8 @@ Precision precision_of(const py::array& array) {
   if (py::isinstance<py::array_t<float>>(array)) return Precision::float32;
   if (py::isinstance<py::array_t<double>>(array)) return Precision::float64;
   if (py::isinstance<py::array_t<Index>>(array)) return Precision::int64;
-  throw py::type_error("a constant must be an array of float32, float64 or int64, got " + py::str(array.dtype()).cast<std::string>());
+  throw py::type_error("a constant must be an array of float32, float64 or int64, got " +
+                       py::str(array.dtype()).cast<std::string>());
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ void check(const Graph& graph, const Signature& signature) {
   };
   const auto expect = [](const char* what, Index got, Index expected) {
     if (got != expected)
-      throw ShapeError(std::string("wrong number of ") + what + ": got " + std::to_string(got) + ", expected " + std::to_string(expected));
+      throw ShapeError(std::string("wrong number of ") + what + ": got " + std::to_string(got) + ", expected " +
+                       std::to_string(expected));
   };
   expect("numbers in the input ports", total(signature.inputs), graph.n_inputs());
   expect("numbers in the output ports", total(signature.outputs), graph.n_outputs());
@@ -43,13 +44,17 @@ void check(const Graph& graph, const Signature& signature) {
 
 // rows (points, size) -> block (size, points), and back.
 void to_block(const double* rows, Index points, Index size, double* block) {
-  if (points == 1) std::copy(rows, rows + size, block);
-  else linalg::transpose(rows, points, size, block);
+  if (points == 1)
+    std::copy(rows, rows + size, block);
+  else
+    linalg::transpose(rows, points, size, block);
 }
 
 void from_block(const double* block, Index points, Index size, double* rows) {
-  if (points == 1) std::copy(block, block + size, rows);
-  else linalg::transpose(block, size, points, rows);
+  if (points == 1)
+    std::copy(block, block + size, rows);
+  else
+    linalg::transpose(block, size, points, rows);
 }
 
 // The largest number of points such that a block of this many columns stays about as wide as products like it.
@@ -60,7 +65,8 @@ Index chunk_for(Index columns) {
 
 }  // namespace
 
-// Calls body(workspace, first point) over chunks of at most `most` points, each a power of two, in parallel where there are several.
+// Calls body(workspace, first point) over chunks of at most `most` points, each a power of two, in parallel where there are
+// several.
 template <class Body>
 void Function::Implementation::for_chunks(Index points, Index most, const Body& body) {
   if (points == 1) {
@@ -126,8 +132,10 @@ void Function::Implementation::gather_tangents(const Workspace& workspace, doubl
     for (Index i = 0; i < size; ++i)
       for (Index p = 0; p < points; ++p) {
         double* row = jacobian + (p * m() + i) * n();
-        if (graph.depends(output)) std::copy_n(workspace.tangent(output) + (i * points + p) * n(), n(), row);
-        else std::fill_n(row, n(), 0.0);
+        if (graph.depends(output))
+          std::copy_n(workspace.tangent(output) + (i * points + p) * n(), n(), row);
+        else
+          std::fill_n(row, n(), 0.0);
       }
     jacobian += size * n();
   }

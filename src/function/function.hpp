@@ -25,7 +25,8 @@ struct Signature {
   std::vector<double> upper;
 };
 
-/// What to compute at a batch of points; null pointers are not wanted. All arrays row-major and contiguous, provided by the caller.
+/// What to compute at a batch of points; null pointers are not wanted. All arrays row-major and contiguous, provided by the
+/// caller.
 struct Request {
   Index points = 1;
   const double* x = nullptr;        // (points, n)

@@ -21,7 +21,8 @@ class NodeList {
 
   void name_squares() {
     for (Node& node : nodes_)
-      if (is_square(node)) node = {make_operator({"Square", {node.op->spec().input_shapes[0]}, {}, {}}), {node.inputs[0]}, node.label};
+      if (is_square(node))
+        node = {make_operator({"Square", {node.op->spec().input_shapes[0]}, {}, {}}), {node.inputs[0]}, node.label};
   }
 
   void fuse_biases() {
@@ -30,7 +31,9 @@ class NodeList {
       for (int side = 0; side < 2; ++side) {
         const NodeId linear = add.inputs[static_cast<std::size_t>(side)];
         const NodeId constant = add.inputs[static_cast<std::size_t>(1 - side)];
-        if (linear == 0 || constant == 0 || !is_bias(add, at(linear), at(constant)) || n_readers_[static_cast<std::size_t>(linear)] != 1) continue;
+        if (linear == 0 || constant == 0 || !is_bias(add, at(linear), at(constant)) ||
+            n_readers_[static_cast<std::size_t>(linear)] != 1)
+          continue;
         OperatorSpec spec = at(linear).op->spec();
         Tensor bias = at(constant).op->spec().constants[0];
         bias.shape = {bias.size()};
@@ -53,12 +56,15 @@ class NodeList {
   }
 
   static bool is_bias(const Node& add, const Node& linear, const Node& constant) {
-    if (linear.op->name() != "Linear" || constant.op->name() != "Constant" || linear.op->spec().constants.size() != 1) return false;
+    if (linear.op->name() != "Linear" || constant.op->name() != "Constant" || linear.op->spec().constants.size() != 1)
+      return false;
     const Shape& shape = linear.op->shape();
     const Shape& bias = constant.op->shape();
     const auto axis = static_cast<std::size_t>(linear.op->spec().attributes.integer("axis"));
-    if (add.op->shape() != shape || shape != add.op->spec().input_shapes[add.op->spec().input_shapes[0] == shape ? 0 : 1]) return false;
-    if (constant.op->spec().constants[0].precision == Precision::int64 || constant.op->size() != shape[axis] || bias.size() > shape.size())
+    if (add.op->shape() != shape || shape != add.op->spec().input_shapes[add.op->spec().input_shapes[0] == shape ? 0 : 1])
+      return false;
+    if (constant.op->spec().constants[0].precision == Precision::int64 || constant.op->size() != shape[axis] ||
+        bias.size() > shape.size())
       return false;
     const std::size_t lead = shape.size() - bias.size();
     return axis >= lead && bias[axis - lead] == shape[axis];

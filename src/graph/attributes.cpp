@@ -21,9 +21,7 @@ const Kind& get(const Attribute& attribute, const std::string& name, const char*
 
 }  // namespace
 
-Index Attributes::integer(const std::string& name) const {
-  return get<Index>(find(entries_, name), name, "an integer");
-}
+Index Attributes::integer(const std::string& name) const { return get<Index>(find(entries_, name), name, "an integer"); }
 
 double Attributes::number(const std::string& name) const {
   const Attribute& attribute = find(entries_, name);

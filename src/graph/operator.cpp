@@ -50,7 +50,8 @@ void Operator::refuse(const OperatorSpec& spec, const std::string& what) { throw
 
 void Operator::expect_inputs(const OperatorSpec& spec, std::size_t count) {
   if (spec.input_shapes.size() != count)
-    refuse(spec, "wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected " + std::to_string(count));
+    refuse(spec,
+           "wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected " + std::to_string(count));
 }
 
 }  // namespace fastexpr

@@ -53,8 +53,8 @@ class Operator {
 
   const OperatorSpec& spec() const { return spec_; }
   const std::string& name() const { return spec_.name; }
-  const Shape& shape() const { return shape_; }                              // of the output
-  Index size() const { return size_; }                                       // of the output
+  const Shape& shape() const { return shape_; }  // of the output
+  Index size() const { return size_; }           // of the output
   Index input_size(std::size_t k) const { return input_sizes_[k]; }
   std::size_t n_inputs() const { return input_sizes_.size(); }
 
@@ -67,9 +67,16 @@ class Operator {
   virtual void value(const double* const* inputs, double* output, Index points, double* scratch) const = 0;
 
   /// Doubles per point that derivatives of this order (1 or 2) want stored once per point by `linearize`.
-  virtual Index local_size(int order) const { (void)order; return 0; }
+  virtual Index local_size(int order) const {
+    (void)order;
+    return 0;
+  }
   /// Fills local (local_size(order), points); at.local is null here.
-  virtual void linearize(const Point& at, int order, double* local) const { (void)at; (void)order; (void)local; }
+  virtual void linearize(const Point& at, int order, double* local) const {
+    (void)at;
+    (void)order;
+    (void)local;
+  }
 
   /// output_tangent = sum_k phi'_k tangents[k]; a null tangents[k] is zero (an input that does not depend on x).
   virtual void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const = 0;
@@ -78,15 +85,24 @@ class Operator {
   virtual void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const = 0;
 
   /// Whether tangent() is the same at every point, given which inputs depend on x.
-  virtual bool is_affine(const std::vector<bool>& depends) const { (void)depends; return false; }
+  virtual bool is_affine(const std::vector<bool>& depends) const {
+    (void)depends;
+    return false;
+  }
   /// Multiplications of tangent() for one column at one point, to weigh plans against each other.
   virtual Index work() const { return size(); }
 
   /// Whether the second derivative can be nonzero, given which inputs depend on x.
-  virtual bool is_curved(const std::vector<bool>& depends) const { (void)depends; return false; }
+  virtual bool is_curved(const std::vector<bool>& depends) const {
+    (void)depends;
+    return false;
+  }
   /// The one input that is curved unit by unit, output unit i with input unit i, so that the pass can update H by T' diag(q) T;
   /// -1 where the curvature is of another kind.
-  virtual int diagonal_input(const std::vector<bool>& depends) const { (void)depends; return -1; }
+  virtual int diagonal_input(const std::vector<bool>& depends) const {
+    (void)depends;
+    return -1;
+  }
   /// q (size, points) = output_adjoint * phi'' of that input; local is of order 2.
   virtual void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const;
 
@@ -97,7 +113,10 @@ class Operator {
 
   /// Whether tangent() of the identity can be written down without a product: tangents[0] = I, columns == input size 0.
   virtual bool has_identity_tangent() const { return false; }
-  virtual void identity_tangent(const Point& at, double* output_tangent) const { (void)at; (void)output_tangent; }
+  virtual void identity_tangent(const Point& at, double* output_tangent) const {
+    (void)at;
+    (void)output_tangent;
+  }
 
   /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
   virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;

@@ -15,9 +15,12 @@ Index size_of(const Shape& shape) {
   bool is_empty = false;
   for (const Index dimension : shape) {
     if (dimension < 0) throw ShapeError("shape " + to_string(shape) + " has a negative dimension");
-    if (dimension == 0) is_empty = true;
-    else if (size > largest_size / dimension) throw ShapeError("shape " + to_string(shape) + " has more than 2^40 elements");
-    else size *= dimension;
+    if (dimension == 0)
+      is_empty = true;
+    else if (size > largest_size / dimension)
+      throw ShapeError("shape " + to_string(shape) + " has more than 2^40 elements");
+    else
+      size *= dimension;
   }
   return is_empty ? 0 : size;
 }

@@ -8,9 +8,12 @@ namespace fastexpr {
 
 double Tensor::at(Index i) const {
   switch (precision) {
-    case Precision::float32: return static_cast<const float*>(data)[i];
-    case Precision::float64: return static_cast<const double*>(data)[i];
-    default: return static_cast<double>(static_cast<const Index*>(data)[i]);
+    case Precision::float32:
+      return static_cast<const float*>(data)[i];
+    case Precision::float64:
+      return static_cast<const double*>(data)[i];
+    default:
+      return static_cast<double>(static_cast<const Index*>(data)[i]);
   }
 }
 

@@ -29,7 +29,7 @@ std::shared_ptr<std::byte> allocate(std::size_t size) {
 
 InputFile::InputFile(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) fail("cannot open '" + path + "'");
-  struct stat status {};
+  struct stat status{};
   const bool is_known = ::fstat(descriptor_, &status) == 0;
   if (is_known && S_ISREG(status.st_mode)) {
     size_ = static_cast<std::size_t>(status.st_size);

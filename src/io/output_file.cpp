@@ -77,7 +77,7 @@ void replace_file(const std::string& path, const std::vector<std::span<const std
   std::error_code no_link;
   std::filesystem::path target = std::filesystem::canonical(path, no_link);  // a link stays, what it points to is replaced
   if (no_link) target = path;
-  struct stat status {};
+  struct stat status{};
   const bool exists = ::stat(target.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) fail("cannot write '" + path + "'", EISDIR);
   if (exists && !S_ISREG(status.st_mode)) throw FileError("'" + path + "' is a device or a pipe. A network is saved to a file.");

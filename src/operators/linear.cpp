@@ -42,7 +42,8 @@ class Linear final : public Operator {
 
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
     const Index width = inner_ * at.points * columns;
-    if (width == 1 && outer_ > 1) return linalg::multiply_right(output_adjoint, outer_, weights_, is_transposed_, adjoints[0], true);
+    if (width == 1 && outer_ > 1)
+      return linalg::multiply_right(output_adjoint, outer_, weights_, is_transposed_, adjoints[0], true);
     for (Index o = 0; o < outer_; ++o)
       linalg::multiply(weights_, !is_transposed_, output_adjoint + o * h_ * width, width, adjoints[0] + o * k_ * width, true);
   }
@@ -85,7 +86,8 @@ class Linear final : public Operator {
   // y (outer, h, width) = W x, x (outer, k, width).
   void product(const double* x, Index width, double* y) const {
     if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, weights_, !is_transposed_, y, false);
-    for (Index o = 0; o < outer_; ++o) linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, false);
+    for (Index o = 0; o < outer_; ++o)
+      linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, false);
   }
 
   void add_bias(double* y, Index width) const {
@@ -142,18 +144,21 @@ LinearShape linear_shape(const OperatorSpec& spec, Index axis, const Shape& W, b
   shape.output[static_cast<std::size_t>(axis)] = shape.h;
   const Index expected = W[is_transposed ? 0 : 1];
   if (shape.k != expected)
-    throw ShapeError("weights " + to_string(W) + " do not fit axis " + std::to_string(axis) + " of input " + to_string(x) + ": got " +
-                     std::to_string(shape.k) + ", expected " + std::to_string(expected));
+    throw ShapeError("weights " + to_string(W) + " do not fit axis " + std::to_string(axis) + " of input " + to_string(x) +
+                     ": got " + std::to_string(shape.k) + ", expected " + std::to_string(expected));
   return shape;
 }
 
 }  // namespace
 
 OperatorPointer make_linear(OperatorSpec spec) {
-  if (spec.input_shapes.size() != 1) throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
-  if (spec.constants.empty() || spec.constants.size() > 2) throw GraphError("constants must be the weights and, if there is one, the bias");
+  if (spec.input_shapes.size() != 1)
+    throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
+  if (spec.constants.empty() || spec.constants.size() > 2)
+    throw GraphError("constants must be the weights and, if there is one, the bias");
   const Tensor& W = spec.constants[0];
-  if (W.shape.size() != 2 || W.precision == Precision::int64) throw ShapeError("weights must be a matrix of floats, got shape " + to_string(W.shape));
+  if (W.shape.size() != 2 || W.precision == Precision::int64)
+    throw ShapeError("weights must be a matrix of floats, got shape " + to_string(W.shape));
   const Index axis = spec.attributes.integer("axis");
   if (axis < 0 || axis >= static_cast<Index>(spec.input_shapes[0].size()))
     throw GraphError("axis " + std::to_string(axis) + " is not one of input " + to_string(spec.input_shapes[0]));

@@ -21,7 +21,8 @@ void add_to_diagonal(const double* q, Index stride, Index n, double* H) {
 
 }  // namespace
 
-void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal, bool is_x) {
+void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal,
+                   bool is_x) {
   const Operator& op = *graph.node(id).op;
   const Index n = workspace.tangent_columns();
   const Index points = workspace.points();
@@ -35,8 +36,10 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
       double* q = workspace.diagonal();
       op.curvature_diagonal(at, adjoint, input, q);
       for (Index p = 0; p < points; ++p) {
-        if (is_x) add_to_diagonal(q + p, points, n, H(p));
-        else linalg::add_scaled_gram(tangents[input] + p * n, points * n, q + p, points, op.size(), n, H(p));
+        if (is_x)
+          add_to_diagonal(q + p, points, n, H(p));
+        else
+          linalg::add_scaled_gram(tangents[input] + p * n, points * n, q + p, points, op.size(), n, H(p));
       }
       continue;
     }

@@ -33,9 +33,9 @@ class Layout {
   Index value_size() const { return value_size_; }
   Index tangent_size() const { return tangent_size_; }
   Index local_size(int order) const { return local_size_[order - 1]; }
-  Index scratch_size() const { return scratch_size_; }        // largest scratch of an operator
-  Index curvature_size() const { return curvature_size_; }    // S of the inputs of a curved node, at the largest
-  Index diagonal_size() const { return diagonal_size_; }      // q of a node with diagonal curvature, at the largest
+  Index scratch_size() const { return scratch_size_; }      // largest scratch of an operator
+  Index curvature_size() const { return curvature_size_; }  // S of the inputs of a curved node, at the largest
+  Index diagonal_size() const { return diagonal_size_; }    // q of a node with diagonal curvature, at the largest
   Index largest_curved_size() const { return largest_curved_size_; }
   std::size_t n_input_links() const { return n_input_links_; }
   std::size_t most_inputs() const { return most_inputs_; }
@@ -50,7 +50,8 @@ class Layout {
   std::vector<std::size_t> first_input_;
   std::vector<bool> leads_to_curvature_;
   bool is_identity_needed_ = false;
-  Index value_size_ = 0, tangent_size_ = 0, local_size_[2] = {0, 0}, scratch_size_ = 0, curvature_size_ = 0, diagonal_size_ = 0, largest_curved_size_ = 0;
+  Index value_size_ = 0, tangent_size_ = 0, local_size_[2] = {0, 0}, scratch_size_ = 0, curvature_size_ = 0, diagonal_size_ = 0,
+        largest_curved_size_ = 0;
   std::size_t n_input_links_ = 0, most_inputs_ = 0;
 };
 

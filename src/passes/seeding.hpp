@@ -10,10 +10,10 @@ namespace fastexpr {
 /// through affine images of x, z = A x + b, of fewer numbers than x has, it is cheaper to start there: with M the Hessian with
 /// respect to z, H = A' M A. (An image of 784 pixels whose first layer has 128 units: about 3 times less work.)
 struct Seeding {
-  std::vector<NodeId> nodes;      // whose values make up z, in order; empty: x itself
-  std::vector<Index> offsets;     // where each starts in z
-  Index columns = 0;              // size of z, or n
-  std::vector<double> affine;     // A (columns, n); empty where z is x
+  std::vector<NodeId> nodes;   // whose values make up z, in order; empty: x itself
+  std::vector<Index> offsets;  // where each starts in z
+  Index columns = 0;           // size of z, or n
+  std::vector<double> affine;  // A (columns, n); empty where z is x
 
   bool is_reduced() const { return !nodes.empty(); }
   /// Position of the node's first unit in z; -1 for a node that is not a seed.

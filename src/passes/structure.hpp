@@ -10,8 +10,8 @@ namespace fastexpr {
 struct Pattern {
   Index rows = 0;
   Index columns = 0;
-  std::vector<Index> starts;           // rows + 1
-  std::vector<std::int32_t> indices;   // column of each entry
+  std::vector<Index> starts;          // rows + 1
+  std::vector<std::int32_t> indices;  // column of each entry
 
   Index n_entries() const { return static_cast<Index>(indices.size()); }
 };
@@ -25,12 +25,12 @@ struct Coloring {
 
 /// What is known of the derivatives before any number is: found once per function, from how units depend on x.
 struct Structure {
-  Pattern jacobian;           // (m, n)
-  Pattern hessian;            // (n, n), symmetric, of any combination of the outputs
+  Pattern jacobian;  // (m, n)
+  Pattern hessian;   // (n, n), symmetric, of any combination of the outputs
   Coloring jacobian_columns;
   Coloring jacobian_rows;
   Coloring hessian_columns;
-  std::vector<bool> is_hub;   // columns of the Hessian with a colour of their own: their rows are read from them
+  std::vector<bool> is_hub;  // columns of the Hessian with a colour of their own: their rows are read from them
 };
 
 Structure find_structure(const Graph& graph, const Layout& layout);

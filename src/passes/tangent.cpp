@@ -27,7 +27,8 @@ void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace
   if (node.op->has_identity_tangent() && layout.storage(node.inputs[0]) == 0)
     node.op->identity_tangent(workspace.at(id), workspace.tangent(id));
   else
-    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id), workspace.tangent_columns());
+    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id),
+                     workspace.tangent_columns());
 }
 
 bool reads_x_diagonally(const Graph& graph, const Layout& layout, NodeId id) {
@@ -45,17 +46,21 @@ void seed_at_x(const Graph& graph, const Layout& layout, Workspace& workspace) {
 
 void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal) {
   const bool is_reduced = goal.seeding != nullptr && goal.seeding->is_reduced();
-  if (is_reduced) workspace.require_tangents(goal.seeding->columns);
-  else seed_at_x(graph, layout, workspace);
+  if (is_reduced)
+    workspace.require_tangents(goal.seeding->columns);
+  else
+    seed_at_x(graph, layout, workspace);
   if (goal.hessian != nullptr) workspace.require_curvature(workspace.tangent_columns());
   for (const NodeId id : layout.active()) {
     if (is_reduced && graph.is_affine(id)) {
       const Index offset = goal.seeding->offset_of(id);
-      if (offset >= 0) fill_identity(workspace.tangent(id), graph.size(id), workspace.points(), workspace.tangent_columns(), offset);
+      if (offset >= 0)
+        fill_identity(workspace.tangent(id), graph.size(id), workspace.points(), workspace.tangent_columns(), offset);
       continue;
     }
     if (goal.hessian != nullptr && graph.is_curved(id))
-      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal, reads_x_diagonally(graph, layout, id));
+      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal,
+                    reads_x_diagonally(graph, layout, id));
     if (goal.wants_outputs || layout.is_tangent_needed_for_curvature(id)) push_tangent(graph, layout, workspace, id);
   }
 }
@@ -74,7 +79,8 @@ void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& wo
 void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace) {
   for (const NodeId id : layout.active()) {
     const Node& node = graph.node(id);
-    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id), workspace.tangent_columns());
+    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id),
+                     workspace.tangent_columns());
   }
 }
 

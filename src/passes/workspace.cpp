@@ -65,7 +65,8 @@ void Workspace::require_curvature(Index columns) {
 
 Index Workspace::bytes() const {
   Index total = 0;
-  for (const Buffer* buffer : {&values_, &local_, &tangents_, &adjoints_, &second_adjoints_, &scratch_, &curvature_, &diagonal_, &adjoint_column_, &dense_hessian_, &seed_hessian_, &seed_})
+  for (const Buffer* buffer : {&values_, &local_, &tangents_, &adjoints_, &second_adjoints_, &scratch_, &curvature_, &diagonal_,
+                               &adjoint_column_, &dense_hessian_, &seed_hessian_, &seed_})
     total += buffer->bytes();
   return total;
 }

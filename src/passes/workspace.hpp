@@ -35,8 +35,8 @@ class Workspace {
   const double* const* input_values(NodeId id) const { return input_values_.data() + layout_->first_input(id); }
 
   void require_local(int order);
-  void require_tangents(Index columns);       // live ones only
-  void require_all_tangents(Index columns);   // every node's, side by side with the adjoints
+  void require_tangents(Index columns);      // live ones only
+  void require_all_tangents(Index columns);  // every node's, side by side with the adjoints
   void require_adjoints(Index columns);
   void require_second_adjoints(Index columns);
   void require_curvature(Index columns);
@@ -56,15 +56,13 @@ class Workspace {
   double* adjoint_column() const { return adjoint_column_.data(); }
   double* dense_hessian(Index count) { return dense_hessian_.require(count); }
   double* seed_hessian(Index count) { return seed_hessian_.require(count); }  // M and M A where tangents start at affine images
-  double* seed(Index count) { return seed_.require(count); }  // for the caller's conversions
+  double* seed(Index count) { return seed_.require(count); }                  // for the caller's conversions
 
   Index tangent_columns() const { return tangent_columns_; }
   Index adjoint_columns() const { return adjoint_columns_; }
 
   /// Where the node is differentiated.
-  Point at(NodeId id) const {
-    return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_};
-  }
+  Point at(NodeId id) const { return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_}; }
 
   // Lists of pointers for one node at a time.
   const double** tangent_pointers() { return tangent_pointers_.data(); }
@@ -78,7 +76,8 @@ class Workspace {
   int order_ = 0;
   bool are_all_tangents_kept_ = false;
   Index tangent_columns_ = 0, adjoint_columns_ = 0, second_adjoint_columns_ = 0;
-  Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_, dense_hessian_, seed_hessian_, seed_;
+  Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_,
+      dense_hessian_, seed_hessian_, seed_;
   std::vector<const double*> input_values_;
   std::vector<const double*> tangent_pointers_;
   std::vector<double*> adjoint_pointers_;
