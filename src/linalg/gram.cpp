@@ -12,11 +12,11 @@
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index parallel_flops = 4'000'000;
-constexpr Index block_rows = 96;           // of H
-constexpr Index parallel_block_rows = 32;  // where H is small and the work is shared
-constexpr Index one_block_n = 144;         // up to here all of H is one block on one thread
-constexpr Index blas_n = 400;              // from here on OpenBLAS is as fast
+constexpr Index parallel_flops = 40'000'000;  // some 0.6 ms: shared panels are larger than the first-level cache likes
+constexpr Index block_rows = 96;              // of H
+constexpr Index parallel_block_rows = 32;     // where H is small and the work is shared
+constexpr Index one_block_n = 144;            // up to here all of H is one block on one thread
+constexpr Index blas_n = 400;                 // from here on OpenBLAS is as fast
 constexpr Index blas_n_without_avx = 48;
 
 /// Of T, in a panel. Small ones keep T, the scaled rows and H's tile in the first-level cache; shared work wants larger pieces.

@@ -11,7 +11,7 @@ namespace fastexpr::linalg {
 namespace {
 
 constexpr Index parallel_bytes = 1 << 20;    // of a matrix that is read once
-constexpr Index parallel_flops = 4'000'000;  // some 0.1 ms
+constexpr Index parallel_flops = 8'000'000;  // some 0.1 ms; waking a thread takes 5 to 50 us
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
