@@ -51,8 +51,8 @@ class Linear final : public Operator {
   bool has_identity_tangent() const override { return outer_ == 1 && inner_ == 1; }
 
   void identity_tangent(const Point& at, double* output_tangent) const override {
-    for (Index i = 0; i < h_; ++i)
-      for (Index p = 0; p < at.points; ++p) copy_row(i, output_tangent + (i * at.points + p) * k_);
+    if (weights_.precision == Precision::float32) return copy_weights(static_cast<const float*>(weights_.data), at.points, output_tangent);
+    copy_weights(static_cast<const double*>(weights_.data), at.points, output_tangent);
   }
 
   bool is_affine(const std::vector<bool>&) const override { return true; }
@@ -79,8 +79,18 @@ class Linear final : public Operator {
                                                     : static_cast<const double*>(weights_.data)[position];
   }
 
-  void copy_row(Index row, double* out) const {
-    for (Index j = 0; j < k_; ++j) out[j] = weight(row, j);
+  // out (h, points, k): row i of W for every point.
+  template <class Number>
+  void copy_weights(const Number* W, Index points, double* out) const {
+    for (Index i = 0; i < h_; ++i) {
+      double* row = out + i * points * k_;
+      if (is_transposed_) {
+        for (Index j = 0; j < k_; ++j) row[j] = W[j * h_ + i];
+      } else {
+        for (Index j = 0; j < k_; ++j) row[j] = W[i * k_ + j];
+      }
+      for (Index p = 1; p < points; ++p) std::copy_n(row, k_, row + p * k_);
+    }
   }
 
   // y (outer, h, width) = W x, x (outer, k, width).
