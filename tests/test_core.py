@@ -254,6 +254,55 @@ def test_changing_an_array_afterwards_changes_no_network() -> None:
         function._nodes()[0][0].constants[0][0, 0] = 7
 
 
+@pytest.mark.parametrize("name", ["Linear", "Select"])
+def test_changing_what_a_read_only_view_shows_changes_no_network(name: str) -> None:
+    nodes = Nodes(3)
+    owner: np.ndarray = np.arange(3, dtype=np.int64) if name == "Select" else np.eye(3)
+    view = owner.view()
+    view.flags.writeable = False
+    settings: dict[str, Any] = {"shape": [3]} if name == "Select" else {"axis": 0, "transposed": 0}
+    function = nodes.function(nodes.add(name, 0, constants=[view], **settings))
+    owner[:] = 2  # for indices it could be any number, far outside of x
+    np.testing.assert_array_equal(function([1.0, 2.0, 3.0]), [1, 2, 3])
+
+
+def test_indices_that_become_writable_again_are_not_shared() -> None:
+    indices = np.arange(2, dtype=np.int64)
+    indices.flags.writeable = False
+    operator = _core.Operator("Select", [(2,)], {"shape": [2]}, [indices])
+    own = operator.constants[0]
+    assert not np.shares_memory(own, indices)
+    again = _core.Operator("Select", [(2,)], {"shape": [2]}, [own])  # as when networks are spliced
+    assert np.shares_memory(again.constants[0], own)
+
+
+# ---- tensors without numbers
+
+
+@pytest.mark.parametrize("name", ["Pow", "Div"])
+def test_an_output_without_units_adds_no_curvature(name: str) -> None:
+    nodes = Nodes(1)
+    nothing = nodes.constant(np.zeros(0))
+    empty = nodes.add(name, 0, nothing) if name == "Pow" else nodes.add(name, nothing, 0)
+    function = nodes.function(empty, nodes.add("Tanh", 0))
+    value = np.tanh(0.5)
+    bend = -2 * value * (1 - value**2)
+    assert function.n_outputs == 1
+    np.testing.assert_allclose(function.hessian([0.5], [1.0]), [[bend]], rtol=1e-14)
+    np.testing.assert_allclose(function.hvp([0.5], [1.0], [1.0]), [bend], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
+def test_lanes_without_members_touch_no_other_numbers(name: str) -> None:
+    nodes = Nodes(2)
+    rows = nodes.add("Select", 0, shape=[3, 0], constants=[np.zeros(0, dtype=np.int64)])
+    empty = nodes.add(name, rows, axis=1, n_axes=1)
+    function = nodes.function(empty, nodes.add("Exp", 0))
+    x = np.array([0.0, np.log(2.0)])
+    for result in (function(x), np.diag(function.jacobian(x)), function.vjp(x, [1, 1]), function.hvp(x, [1, 1], [1, 1])):
+        np.testing.assert_allclose(result, [1, 2], rtol=1e-14)
+
+
 # ---- results that are not finite
 
 

@@ -12,13 +12,27 @@ Precision precision_of(const py::array& array) {
                        py::str(array.dtype()).cast<std::string>());
 }
 
+/// Whether nobody can change the numbers any more. A read-only view of a writable array is not enough. Operators check indices
+/// once and then trust them, so those must be an operator's own (in a capsule), as owners may make an array writable again.
+bool is_frozen(const py::array& array, Precision precision) {
+  py::object holder = array;
+  while (py::isinstance<py::array>(holder)) {
+    const auto link = py::reinterpret_borrow<py::array>(holder);
+    if (link.writeable()) return false;
+    const py::object base = link.base();
+    if (!base || base.is_none()) return precision != Precision::int64;
+    holder = base;
+  }
+  return precision != Precision::int64 || py::isinstance<py::capsule>(holder);
+}
+
 }  // namespace
 
 Tensor tensor_from(const py::object& source) {
   py::array array = py::array::ensure(source, py::array::c_style);
   if (!array) throw py::error_already_set();
   const Precision precision = precision_of(array);
-  if (array.writeable()) array = array.attr("copy")().cast<py::array>();
+  if (!is_frozen(array, precision)) array = array.attr("copy")().cast<py::array>();
   Tensor tensor{precision, Shape(array.shape(), array.shape() + array.ndim()), array.data(), nullptr};
   // The array lives as long as the tensor; whoever drops it last may not hold the GIL.
   auto* keeper = new py::array(std::move(array));

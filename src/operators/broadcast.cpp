@@ -30,7 +30,10 @@ std::vector<Index> unit_map(const Shape& input, const Shape& output) {
 
 Broadcast::Broadcast(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
   expect_inputs(spec, 2);
-  for (std::size_t k = 0; k < 2; ++k) maps_[k] = unit_map(spec.input_shapes[k], shape());
+  for (std::size_t k = 0; k < 2; ++k) {
+    maps_[k] = unit_map(spec.input_shapes[k], shape());
+    is_mapped_[k] = input_size(k) != size();
+  }
 }
 
 Broadcast::Pair Broadcast::spread(const double* const* inputs, double* scratch, Index points) const {

@@ -21,7 +21,7 @@ class Broadcast : public Operator {
   /// phi over a box. The caller widens it for rounding.
   virtual Interval image(Interval a, Interval b) const = 0;
 
-  bool is_mapped(std::size_t k) const { return !maps_[k].empty(); }
+  bool is_mapped(std::size_t k) const { return is_mapped_[k]; }
   Index unit_of(std::size_t k, Index i) const { return is_mapped(k) ? maps_[k][static_cast<std::size_t>(i)] : i; }
 
   /// a and b as the output's units see them, (size, points) each: the inputs themselves, or gathered into scratch.
@@ -41,6 +41,7 @@ class Broadcast : public Operator {
 
  private:
   std::vector<Index> maps_[3];  // empty where the units are the output's own; number 2 stands for the output
+  bool is_mapped_[3] = {};      // not the same as a map with entries: (1,) with (0,) gives an output without units
 };
 
 /// v = a + sign b: the derivatives are known without looking at a and b.

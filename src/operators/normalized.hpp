@@ -29,6 +29,7 @@ class Normalized : public Grouped {
 
   template <class Body>
   void for_each_lane(Index points, Body body) const {
+    if (members() == 0) return;  // such a lane has no largest member
     for (Index lane = 0; lane < n_lanes(); ++lane)
       for (Index p = 0; p < points; ++p) body(Lane{first_of(lane) * points + p, groups().inner * points, members()});
   }
