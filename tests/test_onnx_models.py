@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import Array, distance, evaluate, make_model, mlp
 
 import fastexpr as fx
-from fastexpr.errors import ShapeError
+from fastexpr.errors import GraphError, ShapeError
 from fastexpr.onnx import operator_names, wire
 from fastexpr.onnx.model_file import ModelFile
 
@@ -60,8 +60,10 @@ def test_ports_and_names() -> None:
     named = fx.load_onnx(model, input_names=["a", "b", "c"], output_names=list("pqrs"))
     assert named.input_names == ("a", "b", "c")
     assert named.output_names == ("p", "q", "r", "s")
-    for names in (["a", "b"], ["a", "a", "b"], "abc"):
-        with pytest.raises(ShapeError, match="input_names holds"):
+    wrong: list[tuple[Any, type[Exception]]]
+    wrong = [(["a", "b"], ShapeError), ([], ShapeError), (["a", "a", "b"], GraphError), ("abc", TypeError)]
+    for names, error in wrong:
+        with pytest.raises(error, match=r"\[load_onnx\] input_names"):
             fx.load_onnx(model, input_names=names)
 
 

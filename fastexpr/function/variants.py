@@ -60,28 +60,27 @@ def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Seq
     """
     return rebuild(
         self,
-        input_names=checked_names("inputs", inputs, self.input_names),
-        output_names=checked_names("outputs", outputs, self.output_names),
+        input_names=checked_names("[Function] with_names: inputs", inputs, self.input_names),
+        output_names=checked_names("[Function] with_names: outputs", outputs, self.output_names),
     )
 
 
-def checked_names(side: str, names: Sequence[str] | None, present: Sequence[str]) -> list[str]:
+def checked_names(what: str, names: Sequence[str] | None, default: Sequence[str]) -> list[str]:
+    """The names, as many as the default has and all different; the default where there are none."""
     if names is None:
-        return list(present)
+        return list(default)
     if isinstance(names, str):
-        raise TypeError(f"[Function] with_names: {side} is a list of names: got the text {names!r}. Write [{names!r}].")
+        raise TypeError(f"{what} is a list of names: got the text {names!r}. Write [{names!r}].")
     checked = list(names)
     if any(not isinstance(name, str) for name in checked):
-        raise TypeError(f"[Function] with_names: names of {side} must be text: got {checked}.")
-    if len(checked) != len(present):
-        raise ShapeError(
-            f"[Function] with_names: wrong number of names for {side}: got {len(checked)}, expected {len(present)}."
-        )
+        raise TypeError(f"{what} must be text: got {checked}.")
+    if len(checked) != len(default):
+        raise ShapeError(f"{what} has the wrong number of names: got {len(checked)}, expected {len(default)}.")
     if "" in checked:
-        raise GraphError(f"[Function] with_names: a name of {side} is empty: got {checked}.")
+        raise GraphError(f"{what} has an empty name: got {checked}.")
     twice = [name for name, count in Counter(checked).items() if count > 1]
     if twice:
-        raise GraphError(f"[Function] with_names: names of {side} must differ: got {twice[0]!r} more than once.")
+        raise GraphError(f"{what} must differ: got {twice[0]!r} more than once.")
     return checked
 
 

@@ -60,6 +60,8 @@ def load_onnx(
         finite, a damaged graph; or the check failed.
     ShapeError
         Shapes that do not fit, or the wrong number of names.
+    GraphError
+        A name is empty or stands twice.
 
     Examples
     --------

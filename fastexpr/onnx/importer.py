@@ -15,6 +15,7 @@ import fastexpr.onnx.converters  # noqa: F401  (registers them)
 from fastexpr._core import Function
 from fastexpr.errors import GraphError, OnnxError, ShapeError
 from fastexpr.expression import component_names
+from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value
 from fastexpr.onnx.folding import can_fold, fold
@@ -88,8 +89,10 @@ class Importer:
         outputs = [(name, handle.shape) for name, handle in zip(names, handles, strict=True)]
         n_inputs, n_outputs = self.graph.x.shape[0], sum(math.prod(handle.shape) for handle in handles)
         extra = read_metadata(self.proto, n_inputs, n_outputs) if keep_metadata else {}
-        names_in = chosen_names("input_names", input_names or extra.get("input_names"), inputs, n_inputs)
-        names_out = chosen_names("output_names", output_names or extra.get("output_names"), outputs, n_outputs)
+        names_in, names_out = (
+            checked_names(f"[load_onnx] {what}", chosen, extra.get(what) or component_names(ports))
+            for what, chosen, ports in (("input_names", input_names, inputs), ("output_names", output_names, outputs))
+        )
         ids = [handle.id for handle in handles]
         return Function._from_nodes(
             n_inputs,
@@ -235,16 +238,3 @@ def check_finite(array: Array, owner: str) -> None:
 def without_title(message: str) -> str:
     """A message of the core without its "[Linear] "."""
     return message.partition("] ")[2] if message.startswith("[") and "] " in message else message
-
-
-def chosen_names(what: str, chosen: Sequence[str] | None, ports: Sequence[tuple[str, Shape]], count: int) -> list[str]:
-    """One name per number: the chosen ones, or else those that the ports' names and shapes give."""
-    if chosen is None:
-        return component_names(ports)
-    names = [str(name) for name in chosen]
-    if isinstance(chosen, str) or len(names) != count or len(set(names)) != count:
-        raise ShapeError(
-            f"[load_onnx] {what} holds {len(names)} names ({len(set(names))} different), expected {count} different "
-            "ones, one per number."
-        )
-    return names

@@ -30,7 +30,8 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict
         }
         bounds: dict[str, Any] = {key: np.array(extra[key], np.float64) for key in ("lower", "upper") if key in extra}
         lengths = {"output_names": n_outputs}
-        if all(len(value) == lengths.get(key, n_inputs) for key, value in {**names, **bounds}.items()):
+        are_different = all(len(set(value)) == len(value) for value in names.values())
+        if are_different and all(len(v) == lengths.get(key, n_inputs) for key, v in {**names, **bounds}.items()):
             return {**names, **bounds}
     except (ValueError, TypeError, KeyError) as error:
         raise OnnxError(
