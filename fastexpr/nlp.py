@@ -205,6 +205,8 @@ class Nlp:
     def hessian(self, x: Vector, multipliers: Vector, objective_factor: float = 1.0) -> Vector:
         """The second derivatives of objective_factor * f + multipliers @ g, in the order of their structure."""
         self._known.pop("hessian", None)  # the multipliers are others
+        if not (math.isfinite(objective_factor) and np.isfinite(multipliers).all()):
+            raise EvaluationError("[Problem] the solver's multipliers are not finite.")
         return self._evaluate("hessian", x, lambda: self._hessian(x, multipliers, objective_factor))
 
     # ---- how ---------------------------------------------------------------------------------------------------------

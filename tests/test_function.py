@@ -372,3 +372,22 @@ def test_check_refuses():
 )
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_and_directions_must_be_finite(bad):
+    net = network()
+    weights, direction = np.array([1.0, bad, 1.0]), np.array([0.0, 0.0, bad, 0.0])
+    for call in (lambda: net.hessian(X, weights), lambda: net.vjp(X, weights), lambda: net.hvp(X, weights, X)):
+        with pytest.raises(ValueError, match="weights is not finite: component 1 is"):
+            call()
+    for call in (lambda: net.jvp(X, direction), lambda: net.hvp(X, np.ones(3), direction)):
+        with pytest.raises(ValueError, match="direction is not finite: component 2 is"):
+            call()
+    with pytest.raises(ValueError, match="weights is not finite: component 1 of point 1 is"):
+        net.vjp(np.stack([X, X]), np.stack([np.ones(3), weights]))
+
+
+def test_output_bounds_name_a_bound_that_is_not_a_number():
+    with pytest.raises(ValueError, match=r"upper is not a number: component 2 \('x\[2\]'\) is nan"):
+        network().output_bounds(np.zeros(4), [1.0, 1.0, np.nan, 1.0])

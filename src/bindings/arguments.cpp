@@ -39,6 +39,16 @@ void expect_finite(const Function& function, const Points& x) {
   }
 }
 
+void expect_finite(const Numbers& numbers, Index size, bool is_per_point, const char* what) {
+  const double* entries = numbers.data();
+  for (Index i = 0; i < numbers.size(); ++i) {
+    if (std::isfinite(entries[i])) continue;
+    const std::string where = is_per_point ? " of point " + std::to_string(i / size) : "";
+    throw py::value_error(std::string(what) + " is not finite: component " + std::to_string(i % size) + where + " is " +
+                          std::to_string(entries[i]));
+  }
+}
+
 // Arrays of Python objects come from pandas and from stacking scalars; text that looks like a number is none.
 bool holds_numbers(const py::array& objects) {
   for (const py::handle entry : py::object(objects.attr("flat")))
@@ -90,12 +100,16 @@ Points points_from(const Function& function, const py::handle& x) {
 
 Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what) {
   Numbers numbers = numbers_from(source, what);
-  if (x.is_batch && numbers.ndim() == 2 && numbers.shape(0) == x.count && numbers.shape(1) == size) return numbers;
+  if (x.is_batch && numbers.ndim() == 2 && numbers.shape(0) == x.count && numbers.shape(1) == size) {
+    expect_finite(numbers, size, true, what);
+    return numbers;
+  }
   const bool is_vector = numbers.ndim() == 1 && numbers.shape(0) == size;
   if (!is_vector && !(size == 1 && numbers.ndim() == 0))
     throw ShapeError(std::string(what) + " has the wrong shape: got " + to_string(shape_of(numbers)) + ", expected (" +
                      std::to_string(size) + ",)" +
                      (x.is_batch ? " or (" + std::to_string(x.count) + ", " + std::to_string(size) + ")" : ""));
+  expect_finite(numbers, size, false, what);
   if (x.count == 1) return numbers;
   Numbers repeated(std::vector<Index>{x.count, size});
   for (Index p = 0; p < x.count; ++p) std::copy_n(numbers.data(), size, repeated.mutable_data() + p * size);

@@ -38,6 +38,7 @@ Numbers numbers_from(const py::handle& source, const char* what);
 Points points_from(const Function& function, const py::handle& x);
 
 /// An argument that goes with every point: (size,) for all points, or (B, size); a scalar where size is 1.
+/// ValueError naming the component where a number is not finite.
 Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what);
 
 /// `out` where given, checked to be a writable C-contiguous float64 array of this shape, otherwise a new array.

@@ -287,7 +287,12 @@ std::vector<double> box_side(const Function& function, const py::object& given, 
     throw ShapeError(std::string(what) + " has the wrong length: got " + std::to_string(numbers.size()) + ", expected " +
                      std::to_string(n));
   std::vector<double> side(n);
-  for (std::size_t i = 0; i < n; ++i) side[i] = numbers.data()[numbers.size() == 1 ? 0 : i];
+  for (std::size_t i = 0; i < n; ++i) {
+    side[i] = numbers.data()[numbers.size() == 1 ? 0 : i];
+    if (std::isnan(side[i]))
+      throw py::value_error(std::string(what) + " is not a number: component " + std::to_string(i) + " ('" +
+                            function.signature().input_names[i] + "') is nan");
+  }
   return side;
 }
 
