@@ -2,9 +2,9 @@
 
 It evaluates old versions of some operators by a newer definition: Softmax before operator set 13 normalises over all
 axes from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
-broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf is rounded
-to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX have all
-17.
+broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf and Celu are
+rounded to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX
+have all 17.
 """
 
 from __future__ import annotations
@@ -88,6 +88,16 @@ class Erf(OpRun):  # type: ignore[misc]
         return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype),)
 
 
+class Celu(OpRun):  # type: ignore[misc]
+    """In double precision where x is: the evaluator rounds to float32."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, alpha: float = 1.0) -> tuple[Array]:
+        negative = alpha * np.expm1(np.minimum(x, 0) / alpha)
+        return ((np.maximum(x, 0) + np.minimum(negative, 0)).astype(x.dtype),)
+
+
 class Gelu(OpRun):  # type: ignore[misc]
     """With exact constants."""
 
@@ -118,7 +128,7 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 @cache
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
-    operators: list[type[OpRun]] = [Erf, Gelu]
+    operators: list[type[OpRun]] = [Celu, Erf, Gelu]
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:

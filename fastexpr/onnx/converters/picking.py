@@ -80,6 +80,30 @@ def gather(node: OnnxNode) -> Value:
     return node.graph.rearrange(x, lambda array: np.take(array, indices, axis))
 
 
+@converter("GatherND", since=11, takes_constants=True)
+def gather_nd(node: OnnxNode) -> Value:
+    """x[indices[.., 0], indices[.., 1], ..] behind `batch_dims` leading axes that x and the indices share."""
+    x, batch = node.input(0), node.attribute("batch_dims") or 0
+    node.constant_integers(1)
+    indices = node.constant(1).astype(np.int64)
+    depth = indices.shape[-1] if indices.ndim else 0
+    if (
+        not 0 <= batch < min(len(x.shape), indices.ndim)
+        or not 1 <= depth <= len(x.shape) - batch
+        or indices.shape[:batch] != x.shape[:batch]
+    ):
+        node.fail(
+            f"has indices of shape {indices.shape} and batch_dims={batch} for shape {x.shape}. Export the model again."
+        )
+    lengths = np.array(x.shape[batch : batch + depth])
+    if ((indices < -lengths) | (indices >= lengths)).any():
+        node.fail(f"has indices that do not lie in axes of lengths {lengths.tolist()}. Export the model again.")
+    rank = indices.ndim - 1
+    leading = [np.arange(n).reshape((-1,) + (1,) * (rank - k - 1)) for k, n in enumerate(x.shape[:batch])]
+    key = (*leading, *np.moveaxis(indices, -1, 0))
+    return not_empty(node, node.graph.rearrange(x, lambda array: array[key]))
+
+
 @converter("GatherElements", since=11, takes_constants=True)
 def gather_elements(node: OnnxNode) -> Value:
     """NumPy's take_along_axis on the part of x that has the shape of the indices."""
