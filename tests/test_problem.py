@@ -647,14 +647,14 @@ def test_no_solver_installed(monkeypatch):
 
 def test_wrong_statements():
     p = fx.Problem()
-    with pytest.raises(ValueError, match="no objective"):
+    with pytest.raises(ValueError, match="no variables"):
         p.solve()
     x = p.variables(4, start=1.0)
     foreign = fx.variables(2)
     cases = [
         (lambda: p.minimize(x), ShapeError, "must be one number"),
         (lambda: p.minimize(foreign.sum()), GraphError, "not this problem's"),
-        (lambda: p.minimize(3.0), TypeError, "Expression"),
+        (lambda: p.minimize("3"), TypeError, "Expression"),
         (lambda: p.subject_to(foreign, lower=0), GraphError, "not this problem's"),
         (lambda: p.subject_to(x), ValueError, "got none"),
         (lambda: p.subject_to(x[:0], lower=0), ShapeError, r"needs elements: got shape \(0,\)"),
@@ -700,3 +700,19 @@ def test_results_of_what_is_no_expression():
     for values in (result, result.lower_duals):
         with pytest.raises(TypeError, match=r"\[Problem\] values belong to variables .*: got 'x'"):
             values["x"]
+
+
+@each_solver
+@pytest.mark.parametrize("objective", [None, 0, 2.5])
+def test_feasibility(solver, objective):
+    p = fx.Problem()
+    x = p.variables(2, lower=0.0, start=[1.0, 2.0])
+    if objective is not None:
+        p.minimize(objective)
+        with pytest.raises(ValueError, match="an objective already"):
+            p.minimize(0)
+    p.subject_to((x**2).sum(), equal=2.0)
+    result = p.solve(solver)
+    assert result.success
+    assert result.objective == (objective or 0.0)
+    assert (result[x] ** 2).sum() == pytest.approx(2.0)

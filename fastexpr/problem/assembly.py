@@ -7,6 +7,7 @@ import numpy as np
 from fastexpr.blocks import AlgebraBlock, AlgebraObjective, NetworkInstances
 from fastexpr.errors import EvaluationError
 from fastexpr.expression import Expression
+from fastexpr.expression.operands import constant
 from fastexpr.nlp import Block, Indices, Nlp
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.statement import Constraint, Network, Statement
@@ -19,11 +20,12 @@ def assemble(statement: Statement) -> Nlp:
     Raises
     ------
     ValueError
-        There is no objective.
+        There are no variables.
     """
-    if statement.objective is None:
-        raise ValueError("[Problem] there is no objective: call minimize or maximize.")
-    function, used = statement.compile([statement.objective])
+    if not statement.variables:
+        raise ValueError("[Problem] there are no variables: make them with its method variables.")
+    objective = statement.objective if statement.objective is not None else constant(np.asarray(0.0))
+    function, used = statement.compile([objective])
     constraints, variables = statement.constraints, statement.variables.values()
     blocks: list[Block] = [*algebra_blocks(statement, constraints)]
     rows = statement.rows()

@@ -11,7 +11,7 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
-from fastexpr.expression.operands import as_operand
+from fastexpr.expression.operands import as_operand, constant
 from fastexpr.expression.splicing import is_one_point
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.arguments import as_start, as_vector, require_order
@@ -167,8 +167,8 @@ class Problem:
         self._statement.networks.append(Network(network, inputs, self._statement.positions(y).reshape(-1, m), y))
         return y
 
-    def minimize(self, objective: Expression) -> None:
-        """States the objective, one number. A problem has exactly one.
+    def minimize(self, objective: Expression | float) -> None:
+        """States the objective, one number. A problem has at most one; none, or a plain number, asks for a feasible point.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class Problem:
         """
         self._set_objective(objective, 1.0)
 
-    def maximize(self, objective: Expression) -> None:
+    def maximize(self, objective: Expression | float) -> None:
         """As `minimize`; the solver minimizes -objective, and the multipliers belong to that."""
         self._set_objective(objective, -1.0)
 
@@ -279,7 +279,7 @@ class Problem:
         Raises
         ------
         ValueError
-            There is no objective; the solver does not know an option.
+            There are no variables; the solver does not know an option.
         ModuleNotFoundError
             No solver is installed; the message says what to install.
         """
@@ -307,7 +307,7 @@ class Problem:
         Raises
         ------
         ValueError
-            There is no objective.
+            There are no variables.
         """
         if self._nlp is None:
             self._nlp = assemble(self._statement)
@@ -327,10 +327,15 @@ class Problem:
         self._nlp = None
         return leaf
 
-    def _set_objective(self, objective: Expression, sign: float) -> None:
+    def _set_objective(self, objective: Expression | float, sign: float) -> None:
         statement = self._statement
         if statement.objective is not None:
             raise ValueError("[Problem] there is an objective already: a problem has exactly one.")
+        if isinstance(objective, int | float | np.number) and np.isfinite(objective):
+            objective = constant(np.asarray(float(objective)))
+            statement.objective, statement.sign = objective, sign
+            self._nlp = None
+            return
         if not isinstance(objective, Expression):
             kind = type(objective).__name__
             raise TypeError(f"[Problem] the objective must be an Expression of the problem's variables: got {kind}.")
