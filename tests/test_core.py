@@ -299,7 +299,12 @@ def test_lanes_without_members_touch_no_other_numbers(name: str) -> None:
     empty = nodes.add(name, rows, axis=1, n_axes=1)
     function = nodes.function(empty, nodes.add("Exp", 0))
     x = np.array([0.0, np.log(2.0)])
-    for result in (function(x), np.diag(function.jacobian(x)), function.vjp(x, [1, 1]), function.hvp(x, [1, 1], [1, 1])):
+    for result in (
+        function(x),
+        np.diag(function.jacobian(x)),
+        function.vjp(x, [1, 1]),
+        function.hvp(x, [1, 1], [1, 1]),
+    ):
         np.testing.assert_allclose(result, [1, 2], rtol=1e-14)
 
 

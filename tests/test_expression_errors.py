@@ -97,3 +97,11 @@ def test_wrong(name):
     build, error, message = WRONG[name]
     with pytest.raises(error, match=message):
         build(fx.variables(3))
+
+
+def test_copy_and_astype() -> None:
+    x = fx.variables(2)
+    assert x.copy() is x
+    assert x.astype(float) is x
+    with pytest.raises(TypeError, match="double precision"):
+        x.astype(np.float32)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from onnx_models import make_model, mlp
 
 import fastexpr as fx
@@ -64,3 +65,16 @@ def test_check_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fx.load_onnx(make_model([node("Tanh", ["x"], ["y"])], {"x": [1, 4]}, ["y"]))([1.0, 2, 3, 4]).size == 4
     with pytest.raises(OnnxError, match=r"reference evaluator cannot evaluate the model.*Tanh of version 1"):
         fx.load_onnx(make_model([node("Tanh", ["x"], ["y"])], {"x": [1, 4]}, ["y"]), check=True)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_check_of_a_part_in_16_bits(kind: int) -> None:
+    nodes = [
+        node("Cast", ["x"], ["half"], to=kind),
+        node("Cast", ["W"], ["W_half"], to=kind),
+        node("MatMul", ["half", "W_half"], ["product"]),
+        node("Cast", ["product"], ["y"], to=TensorProto.FLOAT),
+    ]
+    weights = {"W": np.random.default_rng(0).normal(size=(16, 3))}
+    model = make_model(nodes, {"x": [1, 16]}, ["y"], weights, dtype=np.float32)
+    assert fx.load_onnx(model, check=True)(np.ones(16)).shape == (3,)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import pickle
 import signal
 import threading
 import time
@@ -716,3 +717,18 @@ def test_feasibility(solver, objective):
     assert result.success
     assert result.objective == (objective or 0.0)
     assert (result[x] ** 2).sum() == pytest.approx(2.0)
+
+
+def test_a_result_pickles_without_its_problem():
+    p = fx.Problem()
+    x = p.variables(2, start=1.0)
+    c = p.subject_to(x[0] + x[1], equal=1.0)
+    p.minimize((x**2).sum())
+    result = p.solve()
+    copy = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(copy.x, result.x)
+    np.testing.assert_array_equal(copy.multipliers.constraints, result.multipliers.constraints)
+    assert (copy.status, copy.objective, copy.timings) == (result.status, result.objective, result.timings)
+    for ask in (lambda: copy[x], lambda: copy.duals[c], lambda: copy.lower_duals[x]):
+        with pytest.raises(KeyError, match=r"result\.x"):
+            ask()

@@ -149,6 +149,16 @@ class Expression:
         """Two axes exchanged."""
         return call(np.swapaxes, self, axis1, axis2)
 
+    def copy(self) -> Expression:
+        """The expression itself: it is immutable."""
+        return self
+
+    def astype(self, dtype: Any) -> Expression:
+        """The expression itself; all arithmetic is in double, so `dtype` must be float64."""
+        if np.dtype(dtype) != np.float64:
+            raise TypeError(f"An Expression is evaluated in double precision: got astype({dtype!r}), expected float.")
+        return self
+
     # ---- reductions and products ----------------------------------------------
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Expression:

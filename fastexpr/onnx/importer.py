@@ -17,7 +17,7 @@ from fastexpr.errors import GraphError, OnnxError, ShapeError
 from fastexpr.expression import component_names
 from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.folding import can_fold, fold
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile

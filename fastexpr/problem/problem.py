@@ -168,7 +168,7 @@ class Problem:
         return y
 
     def minimize(self, objective: Expression | float) -> None:
-        """States the objective, one number. A problem has at most one; none, or a plain number, asks for a feasible point.
+        """States the objective, one number. A problem has at most one; none, or a number, asks for a feasible point.
 
         Raises
         ------

@@ -13,6 +13,13 @@ from fastexpr.nlp import Evaluations, Vector
 from fastexpr.solvers import Multipliers
 
 
+def _left_behind(*_: object) -> Any:
+    raise KeyError(
+        "[Result] the problem does not travel with a pickled result. What to do: read result.x and result.multipliers, "
+        "or take result[x] before pickling."
+    )
+
+
 class ByVariable:
     """Numbers of the variables: `values[x]` has the shape of x, which may be a selection such as x[3] or x[:, 0]."""
 
@@ -21,6 +28,9 @@ class ByVariable:
 
     def __getitem__(self, x: Expression) -> Any:
         return self._values[self._positions(x)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_values": self._values, "_positions": _left_behind}
 
     def __repr__(self) -> str:
         return f"<multipliers of {self._values.size} bounds>"
@@ -34,6 +44,9 @@ class ByConstraint:
 
     def __getitem__(self, handle: object) -> Any:
         return self._values[self._rows(handle)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_values": self._values, "_rows": _left_behind}
 
     def __repr__(self) -> str:
         return f"<multipliers of {self._values.size} rows>"
@@ -92,6 +105,9 @@ class Result:
     x: Vector
     multipliers: Multipliers
     _value: Callable[[Expression, Vector], Any]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_value": _left_behind}
 
     def value(self, expression: Expression) -> Any:
         """The value of an expression of the problem's variables: an array of its shape, or a number.

@@ -19,7 +19,8 @@ void define_function(py::module_& module);
 void define_files(py::module_& module);
 void define_linalg(py::module_& module);
 
-/// The same numbers as a tensor: arrays that nobody can write to are shared, others copied, and indices that Python owns. TypeError unless float32, float64 or int64.
+/// The same numbers as a tensor: arrays that nobody can write to are shared, others copied, and indices that Python owns.
+/// TypeError unless float32, float64 or int64.
 Tensor tensor_from(const py::object& array);
 /// A read-only array that shares the tensor's numbers.
 py::array array_from(const Tensor& tensor);

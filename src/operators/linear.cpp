@@ -51,7 +51,8 @@ class Linear final : public Operator {
   bool has_identity_tangent() const override { return outer_ == 1 && inner_ == 1; }
 
   void identity_tangent(const Point& at, double* output_tangent) const override {
-    if (weights_.precision == Precision::float32) return copy_weights(static_cast<const float*>(weights_.data), at.points, output_tangent);
+    if (weights_.precision == Precision::float32)
+      return copy_weights(static_cast<const float*>(weights_.data), at.points, output_tangent);
     copy_weights(static_cast<const double*>(weights_.data), at.points, output_tangent);
   }
 
