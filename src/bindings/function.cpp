@@ -1,91 +1,14 @@
 #include <cmath>
-#include <cstdio>
 
 #include "bindings/arguments.hpp"
 #include "bindings/bindings.hpp"
+#include "bindings/description.hpp"
 #include "bindings/documentation.hpp"
-#include "function/simplify.hpp"
 #include "graph/errors.hpp"
 
 namespace fastexpr::bindings {
 
 namespace {
-
-using Shared = std::shared_ptr<Function>;
-
-std::vector<Port> ports_from(const py::iterable& list) {
-  std::vector<Port> ports;
-  for (const py::handle entry : list) {
-    const auto port = py::reinterpret_borrow<py::sequence>(entry);
-    ports.push_back({port[0].cast<std::string>(), shape_from(py::object(port[1]))});
-  }
-  return ports;
-}
-
-std::vector<std::string> texts_from(const py::iterable& list) {
-  std::vector<std::string> texts;
-  for (const py::handle entry : list) texts.push_back(entry.cast<std::string>());
-  return texts;
-}
-
-std::vector<double> optional_numbers(const py::object& source, const char* what) {
-  if (source.is_none()) return {};
-  const Numbers numbers = numbers_from(source, what);
-  return {numbers.data(), numbers.data() + numbers.size()};
-}
-
-Shared function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::iterable& output_ids, const py::iterable& inputs,
-                           const py::iterable& outputs, const py::iterable& input_names, const py::iterable& output_names,
-                           const py::object& lower, const py::object& upper) {
-  std::vector<Node> list;
-  for (const py::handle entry : nodes) {
-    const auto node = py::reinterpret_borrow<py::sequence>(entry);
-    std::vector<NodeId> ids;
-    for (const py::handle id : py::object(node[1])) ids.push_back(id.cast<NodeId>());
-    list.push_back(
-        {py::object(node[0]).cast<std::shared_ptr<Operator>>(), std::move(ids), py::object(node[2]).cast<std::string>()});
-  }
-  std::vector<NodeId> ids;
-  for (const py::handle id : output_ids) ids.push_back(id.cast<NodeId>());
-  simplify(list, ids);
-  Signature signature{ports_from(inputs),
-                      ports_from(outputs),
-                      texts_from(input_names),
-                      texts_from(output_names),
-                      optional_numbers(lower, "lower"),
-                      optional_numbers(upper, "upper")};
-  return std::make_shared<Function>(Graph(n_inputs, std::move(list), std::move(ids)), std::move(signature));
-}
-
-py::list nodes_of(const Function& function) {
-  py::list nodes;
-  for (NodeId id = 1; id < function.graph().n_nodes(); ++id) {
-    const Node& node = function.graph().node(id);
-    py::list inputs;
-    for (const NodeId input : node.inputs) inputs.append(input);
-    nodes.append(py::make_tuple(as_holder(node.op), inputs, node.label));
-  }
-  return nodes;
-}
-
-py::dict ports_of(const std::vector<Port>& ports) {
-  py::dict result;
-  for (const Port& port : ports) result[py::str(port.name)] = tuple_from(port.shape);
-  return result;
-}
-
-py::tuple names_of(const std::vector<std::string>& names) {
-  py::tuple result(names.size());
-  for (std::size_t i = 0; i < names.size(); ++i) result[i] = names[i];
-  return result;
-}
-
-py::object bound_of(const std::vector<double>& bound) {
-  if (bound.empty()) return py::none();
-  Numbers array(std::vector<Index>{static_cast<Index>(bound.size())}, bound.data());
-  array.attr("flags").attr("writeable") = false;
-  return array;
-}
 
 Numbers weights_from(const Function& function, const py::object& weights, const Points& x) {
   const Index m = function.n_outputs();
@@ -317,46 +240,16 @@ py::tuple output_bounds(const Function& function, const py::object& lower, const
   return py::make_tuple(y_low, y_high);
 }
 
-std::string with_unit(Index bytes) {
-  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double amount = static_cast<double>(bytes);
-  int unit = 0;
-  for (; amount >= 1024 && unit < 4; ++unit) amount /= 1024;
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.3g %s", amount, units[unit]);
-  return text;
-}
-
-std::string with_commas(Index number) {
-  const std::string digits = std::to_string(number);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
-
-std::string represent(const Function& function) {
-  const auto describe = [](const std::vector<Port>& ports) {
-    std::string text;
-    for (const Port& port : ports) text += (text.empty() ? "" : ", ") + port.name + " " + to_string(port.shape);
-    return text;
-  };
-  return "<fastexpr.Function " + describe(function.signature().inputs) + " -> " + describe(function.signature().outputs) + "; " +
-         with_commas(function.graph().n_nodes() - 1) + " nodes, " + with_commas(function.graph().n_parameters()) +
-         " parameters, workspace " + with_unit(function.workspace_bytes(1)) +
-         " (Hessian: " + with_unit(function.workspace_bytes(2)) + ")>";
-}
-
 }  // namespace
 
 void define_function(py::module_& module) {
   const py::object none = py::none();
-  py::class_<Function, Shared> type(module, "Function", documentation::function);
+  py::class_<Function, std::shared_ptr<Function>> type(module, "Function", documentation::function);
   type.attr("__module__") = "fastexpr";
   type.def(py::init([](const py::object& x, const py::object& expression) {
-             return py::module_::import("fastexpr.expression").attr("build_function")(x, expression).cast<Shared>();
+             return py::module_::import("fastexpr.expression")
+                 .attr("build_function")(x, expression)
+                 .cast<std::shared_ptr<Function>>();
            }),
            py::arg("x"), py::arg("expression"))
       .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"),

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bindings/bindings.hpp"
+
+// A function as Python objects: what it is made from, and what it says of itself.
+
+namespace fastexpr::bindings {
+
+/// nodes: (Operator, ids of its inputs, label) each, counted from 1 (0 is x); ports: (name, shape) each; one name per component.
+std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::iterable& output_ids,
+                                              const py::iterable& inputs, const py::iterable& outputs,
+                                              const py::iterable& input_names, const py::iterable& output_names,
+                                              const py::object& lower, const py::object& upper);
+/// The list that function_from_nodes takes, after simplification.
+py::list nodes_of(const Function& function);
+
+py::dict ports_of(const std::vector<Port>& ports);
+py::tuple names_of(const std::vector<std::string>& names);
+/// A read-only array; None where there is no bound.
+py::object bound_of(const std::vector<double>& bound);
+
+/// What repr() shows: ports, nodes, parameters, workspace.
+std::string represent(const Function& function);
+
+}  // namespace fastexpr::bindings
