@@ -391,3 +391,9 @@ def test_weights_and_directions_must_be_finite(bad):
 def test_output_bounds_name_a_bound_that_is_not_a_number():
     with pytest.raises(ValueError, match=r"upper is not a number: component 2 \('x\[2\]'\) is nan"):
         network().output_bounds(np.zeros(4), [1.0, 1.0, np.nan, 1.0])
+
+
+def test_an_object_without_a_network_cannot_be_made():
+    for make in (lambda: fx.Function.__new__(fx.Function), lambda: fx.Function(), lambda: object.__new__(fx.Function)):
+        with pytest.raises(TypeError):
+            make()

@@ -7,10 +7,11 @@ scaling, `kinks` and `derivative_check` look at derivatives.
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
 
 from numpy.typing import DTypeLike
 
+from fastexpr import _core
 from fastexpr._core import Function
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kink import Kink, kinks
@@ -50,11 +51,16 @@ def to_onnx(self: Function, path: str | os.PathLike[str], dtype: DTypeLike | Non
     export_onnx(self, path, dtype)
 
 
-def reduce_ex(self: Function, protocol: int) -> Any:
-    """How pickle takes the function apart: by protocol 2 at least, for the older ones skip the core's constructor."""
-    return object.__reduce_ex__(self, max(protocol, 2))
+def from_bytes(data: bytes) -> Function:
+    """What `to_bytes` of the core wrote: pickle puts a function together with it."""
+    return _core.from_bytes(data)
 
 
-setattr(Function, "__reduce_ex__", reduce_ex)  # noqa: B010
+def reduce(self: Function) -> tuple[Callable[[bytes], Function], tuple[bytes]]:
+    """How pickle takes a function apart, whatever the protocol."""
+    return from_bytes, (_core.to_bytes(self),)
+
+
+setattr(Function, "__reduce__", reduce)  # noqa: B010
 for _method in (pack, unpack, with_names, with_bounds, scaled, kinks, check_derivatives, to_onnx):
     setattr(Function, _method.__name__, _method)

@@ -143,7 +143,6 @@ void define_files(py::module_& module) {
       py::arg("path"), "The content hash of a saved network, from the first page of its file.");
   auto type = py::reinterpret_borrow<Type>(module.attr("Function"));
   type.def("save", &save_path, py::arg("path"), save_text);
-  type.def(py::pickle(&bytes_of, &function_from));
 }
 
 }  // namespace fastexpr::bindings

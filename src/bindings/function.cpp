@@ -246,6 +246,7 @@ void define_function(py::module_& module) {
   const py::object none = py::none();
   py::class_<Function, std::shared_ptr<Function>> type(module, "Function", documentation::function);
   type.attr("__module__") = "fastexpr";
+  refuse_new_without_init(type);
   type.def(py::init([](const py::object& x, const py::object& expression) {
              return py::module_::import("fastexpr.expression")
                  .attr("build_function")(x, expression)
