@@ -236,6 +236,7 @@ class Nlp:
         if kind not in self._known:
             begin = time.perf_counter()
             self._known[kind] = compute()
+            self._known[kind].flags.writeable = False  # handed out more than once
             self.evaluations[kind].count += 1
             self.evaluations[kind].seconds += time.perf_counter() - begin
         values = self._known[kind]

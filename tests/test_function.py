@@ -397,3 +397,12 @@ def test_an_object_without_a_network_cannot_be_made():
     for make in (lambda: fx.Function.__new__(fx.Function), lambda: fx.Function(), lambda: object.__new__(fx.Function)):
         with pytest.raises(TypeError):
             make()
+
+
+def test_a_port_may_be_called_self():
+    x = fx.variables(2)
+    operators = fx.Function(x, np.exp(x))
+    named = fx.Function._from_nodes(
+        2, operators._nodes(), operators._output_ids(), [("self", (2,))], [("y", (2,))], ["a", "b"], ["c", "d"]
+    )
+    np.testing.assert_array_equal(named.pack(self=[1.0, 2.0]), [1.0, 2.0])

@@ -732,3 +732,21 @@ def test_a_result_pickles_without_its_problem():
     for ask in (lambda: copy[x], lambda: copy.duals[c], lambda: copy.lower_duals[x]):
         with pytest.raises(KeyError, match=r"result\.x"):
             ask()
+
+
+def test_a_refused_network_leaves_the_bounds_alone():
+    x0 = fx.variables(2)
+    network = fx.Function(x0, np.tanh(x0)).with_bounds([-1.0, 5.0], [1.0, 6.0])
+    p = fx.Problem()
+    x = p.variables(2, lower=-3.0, upper=3.0)
+    with pytest.raises(ValueError, match="range of the network"):
+        p.network(network, x, bounds=True)
+    p.minimize(((x + 2.5) ** 2).sum())
+    np.testing.assert_allclose(p.solve()[x], -2.5, atol=1e-6)
+
+
+def test_numbers_that_are_handed_out_twice_cannot_be_changed():
+    nlp = mixed_problem().nlp()
+    for values in (nlp.gradient(nlp.start), nlp.constraints(nlp.start), nlp.jacobian(nlp.start)):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 7.0

@@ -13,7 +13,7 @@ from fastexpr.errors import ShapeError
 Shape = tuple[int, ...]
 
 
-def pack(self: Function, **inputs: Any) -> Any:
+def pack(self: Function, /, **inputs: Any) -> Any:
     """x from one array per input port: each flattened in C order, joined in declared order.
 
     Parameters

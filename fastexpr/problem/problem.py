@@ -371,14 +371,19 @@ class Problem:
             raise ValueError(
                 f"[Problem] bounds=True, but the network of {name!r} has none: use network.with_bounds(lower, upper)."
             )
+        tightened = []  # nothing is changed before all of it is known to fit
         for entry in self._statement.variables.values():
             is_here = (inputs >= entry.offset) & (inputs < entry.offset + entry.leaf.size)
             instance, component = np.nonzero(is_here)
             here = inputs[instance, component] - entry.offset
-            np.maximum.at(entry.lower, here, network.lower[component])
-            np.minimum.at(entry.upper, here, network.upper[component])
-            require_order(entry.lower, entry.upper, entry.name)
-            entry.start = np.clip(entry.start, entry.lower, entry.upper)
+            low, high = entry.lower.copy(), entry.upper.copy()
+            np.maximum.at(low, here, network.lower[component])
+            np.minimum.at(high, here, network.upper[component])
+            require_order(low, high, f"{entry.name} within the range of the network of {name!r}")
+            tightened.append((entry, low, high))
+        for entry, low, high in tightened:
+            entry.lower[:], entry.upper[:] = low, high
+            entry.start = np.clip(entry.start, low, high)
         lower, upper = network.output_bounds(network.lower, network.upper)
         return np.tile(lower, len(inputs)), np.tile(upper, len(inputs))
 

@@ -91,10 +91,11 @@ class NetworkFunction(AMPLExternalFunction):  # type: ignore[misc]
         return value, gradient, hessian
 
     def _value(self, x: Any) -> Any:
-        net = self._file.net
-        if self._last is None or self._last[0] is not net or self._last[1] != x.tobytes():
-            self._last = (net, x.tobytes(), np.asarray(net(x)))
-        return self._last[2]
+        net, point = self._file.net, x.tobytes()
+        last = self._last  # read once: another thread may put its own in its place
+        if last is None or last[0] is not net or last[1] != point:
+            last = self._last = (net, point, np.asarray(net(x)))
+        return last[2]
 
     def _check_finite(self, numbers: Any, what: str, output: int, x: Any) -> None:
         if not np.isfinite(numbers).all():
