@@ -359,3 +359,25 @@ def test_outputs_must_exist() -> None:
     tanh = _core.Operator("Tanh", [(2,)], {}, [])
     with pytest.raises(fx.errors.GraphError, match="5"):
         graph(2, [(tanh, [0], "only")], [5])
+
+
+def test_an_infinite_slope_stays_with_the_outputs_that_have_it() -> None:
+    """sqrt and x ** 0.5 at 0: infinite where they are asked for, nothing to outputs that do not depend on them."""
+    nodes = Nodes(3)
+    parts = [nodes.add("Select", 0, shape=[1], constants=[np.array([k])]) for k in range(3)]
+    half = nodes.constant([0.5])
+    outputs = [nodes.add("Sqrt", parts[0]), nodes.add("Tanh", parts[1]), nodes.add("Pow", parts[2], half)]
+    function = nodes.function(*outputs)
+    x = np.array([0.0, 1.0, 0.0])
+    slope = 1 - np.tanh(1.0) ** 2
+    expected = np.diag([np.inf, slope, np.inf])
+    np.testing.assert_allclose(function.jacobian(x), expected)
+    np.testing.assert_allclose(function.jacobian(x, sparse=True).toarray(), expected)
+    np.testing.assert_allclose(function.jacobian(np.array([x, x])), [expected, expected])
+    np.testing.assert_allclose(function.evaluate(x, [0, 1, 0])[1], expected)  # by columns
+    np.testing.assert_allclose(function.vjp(x, [0, 1, 0]), [0, slope, 0])
+    np.testing.assert_allclose(function.jvp(x, [0, 1, 0]), [0, slope, 0])
+    curvature = np.zeros((3, 3))
+    curvature[1, 1] = -2 * np.tanh(1.0) * slope
+    np.testing.assert_allclose(function.hessian(x, [0, 1, 0]), curvature)
+    np.testing.assert_allclose(function.hvp(x, [0, 1, 0], [0, 1, 0]), curvature[1])

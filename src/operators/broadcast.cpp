@@ -70,7 +70,8 @@ void Broadcast::combine(Factor factor, const double* A, const double* B, double*
       const Index row = i * points + p;
       double* to = out + row * columns;
       if (columns == 1) {  // no loop for one number
-        *to = (A == nullptr ? 0.0 : factor(0, row) * A[unit_a + p]) + (B == nullptr ? 0.0 : factor(1, row) * B[unit_b + p]);
+        *to = (A == nullptr ? 0.0 : rows::product(factor(0, row), A[unit_a + p])) +
+              (B == nullptr ? 0.0 : rows::product(factor(1, row), B[unit_b + p]));
       } else if (B == nullptr) {
         rows::scale(factor(0, row), A + (unit_a + p) * columns, to, columns);
       } else if (A == nullptr) {
@@ -91,7 +92,7 @@ void Broadcast::add_rows(Factor factor, std::size_t l, const double* from, std::
     for (Index p = 0; p < points; ++p) {
       const double scale = factor(i * points + p);
       if (columns == 1)
-        to_unit[p] += scale * from_unit[p];
+        to_unit[p] += rows::product(scale, from_unit[p]);
       else
         rows::add_scaled(scale, from_unit + p * columns, to_unit + p * columns, columns);
     }

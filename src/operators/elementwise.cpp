@@ -5,6 +5,7 @@
 
 #include "linalg/products.hpp"
 #include "operators/interval.hpp"
+#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -27,11 +28,14 @@ void Elementwise::linearize(const Point& at, int order, double* local) const {
 }
 
 void Elementwise::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {
-  linalg::scale_rows(at.local, tangents[0], units(at), columns, output_tangent);
+  if (rows::are_finite(at.local, units(at))) return linalg::scale_rows(at.local, tangents[0], units(at), columns, output_tangent);
+  for (Index i = 0; i < units(at) * columns; ++i) output_tangent[i] = rows::product(at.local[i / columns], tangents[0][i]);
 }
 
 void Elementwise::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
-  linalg::add_scaled_rows(at.local, output_adjoint, units(at), columns, adjoints[0]);
+  if (rows::are_finite(at.local, units(at)))
+    return linalg::add_scaled_rows(at.local, output_adjoint, units(at), columns, adjoints[0]);
+  for (Index i = 0; i < units(at) * columns; ++i) adjoints[0][i] += rows::product(at.local[i / columns], output_adjoint[i]);
 }
 
 bool Elementwise::is_curved(const std::vector<bool>& depends) const { return depends[0] && has_second_derivative(); }
