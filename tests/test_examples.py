@@ -1,5 +1,6 @@
 """The examples run, and their answers are right."""
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -10,6 +11,7 @@ import onnx
 import onnxruntime
 import pyomo.environ as pyo
 import pytest
+import scipy.integrate
 import scipy.optimize
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -97,7 +99,50 @@ def test_diabetes(capsys):
     assert pyo.value(model.progression) >= predict(points[allowed]).max()
 
 
-@pytest.mark.parametrize(("name", "score"), [("digits", r" 9[5-8]\.\d %"), ("diabetes", r"R\^2 0\.[34]")])
+def test_reactor(tmp_path, capsys):
+    """The solvers agree, SciPy's integration follows the plan, and other coolants near it are worse or too hot."""
+    reactor = load("reactor.py")
+    picture = tmp_path / "reactor.png"
+    plans = reactor.main(picture)
+    out = capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    best = plans[0]
+    for plan in plans:
+        assert plan.solver in out
+        assert plan.objective == pytest.approx(best.objective, rel=1e-7)
+        np.testing.assert_allclose(plan.coolant, best.coolant, atol=1e-4)
+        np.testing.assert_allclose(plan.concentration, best.concentration, atol=1e-6)
+        np.testing.assert_allclose(plan.temperature, best.temperature, atol=1e-4)
+    assert best.temperature.max() == pytest.approx(reactor.LIMIT, abs=1e-4)
+
+    network = reactor.kinetics()
+    session = onnxruntime.InferenceSession(reactor.FOLDER / "kinetics.onnx", providers=["CPUExecutionProvider"])
+    conditions = np.stack([best.concentration, best.temperature], axis=1)
+    (predicted,) = session.run(None, {"conditions": conditions.astype(np.float32)})
+    np.testing.assert_allclose(network(conditions), predicted, rtol=1e-4)
+
+    def distance(coolant):
+        plan = dataclasses.replace(best, coolant=coolant)
+        c, T = reactor.simulate(plan, lambda c, T: network([c, T])[0])
+        apart = ((c - reactor.SET_POINT) / 0.1) ** 2 + ((T - reactor.SET_POINT_TEMPERATURE) / 10) ** 2
+        return scipy.integrate.trapezoid(apart, best.times) + 1e-3 * (np.diff(coolant) ** 2).sum(), c, T
+
+    planned, c, T = distance(best.coolant)
+    assert planned == pytest.approx(best.objective, rel=0.02)
+    np.testing.assert_allclose(c, best.concentration, atol=0.003)
+    np.testing.assert_allclose(T, best.temperature, atol=0.3)
+    for begin in range(2, 14):
+        for change in (-2.0, 2.0):
+            other = best.coolant.copy()
+            other[begin : begin + 2] += change
+            value, _, T = distance(other)
+            assert value > planned or T.max() > reactor.LIMIT + 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [("digits", r" 9[5-8]\.\d %"), ("diabetes", r"R\^2 0\.[34]"), ("reactor", r" [01]\.\d % .* [2-6]\.\d % at most")],
+)
 def test_the_networks_can_be_trained_again(name, score, tmp_path, monkeypatch, capsys):
     training = load(f"{name}/train.py")
     committed = onnx.load(training.PATH)
