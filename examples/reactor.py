@@ -10,8 +10,8 @@
 The tank is full of feed. The coolant has to warm it until the reaction A -> B ignites, and must cool again before the
 heat of reaction carries the tank over its limit. rate(c, T) is reactor/kinetics.onnx: reactor/train.py trains it on
 noisy measurements. pyomo.dae discretises the equations by collocation, with the network at every point. The plan is
-checked by SciPy, which integrates the equations under the planned coolant, with the network as kinetics and with the law
-that made the measurements, which the network was not told.
+checked by SciPy, which integrates the equations under the planned coolant, with the network as kinetics and with the
+law that made the measurements, which the network was not told.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyomo.dae as dae
@@ -60,7 +61,7 @@ class Plan:
     coolant: np.ndarray
 
 
-def training() -> object:
+def training() -> ModuleType:
     """The module reactor/train.py, which knows the range of the measurements and the law behind them."""
     specification = importlib.util.spec_from_file_location("reactor_train", FOLDER / "train.py")
     module = importlib.util.module_from_spec(specification)
