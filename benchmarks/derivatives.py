@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +14,9 @@ from numpy.typing import NDArray
 from benchmarks import machine
 from benchmarks.networks import Network, make
 from benchmarks.peers import MAKERS, Evaluator
+from benchmarks.pictures import Panel, draw
+from benchmarks.tables import Table, ratio, show, write_csv
+from benchmarks.timing import side_by_side
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-12  # max |a - b| / max |b|
@@ -49,27 +49,6 @@ def check_answers(network: Network, functions: dict[str, dict[str, Evaluator]], 
     return worst
 
 
-def time_side_by_side(
-    evaluators: dict[str, Callable[[], object]], seconds: float, clock: Callable[[], float]
-) -> dict[str, float]:
-    """Median seconds of a call of each: in turns, so that a disturbance meets them all."""
-    repeats = {}
-    for name, evaluate in evaluators.items():
-        start = time.perf_counter()
-        evaluate()
-        once = time.perf_counter() - start
-        repeats[name] = max(1, min(2000, int(0.005 / once)))
-    samples: dict[str, list[float]] = {name: [] for name in evaluators}
-    end = time.perf_counter() + seconds * len(evaluators)
-    while time.perf_counter() < end or min(map(len, samples.values())) < 3:
-        for name, evaluate in evaluators.items():
-            start = clock()
-            for _ in range(repeats[name]):
-                evaluate()
-            samples[name].append((clock() - start) / repeats[name])
-    return {name: statistics.median(times) for name, times in samples.items()}
-
-
 def measure(network: Network, arguments: argparse.Namespace, multiply_rate: float) -> list[Row]:
     """All quantities of one network."""
     clock = machine.CLOCKS[arguments.clock]
@@ -92,58 +71,42 @@ def measure(network: Network, arguments: argparse.Namespace, multiply_rate: floa
         calls: dict[str, Callable[[], object]] = {
             peer: partial(made[quantity], x, w) for peer, made in functions.items()
         }
-        times = time_side_by_side(calls, arguments.seconds, clock)
+        times = side_by_side(calls, arguments.seconds, clock)
         rows.append(Row(quantity, network.name, network.n_parameters, limit, times))
     return rows
 
 
-def print_table(quantity: str, rows: list[Row], peers: list[str]) -> None:
+def make_table(quantity: str, rows: list[Row], peers: list[str]) -> Table:
     """Microseconds a call; how many times faster than a peer; how many times the limit."""
-    lines = [("microseconds", *(row.network for row in rows))]
+    table = Table(quantity, ["microseconds", *(row.network for row in rows)])
     for name in ["fastexpr", *peers]:
-        lines.append((name, *(f"{1e6 * row.times[name]:,.4g}" for row in rows)))
-    lines.append(("limit", *(f"{1e6 * row.limit:,.3g}" for row in rows)))
-    lines += [
-        (f"{peer} / fastexpr", *(f"{row.times[peer] / row.times['fastexpr']:.2f}" for row in rows)) for peer in peers
-    ]
-    lines.append(("fastexpr / limit", *(f"{row.times['fastexpr'] / row.limit:.2f}" for row in rows)))
-    print(f"\n{quantity}")
-    for first, *rest in lines:
-        print(f"  {first:<17}" + "".join(f"{text:>12}" for text in rest))
+        table.add(name, *(f"{1e6 * row.times[name]:,.4g}" for row in rows))
+    table.add("limit", *(f"{1e6 * row.limit:,.3g}" for row in rows))
+    for peer in peers:
+        table.add(f"{peer} / fastexpr", *(ratio(row.times[peer], row.times["fastexpr"]) for row in rows))
+    table.add("fastexpr / limit", *(ratio(row.times["fastexpr"], row.limit) for row in rows))
+    return table
 
 
-def write_csv(path: Path, rows: list[Row], peers: list[str]) -> None:
-    """One line per quantity and network, seconds."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["quantity", "network", "parameters", "fastexpr", *peers, "limit"])
-        for row in rows:
-            times = [row.times[name] for name in ["fastexpr", *peers]]
-            writer.writerow([row.quantity, row.network, row.n_parameters, *times, row.limit])
-
-
-def draw(path: Path, rows: list[Row], peers: list[str]) -> bool:
-    """Time over parameters for each quantity; False where there is no matplotlib."""
-    try:
-        import matplotlib
-    except ImportError:
-        return False
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    quantities = list(dict.fromkeys(row.quantity for row in rows))
-    figure, axes = pyplot.subplots(1, len(quantities), figsize=(4 * len(quantities), 3.6), squeeze=False)
-    for axis, quantity in zip(axes[0], quantities, strict=True):
-        chosen = sorted((row for row in rows if row.quantity == quantity), key=lambda row: row.n_parameters)
-        parameters = [row.n_parameters for row in chosen]
-        for name in ["fastexpr", *peers]:
-            axis.loglog(parameters, [1e6 * row.times[name] for row in chosen], "o-", label=name)
-        axis.loglog(parameters, [1e6 * row.limit for row in chosen], "k:", label="limit")
-        axis.set(title=quantity, xlabel="parameters", ylabel="microseconds")
-    axes[0][0].legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    return True
+def write_files(folder: Path, rows: list[Row], quantities: list[str], peers: list[str]) -> None:
+    """Seconds as CSV, one line per quantity and network; microseconds over parameters as a picture."""
+    names = ["fastexpr", *peers]
+    write_csv(
+        folder / "derivatives.csv",
+        [
+            {"quantity": row.quantity, "network": row.network, "parameters": row.n_parameters}
+            | {name: row.times[name] for name in names}
+            | {"limit": row.limit}
+            for row in rows
+        ],
+    )
+    panels = []
+    for quantity in quantities:
+        chosen = [row for row in rows if row.quantity == quantity]
+        curves = {name: [(row.n_parameters, 1e6 * row.times[name]) for row in chosen] for name in names}
+        limits = {"limit": [(row.n_parameters, 1e6 * row.limit) for row in chosen]}
+        panels.append(Panel(quantity, "parameters", "microseconds", curves, limits))
+    draw(folder / "derivatives.png", panels)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -161,12 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name in arguments.networks:
         rows += measure(make(name), arguments, multiply_rate)
     for quantity in arguments.quantities:
-        print_table(quantity, [row for row in rows if row.quantity == quantity], arguments.peers)
+        chosen = [row for row in rows if row.quantity == quantity]
+        show(make_table(quantity, chosen, arguments.peers), arguments.markdown)
     if arguments.output is not None:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        write_csv(arguments.output / "derivatives.csv", rows, arguments.peers)
-        picture = arguments.output / "derivatives.png"
-        print(
-            f"\nwritten: {arguments.output / 'derivatives.csv'}"
-            + (f", {picture}" if draw(picture, rows, arguments.peers) else "")
-        )
+        write_files(arguments.output, rows, arguments.quantities, arguments.peers)

@@ -1,0 +1,143 @@
+"""What can be asked for. Imports nothing that starts threads: the process is not pinned to its cores yet."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+NETWORKS = ["S1", "S2", "S3", "S4", "S5", "S6"]
+QUANTITIES = ["value", "jacobian", "hessian", "evaluate"]
+PEERS = ["jax", "numpy"]
+MODELS = ["chain", "random"]
+SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
+CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
+COMMANDS = ["derivatives", "models", "solves", "nmpc", "doors"]
+SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
+
+
+def parse(texts: list[str]) -> list[argparse.Namespace]:
+    """One set of arguments for every command that is to run: all of them, one after the other, where none is named."""
+    parser = make_parser()
+    if texts and (texts[0] in COMMANDS or texts[0] in ("-h", "--help")):
+        return [checked(parser, parser.parse_args(texts))]
+    first = parser.parse_args(["derivatives", *texts])
+    shared = {name: getattr(first, name) for name in SHARED}
+    others = [argparse.Namespace(**vars(parser.parse_args([command])) | shared) for command in COMMANDS[1:]]
+    return [checked(parser, arguments) for arguments in [first, *others]]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """A parser with a sub-parser for each command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="What fastexpr costs, beside others. Answers are compared first, then everybody is timed in the "
+        "same run. Without a command: all of them, and the options are those of 'derivatives'.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    add_derivatives(commands)
+    add_models(commands)
+    add_solves(commands)
+    add_nmpc(commands)
+    add_doors(commands)
+    return parser
+
+
+def add_command(commands: SubParsers, name: str, description: str) -> argparse.ArgumentParser:
+    """A sub-parser with the options that all commands share."""
+    parser = commands.add_parser(name, description=description, help=description)
+    parser.add_argument("--threads", type=int, default=1, help="cores the whole process may use (default: 1)")
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: the time this process ran, for one thread on a machine that others use, too (default: wall)",
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, a quarter of a second for a figure")
+    parser.add_argument("--markdown", action="store_true", help="tables as the documentation has them")
+    parser.add_argument(
+        "--output", type=Path, help="folder for the figures as CSV, and as a picture where matplotlib is"
+    )
+    return parser
+
+
+def add_derivatives(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "derivatives", "Value, Jacobian and Hessian of random tanh networks, and the machine's limits."
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="which ones (default: all)")
+    parser.add_argument("--quantities", nargs="+", choices=QUANTITIES, default=QUANTITIES, help="what to compute")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="whom to compare with")
+    parser.add_argument("--seconds", type=float, default=2.0, help="time for one figure (default: 2)")
+
+
+def add_models(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "models", "Large Pyomo models: compiling, memory, derivatives, a solve; Pyomo's writer and the ASL."
+    )
+    parser.add_argument("--kinds", nargs="+", choices=MODELS, default=MODELS, help="which models (default: all)")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[1_000, 10_000, 100_000], help="numbers of constraints")
+    parser.add_argument("--seconds", type=float, default=2.0, help="time for the figures of derivatives (default: 2)")
+    parser.add_argument("--repeats", type=int, default=3, help="how often to write and compile (default: 3)")
+
+
+def add_solves(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "solves", "The nearest point whose network outputs keep a limit, each in a process of its own."
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="which ones (default: all)")
+    parser.add_argument("--candidates", nargs="+", choices=SOLVES, default=SOLVES, help="who solves (default: all)")
+    parser.add_argument("--slow", action="store_true", help="what takes long, too: OMLT on S4, CasADi on S5 and S6")
+    parser.add_argument("--repeats", type=int, default=3, help="processes for one figure (default: 3)")
+    parser.add_argument("--limit", type=float, default=200.0, help="seconds after which one is stopped (default: 200)")
+
+
+def add_nmpc(commands: SubParsers) -> None:
+    parser = add_command(commands, "nmpc", "Predictive control with a network as the model of every step.")
+    parser.add_argument("--candidates", nargs="+", choices=CONTROLS, default=CONTROLS, help="who solves (default: all)")
+    parser.add_argument("--steps", type=int, default=40, help="length of the horizon, a multiple of 4 (default: 40)")
+    parser.add_argument("--repeats", type=int, default=5, help="solves for one figure (default: 5)")
+    parser.add_argument("--limit", type=float, default=200.0, help="seconds after which one is stopped (default: 200)")
+
+
+def add_doors(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "doors", "One network in a Pyomo model: as an external function of POUNCE, and in process."
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[10, 25, 50, 100, 200, 400], help="numbers of the network's inputs"
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="solves for one figure (default: 5)")
+
+
+def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments, smaller where --quick is; ends the program where they contradict each other."""
+    if arguments.quick:
+        make_quick(arguments)
+    if arguments.threads < 1:
+        parser.error(f"--threads must be at least 1: got {arguments.threads}")
+    if arguments.clock == "cpu" and arguments.threads > 1:
+        parser.error("--clock cpu adds up the time of all threads: it makes sense with --threads 1 only")
+    if arguments.command == "nmpc" and (arguments.steps < 4 or arguments.steps % 4):
+        parser.error(f"--steps must be a multiple of 4: got {arguments.steps}")
+    return arguments
+
+
+def make_quick(arguments: argparse.Namespace) -> None:
+    """What is done in seconds."""
+    if arguments.command in ("derivatives", "models"):
+        arguments.seconds = min(arguments.seconds, 0.25)
+    if arguments.command == "derivatives":
+        arguments.networks = [name for name in arguments.networks if name <= "S4"]
+    elif arguments.command == "models":
+        arguments.sizes = [size for size in arguments.sizes if size <= 10_000]
+    elif arguments.command == "solves":
+        arguments.networks = [name for name in arguments.networks if name <= "S2"]
+        arguments.repeats = 1
+    elif arguments.command == "nmpc":
+        arguments.steps, arguments.repeats = min(arguments.steps, 8), 2
+    else:
+        arguments.sizes, arguments.repeats = [size for size in arguments.sizes if size <= 100], 2
