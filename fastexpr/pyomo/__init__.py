@@ -1,7 +1,29 @@
-"""Networks in Pyomo models: NetworkBlock, ExternalNetwork, and what solvers need to call them."""
+"""Networks in Pyomo models: NetworkBlock, ExternalNetwork, GreyBox, and what solvers need to call them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from fastexpr.pyomo.block import NetworkBlock
 from fastexpr.pyomo.external import ExternalNetwork, NetworkOutputs
 from fastexpr.pyomo.solvers import find_solver
 
-__all__ = ["ExternalNetwork", "NetworkBlock", "NetworkOutputs", "find_solver"]
+if TYPE_CHECKING:
+    from fastexpr.pyomo.grey_box import GreyBox
+
+_LAZY = {"GreyBox": "fastexpr.pyomo.grey_box"}  # imported at first use: it brings SciPy and PyNumero along
+
+__all__ = ["ExternalNetwork", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fastexpr.pyomo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
