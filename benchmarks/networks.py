@@ -1,4 +1,4 @@
-"""The networks S1 to S6: random tanh layers with float32 weights, as arrays and as ONNX."""
+"""Random tanh layers with float32 weights, S1 to S6 and others, as arrays and as ONNX."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Network:
     Attributes
     ----------
     name : str
-        S1 to S6.
+        What tables call it.
     sizes : list of int
         Inputs, hidden units of each layer, outputs.
     layers : list of (W, b)
@@ -63,8 +63,12 @@ class Network:
 
 
 def make(name: str) -> Network:
+    """One of S1 to S6."""
+    return random_network(name, SIZES[name])
+
+
+def random_network(name: str, sizes: list[int]) -> Network:
     """A network whose activations neither die out nor saturate; the same numbers every time."""
-    sizes = SIZES[name]
     random = np.random.default_rng(sum(sizes))
     layers = []
     for k, h in pairwise(sizes):
@@ -81,10 +85,11 @@ def write_onnx(network: Network, path: Path) -> None:
     nodes, constants, here = [], [], "x"
     for i, (W, b) in enumerate(network.layers):
         constants += [numpy_helper.from_array(W, f"W{i}"), numpy_helper.from_array(b, f"b{i}")]
-        nodes.append(helper.make_node("Gemm", [here, f"W{i}", f"b{i}"], [f"z{i}"], transB=1))
+        attributes = {"alpha": 1.0, "beta": 1.0, "transB": 1}  # the first two are defaults, without which OMLT refuses
+        nodes.append(helper.make_node("Gemm", [here, f"W{i}", f"b{i}"], [f"z{i}"], name=f"Gemm {i}", **attributes))
         here = f"z{i}"
         if i < len(network.layers) - 1:
-            nodes.append(helper.make_node("Tanh", [here], [f"a{i}"]))
+            nodes.append(helper.make_node("Tanh", [here], [f"a{i}"], name=f"Tanh {i}"))
             here = f"a{i}"
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, network.sizes[0]])
     y = helper.make_tensor_value_info(here, TensorProto.FLOAT, [1, network.sizes[-1]])
