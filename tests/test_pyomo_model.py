@@ -20,7 +20,7 @@ from pyomo.util.check_units import assert_units_consistent
 import fastexpr as fx
 import fastexpr.pyomo as fxp
 from fastexpr.errors import EvaluationError, FileError, ModelError, NotFoundError, ShapeError
-from fastexpr.pyomo import external
+from fastexpr.pyomo import external, function
 from fastexpr.pyomo.files import cache_directory, library_path
 
 X = np.array([0.1, -0.2, 0.3])
@@ -394,7 +394,7 @@ def test_disjunctive_models(net: fx.Function, tmp_path: Path) -> None:
 
 def test_the_older_writer(m: pyo.ConcreteModel, tmp_path: Path) -> None:
     m.o = pyo.Objective(expr=m.y)
-    Path(m.net.path).unlink()
+    Path(m.net.path).unlink(missing_ok=True)
     m.write(str(tmp_path / "model.nl"), format="nl_v1")
     assert m.net.path in (tmp_path / "model.nl").read_text()
     assert Path(m.net.path).exists()
@@ -414,16 +414,19 @@ def test_the_file_is_named_by_content_in_a_plain_place(m: pyo.ConcreteModel, tmp
 def test_a_missing_file_is_written_again(m: pyo.ConcreteModel, net: fx.Function, tmp_path: Path) -> None:
     m.c = pyo.Constraint(expr=m.y >= 0)
     m.o = pyo.Objective(expr=m.x[0])
+    m.write(str(tmp_path / "model.nl"))
     for model in (m, m.clone(), pickle.loads(pickle.dumps(m))):
         Path(m.net.path).unlink()
         model.write(str(tmp_path / "model.nl"))
         assert fx.load(m.net.path)(X) == pytest.approx(net(X), rel=1e-15)
 
 
-def test_a_damaged_file_is_written_again(m: pyo.ConcreteModel, net: fx.Function) -> None:
+def test_a_damaged_file_is_written_again(m: pyo.ConcreteModel, net: fx.Function, tmp_path: Path) -> None:
+    m.o = pyo.Objective(expr=m.y)
+    m.write(str(tmp_path / "model.nl"))
     file = Path(m.net.path)
     file.write_bytes(file.read_bytes()[:100])
-    assert fxp.ExternalNetwork(net).path == m.net.path
+    m.write(str(tmp_path / "model.nl"))
     assert fx.load(file)(X) == pytest.approx(net(X), rel=1e-15)
 
 
@@ -520,13 +523,18 @@ def test_a_missing_library(monkeypatch: pytest.MonkeyPatch, net: fx.Function, tm
 # ---- the rest
 
 
-def test_wide_networks_are_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(external, "_has_warned", False)
+def test_of_wide_networks_one_is_warned_when_an_ampl_solver_gets_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(function, "_has_warned", False)
     x = fx.variables(201)
-    wide = fx.Function(x, np.tanh(x).sum())
-    with pytest.warns(UserWarning, match=r"201 inputs.*fastexpr\.Problem"):
-        fxp.ExternalNetwork(wide)
-    fxp.ExternalNetwork(wide)  # a second warning would be an error here
+    m = pyo.ConcreteModel()
+    m.nn = fxp.NetworkBlock(fx.Function(x, np.tanh(x).sum()))
+    m.o = pyo.Objective(expr=m.nn.outputs[0])
+    assert pyo.value(m.nn.network.calls[0, "y"]) == 0.0  # no solver is asked: a warning would be an error here
+    with pytest.warns(UserWarning, match=r"201 inputs.*SolverFactory\('fastexpr'\)"):
+        m.write(str(tmp_path / "model.nl"))
+    m.write(str(tmp_path / "model.nl"))
 
 
 def test_names_the_interface_cannot_transport(net: fx.Function, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pyomo.core.base.block import Block, BlockData
 from pyomo.core.base.var import VarData
 
 from fastexpr.errors import EvaluationError, ModelError
-from fastexpr.pyomo.building import build_block, middle_of_bounds, starting_value
+from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
 from fastexpr.pyomo.units import one_per_entry
 
@@ -151,6 +151,7 @@ class NetworkBlock(Block):  # type: ignore[misc]
             "output": one_per_entry(output_units, net.output_names, "output_units"),
         }
         self._has_bounds = bounds
+        self._memory = Memory()
         super().__init__(*(argument for argument in index if not _is_network(argument)), rule=build_block, **kwargs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,19 +41,48 @@ def build_block(block: Any, *index: Any) -> None:
     outputs = _given_scalars(block, "output", net.output_names, net.outputs, index)
     if outputs is None:
         is_bounded = lower is not None and all(map(_stays_within, block.inputs.values(), lower, upper))
-        bounds = net.output_bounds(lower, upper) if is_bounded else (None, None)
+        bounds = container._memory.output_bounds(net, lower, upper) if is_bounded else (None, None)
         _add_variables(block, "outputs", net.output_names, units["output"], *bounds)
     else:
         block.outputs = named_reference(net.output_names, outputs)
     results = block.network(list(block.inputs.values()) if inputs is None else inputs)
     block.equations = Constraint(list(net.output_names))
     for name, result in results.items():
-        block.equations[name] = block.outputs[name] == result
+        # Not the named expression: where Pyomo's presolve finds all inputs to be constant, it stays in the .nl file as
+        # a defined variable without variables, for which the ASL takes zero.
+        block.equations[name] = block.outputs[name] == result.expr
     if not container.is_indexed():  # later members of an index set still need what was given
         container._given = {}
-    start = block._evaluate()
+    start = container._memory.value(net, [starting_value(scalar) for scalar in block.inputs.values()])
     if np.isfinite(start).all():
         block._set_outputs(start, overwrite=False)
+
+
+class Memory:
+    """A network's values and bounds of the last time: members of an index set often start alike. Copies begin anew."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Any, Any]] = {}
+
+    def value(self, net: Any, x: Sequence[float]) -> Any:
+        """(m,): net(x)."""
+        return self._recall("value", (net, tuple(x)), lambda: net(np.array(x)))
+
+    def output_bounds(self, net: Any, lower: Any, upper: Any) -> Any:
+        """net.output_bounds(lower, upper)"""
+        key = (net, tuple(lower), tuple(upper))
+        return self._recall("output_bounds", key, lambda: net.output_bounds(lower, upper))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
+        return Memory()
+
+    def __reduce__(self) -> Any:
+        return Memory, ()
+
+    def _recall(self, what: str, key: Any, compute: Callable[[], Any]) -> Any:
+        if what not in self._known or self._known[what][0] != key:
+            self._known[what] = key, compute()
+        return self._known[what][1]
 
 
 def _given_scalars(

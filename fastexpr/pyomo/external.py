@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, overload
@@ -18,8 +17,6 @@ from fastexpr.pyomo.arguments import Entries
 from fastexpr.pyomo.files import NetworkFile
 from fastexpr.pyomo.function import N_STRINGS, NetworkFunction
 from fastexpr.pyomo.units import groups, one_per_entry
-
-WIDEST = 200  # inputs; beyond, a solver's own dense n x n block per output costs more than the network
 
 
 class NetworkOutputs(Sequence[Any]):
@@ -118,7 +115,6 @@ class ExternalNetwork(ScalarBlock):  # type: ignore[misc]
         super().__init__(concrete=True, **kwargs)
         self._file = net if isinstance(net, NetworkFile) else NetworkFile(net, path)
         net = self._file.net
-        _warn_if_wide(net)
         self._input_units = one_per_entry(input_units, net.input_names, "input_units")
         self._n_calls = 0
         self._calls_by_arguments: dict[tuple[Any, ...], int] | None = {}
@@ -227,7 +223,8 @@ class ExternalNetwork(ScalarBlock):  # type: ignore[misc]
                 )
         self._file.replace(net, path)
         for call in self.calls.values():
-            call.expr = call.expr.create_node_with_local_data((self.path, *call.expr.args[1:]))
+            node = call.expr
+            node._args_ = (self.path, *node.args[1:])  # in place: a NetworkBlock's equations hold the node itself
 
 
 def _identity(scalar: Any) -> Any:
@@ -241,18 +238,3 @@ def plain_name(name: str) -> str:
     if plain == name and len(name) <= 200:
         return name
     return f"{plain[:180]}~{zlib.crc32(name.encode()):08x}"
-
-
-_has_warned = False
-
-
-def _warn_if_wide(net: Any) -> None:
-    global _has_warned
-    if net.n_inputs > WIDEST and not _has_warned:
-        _has_warned = True
-        warnings.warn(
-            f"The network has {net.n_inputs} inputs. To an AMPL solver each output is a dense {net.n_inputs} x "
-            f"{net.n_inputs} block, whose cost in the solver grows with the cube of that: beyond some {WIDEST} inputs "
-            "solve directly, with fastexpr.Problem.",
-            stacklevel=3,
-        )

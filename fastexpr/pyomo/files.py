@@ -3,7 +3,7 @@
 A solver runs in a process of its own and is told two paths, one of a shared library and one of a network's file.
 Neither may contain a blank (several solvers split there) or a character outside ASCII (the interface has no others).
 Networks are therefore kept in a folder of ours, named by their content: the same network is written once, and a changed
-one gets a new name.
+one gets a new name. They are written when a solver asks, and never for solves in Python's own process.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from fastexpr import _core
-from fastexpr._core import Function
+from fastexpr._core import Function, load
 from fastexpr.errors import FileError
 
 CACHE_VARIABLE = "FASTEXPR_CACHE_DIR"  # the AMPL library reads it, too: see src/ampl/loaded_network.cpp
@@ -113,15 +114,17 @@ def _copied_library(library: Path, cache: Path) -> Path:
 
 
 class NetworkFile:
-    """A network and its file, which is written again wherever it is missing.
+    """A network and its file, for solvers that run in a process of their own.
 
-    Copies (a model's clone, an unpickled model) share the network and have a file of their own to ensure.
+    In the cache folder the file is written when a solver first asks for it, and again wherever it is missing: solving
+    in Python's own process needs none. Copies (a model's clone, an unpickled model) share the network and have a file
+    of their own to ensure.
 
     Parameters
     ----------
     net : Function
     path : path-like, optional
-        Where the file shall be, instead of in the cache folder.
+        Where the file shall be, at once, instead of in the cache folder.
     """
 
     def __init__(self, net: Any, path: str | os.PathLike[str] | None = None) -> None:
@@ -143,7 +146,7 @@ class NetworkFile:
                 "fastexpr.load_onnx(path), for a saved network fastexpr.load(path)."
             )
         if path is None:
-            new_path = str(_cached_file(net))
+            new_path = str(_planned_directory() / f"{_core.content_hash(net)}.fx")
         else:
             new_path = str(Path(path).absolute())
             if not is_plain(new_path):
@@ -155,17 +158,19 @@ class NetworkFile:
         self.net = net
         self.path = new_path
         self.is_in_cache = path is None
+        _networks[new_path] = net
 
     def ensure(self) -> None:
-        """Write the file where it is missing.
+        """Write the file where it is missing or, in the cache folder, damaged.
 
         On another machine the path of before may be one that cannot be written. The file is then put into this
         machine's cache folder, where the AMPL library looks for files that are not at the path it is given.
         """
-        if Path(self.path).exists():
+        file = Path(self.path)
+        if _holds(file) if self.is_in_cache else file.exists():
             return
         try:
-            _write(self.net, Path(self.path))
+            _write(self.net, file)
         except OSError as error:
             if not self.is_in_cache:
                 raise FileError(
@@ -173,8 +178,8 @@ class NetworkFile:
                     "Make its folder writable, or build the model with another path=."
                 ) from error
             cache = cache_directory()
-            moved = cache / Path(self.path).name
-            if not moved.exists():
+            moved = cache / file.name
+            if not _holds(moved):
                 _write(self.net, moved)
             os.environ[CACHE_VARIABLE] = str(cache)
 
@@ -184,22 +189,57 @@ class NetworkFile:
         memo[id(self)] = copy
         return copy
 
-
-def _cached_file(net: Any) -> Path:
-    """The network's file in the cache folder, written where it is not there yet."""
-    content = _core.content_hash(net)
-    file = cache_directory() / f"{content}.fx"
-    if not _contains(file, content):
-        _write(net, file)
-    return file
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _networks[self.path] = self.net
 
 
-def _contains(file: Path, content: str) -> bool:
-    """Whether the file is whole, as far as its first page tells, and of this content."""
+_networks: WeakValueDictionary[str, Function] = WeakValueDictionary()  # by path, those of this process
+
+
+def network_at(path: str) -> Any:
+    """The network that this file is of, whether it was written yet or not.
+
+    Raises
+    ------
+    FileError
+        No model of this process has it any more, and the file is not there.
+    """
+    net = _networks.get(path)
+    if net is None:
+        try:
+            net = _networks[path] = load(path)
+        except FileNotFoundError as error:
+            raise FileError(
+                f"There is no network {path}: a transformation copied an expression whose network was replaced since. "
+                "Apply the transformation again."
+            ) from error
+    return net
+
+
+def _planned_directory() -> Path:
+    """The cache folder; where there is none yet, the place that is named when a solver asks for the file."""
     try:
-        return _core.read_content_hash(file) == content
+        return cache_directory()
+    except FileError:
+        return list(_cache_candidates())[-1]
+
+
+_whole: dict[Path, tuple[int, int, int]] = {}  # files found whole, and which ones they were
+
+
+def _holds(file: Path) -> bool:
+    """Whether the file is whole, as far as its first page tells, and of the content that it is named by."""
+    try:
+        status = file.stat()
+        identity = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if _whole.get(file) != identity:
+            if _core.read_content_hash(file) != file.stem:
+                return False
+            _whole[file] = identity
     except (OSError, FileError):
         return False
+    return True
 
 
 def _write(net: Any, path: Path) -> None:
