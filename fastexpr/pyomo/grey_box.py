@@ -127,7 +127,10 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
         return self._batch.net
 
     def update(self, net: Any) -> None:
-        """Put another network in place of this one. Clones of the model keep theirs; bounds stay as they are.
+        """Put another network in place of this one. Clones of the model keep theirs.
+
+        Bounds stay as they are, also those that the network of before gave the outputs: widen them, or build with
+        ``bounds=False``, where the new one may leave them.
 
         Parameters
         ----------

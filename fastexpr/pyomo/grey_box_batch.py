@@ -22,8 +22,7 @@ class GreyBoxEvaluationError(EvaluationError, PyNumeroEvaluationError):  # type:
 class Batch:
     """Values, Jacobian and Hessian of `count` instances of a network of n inputs and m outputs.
 
-    A point that is not finite is accepted and then not evaluated: PyNumero's solvers step back from errors of an
-    evaluation, and take one while they set a point for the end.
+    A point that is not finite is accepted, and fails where something is evaluated: there solvers step back.
 
     Parameters
     ----------

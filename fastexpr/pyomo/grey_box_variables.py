@@ -14,7 +14,7 @@ from fastexpr.errors import ModelError
 from fastexpr.pyomo.building import _bound, _range, _stays_within, _tighten, middle_of_bounds
 
 Array = npt.NDArray[np.float64]
-SAMPLES = 100  # points in the network's range, to see how much its outputs vary
+SAMPLES = 32  # points in the network's range, to see how much its outputs vary
 
 
 class Instance(NamedTuple):
