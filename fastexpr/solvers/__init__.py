@@ -11,10 +11,10 @@ import importlib.util
 from collections.abc import Callable
 
 from fastexpr.nlp import Nlp
-from fastexpr.solvers.interior_point import Multipliers, Progress, Solution
+from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution
 from fastexpr.solvers.options import Option
 
-__all__ = ["Multipliers", "Option", "Progress", "Solution", "available", "choose", "run"]
+__all__ = ["Multipliers", "Option", "Progress", "Scaling", "Solution", "available", "choose", "run", "version"]
 
 #: In the order of preference, with what to install.
 packages = {"cyipopt": "cyipopt", "pounce": "pounce-solver"}
@@ -56,6 +56,7 @@ def run(
     options: dict[str, Option],
     multipliers: Multipliers | None = None,
     progress: Callable[[Progress], object] | None = None,
+    scaling: Scaling | None = None,
 ) -> Solution:
     """Solves the program.
 
@@ -71,6 +72,8 @@ def run(
         Where the multipliers start (a warm start).
     progress : callable, optional
         Called after every iteration; when it returns False the solver stops.
+    scaling : Scaling, optional
+        Used under the option nlp_scaling_method="user-scaling".
 
     Raises
     ------
@@ -78,5 +81,11 @@ def run(
         The solver knows no such option, or not this value.
     """
     adapter = importlib.import_module(f"fastexpr.solvers.{solver}")
-    solution: Solution = adapter.run(nlp, options, multipliers, progress)
+    solution: Solution = adapter.run(nlp, options, multipliers, progress, scaling)
     return solution
+
+
+def version(solver: str) -> tuple[int, ...]:
+    """Of the solver: Ipopt's own for cyipopt."""
+    found: tuple[int, ...] = importlib.import_module(f"fastexpr.solvers.{solver}").version()
+    return found

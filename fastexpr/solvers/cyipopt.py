@@ -8,16 +8,34 @@ from typing import Any, NoReturn
 import cyipopt
 import numpy as np
 
-from fastexpr.nlp import Nlp
-from fastexpr.solvers.interior_point import INFINITY, Callbacks, InterruptGuard, Multipliers, Progress, Solution
+from fastexpr.errors import EvaluationError
+from fastexpr.nlp import Nlp, Vector
+from fastexpr.solvers.interior_point import (
+    INFINITY,
+    Callbacks,
+    InterruptGuard,
+    Multipliers,
+    Progress,
+    Scaling,
+    Solution,
+)
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
 
 #: Ipopt prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
 
 
+def version() -> tuple[int, ...]:
+    """Of Ipopt."""
+    return tuple(cyipopt.IPOPT_VERSION)
+
+
 def run(
-    nlp: Nlp, options: dict[str, Option], multipliers: Multipliers | None, progress: Callable[[Progress], object] | None
+    nlp: Nlp,
+    options: dict[str, Option],
+    multipliers: Multipliers | None,
+    progress: Callable[[Progress], object] | None,
+    scaling: Scaling | None,
 ) -> Solution:
     """Solves the program; see `fastexpr.solvers.run`."""
 
@@ -37,11 +55,29 @@ def run(
     for name, value in {**defaults, **options}.items():
         if not any(accepts(problem, name, candidate) for candidate in candidates(name, value)):
             refuse("cyipopt", name, value)
+    if scaling is not None:
+        problem.set_problem_scaling(scaling.objective, scaling.variables, scaling.constraints)
     first: list[Any] = [multipliers.constraints, multipliers.lower, multipliers.upper] if multipliers else [[], [], []]
     with InterruptGuard(callbacks):
         x, info = problem.solve(nlp.start, *first)
     problem.close()
+    add_multipliers_of_fixed(nlp, x, info)
     return callbacks.solution(x, info)
+
+
+def add_multipliers_of_fixed(nlp: Nlp, x: Vector, info: dict[str, Any]) -> None:
+    """Ipopt before 3.14 gives a variable with equal bounds no multipliers; they follow from the others'."""
+    fixed = np.flatnonzero((nlp.lower == nlp.upper) & (info["mult_x_L"] == 0.0) & (info["mult_x_U"] == 0.0))
+    if not fixed.size:
+        return
+    rows, columns = nlp.jacobianstructure()
+    try:
+        forces = nlp.jacobian(x) * info["mult_g"][rows]
+        slope = nlp.gradient(x) + np.bincount(columns, weights=forces, minlength=nlp.n)
+    except EvaluationError:
+        return
+    info["mult_x_L"][fixed] = np.maximum(slope[fixed], 0.0)
+    info["mult_x_U"][fixed] = np.maximum(-slope[fixed], 0.0)
 
 
 def accepts(problem: Any, name: str, value: Plain) -> bool:

@@ -60,6 +60,15 @@ class Multipliers:
 
 
 @dataclass
+class Scaling:
+    """Factors the solver multiplies with, itself: of the objective, the variables (n,) and the constraints (m,)."""
+
+    objective: float
+    variables: Vector
+    constraints: Vector
+
+
+@dataclass
 class Solution:
     """What a solver returns; `x` is the last iterate where it did not succeed."""
 

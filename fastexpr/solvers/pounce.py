@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable
 from typing import Any
 
@@ -9,15 +10,32 @@ import numpy as np
 import pounce
 
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.solvers.interior_point import INFINITY, Callbacks, InterruptGuard, Multipliers, Progress, Solution
+from fastexpr.solvers.interior_point import (
+    INFINITY,
+    Callbacks,
+    InterruptGuard,
+    Multipliers,
+    Progress,
+    Scaling,
+    Solution,
+)
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
 
 #: pounce prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
 
 
+def version() -> tuple[int, ...]:
+    """Of pounce."""
+    return tuple(int(part) for part in importlib.metadata.version("pounce-solver").split(".") if part.isdigit())
+
+
 def run(
-    nlp: Nlp, options: dict[str, Option], multipliers: Multipliers | None, progress: Callable[[Progress], object] | None
+    nlp: Nlp,
+    options: dict[str, Option],
+    multipliers: Multipliers | None,
+    progress: Callable[[Progress], object] | None,
+    scaling: Scaling | None,
 ) -> Solution:
     """Solves the program; see `fastexpr.solvers.run`."""
     callbacks = Callbacks(nlp, progress, not_a_number)
@@ -27,6 +45,8 @@ def run(
     settings = {name: candidates(name, value) for name, value in {**defaults, **options}.items()}
     while True:
         problem = new_problem(nlp, callbacks, settings)
+        if scaling is not None:
+            problem.set_problem_scaling(scaling.objective, scaling.variables, scaling.constraints)
         try:
             with InterruptGuard(callbacks):
                 x, info = problem.solve(nlp.start, **first)
