@@ -60,7 +60,7 @@ class BlockDiagonal:
         return flat[:, self.rows * self.block_shape[1] + self.columns]
 
     def matrix(self, entries: Array) -> Any:
-        """The SciPy COO matrix of these entries, as :meth:`entries` has them."""
+        """The SciPy coo_matrix of these entries, as :meth:`entries` has them."""
         shape = (self.count * self.block_shape[0], self.count * self.block_shape[1])
         data = entries.ravel() if entries.size else np.zeros(self._places[0].size)
         return coo_matrix((data, self._places), shape=shape)

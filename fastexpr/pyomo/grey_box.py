@@ -278,7 +278,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
 
         Returns
         -------
-        (T * m, T * n) SciPy COO matrix
+        (T * m, T * n) SciPy coo_matrix
             Always with the same places: the network's pattern once for every instance.
         """
         return self._batch.jacobian()
@@ -288,7 +288,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
 
         Returns
         -------
-        (T * n, T * n) SciPy COO matrix
+        (T * n, T * n) SciPy coo_matrix
             Always with the same places: the network's pattern once for every instance; at least one, a zero, as
             PyNumero cannot add up Hessians without any entry.
         """
