@@ -74,7 +74,7 @@ class Batch:
         return self._evaluated("value", self.net, self._name_of_value).ravel()
 
     def jacobian(self) -> Any:
-        """(count * m, count * n), SciPy coo_matrix: always the same places."""
+        """(count * m, count * n), SciPy coo_matrix: at fixed places."""
 
         def evaluate(x: Array) -> Array:
             return self._jacobian.entries(
@@ -84,7 +84,7 @@ class Batch:
         return self._jacobian.matrix(self._evaluated("jacobian", evaluate, self._name_of_slope))
 
     def hessian(self) -> Any:
-        """(count * n, count * n), SciPy coo_matrix: the lower triangle for multipliers @ outputs; always the same places."""
+        """(count * n, count * n), SciPy coo_matrix: the lower triangle for multipliers @ outputs, at fixed places."""
         weights = self._multipliers
         if weights is None:
             raise ModelError(f"{self.owner} no multipliers: call set_output_constraint_multipliers first.")
