@@ -138,6 +138,6 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.networks = [name for name in arguments.networks if name <= "S2"]
         arguments.repeats = 1
     elif arguments.command == "nmpc":
-        arguments.steps, arguments.repeats = min(arguments.steps, 8), 2
+        arguments.steps, arguments.repeats = min(arguments.steps, 16), 2
     else:
         arguments.sizes, arguments.repeats = [size for size in arguments.sizes if size <= 100], 2

@@ -25,10 +25,15 @@ def write(network: Network, folder: Path) -> None:
     net = fx.load_onnx(folder / "network.onnx", check=False)
     net.save(folder / "network.fx")
     x0, c = points(network)
-    layers = {f"W{i}": W for i, (W, _) in enumerate(network.layers)} | {
-        f"b{i}": b for i, (_, b) in enumerate(network.layers)
-    }
-    np.savez(folder / "problem.npz", x0=x0, c=c, **layers)
+    save_layers(folder / "problem.npz", network, x0=x0, c=c)
+
+
+def save_layers(path: Path, network: Network, **others: Array) -> None:
+    """W0, b0, W1, ..., and the other arrays."""
+    arrays: dict[str, Any] = dict(others)
+    for i, (W, b) in enumerate(network.layers):
+        arrays |= {f"W{i}": W, f"b{i}": b}
+    np.savez(path, **arrays)
 
 
 def points(network: Network) -> tuple[Array, Array]:

@@ -134,6 +134,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure what was asked for, print the tables, write the files."""
     print(f"{machine.processor()}, {arguments.threads} thread(s), {arguments.clock} clock")
     print(machine.versions(["fastexpr", "pyomo", "cyipopt", "jax", "casadi", "omlt", "pounce-solver"]), flush=True)
+    processes.compile_sources()
     rows = [measure(make(name), arguments) for name in arguments.networks]
     for table in make_tables(rows, arguments):
         show(table, arguments.markdown)
