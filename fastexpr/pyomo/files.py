@@ -197,6 +197,11 @@ class NetworkFile:
 _networks: WeakValueDictionary[str, Function] = WeakValueDictionary()  # by path, those of this process
 
 
+def is_any_network() -> bool:
+    """Whether any model of this process has a network."""
+    return len(_networks) > 0
+
+
 def network_at(path: str) -> Any:
     """The network that this file is of, whether it was written yet or not.
 
