@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastexpr.pyomo.block import NetworkBlock
 from fastexpr.pyomo.external import ExternalNetwork, NetworkOutputs
+from fastexpr.pyomo.initialization import initialize
 from fastexpr.pyomo.solvers import find_solver
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _LAZY = {"GreyBox": "fastexpr.pyomo.grey_box"}  # imported at first use: it brings SciPy and PyNumero along
 
-__all__ = ["ExternalNetwork", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver"]
+__all__ = ["ExternalNetwork", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver", "initialize"]
 
 
 def __getattr__(name: str) -> Any:
