@@ -38,8 +38,9 @@ class AslFunctions:
             info = write(model, path)
             nlp = AslNLP(str(path))
         self.columns, self.rows = list(info.variables), list(info.constraints)
-        self.constraint_lower: Array = nlp.constraints_lb()
         self._library = nlp._asl
+        self.constraint_lower: Array = np.empty(nlp.n_constraints())
+        self._library.get_g_lower_bounds(self.constraint_lower)
         self._nlp = nlp  # owns the library's memory
         self._sizes = {"constraints": nlp.n_constraints(), "jacobian": nlp.nnz_jacobian()}
         self._sizes["hessian"] = self._library.get_nnz_hessian_lag()

@@ -30,16 +30,13 @@ def make_network() -> Network:
 
 
 def write(folder: Path) -> None:
-    """network.onnx, network.fx, and problem.npz with the layers and x_0."""
+    """network.onnx, network.fx, and problem.npz with the layers."""
     import fastexpr as fx
 
     network = make_network()
     write_onnx(network, folder / "network.onnx")
     fx.load_onnx(folder / "network.onnx", check=False).save(folder / "network.fx")
-    layers = {
-        f"{name}{i}": array for i, layer in enumerate(network.layers) for name, array in zip("Wb", layer, strict=True)
-    }
-    np.savez(folder / "problem.npz", first=first_state(), **layers)
+    save_layers(folder / "problem.npz", network)
 
 
 def first_state() -> Array:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks import asl, machine, processes, pyomo_models
 from benchmarks.evaluations import KINDS, PAIR, Sides
@@ -52,14 +55,35 @@ def measure(kind: str, n_constraints: int, arguments: argparse.Namespace) -> Fig
 
 def measure_compiling(model: Any, figures: Figures, arguments: argparse.Namespace) -> None:
     """Pyomo's writer and our compiler, the structure of derivatives included, in turns."""
+    clock = machine.CLOCKS[arguments.clock]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.nl"
         actions: dict[str, Callable[[], object]] = {
             "write .nl": lambda: asl.write(model, path),
             "compile": lambda: compile_with_structure(model),
         }
-        figures.times |= in_turns(actions, arguments.repeats, machine.CLOCKS[arguments.clock])
+        with programs_timed(clock) as program_times:
+            figures.times |= in_turns(actions, arguments.repeats, clock)
+        figures.times["compile: walk"] = figures.times["compile"] - statistics.median(program_times)
         figures.counts["megabytes of .nl"] = path.stat().st_size / 1e6
+
+
+@contextmanager
+def programs_timed(clock: Callable[[], float]) -> Iterator[list[float]]:
+    """The seconds that C++ takes to make a program of the walked expressions, for every model compiled meanwhile."""
+    from fastexpr import _core
+
+    times: list[float] = []
+    make = _core.NlpFunctions
+
+    def timed(*arguments: Any) -> Any:
+        start = clock()
+        made = make(*arguments)
+        times.append(clock() - start)
+        return made
+
+    with mock.patch.object(_core, "NlpFunctions", timed):
+        yield times
 
 
 def compile_with_structure(model: Any) -> Any:
@@ -120,7 +144,7 @@ def make_tables(kind: str, rows: list[Figures]) -> list[Table]:
     header = [f"{row.n_constraints:,}" for row in rows]
     compiling = Table(f"{kind}: a model with so many constraints, seconds", ["constraints", *header])
     compiling.add("nodes", *(f"{row.counts['nodes']:,}" for row in rows))
-    for name in ("build", "write .nl", "compile"):
+    for name in ("build", "write .nl", "compile", "compile: walk"):
         compiling.add(name, *(seconds(row.times[name]) for row in rows))
     compiling.add("compile / write", *(ratio(row.times["compile"], row.times["write .nl"]) for row in rows))
     for name in ("peak", "stays"):
