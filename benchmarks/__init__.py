@@ -1,1 +1,12 @@
-"""What fastexpr costs, beside others and beside what the machine can do: `python -m benchmarks --help`."""
+"""What fastexpr costs, beside others and beside what the machine can do: `python -m benchmarks --help`.
+
+| command | what | how |
+|---|---|---|
+| derivatives | `derivatives` | `networks`, `peers` |
+| models | `models` | `pyomo_models`, `asl`, `evaluations`, `memory`, `ipopt_time` |
+| solves | `solves` | `limits` (the problem), `solve_candidates`, `oracles` |
+| nmpc | `nmpc` | `control` (the problem), `control_candidates`, `control_oracle` |
+| doors | `doors` | `limits`, `solve_candidates` |
+
+Common to them: `command_line`, `processes`, `timing`, `machine`, `tables`, `pictures`.
+"""
