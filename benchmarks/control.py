@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import read_layers
+from benchmarks.limits import read_layers, save_layers
 from benchmarks.networks import Network, random_network, write_onnx
 
 Array = NDArray[np.float64]
