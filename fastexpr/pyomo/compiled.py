@@ -1,0 +1,180 @@
+"""A Pyomo model compiled into a nonlinear program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pyomo.common.gc_manager import PauseGC
+from pyomo.common.numeric_types import value
+from pyomo.environ import maximize
+
+from fastexpr import _core
+from fastexpr.errors import ModelError
+from fastexpr.nlp import Nlp, Vector
+from fastexpr.pyomo import reading
+from fastexpr.pyomo.components import (
+    active_constraints,
+    active_objectives,
+    check_model,
+    check_variables,
+    listed,
+    unsupported_components,
+)
+from fastexpr.pyomo.foreign import Targets
+from fastexpr.pyomo.walker import Walker
+
+#: How far a constraint without variables may be from its limits, as in Pyomo's NLWriter.
+CONSTANT_TOLERANCE = 1e-8
+
+
+class CompiledModel:
+    """A nonlinear program, and which parts of a Pyomo model its columns and rows are.
+
+    It holds what Pyomo's NLWriter would write: active constraints that have a limit, the active objective (none means
+    zero), and the variables that occur in them, wherever they are declared. Fixed variables and mutable Params are
+    parameters of the program, so that `refresh` can give them other values.
+
+    Contradictory bounds and limits are the solver's to find. Constraints in which nothing varies are rows, too; where
+    one holds it has no limits, for equations without variables would leave a solver with too few degrees of freedom.
+
+    Parameters
+    ----------
+    model : BlockData
+        A constructed model, or one of its blocks.
+
+    Attributes
+    ----------
+    nlp : Nlp
+        Minimizes sign * objective.
+    variables : list of VarData
+        Column j of x.
+    constraints : list of ConstraintData
+        Row i of g.
+    objective : ObjectiveData or None
+    sign : float
+        -1.0 where the objective is maximized, else 1.0.
+
+    Raises
+    ------
+    ModelError
+        A part of the model cannot be compiled; all components that cannot are named.
+    """
+
+    def __init__(self, model: Any) -> None:
+        check_model(model)
+        objectives = active_objectives(model)
+        if len(objectives) > 1:
+            raise ModelError(
+                f"[Model '{model.name}'] has several active objectives: {listed(objectives)}. What to do: deactivate "
+                "all but one."
+            )
+        self.model = model
+        self.objective = objectives[0] if objectives else None
+        self.sign = -1.0 if objectives and objectives[0].sense == maximize else 1.0
+        targets = Targets()
+        self._walked = Walker(targets)
+        with PauseGC():
+            root = 0.0 if self.objective is None else self.objective
+            objective = self._walked.add_expression(root, self.objective, is_negated=self.sign < 0.0)
+            self._walked.add_constraints(active_constraints(model))
+        self._objective_expression = None if self.objective is None else self.objective._args_[0]
+        self.variables: list[Any] = self._walked.variables
+        self.constraints: list[Any] = self._walked.row_constraints
+        check_variables(model, self.variables)
+        targets.warn_of_slow_ones()
+        *nodes, rows = self._walked.take_arrays()
+        sizes = len(self.variables), len(self._walked.parameters)
+        self._functions = _core.NlpFunctions(*nodes, *sizes, objective, rows, targets.functions)
+        self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
+        self.nlp = Nlp(
+            *reading.variable_data(self.variables),
+            *self._limits(),
+            self._functions,
+            variable_name=lambda column: str(self.variables[column].name),
+            row_name=lambda row: str(self.constraints[row].name),
+        )
+
+    def refresh(self) -> None:
+        """Reads again what may change without compiling: values of mutable Params and fixed variables, bounds, starting
+        values and limits.
+
+        Raises
+        ------
+        ModelError
+            One of them is missing, or no number.
+        """
+        self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
+        self.nlp.start, self.nlp.lower, self.nlp.upper = reading.variable_data(self.variables)
+        self.nlp.constraint_lower, self.nlp.constraint_upper = self._limits()
+        self.nlp.reset_evaluations()
+
+    def _limits(self) -> tuple[Vector, Vector]:
+        walked = self._walked
+        lower, upper = reading.limits(self.constraints, walked.lower, walked.upper)
+        for row in walked.constant_rows:
+            body = constant_value(self.constraints[row])
+            if lower[row] - CONSTANT_TOLERANCE <= body <= upper[row] + CONSTANT_TOLERANCE:
+                lower[row], upper[row] = -np.inf, np.inf
+        return lower, upper
+
+    def is_current(
+        self,
+        *,
+        check_for_new_or_removed_constraints: bool = True,
+        check_for_new_objective: bool = True,
+        update_constraints: bool = True,
+        update_vars: bool = True,
+        update_named_expressions: bool = True,
+        update_objective: bool = True,
+        **others: bool,
+    ) -> bool:
+        """Whether the model still has the structure that was compiled, so that `refresh` is all it needs.
+
+        Parameters
+        ----------
+        check_for_new_or_removed_constraints, check_for_new_objective, update_constraints, update_vars, \
+        update_named_expressions, update_objective : bool
+            What to look at, as in Pyomo's AutoUpdateConfig.
+        **others
+            Its other entries. Nothing depends on them: variables and Params are new only where an expression is, and
+            their values are no structure.
+        """
+        walked, objective = self._walked, self.objective
+        if check_for_new_objective and not reading.are_same(
+            active_objectives(self.model), [] if objective is None else [objective]
+        ):
+            return False
+        if update_objective and objective is not None:
+            sign = -1.0 if objective.sense == maximize else 1.0
+            if sign != self.sign or objective._args_[0] is not self._objective_expression:
+                return False
+        if check_for_new_or_removed_constraints and not (
+            reading.are_same(active_constraints(self.model), walked.constraints)
+            and not unsupported_components(self.model)
+        ):
+            return False
+        if update_vars and not (
+            reading.are_fixed(self.variables, False)
+            and reading.are_fixed(walked.parameters, True)
+            and not reading.not_continuous(self.variables)
+        ):
+            return False
+        if update_named_expressions and not reading.have_contents(walked.named, walked.contents):
+            return False
+        if update_constraints and not reading.have_expressions(walked.constraints, walked.expressions):
+            return False
+        return bool(reading.have_arguments(walked.calls, walked.arguments))
+
+
+def constant_value(constraint: Any) -> float:
+    """Of a body without variables; nan where it has none."""
+    try:
+        return float(value(constraint.body, exception=False))
+    except (ArithmeticError, TypeError, ValueError):
+        return np.nan
+
+
+def compile_model(model: Any) -> CompiledModel:
+    """The nonlinear program of a Pyomo model; see :class:`CompiledModel`."""
+    return CompiledModel(model)

@@ -1,0 +1,84 @@
+"""Evaluates the arrays that a Pyomo model is compiled to, in plain Python: a reference that shares nothing with C++."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+from pyomo.common.numeric_types import value
+
+from fastexpr.pyomo.walker import OPCODES, Walker
+
+FUNCTIONS: dict[str, Any] = {
+    "sum": lambda *a: math.fsum(a),
+    "product": operator.mul,
+    "division": operator.truediv,
+    "negation": operator.neg,
+    "power": operator.pow,
+    "abs": abs,
+    "minimum": lambda *a: min(a),
+    "maximum": lambda *a: max(a),
+    "select": lambda condition, then, otherwise: then if condition else otherwise,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "equal": operator.eq,
+    "and": lambda a, b: bool(a) and bool(b),
+    **{name: getattr(math, name) for name in ("exp", "log", "log10", "sqrt", "sin", "cos", "tan", "ceil", "floor")},
+    **{name: getattr(math, name) for name in ("asin", "acos", "atan", "sinh", "cosh", "tanh")},
+    **{name: getattr(math, name) for name in ("asinh", "acosh", "atanh")},
+}
+NAMES = {number: name for name, number in OPCODES.items()}
+
+
+class NoTargets:
+    """For expressions without external functions."""
+
+    functions: tuple[Any, ...] = ()
+
+
+class Flat:
+    """Expressions as arrays.
+
+    Parameters
+    ----------
+    *expressions : Pyomo expressions
+    targets : optional
+        Finds the functions that the expressions call.
+    """
+
+    def __init__(self, *expressions: Any, targets: Any = None, owner: Any = None) -> None:
+        self.targets = targets or NoTargets()
+        self.walker = Walker(self.targets)
+        self.roots = [self.walker.add_expression(expression, owner) for expression in expressions]
+        self.opcodes, self.counts, self.operands, self.constants, _ = self.walker.take_arrays()
+
+    @property
+    def names(self) -> list[str]:
+        """The operations, in order."""
+        return [NAMES[code] for code in self.opcodes.tolist()]
+
+    def values(self) -> list[float]:
+        """Of the expressions, where their variables and parameters are now."""
+        tables: list[Any] = [
+            [],
+            [value(variable) for variable in self.walker.variables],
+            [float(value(parameter)) for parameter in self.walker.parameters],
+            self.constants.tolist(),
+        ]
+        position = 0
+        for name, count in zip(self.names, self.counts.tolist(), strict=True):
+            operands = self.operands[position : position + count].tolist()
+            position += count
+            tables[0].append(self._node(name, operands, tables))
+        return [float(tables[root % 4][root // 4]) for root in self.roots]
+
+    def _node(self, name: str, operands: list[int], tables: list[Any]) -> float:
+        if name != "call":
+            return FUNCTIONS[name](*(tables[operand % 4][operand // 4] for operand in operands))
+        target, output, *inputs = operands
+        x = np.array([tables[operand % 4][operand // 4] for operand in inputs], dtype=float)
+        function = self.targets.functions[target]
+        outputs = function(x) if callable(function) else function.evaluate(x, 0)[0]
+        return float(outputs[output])
