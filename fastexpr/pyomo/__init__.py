@@ -1,4 +1,8 @@
-"""Networks in Pyomo models: NetworkBlock, ExternalNetwork, GreyBox, and what solvers need to call them."""
+"""Networks in Pyomo models: NetworkBlock, ExternalNetwork, GreyBox, and what solvers need to call them.
+
+Importing this registers the solver 'fastexpr' with Pyomo's factories, the classic one and that of
+pyomo.contrib.solver.common.factory.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from fastexpr.pyomo.block import NetworkBlock
 from fastexpr.pyomo.external import ExternalNetwork, NetworkOutputs
 from fastexpr.pyomo.initialization import initialize
+from fastexpr.pyomo.legacy_solver import register
+from fastexpr.pyomo.solver import Fastexpr
 from fastexpr.pyomo.solvers import find_solver
 
 if TYPE_CHECKING:
@@ -15,7 +21,9 @@ if TYPE_CHECKING:
 
 _LAZY = {"GreyBox": "fastexpr.pyomo.grey_box"}  # imported at first use: it brings SciPy and PyNumero along
 
-__all__ = ["ExternalNetwork", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver", "initialize"]
+__all__ = ["ExternalNetwork", "Fastexpr", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver", "initialize"]
+
+register()
 
 
 def __getattr__(name: str) -> Any:

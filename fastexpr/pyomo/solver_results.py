@@ -1,0 +1,128 @@
+"""What a solver's answer means in Pyomo's words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pyomo.common.config import ADVANCED_OPTION, ConfigValue
+from pyomo.contrib.solver.common.results import Results, SolutionStatus, TerminationCondition
+from pyomo.contrib.solver.common.solution_loader import NoSolutionSolutionLoader
+from pyomo.contrib.solver.common.util import NoSolutionError
+from pyomo.core.base.var import Var
+
+from fastexpr.errors import EvaluationError
+from fastexpr.problem.assembly import largest_violation
+from fastexpr.pyomo.solution_loader import FastexprSolutionLoader
+from fastexpr.solvers import Multipliers, Solution
+from fastexpr.solvers.interior_point import return_codes
+
+if TYPE_CHECKING:
+    from fastexpr.nlp import Nlp
+    from fastexpr.pyomo.compiled import CompiledModel
+
+#: By the status words of `fastexpr.solvers`, and those of this file.
+outcomes = {
+    "optimal": (TerminationCondition.convergenceCriteriaSatisfied, SolutionStatus.optimal),
+    "acceptable": (TerminationCondition.convergenceCriteriaSatisfied, SolutionStatus.optimal),
+    "infeasible": (TerminationCondition.locallyInfeasible, SolutionStatus.infeasible),
+    "diverging": (TerminationCondition.unbounded, SolutionStatus.unknown),
+    "small_step": (TerminationCondition.minStepLength, SolutionStatus.unknown),
+    "iteration_limit": (TerminationCondition.iterationLimit, SolutionStatus.unknown),
+    "time_limit": (TerminationCondition.maxTimeLimit, SolutionStatus.unknown),
+    "stopped": (TerminationCondition.interrupted, SolutionStatus.unknown),
+    "interrupted": (TerminationCondition.interrupted, SolutionStatus.unknown),
+    "contradiction": (TerminationCondition.provenInfeasible, SolutionStatus.noSolution),
+    "empty": (TerminationCondition.emptyModel, SolutionStatus.noSolution),
+}
+_FAILED = (TerminationCondition.error, SolutionStatus.unknown)
+
+#: A point whose constraints and bounds are violated by no more than this is feasible.
+FEASIBILITY_TOLERANCE = 1e-6
+
+#: Where Ipopt cannot compute a step because x is as large as this, the iterates diverge.
+DIVERGED = 1e15
+
+#: Pyomo's own for constraints without variables.
+CONSTANT_TOLERANCE = 1e-8
+
+
+def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
+    """Writes everything into the results that follows from the solution."""
+    if solution.status == "step_failed" and abs(solution.x).max(initial=0.0) > DIVERGED:
+        solution.status, solution.message = return_codes[4]
+    condition, status = outcomes.get(solution.status, _FAILED)
+    violation = math.inf
+    if status is SolutionStatus.noSolution:
+        results.solution_loader = NoSolutionSolutionLoader(
+            compiled.model, f"{NoSolutionError.default_message} {solution.message}"
+        )
+    else:
+        results.solution_loader = FastexprSolutionLoader(compiled, solution)
+        violation = largest_violation(compiled.nlp, solution)
+        if (condition, status) != _FAILED and status is SolutionStatus.unknown and violation <= FEASIBILITY_TOLERANCE:
+            status = SolutionStatus.feasible
+    results.termination_condition, results.solution_status = condition, status
+    if compiled.objective is not None:
+        results.objective_bound = -compiled.sign * math.inf
+        if status in (SolutionStatus.feasible, SolutionStatus.optimal):
+            results.incumbent_objective = compiled.sign * solution.objective
+    about = results.extra_info
+    about.iteration_count = solution.iterations
+    about.solver_message = solution.message
+    about.number_of_variables = compiled.nlp.n
+    about.number_of_constraints = compiled.nlp.m
+    about.number_of_nonzeros = len(compiled.nlp.jacobianstructure()[0])
+    about.constraint_violation = violation
+    about.add("status", ConfigValue(solution.status, visibility=ADVANCED_OPTION))
+
+
+def without_solver(compiled: CompiledModel) -> Solution | None:
+    """The answer where none needs to be computed: limits that contradict each other, or nothing that could vary."""
+    nlp = compiled.nlp
+    try:
+        contradiction = contradicting_bounds(nlp) or broken_constants(nlp)
+        if contradiction is not None:
+            return answer(nlp, "contradiction", contradiction)
+        if nlp.n > 0:
+            return None
+        if any(variable.fixed for variable in compiled.model.component_data_objects(Var, active=True)):
+            message = "All variables are fixed, and all constraints hold."
+            return answer(nlp, "optimal", message, nlp.objective(nlp.start))
+    except EvaluationError as error:
+        return None if nlp.n > 0 else answer(nlp, "invalid_number", str(error))
+    return answer(nlp, "empty", "The model has no variables.")
+
+
+def contradicting_bounds(nlp: Nlp) -> str | None:
+    """Says which variable's bounds, or which constraint's limits, leave nothing between them."""
+    for lower, upper, name in (
+        (nlp.lower, nlp.upper, nlp.variable_name),
+        (nlp.constraint_lower, nlp.constraint_upper, nlp.row_name),
+    ):
+        for i in np.flatnonzero(lower > upper)[:1].tolist():
+            return f"The limits of {name(i)} contradict each other: {lower[i]} > {upper[i]}."
+    return None
+
+
+def broken_constants(nlp: Nlp) -> str | None:
+    """Says which constraint without variables does not hold."""
+    is_constant = np.ones(nlp.m, dtype=bool)
+    is_constant[nlp.jacobianstructure()[0]] = False
+    rows = np.flatnonzero(is_constant)
+    if not rows.size:
+        return None
+    values = nlp.constraints(nlp.start)[rows]
+    gaps = np.maximum(nlp.constraint_lower[rows] - values, values - nlp.constraint_upper[rows])
+    for k in np.flatnonzero(~(gaps <= CONSTANT_TOLERANCE))[:1].tolist():
+        row = int(rows[k])
+        lower, upper = nlp.constraint_lower[row], nlp.constraint_upper[row]
+        return f"{nlp.row_name(row)} has no variables and does not hold: {values[k]} is not within [{lower}, {upper}]."
+    return None
+
+
+def answer(nlp: Nlp, status: str, message: str, objective: float = math.nan) -> Solution:
+    """At the starting point."""
+    multipliers = Multipliers(np.zeros(nlp.m), np.zeros(nlp.n), np.zeros(nlp.n))
+    return Solution(nlp.start, objective, multipliers, status, message, 0)

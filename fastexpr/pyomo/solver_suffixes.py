@@ -1,0 +1,97 @@
+"""Numbers that a model's Suffixes give to the solver: multipliers to start from, scaling factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pyomo.common.collections import ComponentMap
+from pyomo.core.base.suffix import Suffix
+
+from fastexpr.errors import ModelError
+from fastexpr.nlp import Vector
+from fastexpr.pyomo.solver_log import logger
+from fastexpr.solvers import Multipliers, Scaling
+
+if TYPE_CHECKING:
+    from fastexpr.pyomo.compiled import CompiledModel
+
+
+def exported(model: Any, name: str) -> ComponentMap | None:
+    """The entries of all active Suffixes of this name that export, those of blocks included; None: there is none."""
+    found = [
+        suffix
+        for suffix in model.component_objects(Suffix, active=True, descend_into=True)
+        if suffix.local_name == name and suffix.export_enabled()
+    ]
+    if not found:
+        return None
+    entries = ComponentMap()
+    for suffix in reversed(found):  # a suffix nearer to the model counts before those of its blocks
+        entries.update(suffix)
+    return entries
+
+
+def values_of(entries: ComponentMap | None, components: Sequence[Any], default: float) -> Vector:
+    """(len(components),): each component's entry, or that of the indexed component it belongs to."""
+    if entries is None:
+        return np.full(len(components), default)
+
+    def entry(component: Any) -> float:
+        value = entries.get(component)
+        if value is None:
+            value = entries.get(component.parent_component())
+        return default if value is None else float(value)
+
+    return np.array([entry(component) for component in components], dtype=np.float64)
+
+
+def first_multipliers(compiled: CompiledModel) -> Multipliers | None:
+    """From the Suffixes dual, ipopt_zL_in and ipopt_zU_in, in the solver's signs; None where there is none of them.
+
+    Where a number is missing, it is that of `cold_multipliers`.
+    """
+    dual, lower, upper = (exported(compiled.model, name) for name in ("dual", "ipopt_zL_in", "ipopt_zU_in"))
+    if not (dual or lower or upper):
+        return None
+    sign = compiled.sign
+    return Multipliers(
+        constraints=-sign * values_of(dual, compiled.constraints, 0.0),
+        lower=sign * values_of(lower, compiled.variables, sign),
+        upper=-sign * values_of(upper, compiled.variables, -sign),
+    )
+
+
+def cold_multipliers(compiled: CompiledModel) -> Multipliers:
+    """What Ipopt starts from without a warm start: 0 for a constraint, 1 for a bound."""
+    n = len(compiled.variables)
+    return Multipliers(np.zeros(len(compiled.constraints)), np.ones(n), np.ones(n))
+
+
+def scaling_factors(compiled: CompiledModel) -> Scaling:
+    """From the Suffix scaling_factor; 1 where there is no entry.
+
+    Raises
+    ------
+    ModelError
+        A factor is no positive number.
+    """
+    entries = exported(compiled.model, "scaling_factor")
+    if not entries:
+        logger.warning(
+            "nlp_scaling_method is user-scaling, but the model has no Suffix scaling_factor: nothing is scaled."
+        )
+    objectives = [] if compiled.objective is None else [compiled.objective]
+    components = [*objectives, *compiled.variables, *compiled.constraints]
+    factors = values_of(entries, components, 1.0)
+    for component, factor in zip(components, factors, strict=True):
+        if not (factor > 0.0 and math.isfinite(factor)):
+            raise ModelError(
+                f"[Model '{compiled.model.name}'] the scaling_factor of '{component.name}' is {factor}, expected a "
+                "positive number."
+            )
+    start = len(objectives)
+    stop = start + len(compiled.variables)
+    return Scaling(float(factors[0]) if objectives else 1.0, factors[start:stop], factors[stop:])
