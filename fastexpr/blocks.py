@@ -1,18 +1,164 @@
-"""The blocks of a nonlinear program: ordinary algebra, and networks.
+"""A nonlinear program put together from blocks: ordinary algebra, and networks.
 
-Both are Functions of the core. They differ in their structure: algebra is sparse, one Function of all its rows; a
-network is
-dense in its inputs and evaluated as one batch for all its instances.
+A block owns some rows of g and says where its derivatives are not zero. Every index is computed once, before the first
+iteration.
+
+Both kinds are Functions of the core. They differ in their structure: algebra is sparse, one Function of all its rows; a
+network is dense in its inputs and evaluated as one batch for all its instances.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.nlp import Indices, Structure, Vector
 
-NO_STRUCTURE = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+class Objective(Protocol):
+    """f: one number."""
+
+    def value(self, x: Vector) -> float:
+        """f(x)."""
+        ...
+
+    def gradient(self, x: Vector) -> Vector:
+        """(n,): the gradient of f."""
+        ...
+
+    def hessian_structure(self) -> Structure:
+        """Rows and columns of the lower triangle of the second derivatives."""
+        ...
+
+    def hessian(self, x: Vector, weight: float) -> Vector:
+        """The second derivatives of weight * f, in the order of the structure."""
+        ...
+
+
+class Block(Protocol):
+    """Some rows of g."""
+
+    @property
+    def rows(self) -> Indices:
+        """Which rows of g, in the order of `value`."""
+        ...
+
+    def value(self, x: Vector) -> Vector:
+        """The rows' values."""
+        ...
+
+    def jacobian_structure(self) -> Structure:
+        """Rows of g and columns (components of x) of the first derivatives; a place may come twice, then both count."""
+        ...
+
+    def jacobian(self, x: Vector) -> Vector:
+        """The first derivatives in the order of the structure."""
+        ...
+
+    def hessian_structure(self) -> Structure:
+        """Rows and columns of the lower triangle of the second derivatives; a place may come twice."""
+        ...
+
+    def hessian(self, x: Vector, weights: Vector) -> Vector:
+        """The second derivatives of the rows' weighted sum, in the order of the structure; weights (len(rows),)."""
+        ...
+
+
+class Pattern:
+    """One coordinate list for the entries of many blocks; entries at the same place are added.
+
+    Parameters
+    ----------
+    n_columns : int
+        Columns of the matrix.
+    structures : sequence of (rows, columns)
+        One pair of equally long index arrays per block.
+    """
+
+    def __init__(self, n_columns: int, structures: Sequence[Structure]) -> None:
+        rows = np.concatenate(
+            [np.asarray(rows, dtype=np.int64) for rows, _ in structures] or [np.zeros(0, dtype=np.int64)]
+        )
+        columns = np.concatenate(
+            [np.asarray(columns, dtype=np.int64) for _, columns in structures] or [np.zeros(0, dtype=np.int64)]
+        )
+        places, position = np.unique(rows * n_columns + columns, return_inverse=True)
+        self.rows, self.columns = np.divmod(places, n_columns)
+        self.size = int(places.size)
+        self._position = position
+        self._is_one_to_one = places.size == rows.size
+
+    def add_up(self, values: Sequence[Vector]) -> Vector:
+        """(size,): the blocks' values, in the order of the structures given, at their places."""
+        joined = np.concatenate(values) if values else np.zeros(0)
+        if not self._is_one_to_one:
+            sums = np.bincount(self._position, weights=joined, minlength=self.size)
+            return sums.astype(np.float64, copy=False)
+        result = np.empty(self.size)
+        result[self._position] = joined
+        return result
+
+
+class BlockFunctions:
+    """Objective and rows of a nonlinear program put together from blocks; entries at the same place are added.
+
+    Parameters
+    ----------
+    n, m : int
+        Numbers of variables and rows.
+    objective : Objective
+        What is minimized.
+    blocks : list of Block
+        Whose rows together are 0..m-1.
+    """
+
+    def __init__(self, n: int, m: int, objective: Objective, blocks: Sequence[Block]) -> None:
+        self.m, self.objective_block, self.blocks = m, objective, blocks
+        self._jacobian_pattern = Pattern(n, [block.jacobian_structure() for block in blocks])
+        self._curved = [block for block in blocks if block.hessian_structure()[0].size > 0]
+        structures = [objective.hessian_structure(), *(block.hessian_structure() for block in self._curved)]
+        self._objective_is_curved = structures[0][0].size > 0
+        self._hessian_pattern = Pattern(n, structures)
+
+    def objective(self, x: Vector) -> float:
+        """f(x)."""
+        return self.objective_block.value(x)
+
+    def gradient(self, x: Vector) -> Vector:
+        """(n,): the gradient of f."""
+        return self.objective_block.gradient(x)
+
+    def constraints(self, x: Vector) -> Vector:
+        """(m,): g(x)."""
+        result = np.empty(self.m)
+        for block in self.blocks:
+            result[block.rows] = block.value(x)
+        return result
+
+    def jacobian_structure(self) -> Structure:
+        """Rows and columns, sorted, each place once."""
+        return self._jacobian_pattern.rows, self._jacobian_pattern.columns
+
+    def jacobian(self, x: Vector) -> Vector:
+        """The Jacobian of g, in the order of its structure."""
+        return self._jacobian_pattern.add_up([block.jacobian(x) for block in self.blocks])
+
+    def hessian_structure(self) -> Structure:
+        """Rows and columns of the lower triangle, sorted, each place once."""
+        return self._hessian_pattern.rows, self._hessian_pattern.columns
+
+    def hessian(self, x: Vector, multipliers: Vector, objective_factor: float) -> Vector:
+        """The second derivatives of objective_factor * f + multipliers @ g, in the order of their structure."""
+        if not self._objective_is_curved or objective_factor == 0.0:
+            first = np.zeros(self.objective_block.hessian_structure()[0].size)
+        else:
+            first = self.objective_block.hessian(x, objective_factor)
+        return self._hessian_pattern.add_up(
+            [first, *(block.hessian(x, multipliers[block.rows]) for block in self._curved)]
+        )
 
 
 def coordinates(pattern: object) -> Structure:

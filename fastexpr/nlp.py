@@ -1,19 +1,16 @@
-"""A nonlinear program put together from blocks: what a solver asks for, and nothing about any solver.
+"""A nonlinear program: what a solver asks for, and nothing about any solver.
 
     minimize f(x)   subject to   constraint_lower <= g(x) <= constraint_upper,   lower <= x <= upper
 
-A block owns some rows of g and says where its derivatives are not zero; `fastexpr.blocks` has the two kinds, algebra
-and
-networks. The program adds the blocks' entries up in one coordinate list with a fixed structure: every index is
-computed once,
-before the first iteration.
+Where f and g come from is another matter: `fastexpr.blocks` puts them together from blocks of tensor algebra and
+networks, the core's NlpFunctions evaluates a model that was compiled into scalar algebra and networks.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,10 +24,10 @@ Indices = npt.NDArray[np.int64]
 Structure = tuple[Indices, Indices]
 
 
-class Objective(Protocol):
-    """f: one number."""
+class Functions(Protocol):
+    """Objective f and rows g with sparse derivatives; numbers that are not finite are results like others."""
 
-    def value(self, x: Vector) -> float:
+    def objective(self, x: Vector) -> float:
         """f(x)."""
         ...
 
@@ -38,77 +35,25 @@ class Objective(Protocol):
         """(n,): the gradient of f."""
         ...
 
-    def hessian_structure(self) -> Structure:
-        """Rows and columns of the lower triangle of the second derivatives."""
-        ...
-
-    def hessian(self, x: Vector, weight: float) -> Vector:
-        """The second derivatives of weight * f, in the order of the structure."""
-        ...
-
-
-class Block(Protocol):
-    """Some rows of g."""
-
-    @property
-    def rows(self) -> Indices:
-        """Which rows of g, in the order of `value`."""
-        ...
-
-    def value(self, x: Vector) -> Vector:
-        """The rows' values."""
+    def constraints(self, x: Vector) -> Vector:
+        """(m,): g(x)."""
         ...
 
     def jacobian_structure(self) -> Structure:
-        """Rows of g and columns (components of x) of the first derivatives; a place may come twice, then both count."""
+        """Rows and columns of the Jacobian of g, each place once."""
         ...
 
     def jacobian(self, x: Vector) -> Vector:
-        """The first derivatives in the order of the structure."""
+        """In the order of the structure."""
         ...
 
     def hessian_structure(self) -> Structure:
-        """Rows and columns of the lower triangle of the second derivatives; a place may come twice."""
+        """Rows and columns of the lower triangle of the Hessian of the Lagrangian, each place once."""
         ...
 
-    def hessian(self, x: Vector, weights: Vector) -> Vector:
-        """The second derivatives of the rows' weighted sum, in the order of the structure; weights (len(rows),)."""
+    def hessian(self, x: Vector, multipliers: Vector, objective_factor: float) -> Vector:
+        """The second derivatives of objective_factor * f + multipliers @ g, in the order of the structure."""
         ...
-
-
-class Pattern:
-    """One coordinate list for the entries of many blocks; entries at the same place are added.
-
-    Parameters
-    ----------
-    n_columns : int
-        Columns of the matrix.
-    structures : sequence of (rows, columns)
-        One pair of equally long index arrays per block.
-    """
-
-    def __init__(self, n_columns: int, structures: Sequence[Structure]) -> None:
-        rows = np.concatenate(
-            [np.asarray(rows, dtype=np.int64) for rows, _ in structures] or [np.zeros(0, dtype=np.int64)]
-        )
-        columns = np.concatenate(
-            [np.asarray(columns, dtype=np.int64) for _, columns in structures] or [np.zeros(0, dtype=np.int64)]
-        )
-        places, position = np.unique(rows * n_columns + columns, return_inverse=True)
-        self.rows, self.columns = np.divmod(places, n_columns)
-        self.size = int(places.size)
-        self._position = position
-        self._is_one_to_one = places.size == rows.size
-
-    def add_up(self, values: Sequence[Vector]) -> Vector:
-        """(size,): the blocks' values, in the order of the structures given, at their places."""
-        joined = np.concatenate(values) if values else np.zeros(0)
-        if not self._is_one_to_one:
-            sums = np.bincount(self._position, weights=joined, minlength=self.size)
-            return sums.astype(np.float64, copy=False)
-        result = np.empty(self.size)
-        result[self._position] = joined
-        return result
 
 
 @dataclass
@@ -134,10 +79,8 @@ class Nlp:
         Where to start from, and the bounds of x; infinite where there is none.
     constraint_lower, constraint_upper : (m,) arrays
         The limits of g; equal ones make an equation.
-    objective : Objective
-        What is minimized.
-    blocks : list of Block
-        Whose rows together are 0..m-1.
+    functions : Functions
+        f, which is minimized, and g.
     variable_name, row_name : callables from an index to a text
         What messages call components of x and rows of g.
 
@@ -152,8 +95,7 @@ class Nlp:
     upper: Vector
     constraint_lower: Vector
     constraint_upper: Vector
-    objective_block: Objective
-    blocks: list[Block]
+    functions: Functions
     variable_name: Callable[[int], str] = "x[{}]".format
     row_name: Callable[[int], str] = "constraint {}".format
     evaluations: dict[str, Evaluations] = field(default_factory=new_evaluations)
@@ -161,11 +103,8 @@ class Nlp:
     def __post_init__(self) -> None:
         self.n = self.start.size
         self.m = self.constraint_lower.size
-        self.jacobian_pattern = Pattern(self.n, [block.jacobian_structure() for block in self.blocks])
-        self._curved = [block for block in self.blocks if block.hessian_structure()[0].size > 0]
-        structures = [self.objective_block.hessian_structure(), *(block.hessian_structure() for block in self._curved)]
-        self._objective_is_curved = structures[0][0].size > 0
-        self.hessian_pattern = Pattern(self.n, structures)
+        self.jacobian_rows, self.jacobian_columns = self.functions.jacobian_structure()
+        self.hessian_rows, self.hessian_columns = self.functions.hessian_structure()
         self._point: bytes | None = None
         self._known: dict[str, Vector] = {}
 
@@ -178,53 +117,36 @@ class Nlp:
 
     def objective(self, x: Vector) -> float:
         """f(x)."""
-        return float(self._evaluate("objective", x, lambda: np.array([self.objective_block.value(x)]))[0])
+        return float(self._evaluate("objective", x, lambda: np.array([self.functions.objective(x)]))[0])
 
     def gradient(self, x: Vector) -> Vector:
         """(n,): the gradient of f."""
-        return self._evaluate("gradient", x, lambda: self.objective_block.gradient(x))
+        return self._evaluate("gradient", x, lambda: self.functions.gradient(x))
 
     def constraints(self, x: Vector) -> Vector:
         """(m,): g(x)."""
-        return self._evaluate("constraints", x, lambda: self._constraints(x))
+        return self._evaluate("constraints", x, lambda: self.functions.constraints(x))
 
     def jacobianstructure(self) -> Structure:
-        """Rows and columns of the Jacobian of g, sorted, each place once."""
-        return self.jacobian_pattern.rows, self.jacobian_pattern.columns
+        """Rows and columns of the Jacobian of g, each place once."""
+        return self.jacobian_rows, self.jacobian_columns
 
     def jacobian(self, x: Vector) -> Vector:
         """The Jacobian of g, in the order of its structure."""
-        return self._evaluate(
-            "jacobian", x, lambda: self.jacobian_pattern.add_up([block.jacobian(x) for block in self.blocks])
-        )
+        return self._evaluate("jacobian", x, lambda: self.functions.jacobian(x))
 
     def hessianstructure(self) -> Structure:
-        """Rows and columns of the lower triangle of the Hessian of the Lagrangian, sorted, each place once."""
-        return self.hessian_pattern.rows, self.hessian_pattern.columns
+        """Rows and columns of the lower triangle of the Hessian of the Lagrangian, each place once."""
+        return self.hessian_rows, self.hessian_columns
 
     def hessian(self, x: Vector, multipliers: Vector, objective_factor: float = 1.0) -> Vector:
         """The second derivatives of objective_factor * f + multipliers @ g, in the order of their structure."""
         self._known.pop("hessian", None)  # the multipliers are others
         if not (math.isfinite(objective_factor) and np.isfinite(multipliers).all()):
             raise EvaluationError("[Problem] the solver's multipliers are not finite.")
-        return self._evaluate("hessian", x, lambda: self._hessian(x, multipliers, objective_factor))
+        return self._evaluate("hessian", x, lambda: self.functions.hessian(x, multipliers, objective_factor))
 
     # ---- how ---------------------------------------------------------------------------------------------------------
-
-    def _constraints(self, x: Vector) -> Vector:
-        result = np.empty(self.m)
-        for block in self.blocks:
-            result[block.rows] = block.value(x)
-        return result
-
-    def _hessian(self, x: Vector, multipliers: Vector, objective_factor: float) -> Vector:
-        if not self._objective_is_curved or objective_factor == 0.0:
-            first = np.zeros(self.objective_block.hessian_structure()[0].size)
-        else:
-            first = self.objective_block.hessian(x, objective_factor)
-        return self.hessian_pattern.add_up(
-            [first, *(block.hessian(x, multipliers[block.rows]) for block in self._curved)]
-        )
 
     def _evaluate(self, kind: str, x: Vector, compute: Callable[[], Vector]) -> Vector:
         """Solvers ask for f, g and derivatives one by one and do not say whether x is new: x is compared."""
@@ -257,10 +179,10 @@ class Nlp:
         if kind == "constraints":
             return self.row_name(index)
         if kind == "jacobian":
-            row, column = int(self.jacobian_pattern.rows[index]), int(self.jacobian_pattern.columns[index])
+            row, column = int(self.jacobian_rows[index]), int(self.jacobian_columns[index])
             return f"the derivative of {self.row_name(row)} with respect to {self.variable_name(column)}"
         if kind == "hessian":
-            row, column = int(self.hessian_pattern.rows[index]), int(self.hessian_pattern.columns[index])
+            row, column = int(self.hessian_rows[index]), int(self.hessian_columns[index])
             names = f"{self.variable_name(row)} and {self.variable_name(column)}"
             return f"the second derivative of the Lagrangian with respect to {names}"
         return "the objective"

@@ -258,7 +258,7 @@ def test_all_instances_of_a_network_are_one_batch():
     assert [one.shape for one in y] == [(5, 3), (3,)]
     p.minimize((x**2).sum() + sum((one**2).sum() for one in [*y, other]))
     p.subject_to(x[:, 0], lower=0.5)
-    blocks = [block for block in p.nlp().blocks if isinstance(block, NetworkInstances)]
+    blocks = [block for block in p.nlp().functions.blocks if isinstance(block, NetworkInstances)]
     assert [block.inputs.shape for block in blocks] == [(6, 4), (1, 4)]
     result = p.solve()
     assert result.success
@@ -281,9 +281,9 @@ def test_the_structure_of_a_control_problem():
     p.minimize(cost)
     nlp = p.nlp()
     assert (nlp.n, nlp.m) == (490, 400)
-    assert nlp.jacobian_pattern.size == steps * n_states * 13
-    assert nlp.hessian_pattern.size == steps * 78 + n_states  # the last state is curved in the objective only
-    assert len(nlp.blocks) == 1
+    assert nlp.jacobian_rows.size == steps * n_states * 13
+    assert nlp.hessian_rows.size == steps * 78 + n_states  # the last state is curved in the objective only
+    assert len(nlp.functions.blocks) == 1
     result = p.solve()
     assert result.success
     np.testing.assert_array_equal(result[first], initial)
@@ -300,8 +300,8 @@ def test_a_final_time_and_a_budget_leave_the_steps_sparse():
     p.subject_to(x[1:] - x[:-1] - final_time / n * u, equal=0)
     energy = p.subject_to((u**2).sum() * final_time / n, upper=0.8)
     p.minimize(final_time)
-    assert [block.rows.size for block in p.nlp().blocks] == [n + 2, 1]
-    assert p.nlp().jacobian_pattern.size == 2 + 4 * n + n + 1
+    assert [block.rows.size for block in p.nlp().functions.blocks] == [n + 2, 1]
+    assert p.nlp().jacobian_rows.size == 2 + 4 * n + n + 1
     result = p.solve(tol=1e-10)
     assert result.success
     assert result[final_time] == pytest.approx(1.25, rel=1e-6)
@@ -576,7 +576,7 @@ def test_problems_without_constraints_or_curvature(solver):
     result = p.solve(solver)
     assert result.success
     np.testing.assert_allclose(result[x], [[0, 1], [2, 3]], atol=1e-6)
-    assert p.nlp().hessian_pattern.size == 0
+    assert p.nlp().hessian_rows.size == 0
     np.testing.assert_allclose(result.lower_duals[x], [[1, 2], [1, 2]], atol=1e-6)
 
 

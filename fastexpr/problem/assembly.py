@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastexpr.blocks import AlgebraBlock, AlgebraObjective, NetworkInstances
+from fastexpr.blocks import AlgebraBlock, AlgebraObjective, Block, BlockFunctions, NetworkInstances
 from fastexpr.errors import EvaluationError
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
-from fastexpr.nlp import Block, Indices, Nlp
+from fastexpr.nlp import Indices, Nlp
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.statement import Constraint, Network, Statement
 from fastexpr.solvers import Solution
@@ -35,14 +35,14 @@ def assemble(statement: Statement) -> Nlp:
         network_rows = np.concatenate([rows[entry.y].ravel() for entry in instances]).reshape(outputs.shape)
         blocks.append(NetworkInstances(instances[0].function, inputs, outputs, network_rows))
     zeros = np.zeros(statement.n_rows() - statement.n_algebra_rows())
+    objective_block = AlgebraObjective(function, used, statement.n, statement.sign)
     return Nlp(
         start=statement.start(),
         lower=np.concatenate([entry.lower for entry in variables]),
         upper=np.concatenate([entry.upper for entry in variables]),
         constraint_lower=np.concatenate([*(constraint.lower for constraint in constraints), zeros]),
         constraint_upper=np.concatenate([*(constraint.upper for constraint in constraints), zeros]),
-        objective_block=AlgebraObjective(function, used, statement.n, statement.sign),
-        blocks=blocks,
+        functions=BlockFunctions(statement.n, statement.n_rows(), objective_block, blocks),
         variable_name=statement.variable_name,
         row_name=statement.row_name,
     )

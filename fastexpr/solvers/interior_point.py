@@ -129,7 +129,7 @@ class Callbacks:
 
     def jacobian(self, x: Vector) -> Any:
         """In the order of the structure."""
-        return self._guard(self.nlp.jacobian_pattern.size, self.nlp.jacobian, x)
+        return self._guard(self.nlp.jacobian_rows.size, self.nlp.jacobian, x)
 
     def hessianstructure(self) -> Structure:
         """Rows and columns, lower triangle."""
@@ -137,7 +137,7 @@ class Callbacks:
 
     def hessian(self, x: Vector, multipliers: Vector, objective_factor: float) -> Any:
         """In the order of the structure."""
-        return self._guard(self.nlp.hessian_pattern.size, self.nlp.hessian, x, multipliers, objective_factor)
+        return self._guard(self.nlp.hessian_rows.size, self.nlp.hessian, x, multipliers, objective_factor)
 
     def intermediate(
         self,

@@ -1,0 +1,210 @@
+#include "nlp/nlp_functions.hpp"
+
+#include "bindings/arguments.hpp"
+#include "bindings/bindings.hpp"
+#include "graph/errors.hpp"
+#include "nlp/network.hpp"
+
+namespace fastexpr::bindings {
+
+namespace {
+
+using nlp::NlpFunctions;
+using tape::ExternalPointer;
+using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
+using Integers = py::array_t<std::int32_t, py::array::c_style>;
+
+/// A Python object as an external function: it is asked point by point, with the GIL. What it raises reaches the caller.
+class PythonExternal : public tape::External {
+ public:
+  explicit PythonExternal(const py::object& object)
+      : n_inputs_(object.attr("n_inputs").cast<Index>()),
+        n_outputs_(object.attr("n_outputs").cast<Index>()),
+        object_(new py::object(object), [](py::object* held) {
+          const py::gil_scoped_acquire gil;  // whoever drops it last may not hold it
+          delete held;
+        }) {}
+
+  Index n_inputs() const override { return n_inputs_; }
+  Index n_outputs() const override { return n_outputs_; }
+  Positions jacobian_positions() const override {
+    Positions result;
+    for (Index k = 0; k < n_outputs_; ++k)
+      for (Index j = 0; j < n_inputs_; ++j) result.emplace_back(k, j);
+    return result;
+  }
+  Positions hessian_positions() const override {
+    Positions result;
+    for (Index i = 0; i < n_inputs_; ++i)
+      for (Index j = 0; j <= i; ++j) result.emplace_back(i, j);
+    return result;
+  }
+
+  void value(Index points, const double* x, double* value) const override {
+    for (Index p = 0; p < points; ++p) ask(x + p * n_inputs_, 0, {n_outputs_}, value + p * n_outputs_);
+  }
+  void jacobian(Index points, const double* x, double* jacobian) const override {
+    for (Index p = 0; p < points; ++p) ask(x + p * n_inputs_, 1, {n_outputs_, n_inputs_}, jacobian + p * n_outputs_ * n_inputs_);
+  }
+  void hessian(Index points, const double* x, const double* weights, double* hessian) const override {
+    const Index size = n_inputs_ * n_inputs_;
+    std::vector<double> hessians(static_cast<std::size_t>(n_outputs_ * size));
+    for (Index p = 0; p < points; ++p) {
+      ask(x + p * n_inputs_, 2, {n_outputs_, n_inputs_, n_inputs_}, hessians.data());
+      for (Index e = 0; e < size; ++e) {
+        double total = 0.0;
+        for (Index k = 0; k < n_outputs_; ++k)
+          total += weights[p * n_outputs_ + k] * hessians[static_cast<std::size_t>(k * size + e)];
+        hessian[p * size + e] = total;
+      }
+    }
+  }
+
+ private:
+  void ask(const double* x, int order, const Shape& shape, double* result) const {
+    const py::gil_scoped_acquire gil;
+    const py::tuple answers = object_->attr("evaluate")(Numbers(n_inputs_, x), order);
+    const auto numbers = Numbers::ensure(answers[static_cast<std::size_t>(order)]);
+    if (!numbers) throw py::error_already_set();
+    if (Shape(numbers.shape(), numbers.shape() + numbers.ndim()) != shape)
+      throw ShapeError("[NlpFunctions] an external function gave derivatives of order " + std::to_string(order) +
+                       " of a wrong shape: got " + to_string(Shape(numbers.shape(), numbers.shape() + numbers.ndim())) +
+                       ", expected " + to_string(shape) + ".");
+    std::copy_n(numbers.data(), numbers.size(), result);
+  }
+
+  Index n_inputs_, n_outputs_;
+  std::shared_ptr<py::object> object_;
+};
+
+ExternalPointer external_from(const py::handle& target) {
+  if (py::isinstance<Function>(target)) return std::make_shared<nlp::Network>(target.cast<std::shared_ptr<Function>>());
+  return std::make_shared<PythonExternal>(py::reinterpret_borrow<py::object>(target));
+}
+
+template <class Number, class Array>
+std::span<const Number> view(const Array& array, const char* what) {
+  if (array.ndim() != 1) throw ShapeError(std::string("[NlpFunctions] ") + what + " must have one dimension.");
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts, const Integers& operands,
+                                   const Numbers& constants, Index n_variables, Index n_parameters, std::int32_t objective,
+                                   const Integers& rows, const py::sequence& targets) {
+  if (n_variables < 0 || n_parameters < 0) throw ShapeError("[NlpFunctions] numbers of variables and parameters are negative.");
+  nlp::Statement statement{view<std::uint8_t>(opcodes, "opcodes"),
+                           view<std::int32_t>(counts, "counts"),
+                           view<std::int32_t>(operands, "operands"),
+                           view<double>(constants, "constants"),
+                           n_variables,
+                           n_parameters,
+                           objective,
+                           view<std::int32_t>(rows, "rows")};
+  std::vector<ExternalPointer> externals;
+  for (const py::handle target : targets) externals.push_back(external_from(target));
+  const py::gil_scoped_release release;
+  return std::make_shared<NlpFunctions>(statement, std::move(externals));
+}
+
+Numbers vector_of(const py::object& source, Index size, const char* what) {
+  Numbers numbers = numbers_from(source, what);
+  if (numbers.ndim() != 1 || numbers.size() != size)
+    throw ShapeError(std::string("[NlpFunctions] ") + what + " has a wrong shape: got " +
+                     to_string(Shape(numbers.shape(), numbers.shape() + numbers.ndim())) + ", expected (" + std::to_string(size) +
+                     ",).");
+  return numbers;
+}
+
+/// The result of a member function, evaluated without the GIL.
+template <class Evaluate>
+Numbers evaluated(Index size, const Evaluate& evaluate) {
+  Numbers result(size);
+  double* numbers = result.mutable_data();
+  const py::gil_scoped_release release;
+  evaluate(numbers);
+  return result;
+}
+
+py::tuple structure(const nlp::Positions& positions) {
+  const auto array = [](const std::vector<std::int32_t>& numbers) {
+    return py::array_t<std::int64_t>(py::array_t<std::int32_t>(static_cast<Index>(numbers.size()), numbers.data()));
+  };
+  return py::make_tuple(array(positions.rows), array(positions.columns));
+}
+
+}  // namespace
+
+void define_nlp_functions(py::module_& module) {
+  module.def(
+      "tape_opcodes",
+      [] {
+        py::dict result;
+        for (std::size_t i = 0; i < nlp::opcode_names.size(); ++i) result[py::str(std::string(nlp::opcode_names[i]))] = i;
+        return result;
+      },
+      "Numbers of the operations in the flat arrays of NlpFunctions, by name.");
+  py::class_<NlpFunctions, std::shared_ptr<NlpFunctions>> type(
+      module, "NlpFunctions",
+      "Objective and rows of a nonlinear program, compiled from flat arrays, with sparse exact derivatives.");
+  refuse_new_without_init(type);
+  type.def(py::init(&make), py::arg("opcodes"), py::arg("counts"), py::arg("operands"), py::arg("constants"),
+           py::arg("n_variables"), py::arg("n_parameters"), py::arg("objective"), py::arg("rows"), py::arg("targets"))
+      .def(
+          "set_parameters",
+          [](NlpFunctions& self, const py::object& values) {
+            const Numbers numbers = vector_of(values, self.n_parameters(), "values");
+            const py::gil_scoped_release release;
+            self.set_parameters(numbers.data());
+          },
+          py::arg("values"))
+      .def(
+          "objective",
+          [](NlpFunctions& self, const py::object& point) {
+            const Numbers x = vector_of(point, self.n_variables(), "x");
+            const py::gil_scoped_release release;
+            return self.objective(x.data());
+          },
+          py::arg("x"))
+      .def(
+          "gradient",
+          [](NlpFunctions& self, const py::object& point) {
+            const Numbers x = vector_of(point, self.n_variables(), "x");
+            return evaluated(self.n_variables(), [&](double* result) { self.gradient(x.data(), result); });
+          },
+          py::arg("x"))
+      .def(
+          "constraints",
+          [](NlpFunctions& self, const py::object& point) {
+            const Numbers x = vector_of(point, self.n_variables(), "x");
+            return evaluated(self.n_rows(), [&](double* result) { self.constraints(x.data(), result); });
+          },
+          py::arg("x"))
+      .def(
+          "jacobian",
+          [](NlpFunctions& self, const py::object& point) {
+            const Numbers x = vector_of(point, self.n_variables(), "x");
+            return evaluated(static_cast<Index>(self.jacobian_positions().rows.size()),
+                             [&](double* result) { self.jacobian(x.data(), result); });
+          },
+          py::arg("x"))
+      .def(
+          "hessian",
+          [](NlpFunctions& self, const py::object& point, const py::object& multipliers, double objective_factor) {
+            const Numbers x = vector_of(point, self.n_variables(), "x"), w = vector_of(multipliers, self.n_rows(), "multipliers");
+            return evaluated(static_cast<Index>(self.hessian_positions().rows.size()),
+                             [&](double* result) { self.hessian(x.data(), w.data(), objective_factor, result); });
+          },
+          py::arg("x"), py::arg("multipliers"), py::arg("objective_factor") = 1.0)
+      .def("jacobian_structure", [](const NlpFunctions& self) { return structure(self.jacobian_positions()); })
+      .def("hessian_structure", [](const NlpFunctions& self) { return structure(self.hessian_positions()); })
+      .def_property_readonly("n_variables", &NlpFunctions::n_variables)
+      .def_property_readonly("n_parameters", &NlpFunctions::n_parameters)
+      .def_property_readonly("n_rows", &NlpFunctions::n_rows)
+      .def_property_readonly("n_nodes", &NlpFunctions::n_nodes, "Nodes of the model's own algebra.")
+      .def_property_readonly("n_instructions", &NlpFunctions::n_instructions,
+                             "Numbers computed at a point, derivatives included.")
+      .def_property_readonly("n_runs", &NlpFunctions::n_runs, "Loops in which they are computed.")
+      .def_property_readonly("n_bytes", &NlpFunctions::bytes, "Memory of all that.");
+}
+
+}  // namespace fastexpr::bindings

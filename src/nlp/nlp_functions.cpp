@@ -1,0 +1,126 @@
+#include "nlp/nlp_functions.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tape/derivatives.hpp"
+
+namespace fastexpr::nlp {
+
+using tape::Scaled;
+using tape::Stage;
+using tape::SymbolicMatrix;
+
+namespace {
+
+/// Entries of the matrix's rows [begin, end), the first of which is row 0.
+Positions positions_of(const SymbolicMatrix& matrix, std::size_t begin, std::size_t end) {
+  Positions result;
+  for (std::size_t row = begin; row < end; ++row)
+    result.rows.insert(result.rows.end(), static_cast<std::size_t>(matrix.starts[row + 1] - matrix.starts[row]),
+                       static_cast<std::int32_t>(row - begin));
+  result.columns.assign(matrix.columns.begin() + matrix.starts[begin], matrix.columns.begin() + matrix.starts[end]);
+  return result;
+}
+
+}  // namespace
+
+NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals)
+    : n_variables_(statement.n_variables),
+      n_parameters_(statement.n_parameters),
+      n_rows_(static_cast<Index>(statement.rows.size())) {
+  tape::Tape tape(n_variables_, n_parameters_, n_rows_, std::move(externals));
+  const std::vector<Scaled> roots = read_statement(statement, tape);
+  n_nodes_ = tape.size() - tape.n_leaves();
+  tape::Partials partials(tape);
+  const std::vector<bool> conditional = tape::find_conditional(tape);
+  const SymbolicMatrix first = tape::gradients(tape, partials, roots, conditional);
+  const SymbolicMatrix second = tape::lagrangian_hessian(tape, partials, roots, conditional);
+
+  const auto n_gradient = static_cast<std::ptrdiff_t>(first.starts[1]);  // row 0 is the objective's
+  gradient_columns_.assign(first.columns.begin(), first.columns.begin() + n_gradient);
+  gradient_entries_.resize(gradient_columns_.size());
+  jacobian_ = positions_of(first, 1, roots.size());
+  hessian_ = positions_of(second, 0, static_cast<std::size_t>(n_variables_));
+
+  std::vector<std::vector<Scaled>> outputs(5);
+  outputs[objective_value] = {roots[0]};
+  outputs[row_values].assign(roots.begin() + 1, roots.end());
+  outputs[objective_gradient].assign(first.entries.begin(), first.entries.begin() + n_gradient);
+  outputs[jacobian_entries].assign(first.entries.begin() + n_gradient, first.entries.end());
+  outputs[hessian_entries] = second.entries;
+  program_ = std::make_unique<tape::Program>(
+      tape, outputs, std::vector{Stage::values, Stage::values, Stage::first, Stage::first, Stage::second});
+}
+
+void NlpFunctions::set_parameters(const double* values) {
+  const std::scoped_lock lock(mutex_);
+  std::copy_n(values, n_parameters_, program_->parameters());
+  has_parameters_ = false;
+  has_point_ = false;
+}
+
+void NlpFunctions::move_to(const double* x) {
+  const auto size = static_cast<std::size_t>(n_variables_) * sizeof(double);
+  if (!has_parameters_) {
+    program_->run(Stage::fixed);
+    has_parameters_ = true;
+  }
+  if (has_point_ && (size == 0 || std::memcmp(x, program_->variables(), size) == 0)) return;
+  has_point_ = false;  // should an external function throw, nothing is known
+  computed_ = Stage::fixed;
+  if (size != 0) std::memcpy(program_->variables(), x, size);
+  has_point_ = true;
+}
+
+void NlpFunctions::require(Stage stage) {
+  for (Stage next : {Stage::values, Stage::first}) {
+    if (next > stage || next <= computed_) continue;
+    program_->run(next);
+    computed_ = next;
+  }
+}
+
+double NlpFunctions::objective(const double* x) {
+  const std::scoped_lock lock(mutex_);
+  move_to(x);
+  require(Stage::values);
+  double result = 0.0;
+  program_->gather(objective_value, &result);
+  return result;
+}
+
+void NlpFunctions::constraints(const double* x, double* result) {
+  const std::scoped_lock lock(mutex_);
+  move_to(x);
+  require(Stage::values);
+  program_->gather(row_values, result);
+}
+
+void NlpFunctions::gradient(const double* x, double* result) {
+  const std::scoped_lock lock(mutex_);
+  move_to(x);
+  require(Stage::first);
+  program_->gather(objective_gradient, gradient_entries_.data());
+  std::fill_n(result, n_variables_, 0.0);
+  for (std::size_t e = 0; e < gradient_columns_.size(); ++e) result[gradient_columns_[e]] = gradient_entries_[e];
+}
+
+void NlpFunctions::jacobian(const double* x, double* entries) {
+  const std::scoped_lock lock(mutex_);
+  move_to(x);
+  require(Stage::first);
+  program_->gather(jacobian_entries, entries);
+}
+
+void NlpFunctions::hessian(const double* x, const double* multipliers, double objective_factor, double* entries) {
+  const std::scoped_lock lock(mutex_);
+  move_to(x);
+  require(Stage::first);
+  program_->weights()[0] = objective_factor;
+  std::copy_n(multipliers, n_rows_, program_->weights() + 1);
+  program_->run(Stage::second);
+  program_->gather(hessian_entries, entries);
+}
+
+}  // namespace fastexpr::nlp

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "nlp/statement.hpp"
+#include "tape/program.hpp"
+
+namespace fastexpr::nlp {
+
+/// Rows and columns of a sparse matrix's entries.
+struct Positions {
+  std::vector<std::int32_t> rows;
+  std::vector<std::int32_t> columns;
+};
+
+/// Objective f and rows g of a nonlinear program, with sparse exact derivatives. Structure is found once, when this is made.
+/// Numbers that are not finite are results like others. Threads may share it; they take turns.
+class NlpFunctions {
+ public:
+  NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals);
+
+  Index n_variables() const { return n_variables_; }
+  Index n_parameters() const { return n_parameters_; }
+  Index n_rows() const { return n_rows_; }
+  const Positions& jacobian_positions() const { return jacobian_; }
+  /// Of the lower triangle.
+  const Positions& hessian_positions() const { return hessian_; }
+
+  void set_parameters(const double* values);
+  double objective(const double* x);
+  void gradient(const double* x, double* result);     // (n)
+  void constraints(const double* x, double* result);  // (m)
+  void jacobian(const double* x, double* entries);
+  /// Of objective_factor * f + multipliers @ g.
+  void hessian(const double* x, const double* multipliers, double objective_factor, double* entries);
+
+  Index n_nodes() const { return n_nodes_; }                           // values of the model itself
+  Index n_instructions() const { return program_->n_instructions(); }  // with derivatives
+  Index n_runs() const { return program_->n_runs(); }
+  Index bytes() const { return program_->bytes(); }
+
+ private:
+  enum Output : std::size_t { objective_value, row_values, objective_gradient, jacobian_entries, hessian_entries };
+
+  void move_to(const double* x);
+  void require(tape::Stage stage);
+
+  Index n_variables_, n_parameters_, n_rows_;
+  Index n_nodes_ = 0;
+  Positions jacobian_, hessian_;
+  std::vector<std::int32_t> gradient_columns_;
+  std::vector<double> gradient_entries_;
+  std::unique_ptr<tape::Program> program_;
+  tape::Stage computed_ = tape::Stage::fixed;  // at the point in the program
+  bool has_parameters_ = false;
+  bool has_point_ = false;
+  std::mutex mutex_;
+};
+
+}  // namespace fastexpr::nlp

@@ -1,0 +1,420 @@
+#include "nlp/statement.hpp"
+
+#include <string>
+
+#include "graph/errors.hpp"
+
+namespace fastexpr::nlp {
+
+namespace {
+
+using tape::Id;
+using tape::Operation;
+using tape::Scaled;
+using tape::Tape;
+using tape::Term;
+
+enum Opcode : std::uint8_t {
+  sum,
+  product,
+  division,
+  negation,
+  power,
+  exp,
+  log,
+  log10,
+  sqrt,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  tanh,
+  asinh,
+  acosh,
+  atanh,
+  abs,
+  ceil,
+  floor,
+  minimum,
+  maximum,
+  select,
+  less,
+  less_equal,
+  equal,
+  both,
+  call,
+  n_opcodes
+};
+static_assert(n_opcodes == opcode_names.size());
+
+constexpr int any = -1;
+
+constexpr int n_operands(std::uint8_t opcode) {
+  switch (opcode) {
+    case sum:
+    case minimum:
+    case maximum:
+    case call:
+      return any;
+    case select:
+      return 3;
+    case product:
+    case division:
+    case power:
+    case less:
+    case less_equal:
+    case equal:
+    case both:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+Operation operation_of(std::uint8_t opcode) {
+  switch (opcode) {
+    case exp:
+      return Operation::exp;
+    case log:
+      return Operation::log;
+    case log10:
+      return Operation::log10;
+    case sqrt:
+      return Operation::sqrt;
+    case sin:
+      return Operation::sin;
+    case cos:
+      return Operation::cos;
+    case tan:
+      return Operation::tan;
+    case asin:
+      return Operation::asin;
+    case acos:
+      return Operation::acos;
+    case atan:
+      return Operation::atan;
+    case sinh:
+      return Operation::sinh;
+    case cosh:
+      return Operation::cosh;
+    case tanh:
+      return Operation::tanh;
+    case asinh:
+      return Operation::asinh;
+    case acosh:
+      return Operation::acosh;
+    case atanh:
+      return Operation::atanh;
+    case abs:
+      return Operation::abs;
+    case ceil:
+      return Operation::ceil;
+    case floor:
+      return Operation::floor;
+    case minimum:
+      return Operation::minimum;
+    case maximum:
+      return Operation::maximum;
+    case less:
+      return Operation::less;
+    case less_equal:
+      return Operation::less_equal;
+    case equal:
+      return Operation::equal;
+    case both:
+      return Operation::both;
+    default:
+      return Operation::select;
+  }
+}
+
+[[noreturn]] void refuse(const std::string& what) { throw GraphError("[NlpFunctions] " + what); }
+
+/// Reads nodes in order. What only one node uses and is a sum or a product stays a list of terms until then, so that nested sums,
+/// negations and constant factors become one sum: the tape's nodes are linear and quadratic forms, not pluses and minuses.
+class Reader {
+ public:
+  Reader(const Statement& statement, Tape& tape) : statement_(statement), tape_(tape) {}
+
+  std::vector<Scaled> read() {
+    check_shapes();
+    count_uses();
+    results_.resize(statement_.opcodes.size());
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < statement_.opcodes.size(); ++i) {
+      operands_ = statement_.operands.subspan(begin, static_cast<std::size_t>(statement_.counts[i]));
+      begin += operands_.size();
+      read_node(i);
+      if (uses_[i] != 1) settle(results_[i]);
+    }
+    std::vector<Scaled> roots{settled(statement_.objective)};
+    for (const std::int32_t row : statement_.rows) roots.push_back(settled(row));
+    return roots;
+  }
+
+ private:
+  /// A number, or terms [begin, begin + count) whose sum it is.
+  struct Result {
+    Scaled number;
+    std::uint32_t begin = 0;
+    std::uint32_t count = 0;
+
+    bool is_open() const { return count > 0; }
+  };
+
+  void check_shapes() const {
+    if (statement_.opcodes.size() != statement_.counts.size())
+      refuse("opcodes and counts differ in length: got " + std::to_string(statement_.opcodes.size()) + " and " +
+             std::to_string(statement_.counts.size()) + ".");
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < statement_.opcodes.size(); ++i) {
+      const std::uint8_t opcode = statement_.opcodes[i];
+      const std::int32_t count = statement_.counts[i];
+      if (opcode >= n_opcodes)
+        refuse("node " + std::to_string(i) + " has no operation: got opcode " + std::to_string(opcode) + ".");
+      const int expected = n_operands(opcode);
+      if (count < 0 || (expected != any && count != expected) || (count == 0 && opcode != sum) || (opcode == call && count < 2))
+        refuse("node " + std::to_string(i) + " (" + std::string(opcode_names[opcode]) + ") got " + std::to_string(count) +
+               " operands.");
+      total += static_cast<std::size_t>(count);
+    }
+    if (total != statement_.operands.size())
+      refuse("wrong number of operands: got " + std::to_string(statement_.operands.size()) + ", expected " +
+             std::to_string(total) + ".");
+  }
+
+  void count_uses() {
+    uses_.assign(statement_.opcodes.size(), 0);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < statement_.opcodes.size(); ++i) {
+      const std::size_t end = next + static_cast<std::size_t>(statement_.counts[i]);
+      if (statement_.opcodes[i] == call) next += 2;
+      for (; next < end; ++next) use(statement_.operands[next], i);
+    }
+    use(statement_.objective, uses_.size());
+    for (const std::int32_t row : statement_.rows) use(row, uses_.size());
+  }
+
+  void use(std::int32_t operand, std::size_t user) {
+    const std::int32_t index = operand >> 2;
+    const auto is_below = [&](std::size_t limit) { return operand >= 0 && static_cast<std::size_t>(index) < limit; };
+    switch (static_cast<Kind>(operand & 3)) {
+      case Kind::node:
+        if (!is_below(user))
+          refuse("node " + std::to_string(user) + " uses one that is not before it: got " + std::to_string(index) + ".");
+        if (uses_[static_cast<std::size_t>(index)] < 2) ++uses_[static_cast<std::size_t>(index)];
+        return;
+      case Kind::variable:
+        if (!is_below(static_cast<std::size_t>(statement_.n_variables)))
+          refuse("there is no variable " + std::to_string(index) + ".");
+        return;
+      case Kind::parameter:
+        if (!is_below(static_cast<std::size_t>(statement_.n_parameters)))
+          refuse("there is no parameter " + std::to_string(index) + ".");
+        return;
+      case Kind::constant:
+        if (!is_below(statement_.constants.size())) refuse("there is no constant " + std::to_string(index) + ".");
+        return;
+    }
+  }
+
+  Result result_of(std::int32_t operand) const {
+    const auto index = static_cast<std::size_t>(operand >> 2);
+    switch (static_cast<Kind>(operand & 3)) {
+      case Kind::node:
+        return results_[index];
+      case Kind::variable:
+        return {Tape::as_scaled(tape_.variable(static_cast<Index>(index)))};
+      case Kind::parameter:
+        return {Tape::as_scaled(tape_.parameter(static_cast<Index>(index)))};
+      case Kind::constant:
+        return {Tape::constant(statement_.constants[index])};
+    }
+    return {};
+  }
+
+  /// Makes open terms a number. They are the last ones of the store, but where nodes do not come in the order of their use.
+  void settle(Result& result) {
+    if (!result.is_open()) return;
+    scratch_.assign(open_.begin() + result.begin, open_.begin() + result.begin + result.count);
+    forget(result);
+    result.number = tape_.sum(scratch_, false, true);
+    result.count = 0;
+  }
+
+  void forget(const Result& result) {
+    if (result.begin + result.count == open_.size()) open_.resize(result.begin);
+  }
+
+  Scaled settled(std::int32_t operand) {
+    Result result = result_of(operand);
+    settle(result);
+    if ((operand & 3) == static_cast<std::int32_t>(Kind::node)) results_[static_cast<std::size_t>(operand >> 2)] = result;
+    return result.number;
+  }
+
+  void open_with(Result& result, const Term& term) {
+    result.begin = static_cast<std::uint32_t>(open_.size());
+    result.count = 1;
+    open_.push_back(term);
+  }
+
+  void read_node(std::size_t i) {
+    Result& result = results_[i];
+    switch (statement_.opcodes[i]) {
+      case sum:
+        read_sum(result);
+        break;
+      case negation:
+        read_scaled(result, -1.0, operands_[0]);
+        break;
+      case product:
+        read_product(result, operands_[0], operands_[1]);
+        break;
+      case division:
+        read_division(result);
+        break;
+      case power:
+        read_power(result);
+        break;
+      case minimum:
+      case maximum: {
+        result.number = settled(operands_[0]);
+        for (const std::int32_t operand : operands_.subspan(1))
+          result.number = tape_.apply(operation_of(statement_.opcodes[i]), result.number, settled(operand));
+        break;
+      }
+      case select: {
+        const Scaled otherwise = settled(operands_[2]), then = settled(operands_[1]), condition = settled(operands_[0]);
+        result.number = Tape::is_constant(condition) ? (condition.scale != 0.0 ? then : otherwise)
+                                                     : tape_.apply(Operation::select, as_truth(condition), then, otherwise);
+        break;
+      }
+      case less:
+      case less_equal:
+      case equal:
+      case both: {
+        const Scaled b = settled(operands_[1]), a = settled(operands_[0]);
+        result.number = tape_.apply(operation_of(statement_.opcodes[i]), a, b);
+        break;
+      }
+      case call:
+        read_call(result);
+        break;
+      default:
+        result.number = tape_.apply(operation_of(statement_.opcodes[i]), settled(operands_[0]));
+    }
+  }
+
+  /// 1 or 0: derivatives of a select take the condition as a factor.
+  Scaled as_truth(Scaled condition) {
+    const Operation operation = tape_.node(condition.id).operation;
+    if (condition.scale == 1.0 && operation >= Operation::less && operation <= Operation::both) return condition;
+    const Scaled is_zero = tape_.apply(Operation::equal, condition, Tape::constant(0.0));
+    return tape_.plus(Tape::constant(1.0), {-is_zero.scale, is_zero.id});
+  }
+
+  void read_sum(Result& result) {
+    // Open operands that lie one behind the other at the end of the store are the beginning of this sum already.
+    std::size_t n_open = 0, next = 0;
+    bool is_in_place = true;
+    for (const std::int32_t operand : operands_) {
+      const Result part = result_of(operand);
+      if (!part.is_open()) continue;
+      is_in_place = is_in_place && (n_open == 0 || part.begin == next);
+      if (n_open++ == 0) result.begin = part.begin;
+      next = part.begin + part.count;
+    }
+    is_in_place = is_in_place && (n_open == 0 || next == open_.size());
+    if (n_open == 0) result.begin = static_cast<std::uint32_t>(open_.size());
+    if (!is_in_place) {
+      scratch_.clear();
+      for (const std::int32_t operand : operands_) {
+        const Result part = result_of(operand);
+        scratch_.insert(scratch_.end(), open_.begin() + part.begin, open_.begin() + part.begin + part.count);
+      }
+      result.begin = static_cast<std::uint32_t>(open_.size());
+      open_.insert(open_.end(), scratch_.begin(), scratch_.end());
+    }
+    for (const std::int32_t operand : operands_) {
+      const Result part = result_of(operand);
+      if (!part.is_open()) open_.push_back({part.number.scale, part.number.id, Tape::one});
+    }
+    result.count = static_cast<std::uint32_t>(open_.size() - result.begin);
+    if (result.count == 0) result.number = Tape::constant(0.0);
+  }
+
+  void read_scaled(Result& result, double factor, std::int32_t operand) {
+    result = result_of(operand);
+    if (!result.is_open()) {
+      result.number.scale *= factor;
+      return;
+    }
+    for (std::uint32_t t = 0; t < result.count; ++t) open_[result.begin + t].scale *= factor;
+  }
+
+  void read_product(Result& result, std::int32_t first, std::int32_t second) {
+    const Result a = result_of(first), b = result_of(second);
+    if (!a.is_open() && a.number.id == Tape::one) {
+      read_scaled(result, a.number.scale, second);
+    } else if (!b.is_open() && b.number.id == Tape::one) {
+      read_scaled(result, b.number.scale, first);
+    } else {
+      const Scaled y = settled(second), x = settled(first);
+      open_with(result, Tape::term(x, y));
+    }
+  }
+
+  void read_division(Result& result) {
+    const Scaled divisor = settled(operands_[1]);
+    if (Tape::is_constant(divisor)) {
+      read_scaled(result, 1.0 / divisor.scale, operands_[0]);
+      return;
+    }
+    const Scaled inverse = tape_.apply(Operation::reciprocal, divisor), dividend = settled(operands_[0]);
+    open_with(result, Tape::term(dividend, inverse));
+  }
+
+  void read_power(Result& result) {
+    const Scaled exponent = settled(operands_[1]), base = settled(operands_[0]);
+    if (Tape::is_constant(exponent) && exponent.scale == 2.0)
+      open_with(result, Tape::term(base, base));
+    else
+      result.number = tape_.power(base, exponent);
+  }
+
+  void read_call(Result& result) {
+    const Index target = operands_[0], output = operands_[1];
+    const auto n_targets = static_cast<Index>(tape_.externals().size());
+    if (target < 0 || target >= n_targets)
+      refuse("there is no external function " + std::to_string(target) + ": there are " + std::to_string(n_targets) + ".");
+    const tape::External& external = *tape_.externals()[static_cast<std::size_t>(target)];
+    const auto n_inputs = static_cast<Index>(operands_.size()) - 2;
+    if (output < 0 || output >= external.n_outputs() || n_inputs != external.n_inputs())
+      refuse("external function " + std::to_string(target) + " was called for output " + std::to_string(output) + " with " +
+             std::to_string(n_inputs) + " inputs: it has " + std::to_string(external.n_outputs()) + " outputs and " +
+             std::to_string(external.n_inputs()) + " inputs.");
+    std::vector<Scaled> inputs(static_cast<std::size_t>(n_inputs));
+    for (std::size_t k = inputs.size(); k-- > 0;) inputs[k] = settled(operands_[k + 2]);
+    const Index number = tape_.call(target, inputs);
+    result.number = Tape::as_scaled(tape_.calls()[static_cast<std::size_t>(number)].first_output + static_cast<Id>(output));
+  }
+
+  const Statement& statement_;
+  Tape& tape_;
+  std::span<const std::int32_t> operands_;
+  std::vector<std::uint8_t> uses_;  // 2: several
+  std::vector<Result> results_;
+  std::vector<Term> open_;
+  std::vector<Term> scratch_;
+};
+
+}  // namespace
+
+std::vector<tape::Scaled> read_statement(const Statement& statement, tape::Tape& tape) { return Reader(statement, tape).read(); }
+
+}  // namespace fastexpr::nlp

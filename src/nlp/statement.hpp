@@ -1,0 +1,39 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tape/tape.hpp"
+
+// A model as flat arrays, which is how it arrives: nodes in postorder, node i with opcodes[i] and its counts[i] operands in a
+// row. An operand is index * 4 + kind. Of a call, the first two operands are the numbers of the external function and of its
+// output.
+
+namespace fastexpr::nlp {
+
+enum class Kind : std::int32_t { node, variable, parameter, constant };
+
+/// In the order of the opcodes.
+inline constexpr std::array<std::string_view, 32> opcode_names{
+    "sum",  "product", "division", "negation", "power",  "exp",  "log",        "log10", "sqrt",  "sin",   "cos",
+    "tan",  "asin",    "acos",     "atan",     "sinh",   "cosh", "tanh",       "asinh", "acosh", "atanh", "abs",
+    "ceil", "floor",   "minimum",  "maximum",  "select", "less", "less_equal", "equal", "and",   "call"};
+
+struct Statement {
+  std::span<const std::uint8_t> opcodes;
+  std::span<const std::int32_t> counts;
+  std::span<const std::int32_t> operands;
+  std::span<const double> constants;
+  Index n_variables = 0;
+  Index n_parameters = 0;
+  std::int32_t objective = 0;  // operands
+  std::span<const std::int32_t> rows;
+};
+
+/// Objective and rows as numbers of the tape. GraphError where the arrays make no sense.
+std::vector<tape::Scaled> read_statement(const Statement& statement, tape::Tape& tape);
+
+}  // namespace fastexpr::nlp

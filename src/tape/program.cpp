@@ -1,0 +1,168 @@
+#include "tape/program.hpp"
+
+#include <algorithm>
+
+#include "linalg/vector_math.hpp"
+
+namespace fastexpr::tape {
+
+namespace {
+
+constexpr std::int32_t block = 256;  // numbers handled at a time: their buffers stay in the first-level cache
+
+using Map = void (*)(const double*, double*, Index);
+
+Map vectorized(Operation operation) {
+  switch (operation) {
+    case Operation::sqrt:
+      return vector_math::sqrt;
+    case Operation::exp:
+      return vector_math::exp;
+    case Operation::log:
+      return vector_math::log;
+    case Operation::sin:
+      return vector_math::sin;
+    case Operation::cos:
+      return vector_math::cos;
+    case Operation::tanh:
+      return vector_math::tanh;
+    default:
+      return nullptr;
+  }
+}
+
+void reciprocals(const double* a, double* result, std::int32_t n) {
+  for (std::int32_t i = 0; i < n; ++i) result[i] = 1.0 / a[i];
+}
+
+double guarded(double a, double b) { return a == 0.0 || b == 0.0 ? 0.0 : a * b; }
+
+}  // namespace
+
+void Program::run(Stage stage) {
+  const auto s = static_cast<std::size_t>(stage);
+  const std::size_t begin = s == 0 ? 0 : epochs_end_[s - 1];
+  for (std::size_t e = begin; e < epochs_end_[s]; ++e) {
+    const Epoch previous = e == 0 ? Epoch{0, 0} : epochs_[e - 1];
+    for (std::size_t r = previous.runs_end; r < epochs_[e].runs_end; ++r) run_one(runs_[r]);
+    for (std::size_t b = previous.batches_end; b < epochs_[e].batches_end; ++b) run_batch(batches_[b]);
+  }
+}
+
+const double* Program::fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const {
+  if (operand.indices >= 0) {
+    const std::int32_t* index = indices_.data() + operand.indices + begin;
+    for (std::int32_t i = 0; i < n; ++i) buffer[i] = numbers_[static_cast<std::size_t>(index[i])];
+    return buffer;
+  }
+  const double* first = numbers_.data() + operand.first + std::int64_t{begin} * operand.stride;
+  if (operand.stride == 1) return first;
+  for (std::int32_t i = 0; i < n; ++i) buffer[i] = first[std::int64_t{i} * operand.stride];
+  return buffer;
+}
+
+void Program::run_one(const Run& run) {
+  if (run.operation == Operation::sum) {
+    run_sums(run);
+    return;
+  }
+  const Operand* operands = operands_.data() + run.operands;
+  double* result = numbers_.data() + run.first;
+  const bool has_b = !is_unary(run.operation), has_c = run.operation == Operation::select;
+  const Map map = vectorized(run.operation);
+  double a_buffer[block], b_buffer[block], c_buffer[block];
+  for (std::int32_t begin = 0; begin < run.count; begin += block) {
+    const std::int32_t n = std::min(block, run.count - begin);
+    const double* a = fetch(operands[0], begin, n, a_buffer);
+    const double* b = has_b ? fetch(operands[1], begin, n, b_buffer) : a;
+    const double* c = has_c ? fetch(operands[2], begin, n, c_buffer) : a;
+    double* y = result + begin;
+    if (map != nullptr)
+      map(a, y, n);
+    else if (run.operation == Operation::reciprocal)
+      reciprocals(a, y, n);
+    else
+      for (std::int32_t i = 0; i < n; ++i) y[i] = evaluate(run.operation, a[i], b[i], c[i]);
+  }
+}
+
+void Program::run_sums(const Run& run) {
+  const Operand* const operands = operands_.data() + run.operands;
+  const Scale* const scales = run_scales_.data() + run.scale;
+  double* const result = numbers_.data() + run.first;
+  const auto scale_of = [&](std::int32_t t, std::int32_t i) {
+    return scales[t].scales < 0 ? scales[t].value : scales_[static_cast<std::size_t>(scales[t].scales + i)];
+  };
+  const auto number = [&](const Operand& operand, std::int32_t i) {
+    return numbers_[static_cast<std::size_t>(place(operand, i))];
+  };
+  if (run.count < 4 || run.is_guarded) {
+    for (std::int32_t i = 0; i < run.count; ++i) {
+      double total = 0.0;
+      const Operand* operand = operands;
+      for (std::int32_t t = 0; t < run.n_linear; ++t) total += scale_of(t, i) * number(*operand++, i);
+      for (std::int32_t t = 0; t < run.n_bilinear; ++t, operand += 2) {
+        const double a = number(operand[0], i), b = number(operand[1], i);
+        total += scale_of(run.n_linear + t, i) * (run.is_guarded ? guarded(a, b) : a * b);
+      }
+      result[i] = total;
+    }
+    return;
+  }
+  double a_buffer[block], b_buffer[block];
+  for (std::int32_t begin = 0; begin < run.count; begin += block) {
+    const std::int32_t n = std::min(block, run.count - begin);
+    double* y = result + begin;
+    const Operand* operand = operands;
+    for (std::int32_t t = 0; t < run.n_linear + run.n_bilinear; ++t) {
+      const double* a = fetch(*operand++, begin, n, a_buffer);
+      if (t >= run.n_linear) {
+        const double* b = fetch(*operand++, begin, n, b_buffer);
+        for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = a[i] * b[i];
+        a = a_buffer;
+      }
+      if (scales[t].scales < 0) {
+        const double scale = scales[t].value;
+        if (t == 0)
+          for (std::int32_t i = 0; i < n; ++i) y[i] = scale * a[i];
+        else
+          for (std::int32_t i = 0; i < n; ++i) y[i] += scale * a[i];
+      } else {
+        const double* scale = scales_.data() + scales[t].scales + begin;
+        if (t == 0)
+          for (std::int32_t i = 0; i < n; ++i) y[i] = scale[i] * a[i];
+        else
+          for (std::int32_t i = 0; i < n; ++i) y[i] += scale[i] * a[i];
+      }
+    }
+  }
+}
+
+void Program::run_batch(const Batch& batch) {
+  const auto load = [this](const std::vector<Scaled>& from, std::vector<double>& to) {
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i].scale * numbers_[static_cast<std::size_t>(from[i].id)];
+  };
+  load(batch.inputs, batch_inputs_);
+  const External& external = *externals_[static_cast<std::size_t>(batch.target)];
+  double* result = numbers_.data() + batch.first;
+  if (batch.order == 0) {
+    external.value(batch.calls, batch_inputs_.data(), result);
+  } else if (batch.order == 1) {
+    external.jacobian(batch.calls, batch_inputs_.data(), result);
+  } else {
+    load(batch.weights, batch_weights_);
+    external.hessian(batch.calls, batch_inputs_.data(), batch_weights_.data(), result);
+  }
+}
+
+Index Program::bytes() const {
+  Index gathers = 0;
+  for (const Gather& gather : gathers_)
+    gathers += static_cast<Index>(gather.places.size() * (sizeof(double) + sizeof(std::int32_t)));
+  return static_cast<Index>(numbers_.size() * sizeof(double) + runs_.size() * sizeof(Run) + operands_.size() * sizeof(Operand) +
+                            run_scales_.size() * sizeof(Scale) + indices_.size() * sizeof(std::int32_t) +
+                            scales_.size() * sizeof(double)) +
+         gathers;
+}
+
+}  // namespace fastexpr::tape

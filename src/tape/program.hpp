@@ -1,0 +1,117 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "tape/tape.hpp"
+
+// A tape made ready to run. Nodes that no output needs are dropped; the others are put in an order in which equal operations
+// stand together, so that each loop of the evaluation does one operation on many numbers:
+//
+//   stage   fixed (parameters only), values, first derivatives, second derivatives: run when they are asked for
+//   epoch   what has to be known before the next external functions are called; all calls of an epoch are one batch
+//   chunk   as many nodes, in the order of the model, as stay in the cache together
+//   level   longest path from the chunk's beginning
+//
+// Nodes of one level do not depend on each other; those with the same operation are a run. Numbers are stored in this order: a
+// run writes a contiguous piece, and where a model repeats a constraint, it reads contiguous pieces, too.
+
+namespace fastexpr::tape {
+
+enum class Stage : std::uint8_t { fixed, values, first, second };
+constexpr std::size_t n_stages = 4;
+
+/// The operands at one position of a run's nodes: first + i * stride, or looked up.
+struct Operand {
+  std::int32_t first;
+  std::int32_t stride;
+  std::int64_t indices;  // into Program::indices; -1: strided
+};
+
+/// The scales at one position of the terms of a run of sums: the same for all nodes, or looked up.
+struct Scale {
+  double value;
+  std::int64_t scales;  // into Program::scales; -1: the same
+};
+
+struct Run {
+  Operation operation;
+  bool is_guarded;
+  std::int32_t first;     // where the numbers go
+  std::int32_t count;     // nodes
+  std::int32_t n_linear;  // of sums
+  std::int32_t n_bilinear;
+  std::int64_t operands;  // into Program::operands: one per operand, two per bilinear term
+  std::int64_t scale;     // into Program::run_scales: one per term
+};
+
+/// Calls of one external function that are evaluated together.
+struct Batch {
+  Index target;
+  int order;                    // 0 value, 1 Jacobian, 2 Hessian
+  std::vector<Scaled> inputs;   // (calls, n); ids are places
+  std::vector<Scaled> weights;  // (calls, m), for order 2
+  std::int64_t first;           // where the numbers go
+  Index calls;
+};
+
+/// Runs, then batches.
+struct Epoch {
+  std::size_t runs_end;
+  std::size_t batches_end;
+};
+
+/// Outputs of the program: scale * the number at a place.
+struct Gather {
+  std::vector<double> scales;
+  std::vector<std::int32_t> places;
+
+  void operator()(const double* numbers, double* result) const {
+    for (std::size_t i = 0; i < places.size(); ++i) result[i] = scales[i] * numbers[places[i]];
+  }
+};
+
+class Program {
+ public:
+  /// outputs[k] are wanted by `gather(k, ...)`, from stage stages[k] on.
+  Program(const Tape& tape, const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages);
+
+  double* variables() { return numbers_.data() + 1; }
+  double* parameters() { return variables() + n_variables_; }
+  double* weights() { return parameters() + n_parameters_; }
+
+  /// Computes a stage; the stages before it have been computed at the same point.
+  void run(Stage stage);
+  void gather(std::size_t output, double* result) const { gathers_[output](numbers_.data(), result); }
+
+  Index n_instructions() const { return n_instructions_; }
+  Index n_runs() const { return static_cast<Index>(runs_.size()); }
+  Index bytes() const;
+
+ private:
+  friend class Scheduler;
+
+  void run_one(const Run& run);
+  void run_sums(const Run& run);
+  void run_batch(const Batch& batch);
+  const double* fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const;
+  std::int32_t place(const Operand& operand, std::int32_t i) const {
+    return operand.indices < 0 ? operand.first + i * operand.stride : indices_[static_cast<std::size_t>(operand.indices + i)];
+  }
+
+  Index n_variables_, n_parameters_, n_instructions_ = 0;
+  std::vector<ExternalPointer> externals_;
+  std::vector<double> numbers_;  // one, variables, parameters, weights, external results, then the runs'
+  std::vector<Run> runs_;
+  std::vector<Operand> operands_;
+  std::vector<Scale> run_scales_;
+  std::vector<std::int32_t> indices_;
+  std::vector<double> scales_;
+  std::vector<Batch> batches_;
+  std::vector<Epoch> epochs_;
+  std::array<std::size_t, n_stages> epochs_end_{};
+  std::vector<Gather> gathers_;
+  std::vector<double> batch_inputs_, batch_weights_;
+};
+
+}  // namespace fastexpr::tape

@@ -1,0 +1,315 @@
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <unordered_map>
+
+#include "graph/errors.hpp"
+#include "tape/program.hpp"
+
+namespace fastexpr::tape {
+
+namespace {
+
+constexpr std::uint8_t dead = n_stages;
+constexpr Id chunk_size = 4096;
+
+/// Positions of the operands of a node, as `Run` has them.
+template <class Body>
+void for_operands(const Tape& tape, const Node& node, const Body& body) {
+  if (node.operation == Operation::sum) {
+    for (const Term& t : tape.terms(node)) {
+      body(t.a);
+      if (t.b != Tape::one) body(t.b);
+    }
+    return;
+  }
+  if (is_leaf(node.operation)) return;
+  body(node.a);
+  if (!is_unary(node.operation)) body(node.b);
+  if (node.operation == Operation::select) body(node.c);
+}
+
+/// A node's place in the order: by key, signature, id.
+struct Entry {
+  std::uint64_t key;  // epoch, chunk, level
+  std::uint32_t signature;
+  Id id;
+
+  std::uint64_t epoch() const { return key >> 40; }
+  bool operator<(const Entry& other) const {
+    if (key != other.key) return key < other.key;
+    return signature != other.signature ? signature < other.signature : id < other.id;
+  }
+};
+
+std::uint64_t key_of(std::int32_t epoch, std::int32_t chunk, std::uint16_t level) {
+  return static_cast<std::uint64_t>(epoch) << 40 | static_cast<std::uint64_t>(chunk) << 16 | level;
+}
+
+}  // namespace
+
+/// Makes a program of a tape.
+class Scheduler {
+ public:
+  Scheduler(Program& program, const Tape& tape) : program_(program), tape_(tape), n_(static_cast<std::size_t>(tape.size())) {}
+
+  void build(const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages) {
+    find_stages(outputs, stages);
+    order();
+    lay_out_batches();
+    place_nodes();
+    for (std::size_t s = 0; s < n_stages; ++s) emit(s);
+    for (const std::vector<Scaled>& output : outputs) program_.gathers_.push_back(gather(output));
+    program_.numbers_.assign(static_cast<std::size_t>(next_place_), 0.0);
+    program_.numbers_[0] = 1.0;
+  }
+
+ private:
+  using CallKey = std::pair<Index, int>;  // call, order of its derivative
+  struct CallState {
+    std::uint8_t stage = dead;
+    std::int32_t epoch = -1;  // when it is evaluated; its numbers are there from the next one on
+    std::int64_t first = 0;
+  };
+
+  std::uint8_t& stage(Id id) { return stages_[static_cast<std::size_t>(id)]; }
+  CallState& state_of(const Node& given) { return calls_[{given.a, given.b}]; }
+
+  template <class Body>
+  void for_operands_of_call(const CallKey& key, const Body& body) {
+    const Call& call = tape_.calls()[static_cast<std::size_t>(key.first)];
+    for (const Scaled& input : call.inputs) body(input.id);
+    if (key.second == 2)
+      for (const Scaled& weight : call.weights) body(weight.id);
+  }
+
+  /// The first stage that wants each node.
+  void find_stages(const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages) {
+    stages_.assign(n_, dead);
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      for (const Scaled& output : outputs[k]) stage(output.id) = std::min(stage(output.id), static_cast<std::uint8_t>(stages[k]));
+    for (Id id = tape_.size(); id-- > tape_.n_leaves();) {
+      if (stage(id) == dead) continue;
+      const Node& node = tape_.node(id);
+      if (node.is_fixed) stage(id) = 0;
+      const std::uint8_t wanted = stage(id);
+      const auto want = [&](Id operand) { stage(operand) = std::min(stage(operand), wanted); };
+      for_operands(tape_, node, want);
+      if (node.operation == Operation::given) {
+        state_of(node).stage = std::min(state_of(node).stage, wanted);
+        for_operands_of_call({node.a, node.b}, want);
+      }
+    }
+  }
+
+  /// Epoch, chunk and level of each node, and the order that they make.
+  void order() {
+    std::vector<std::int32_t> epochs(calls_.empty() ? 0 : n_, 0), chunks(n_, 0);
+    std::vector<std::uint16_t> levels(n_, 0);
+    std::array<Id, n_stages> counts{};
+    const auto epoch_at = [&](Id operand, std::uint8_t s) {
+      return stage(operand) == s && !epochs.empty() ? epochs[static_cast<std::size_t>(operand)] : 0;
+    };
+    for (Id id = tape_.n_leaves(); id < tape_.size(); ++id) {
+      const auto v = static_cast<std::size_t>(id);
+      if (stages_[v] == dead) continue;
+      const Node& node = tape_.node(id);
+      if (node.operation == Operation::given) {
+        CallState& call = state_of(node);
+        if (call.epoch < 0) {
+          call.epoch = 0;
+          for_operands_of_call({node.a, node.b},
+                               [&](Id operand) { call.epoch = std::max(call.epoch, epoch_at(operand, call.stage)); });
+        }
+        stages_[v] = call.stage;
+        epochs[v] = call.epoch + 1;
+        continue;
+      }
+      const std::uint8_t s = stages_[v];
+      std::int32_t epoch = 0;
+      for_operands(tape_, node, [&](Id operand) { epoch = std::max(epoch, epoch_at(operand, s)); });
+      const std::int32_t chunk = counts[s]++ / chunk_size;
+      std::uint16_t level = 0;
+      for_operands(tape_, node, [&](Id operand) {
+        const auto u = static_cast<std::size_t>(operand);
+        if (operand < tape_.n_leaves() || stages_[u] != s || chunks[u] != chunk || epoch_at(operand, s) != epoch) return;
+        if (tape_.node(operand).operation != Operation::given) level = std::max(level, static_cast<std::uint16_t>(levels[u] + 1));
+      });
+      if (!epochs.empty()) epochs[v] = epoch;
+      chunks[v] = chunk;
+      levels[v] = level;
+      orders_[s].push_back({key_of(epoch, chunk, level), signature(node), id});
+    }
+    for (std::vector<Entry>& entries : orders_) sort(entries);
+  }
+
+  /// Nodes come chunk by chunk already, unless there are epochs: then each chunk is sorted for itself.
+  static void sort(std::vector<Entry>& entries) {
+    const auto chunk = [](const Entry& entry) { return entry.key >> 16; };
+    const auto is_before = [&](const Entry& s, const Entry& t) { return chunk(s) < chunk(t); };
+    if (!std::is_sorted(entries.begin(), entries.end(), is_before)) {
+      std::sort(entries.begin(), entries.end());
+      return;
+    }
+    for (auto begin = entries.begin(); begin != entries.end();) {
+      const auto end = std::upper_bound(begin, entries.end(), *begin, is_before);
+      std::sort(begin, end);
+      begin = end;
+    }
+  }
+
+  /// The same for nodes that one loop can compute.
+  std::uint32_t signature(const Node& node) {
+    if (node.operation != Operation::sum) return static_cast<std::uint32_t>(node.operation);
+    const std::uint64_t key =
+        static_cast<std::uint64_t>(node.b) << 33 | static_cast<std::uint64_t>(node.c) << 1 | node.is_guarded;
+    return 256 + signatures_.emplace(key, static_cast<std::uint32_t>(signatures_.size())).first->second;
+  }
+
+  void lay_out_batches() {
+    next_place_ = tape_.n_leaves();
+    std::map<std::array<Index, 4>, std::vector<Index>> groups;  // stage, epoch, order, target: calls
+    for (const auto& [key, call] : calls_) {
+      const Index target = tape_.calls()[static_cast<std::size_t>(key.first)].target;
+      groups[{call.stage, call.epoch, key.second, target}].push_back(key.first);
+    }
+    for (const auto& [group, calls] : groups) {
+      const External& external = *tape_.externals()[static_cast<std::size_t>(group[3])];
+      const Index n = external.n_inputs(), m = external.n_outputs();
+      const Index size = group[2] == 0 ? m : (group[2] == 1 ? m * n : n * n);
+      Batch batch{group[3], static_cast<int>(group[2]), {}, {}, next_place_, static_cast<Index>(calls.size())};
+      for (const Index number : calls) {
+        const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
+        calls_[{number, batch.order}].first = next_place_;
+        next_place_ += size;
+        batch.inputs.insert(batch.inputs.end(), call.inputs.begin(), call.inputs.end());
+        if (batch.order == 2) batch.weights.insert(batch.weights.end(), call.weights.begin(), call.weights.end());
+      }
+      batches_[static_cast<std::size_t>(group[0])].emplace_back(static_cast<std::int32_t>(group[1]), std::move(batch));
+    }
+  }
+
+  void place_nodes() {
+    places_.assign(n_, 0);
+    for (Id id = 0; id < tape_.size(); ++id) {
+      const Node& node = tape_.node(id);
+      if (id < tape_.n_leaves())
+        places_[static_cast<std::size_t>(id)] = id;
+      else if (node.operation == Operation::given && stage(id) != dead)
+        places_[static_cast<std::size_t>(id)] = to_place(state_of(node).first + node.c);
+    }
+    for (const std::vector<Entry>& entries : orders_)
+      for (const Entry& entry : entries) places_[static_cast<std::size_t>(entry.id)] = to_place(next_place_++);
+  }
+
+  static std::int32_t to_place(std::int64_t place) {
+    if (place > std::numeric_limits<std::int32_t>::max())
+      throw GraphError("[NlpFunctions] the model is too large: it and its derivatives have more than 2^31 numbers.");
+    return static_cast<std::int32_t>(place);
+  }
+
+  std::int32_t place(Id id) const { return places_[static_cast<std::size_t>(id)]; }
+
+  /// Runs and batches of one stage, epoch by epoch.
+  void emit(std::size_t s) {
+    std::int32_t last_epoch = -1;
+    for (const Entry& entry : orders_[s]) last_epoch = std::max(last_epoch, static_cast<std::int32_t>(entry.epoch()));
+    for (const auto& [epoch, batch] : batches_[s]) last_epoch = std::max(last_epoch, epoch);
+    auto begin = orders_[s].cbegin();
+    const auto stop = orders_[s].cend();
+    auto next_batch = batches_[s].begin();
+    for (std::int32_t epoch = 0; epoch <= last_epoch; ++epoch) {
+      while (begin != stop && static_cast<std::int32_t>(begin->epoch()) == epoch) {
+        auto end = begin + 1;
+        while (end != stop && end->key == begin->key && end->signature == begin->signature) ++end;
+        emit_run(begin, end);
+        begin = end;
+      }
+      for (; next_batch != batches_[s].end() && next_batch->first == epoch; ++next_batch) emit_batch(next_batch->second);
+      program_.epochs_.push_back({program_.runs_.size(), program_.batches_.size()});
+    }
+    program_.epochs_end_[s] = program_.epochs_.size();
+    std::vector<Entry>().swap(orders_[s]);
+  }
+
+  void emit_run(std::vector<Entry>::const_iterator begin, std::vector<Entry>::const_iterator end) {
+    const Node& node = tape_.node(begin->id);
+    const auto count = static_cast<std::int32_t>(end - begin);
+    const bool is_sum = node.operation == Operation::sum;
+    program_.runs_.push_back({node.operation, node.is_guarded, place(begin->id), count, is_sum ? node.b : 0, is_sum ? node.c : 0,
+                              static_cast<std::int64_t>(program_.operands_.size()),
+                              static_cast<std::int64_t>(program_.run_scales_.size())});
+    program_.n_instructions_ += count;
+    std::int32_t n_operands = 0;
+    for_operands(tape_, node, [&](Id) { ++n_operands; });
+    columns_.resize(static_cast<std::size_t>(n_operands) * static_cast<std::size_t>(count));
+    std::size_t row = 0;
+    for (auto entry = begin; entry != end; ++entry, ++row) {
+      std::size_t place_in = row;
+      for_operands(tape_, tape_.node(entry->id), [&](Id operand) {
+        columns_[place_in] = place(operand);
+        place_in += static_cast<std::size_t>(count);
+      });
+    }
+    for (std::int32_t k = 0; k < n_operands; ++k)
+      emit_operand({columns_.data() + std::int64_t{k} * count, static_cast<std::size_t>(count)});
+    if (!is_sum) return;
+    for (std::int32_t t = 0; t < node.b + node.c; ++t) emit_scale(begin, end, static_cast<std::size_t>(t));
+  }
+
+  void emit_operand(std::span<const std::int32_t> places) {
+    const std::int32_t first = places[0], stride = places.size() > 1 ? places[1] - first : 0;
+    bool is_strided = true;
+    for (std::size_t i = 1; i < places.size() && is_strided; ++i) is_strided = places[i] - places[i - 1] == stride;
+    const auto indices = static_cast<std::int64_t>(program_.indices_.size());
+    program_.operands_.push_back({first, stride, is_strided ? -1 : indices});
+    if (!is_strided) program_.indices_.insert(program_.indices_.end(), places.begin(), places.end());
+  }
+
+  void emit_scale(std::vector<Entry>::const_iterator begin, std::vector<Entry>::const_iterator end, std::size_t t) {
+    const auto scale = [&](const Entry& entry) { return tape_.terms(tape_.node(entry.id))[t].scale; };
+    const double first = scale(*begin);
+    const bool is_same = std::all_of(begin, end, [&](const Entry& entry) { return scale(entry) == first; });
+    const auto scales = static_cast<std::int64_t>(program_.scales_.size());
+    program_.run_scales_.push_back({first, is_same ? -1 : scales});
+    if (!is_same)
+      for (auto entry = begin; entry != end; ++entry) program_.scales_.push_back(scale(*entry));
+  }
+
+  void emit_batch(Batch& batch) {
+    for (std::vector<Scaled>* list : {&batch.inputs, &batch.weights})
+      for (Scaled& number : *list) number.id = place(number.id);
+    program_.batch_inputs_.resize(std::max(program_.batch_inputs_.size(), batch.inputs.size()));
+    program_.batch_weights_.resize(std::max(program_.batch_weights_.size(), batch.weights.size()));
+    program_.batches_.push_back(std::move(batch));
+  }
+
+  Gather gather(const std::vector<Scaled>& outputs) const {
+    Gather result;
+    result.scales.reserve(outputs.size());
+    result.places.reserve(outputs.size());
+    for (const Scaled& output : outputs) {
+      result.scales.push_back(output.scale);
+      result.places.push_back(place(output.id));
+    }
+    return result;
+  }
+
+  Program& program_;
+  const Tape& tape_;
+  const std::size_t n_;
+  std::vector<std::uint8_t> stages_;
+  std::map<CallKey, CallState> calls_;
+  std::array<std::vector<Entry>, n_stages> orders_;
+  std::unordered_map<std::uint64_t, std::uint32_t> signatures_;
+  std::array<std::vector<std::pair<std::int32_t, Batch>>, n_stages> batches_;  // with their epochs, ascending
+  std::vector<std::int32_t> places_, columns_;
+  std::int64_t next_place_ = 0;
+};
+
+Program::Program(const Tape& tape, const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages)
+    : n_variables_(tape.n_variables()), n_parameters_(tape.n_parameters()), externals_(tape.externals()) {
+  Scheduler(*this, tape).build(outputs, stages);
+}
+
+}  // namespace fastexpr::tape

@@ -1,0 +1,223 @@
+#include "tape/tape.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "graph/errors.hpp"
+
+namespace fastexpr::tape {
+
+namespace {
+
+constexpr std::uint64_t mixer = 0x9e3779b97f4a7c15u;  // 2^64 / golden ratio: Knuth's multiplicative hashing
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
+  hash = (hash ^ value) * mixer;
+  return hash ^ (hash >> 29);
+}
+
+std::uint64_t pair_of(Id a, Id b) {
+  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(a)) << 32 | static_cast<std::uint32_t>(b);
+}
+
+bool is_same(const Term& s, const Term& t) { return s.scale == t.scale && s.a == t.a && s.b == t.b; }
+
+}  // namespace
+
+Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<ExternalPointer> externals)
+    : n_variables_(n_variables), n_parameters_(n_parameters), n_weights_(1 + n_rows), externals_(std::move(externals)) {
+  if (1 + n_variables + n_parameters + n_weights_ > std::numeric_limits<Id>::max() / 4)
+    throw GraphError("[NlpFunctions] the model is too large: got " + std::to_string(n_variables) + " variables and " +
+                     std::to_string(n_rows) + " constraints.");
+  append({Operation::one, false, true, false, 0, 0, 0});
+  for (Index j = 0; j < n_variables_; ++j) append({Operation::variable, true, false, false, static_cast<Id>(j), 0, 0});
+  for (Index k = 0; k < n_parameters_; ++k) append({Operation::parameter, false, true, false, static_cast<Id>(k), 0, 0});
+  for (Index i = 0; i < n_weights_; ++i) append({Operation::weight, false, false, false, static_cast<Id>(i), 0, 0});
+  table_.assign(1024, 0);
+}
+
+Scaled Tape::sum(std::vector<Term>& terms, bool is_guarded, bool is_shared) {
+  double constant_part = 0.0;
+  std::size_t n = 0;
+  for (Term t : terms) {
+    if (t.scale == 0.0) continue;
+    if (t.a == one) std::swap(t.a, t.b);
+    if (t.a == one)
+      constant_part += t.scale;
+    else
+      terms[n++] = t;
+  }
+  terms.resize(n);
+  if (n == 0) return constant(constant_part);
+  if (n == 1 && constant_part == 0.0) {
+    const Term t = terms[0];
+    if (t.b == one) return {t.scale, t.a};
+    terms[0] = {1.0, std::min(t.a, t.b), std::max(t.a, t.b)};
+    return {t.scale, find_or_append_sum(terms, 0, is_guarded, true)};
+  }
+  const auto bilinear = std::stable_partition(terms.begin(), terms.end(), [](const Term& t) { return t.b == one; });
+  auto n_linear = static_cast<Id>(bilinear - terms.begin());
+  if (constant_part != 0.0) {
+    terms.insert(bilinear, Term{constant_part, one, one});
+    ++n_linear;
+  }
+  return as_scaled(find_or_append_sum(terms, n_linear, is_guarded, is_shared));
+}
+
+Scaled Tape::product(Scaled a, Scaled b, bool is_guarded) {
+  if (a.is_zero() || b.is_zero()) return constant(0.0);
+  if (a.id == one) return {a.scale * b.scale, b.id};
+  if (b.id == one) return {a.scale * b.scale, a.id};
+  std::vector<Term> terms{term(a, b)};
+  return sum(terms, is_guarded, true);
+}
+
+Scaled Tape::plus(Scaled a, Scaled b) {
+  std::vector<Term> terms{term(a, constant(1.0)), term(b, constant(1.0))};
+  return sum(terms, false, true);
+}
+
+Scaled Tape::apply(Operation operation, Scaled a, Scaled b, Scaled c) {
+  const bool has_b = !is_unary(operation), has_c = operation == Operation::select;
+  if (is_constant(a) && (!has_b || is_constant(b)) && (!has_c || is_constant(c)))
+    return constant(evaluate(operation, a.scale, b.scale, c.scale));
+  Node node{operation, false, true, false, materialize(a), has_b ? materialize(b) : one, has_c ? materialize(c) : one};
+  for (const Id operand : {node.a, node.b, node.c}) {
+    const Node& other = nodes_[static_cast<std::size_t>(operand)];
+    node.depends = node.depends || other.depends;
+    node.is_fixed = node.is_fixed && other.is_fixed;
+  }
+  return as_scaled(find_or_append(node));
+}
+
+Scaled Tape::power(Scaled base, Scaled exponent) {
+  if (is_constant(exponent)) {
+    const double p = exponent.scale;
+    if (p == 0.0) return constant(1.0);
+    if (p == 1.0) return base;
+    if (p == 2.0) return product(base, base);
+    if (p == 0.5) return apply(Operation::sqrt, base);
+    if (p == -1.0) return apply(Operation::reciprocal, base);
+  }
+  return apply(Operation::power, base, exponent);
+}
+
+Id Tape::materialize(Scaled x) {
+  if (x.scale == 1.0) return x.id;
+  std::vector<Term> terms{{x.scale, x.id, one}};
+  return find_or_append_sum(terms, 1, false, true);
+}
+
+Index Tape::call(Index target, const std::vector<Scaled>& inputs) {
+  std::uint64_t hash = mix(mixer, static_cast<std::uint64_t>(target));
+  bool depends = false, is_fixed = true;
+  for (const Scaled& input : inputs) {
+    hash = mix(mix(hash, static_cast<std::uint64_t>(input.id)), std::bit_cast<std::uint64_t>(input.scale));
+    depends = depends || node(input.id).depends;
+    is_fixed = is_fixed && node(input.id).is_fixed;
+  }
+  const auto [begin, end] = calls_by_hash_.equal_range(hash);
+  for (auto found = begin; found != end; ++found) {
+    const Call& known = calls_[static_cast<std::size_t>(found->second)];
+    const auto is_equal = [](const Scaled& x, const Scaled& y) { return x.id == y.id && x.scale == y.scale; };
+    if (known.target == target && std::equal(inputs.begin(), inputs.end(), known.inputs.begin(), known.inputs.end(), is_equal))
+      return found->second;
+  }
+  const auto number = static_cast<Index>(calls_.size());
+  calls_by_hash_.emplace(hash, number);
+  calls_.push_back({target, inputs, size(), {}});
+  const Index m = externals_[static_cast<std::size_t>(target)]->n_outputs();
+  for (Index k = 0; k < m; ++k)
+    append({Operation::given, depends, is_fixed, false, static_cast<Id>(number), 0, static_cast<Id>(k)});
+  return number;
+}
+
+Scaled Tape::given(Index call, int order, Index position) {
+  return as_scaled(append({Operation::given, true, false, false, static_cast<Id>(call), order, static_cast<Id>(position)}));
+}
+
+Index Tape::bytes() const {
+  return static_cast<Index>(nodes_.capacity() * sizeof(Node) + terms_.capacity() * sizeof(Term) + table_.capacity() * sizeof(Id));
+}
+
+Id Tape::append(const Node& node) {
+  if (nodes_.size() >= static_cast<std::size_t>(std::numeric_limits<Id>::max()) || terms_.size() >= std::size_t{1} << 31)
+    throw GraphError("[NlpFunctions] the model is too large: its derivatives have more than 2^31 terms.");
+  nodes_.push_back(node);
+  return size() - 1;
+}
+
+std::uint64_t Tape::hash(const Node& node) const {
+  if (node.operation == Operation::sum) return hash(terms(node));
+  return mix(mix(static_cast<std::uint64_t>(node.operation) * mixer, pair_of(node.a, node.b)),
+             static_cast<std::uint64_t>(node.c));
+}
+
+std::uint64_t Tape::hash(std::span<const Term> terms) const {
+  std::uint64_t result = terms.size() * mixer;
+  for (const Term& t : terms) result = mix(mix(result, std::bit_cast<std::uint64_t>(t.scale)), pair_of(t.a, t.b));
+  return result;
+}
+
+Id Tape::find_or_append(const Node& node) {
+  grow_table();
+  const std::size_t mask = table_.size() - 1;
+  std::size_t place = (hash(node) >> 7) & mask;
+  for (; table_[place] != 0; place = (place + 1) & mask) {
+    const Node& known = nodes_[static_cast<std::size_t>(table_[place])];
+    if (known.operation == node.operation && known.a == node.a && known.b == node.b && known.c == node.c) return table_[place];
+  }
+  ++table_used_;
+  return table_[place] = append(node);
+}
+
+Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared) {
+  std::size_t place = 0;
+  if (is_shared) {
+    grow_table();
+    const std::size_t mask = table_.size() - 1;
+    place = (hash(terms) >> 7) & mask;
+    for (; table_[place] != 0; place = (place + 1) & mask) {
+      const Node& known = node(table_[place]);
+      if (known.operation != Operation::sum || known.is_guarded != is_guarded) continue;
+      const auto others = this->terms(known);
+      if (std::equal(terms.begin(), terms.end(), others.begin(), others.end(), is_same)) return table_[place];
+    }
+  }
+  Node node{Operation::sum,
+            false,
+            true,
+            is_guarded,
+            static_cast<Id>(terms_.size()),
+            n_linear,
+            static_cast<Id>(terms.size()) - n_linear};
+  for (const Term& t : terms) {
+    for (const Id operand : {t.a, t.b}) {
+      node.depends = node.depends || this->node(operand).depends;
+      node.is_fixed = node.is_fixed && this->node(operand).is_fixed;
+    }
+  }
+  const Id id = append(node);
+  terms_.insert(terms_.end(), terms.begin(), terms.end());
+  if (is_shared) {
+    ++table_used_;
+    table_[place] = id;
+  }
+  return id;
+}
+
+void Tape::grow_table() {
+  if (2 * table_used_ < table_.size()) return;
+  std::vector<Id> old(4 * table_.size(), 0);
+  old.swap(table_);
+  const std::size_t mask = table_.size() - 1;
+  for (const Id id : old) {
+    if (id == 0) continue;
+    std::size_t place = (hash(node(id)) >> 7) & mask;
+    while (table_[place] != 0) place = (place + 1) & mask;
+    table_[place] = id;
+  }
+}
+
+}  // namespace fastexpr::tape

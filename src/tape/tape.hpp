@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "tape/external.hpp"
+#include "tape/operation.hpp"
+
+// Scalar algebra as a graph: nodes in topological order, written once. Values, derivatives and second derivatives of a model are
+// nodes of one tape: `gradients` and `lagrangian_hessian` append to it.
+
+namespace fastexpr::tape {
+
+using Id = std::int32_t;
+
+/// scale * the number of a node. A constant is scale * one.
+struct Scaled {
+  double scale = 0.0;
+  Id id = 0;
+
+  bool is_zero() const { return scale == 0.0; }
+};
+
+/// scale * a * b; b is the node one where the term is linear, and a too where it is constant.
+struct Term {
+  double scale;
+  Id a;
+  Id b;
+};
+
+/// One node. Of a sum, a is its first term, b the number of linear terms (they come first), c of bilinear ones; of a leaf, a is
+/// its index; of a given number, a is the call, b the order of the derivative, c the position in the external's array.
+struct Node {
+  Operation operation;
+  bool depends;     // on a variable
+  bool is_fixed;    // depends on constants and parameters only
+  bool is_guarded;  // of a sum: a product with a factor 0 is 0 whatever the other factor is, for branches that are not taken
+  Id a;
+  Id b;
+  Id c;
+};
+
+/// An external function at one place of the model.
+struct Call {
+  Index target;  // which external
+  std::vector<Scaled> inputs;
+  Id first_output = 0;          // its outputs are nodes in a row
+  std::vector<Scaled> weights;  // adjoints of its outputs, once second derivatives want them
+};
+
+class Tape {
+ public:
+  static constexpr Id one = 0;
+
+  Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<ExternalPointer> externals);
+
+  Id variable(Index j) const { return static_cast<Id>(1 + j); }
+  Id parameter(Index k) const { return static_cast<Id>(1 + n_variables_ + k); }
+  /// 0: of the objective; 1 + i: of row i.
+  Id weight(Index i) const { return static_cast<Id>(1 + n_variables_ + n_parameters_ + i); }
+  Index n_variables() const { return n_variables_; }
+  Index n_parameters() const { return n_parameters_; }
+  Index n_weights() const { return n_weights_; }
+  Id n_leaves() const { return weight(n_weights_); }  // given numbers apart
+  bool is_variable(Id id) const { return id >= 1 && id <= n_variables_; }
+
+  Id size() const { return static_cast<Id>(nodes_.size()); }
+  const Node& node(Id id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  std::span<const Term> terms(const Node& sum) const { return {terms_.data() + sum.a, static_cast<std::size_t>(sum.b + sum.c)}; }
+  const std::vector<ExternalPointer>& externals() const { return externals_; }
+  const std::vector<Call>& calls() const { return calls_; }
+  const External& external(const Call& call) const { return *externals_[static_cast<std::size_t>(call.target)]; }
+
+  /// Whether the node is a number, as `materialize` makes one of a constant operand, and which.
+  bool is_constant_node(Id id) const {
+    const Node& n = node(id);
+    return id == one || (n.operation == Operation::sum && n.b == 1 && n.c == 0 && terms(n)[0].a == one);
+  }
+  double constant_of(Id id) const { return id == one ? 1.0 : terms(node(id))[0].scale; }
+
+  static Scaled constant(double value) { return {value, one}; }
+  static Scaled as_scaled(Id id) { return {1.0, id}; }
+  static bool is_constant(Scaled x) { return x.id == one || x.scale == 0.0; }
+  static Term term(Scaled a, Scaled b) { return {a.scale * b.scale, a.id, b.id}; }
+
+  /// The sum of the terms (which are reordered): a node only where a scaled node or constant does not say the same. With
+  /// `is_shared` an equal sum that is there already is used again.
+  Scaled sum(std::vector<Term>& terms, bool is_guarded, bool is_shared);
+  Scaled product(Scaled a, Scaled b, bool is_guarded = false);
+  Scaled plus(Scaled a, Scaled b);
+  /// Anything but leaves and sums.
+  Scaled apply(Operation operation, Scaled a, Scaled b = {}, Scaled c = {});
+  Scaled power(Scaled base, Scaled exponent);
+  /// A node whose number is scale * x.
+  Id materialize(Scaled x);
+
+  /// The number of an equal call, or a new one.
+  Index call(Index target, const std::vector<Scaled>& inputs);
+  /// A derivative of a call: first order (output, input) at output * n + input; second order (input, input) at i * n + j.
+  Scaled given(Index call, int order, Index position);
+  void set_call_weights(Index call, std::vector<Scaled> weights) {
+    calls_[static_cast<std::size_t>(call)].weights = std::move(weights);
+  }
+
+  Index bytes() const;
+
+ private:
+  Id append(const Node& node);
+  Id find_or_append(const Node& node);
+  Id find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared);
+  std::uint64_t hash(const Node& node) const;
+  std::uint64_t hash(std::span<const Term> terms) const;
+  void grow_table();
+
+  Index n_variables_, n_parameters_, n_weights_;
+  std::vector<ExternalPointer> externals_;
+  std::vector<Node> nodes_;
+  std::vector<Term> terms_;
+  std::vector<Call> calls_;
+  std::unordered_multimap<std::uint64_t, Index> calls_by_hash_;
+  std::vector<Id> table_;  // open addressing, a power of two; 0: empty (node 0 is never looked for)
+  std::size_t table_used_ = 0;
+};
+
+}  // namespace fastexpr::tape
