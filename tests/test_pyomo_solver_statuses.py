@@ -170,10 +170,10 @@ ends = {
     "limits": End(crossed_limits, {}, {}, *infeasible, "c contradict each other: 2.0 > 1.0"),
     "empty": End(nothing, {}, {}, tc.emptyModel, ss.noSolution, warning, Classic.other, "no variables"),
     "fixed": End(lambda: fixed(6), {}, {}, *solved, "All variables are fixed"),
-    "fixed, infeasible": End(lambda: fixed(4), {}, {}, *infeasible, "c has no variables and does not hold: 5.0"),
+    "fixed, infeasible": End(lambda: fixed(4), {}, {}, *infeasible, "c depends on no variable and does not hold: 5.0"),
     "fixed, undefined": End(fixed_undefined, {}, {}, *failed, "level is not finite"),
     "constant rows": End(lambda: partly_fixed(2), {}, {}, *solved, "Optimal solution found."),
-    "constant rows, infeasible": End(lambda: partly_fixed(1), {}, {}, *infeasible, "c has no variables"),
+    "constant rows, infeasible": End(lambda: partly_fixed(1), {}, {}, *infeasible, "c depends on no variable"),
 }
 each = pytest.mark.parametrize("end", ends.values(), ids=list(ends))
 

@@ -118,7 +118,7 @@ def broken_constants(nlp: Nlp) -> str | None:
     for k in np.flatnonzero(~(gaps <= CONSTANT_TOLERANCE))[:1].tolist():
         row = int(rows[k])
         lower, upper = nlp.constraint_lower[row], nlp.constraint_upper[row]
-        return f"{nlp.row_name(row)} has no variables and does not hold: {values[k]} is not within [{lower}, {upper}]."
+        return f"{nlp.row_name(row)} depends on no variable and does not hold: {values[k]} is not within [{lower}, {upper}]."
     return None
 
 
