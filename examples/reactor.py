@@ -34,7 +34,7 @@ import fastexpr as fx
 import fastexpr.pyomo as fxp
 
 FOLDER = Path(__file__).parent / "reactor"
-SOLVERS = ("pounce",)
+SOLVERS = ("fastexpr", "pounce")  # in this process; a program that calls the network as an external function
 DURATION, INTERVALS = 8.0, 32  # minutes; of constant coolant temperature
 RESIDENCE = 1.0  # minutes that the feed stays in the tank
 FEED, FEED_TEMPERATURE = 1.0, 320.0  # mol/L, K
