@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
 import fastexpr as fx
 from fastexpr import _core
+from fastexpr.pyomo import legacy_solver, solver_results
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(fx.__file__).parent
@@ -75,3 +77,20 @@ def test_links_of_documents(path: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert not missing
+
+
+def test_the_page_of_statuses_says_what_the_solver_does() -> None:
+    """Its first table has every outcome, with Pyomo's words of both interfaces, and no other."""
+    text = (ROOT / "docs" / "statuses.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.split("## ")[0].splitlines() if line.startswith("| ")][1:]
+    said = {
+        (condition, status, classic) for _, condition, statuses, classic in rows for status in statuses.split(" or ")
+    }
+    meant = set()
+    failure = TerminationCondition.error, SolutionStatus.unknown  # whatever has no outcome of its own
+    for condition, status in [*solver_results.outcomes.values(), failure]:
+        classic = f"{legacy_solver.statuses[condition].value}, {legacy_solver.conditions[condition].value}"
+        meant.add((condition.name, status.name, classic))
+        if status is SolutionStatus.unknown and condition is not TerminationCondition.error:
+            meant.add((condition.name, SolutionStatus.feasible.name, classic))
+    assert said == meant
