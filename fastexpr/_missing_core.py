@@ -1,4 +1,4 @@
-"""The error that `import fastexpr` gives where the compiled half of the package cannot be loaded."""
+"""The error that an import gives where the compiled half of the package cannot be loaded."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import sysconfig
 from pathlib import Path
 
 
-def explain(error: ImportError) -> str:
-    """What is wrong, and the command that mends it."""
+def explain(error: ImportError, module: str = "fastexpr._core") -> str:
+    """What is wrong with a compiled module of the package, and the command that mends it."""
     folder = Path(__file__).parent
-    if importlib.util.find_spec("fastexpr._core") is not None:
+    file = f"{module.replace('.', '/')}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if importlib.util.find_spec(module) is not None:
         return (
-            f"[fastexpr] The compiled core in {folder} does not load: {error}. What to do: build it again on this "
-            "machine, `python -m pip install --force-reinstall --no-cache-dir fastexpr`."
+            f"[fastexpr] The compiled module {file} in {folder.parent} does not load: {error}. What to do: build it "
+            "again on this machine, `python -m pip install --force-reinstall --no-cache-dir fastexpr`."
         )
-    core = f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
     if (folder.parent / "CMakeLists.txt").exists():
         return (
-            f"[fastexpr] This is the source folder {folder.parent}, and nothing has been compiled in it for the Python "
-            f"that runs: fastexpr/{core} is missing. What to do: `python -m pip install -e {folder.parent}`, or leave "
-            "the folder to import an installed fastexpr."
+            f"[fastexpr] This is the source folder {folder.parent}, and {file} has not been compiled in it for the "
+            f"Python that runs. What to do: `python -m pip install -e {folder.parent}`, or leave the folder to import "
+            "an installed fastexpr."
         )
     return (
-        f"[fastexpr] The compiled core is missing: got no {core} in {folder}. The installation is incomplete, or was "
-        "made for another Python. What to do: `python -m pip install --force-reinstall --no-cache-dir fastexpr`."
+        f"[fastexpr] A compiled module is missing: got no {file} in {folder.parent}. The installation is incomplete, "
+        "or was made for another Python. What to do: `python -m pip install --force-reinstall --no-cache-dir fastexpr`."
     )

@@ -20,6 +20,7 @@ MODULE = Path(_core.__file__)
 AMPL_LIBRARY = FOLDER / "libfastexpr_ampl.so"
 OPENBLAS = FOLDER / "libfastexpr_openblas.so"
 BINARIES = [MODULE, AMPL_LIBRARY, OPENBLAS]
+WALKER, READING = (FOLDER / "pyomo" / MODULE.name.replace("_core", name) for name in ("walker", "reading"))
 
 
 def dynamic_entries(binary: Path, attribute: str) -> list[str]:
@@ -41,7 +42,15 @@ def in_new_process(code: str, *arguments: str, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("binary", "symbol"), [(MODULE, "PyInit__core"), (AMPL_LIBRARY, "funcadd_ASL")])
+@pytest.mark.parametrize(
+    ("binary", "symbol"),
+    [
+        (MODULE, "PyInit__core"),
+        (AMPL_LIBRARY, "funcadd_ASL"),
+        (WALKER, "PyInit_walker"),
+        (READING, "PyInit_reading"),
+    ],
+)
 def test_a_binary_exports_one_symbol(binary: Path, symbol: str) -> None:
     assert exported_symbols(binary) == {symbol}
 
@@ -72,7 +81,7 @@ def test_the_ampl_library_brings_its_own_c_plus_plus_runtime() -> None:
     assert not any("stdc++" in name for name in dynamic_entries(AMPL_LIBRARY, "needed"))
 
 
-@pytest.mark.parametrize("binary", BINARIES, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", [*BINARIES, WALKER, READING], ids=lambda path: path.name)
 def test_binaries_name_no_folder_of_the_build(binary: Path) -> None:
     content = binary.read_bytes()
     for folder in (str(FOLDER.parent / "src"), "site-packages", "pip-build-env"):
@@ -143,14 +152,14 @@ def message_of_import(folder: Path) -> str:
 
 def test_an_installation_without_its_core_says_how_to_mend_it(tmp_path: Path) -> None:
     message = message_of_import(copy_of_the_package(tmp_path, "*.so"))
-    assert f"got no {MODULE.name}" in message
+    assert f"got no fastexpr/{MODULE.name}" in message
     assert "pip install --force-reinstall" in message
 
 
 def test_a_source_folder_that_was_not_compiled_says_so(tmp_path: Path) -> None:
     (tmp_path / "CMakeLists.txt").touch()
     message = message_of_import(copy_of_the_package(tmp_path, "*.so"))
-    assert f"fastexpr/{MODULE.name} is missing" in message
+    assert f"fastexpr/{MODULE.name} has not been compiled" in message
     assert f"pip install -e {tmp_path}" in message
 
 
@@ -160,6 +169,13 @@ def test_a_core_that_does_not_load_says_why(tmp_path: Path) -> None:
     message = message_of_import(folder)
     assert "does not load" in message
     assert MODULE.name in message
+
+
+@pytest.mark.parametrize("module", ["walker", "reading"])
+def test_a_build_from_before_the_cython_modules_says_so(tmp_path: Path, module: str) -> None:
+    folder = copy_of_the_package(tmp_path, f"{module}.*.so")
+    code = "try:\n  import fastexpr.pyomo.compiled\nexcept ImportError as error:\n  print(error)"
+    assert f"got no fastexpr/pyomo/{module}." in in_new_process(code, cwd=folder)
 
 
 def test_the_package_works_from_a_folder_that_was_moved(tmp_path: Path) -> None:

@@ -10,9 +10,18 @@ from pyomo.common.numeric_types import value
 from pyomo.environ import maximize
 
 from fastexpr import _core
+from fastexpr._missing_core import explain
 from fastexpr.errors import ModelError
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.pyomo import reading
+
+try:
+    import fastexpr.pyomo.reading as reading
+    from fastexpr.pyomo.walker import Walker
+except ImportError as error:
+    if error.name not in ("fastexpr.pyomo.reading", "fastexpr.pyomo.walker"):
+        raise
+    raise ImportError(explain(error, error.name)) from None
+
 from fastexpr.pyomo.components import (
     active_constraints,
     active_objectives,
@@ -22,7 +31,6 @@ from fastexpr.pyomo.components import (
     unsupported_components,
 )
 from fastexpr.pyomo.foreign import Targets
-from fastexpr.pyomo.walker import Walker
 
 #: How far a constraint without variables may be from its limits, as in Pyomo's NLWriter.
 CONSTANT_TOLERANCE = 1e-8
@@ -83,9 +91,18 @@ class CompiledModel:
         self.constraints: list[Any] = self._walked.row_constraints
         check_variables(model, self.variables)
         targets.warn_of_slow_ones()
-        *nodes, rows = self._walked.take_arrays()
-        sizes = len(self.variables), len(self._walked.parameters)
-        self._functions = _core.NlpFunctions(*nodes, *sizes, objective, rows, targets.functions)
+        opcodes, counts, operands, constants, rows = self._walked.take_arrays()
+        self._functions = _core.NlpFunctions(
+            opcodes,
+            counts,
+            operands,
+            constants,
+            len(self.variables),
+            len(self._walked.parameters),
+            objective,
+            rows,
+            targets.functions,
+        )
         self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
         self.nlp = Nlp(
             *reading.variable_data(self.variables),

@@ -48,6 +48,7 @@ cdef extern from "Python.h":
     object PyByteArray_FromStringAndSize(const char*, Py_ssize_t)
 
 cdef size_t LARGEST_INDEX = (1 << 29) - 1  # operands are 32 bits, of which two are the kind
+cdef int32_t UNFINISHED = -1               # instead of an operand: a named expression that is being walked
 
 ctypedef PyObject* Address
 
@@ -349,6 +350,10 @@ cdef class Walker:
     # ---- the walk
 
     cdef void _begin(self):
+        cdef Frame frame
+        for frame in self._frames:  # left by an expression that was refused
+            if frame.code == NAMED:
+                self._known.erase(frame.node)
         self._values.clear()
         self._frames.clear()
 
@@ -378,8 +383,11 @@ cdef class Walker:
             if not self._push_known(<PyObject*>thing):
                 self._push_place(thing, code)
         elif code < FIRST_LEAF:
-            if not ((is_shared or code == NAMED) and self._push_known(<PyObject*>thing)):
-                self._open(thing, code, is_shared or code == NAMED)
+            is_shared = is_shared or code == NAMED
+            if not (is_shared and self._push_known(<PyObject*>thing)):
+                self._open(thing, code, is_shared)
+            elif self._values.back().operand == UNFINISHED:
+                self._refuse(f"'{thing.name}' contains itself", "change one of the expressions in it")
         elif code == NUMBER:
             self._push_number(self._number(thing))
         elif code == CONSTANT:
@@ -406,7 +414,9 @@ cdef class Walker:
     cdef int _open(self, object node, int code, bint is_shared) except -1:
         """A frame for an expression, with its code made more precise."""
         cdef Frame frame
+        cdef Value unfinished
         cdef object args
+        unfinished.operand = UNFINISHED
         if code == TEMPLATE:
             args = node.expr  # turns the node into an object of the plain class
             return self._enter(node, is_shared)
@@ -429,6 +439,7 @@ cdef class Walker:
                 self._refuse(f"'{node.name}' has no expression", "set it")
             self.named.append(node)
             self.contents.append(args[0])
+            self._known[<PyObject*>node] = unfinished
         elif code == INEQUALITY:
             code = LESS if node._strict else LESS_EQUAL
         elif code == NARY_AND or code == NARY_OR:
