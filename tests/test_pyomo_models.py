@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 import pyomo_pounce  # noqa: F401  # registers its solver
 import pytest
-from pyomo.common.fileutils import find_library
 from pyomo.contrib.pynumero.algorithms.solvers.cyipopt_solver import CyIpoptSolver
 from pyomo.contrib.pynumero.interfaces.cyipopt_interface import CyIpoptNLP
-from pyomo.contrib.pynumero.interfaces.pyomo_nlp import PyomoNLP
 from pyomo_models import MODELS, Example
+from pyomo_models.oracles import objective_of, read_by_asl, sign_of
 
 SOLVERS = ["pounce"]
 OPTIONS = {"tol": 1e-10, "bound_relax_factor": 0.0, "max_iter": 500}
-# ASL of 2019, Debian's, has wrong derivatives where a defined variable of one row is made of one that rows share.
-WRITTEN_OUT = {"export_defined_variables": False}
 
 
 @dataclasses.dataclass
@@ -31,23 +27,6 @@ class Solution:
     duals: dict[str, float]
     lower: dict[str, float]  # multipliers of the variables' bounds
     upper: dict[str, float]
-
-
-def objective_of(model: Any) -> Any:
-    return next(model.component_data_objects(pyo.Objective, active=True), None)
-
-
-def sign_of(model: Any) -> float:
-    objective = objective_of(model)
-    return -1.0 if objective is not None and objective.sense == pyo.maximize else 1.0
-
-
-def read_by_asl(model: Any) -> PyomoNLP:
-    """The model as the real ASL evaluates it; it wants an objective."""
-    assert find_library("pynumero_ASL"), "libpynumero_ASL is missing: ./run test builds it"
-    if objective_of(model) is None:
-        model.no_objective = pyo.Objective(expr=0.0)
-    return PyomoNLP(model, WRITTEN_OUT)
 
 
 @functools.cache

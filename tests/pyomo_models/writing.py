@@ -123,7 +123,7 @@ def domains() -> pyo.ConcreteModel:
     m.positive = pyo.Var(domain=pyo.NonNegativeReals, initialize=1.0)
     m.negative = pyo.Var(domain=pyo.NonPositiveReals, initialize=-1.0)
     m.unit = pyo.Var(domain=pyo.UnitInterval, initialize=0.5)
-    m.interval = pyo.Var(domain=pyo.RealSet, bounds=(-3, 1.5), initialize=0.0)
+    m.interval = pyo.Var(domain=pyo.Reals, bounds=(-3, 1.5), initialize=0.0)
     m.whole = pyo.Var(domain=pyo.Integers, initialize=2)
     m.whole.fix()
     x, y, u, v, k = m.positive, m.negative, m.unit, m.interval, m.whole
@@ -167,7 +167,7 @@ def sums_and_numbers() -> pyo.ConcreteModel:
     m.f = pyo.Objective(expr=terms + pyo.sum_product(m.p, m.x) + np.int64(3) * m.alias**2 + m.number)
     m.c = pyo.Constraint(expr=linear + m.alias * m.number <= np.float64(18))
     m.d = pyo.Constraint(expr=pyo.sum_product(m.x, m.x, index=[1, 3]) + m.empty >= m.number)
-    m.e = pyo.Constraint(expr=pyo.quicksum(variables, linear=True) - pyo.sqrt(m.alias) * 1e-3 == 6)
+    m.e = pyo.Constraint(expr=pyo.quicksum(variables) - pyo.sqrt(m.alias) * 1e-3 == 6)
     return m
 
 
