@@ -176,6 +176,69 @@ def test_many_repeated_constraints_are_evaluated_in_few_loops() -> None:
     y = x[1:]
     expected = x[:-1] * np.exp(-y) + (0.5 + np.arange(n - 1) % 3) * y**2 + np.sin(x[:-1] + 2 * y)
     np.testing.assert_allclose(functions.constraints(x), expected, rtol=1e-13, atol=1e-13)
+    rows, columns = functions.hessian_structure()
+    entries = functions.hessian(x, w)
+    product = np.bincount(rows, entries * d[columns], minlength=n)
+    product += np.bincount(columns, np.where(rows == columns, 0.0, entries * d[rows]), minlength=n)
+    h = 1e-6
+    difference = (lagrangian_gradient(x + h * d) - lagrangian_gradient(x - h * d)) / (2 * h)
+    np.testing.assert_allclose(product, difference, atol=1e-6 * np.abs(difference).max())
+
+
+def test_linear_rows_have_no_second_derivatives_and_constant_first_ones() -> None:
+    s = Stream(3)
+    inner = s.node("sum", s.x(0), s.node("negation", s.node("product", 2.0, s.x(1))))
+    row = s.node("sum", s.node("division", inner, 4.0), s.node("product", s.node("sum", s.x(2), 1.0), 3.0), s.x(0))
+    functions = s.compile(s.constant(0.0), [row])
+    assert functions.hessian_structure()[0].size == 0
+    np.testing.assert_allclose(functions.jacobian(np.array([5.0, 6.0, 7.0])), [1.25, -0.5, 3.0], rtol=1e-15)
+    assert functions.n_instructions == 1  # the row itself: its derivatives are not computed anew at each point
+
+
+def test_quadratic_rows_have_constant_second_derivatives() -> None:
+    s = Stream(2)
+    square = s.node("power", s.node("sum", s.x(0), s.node("negation", s.x(1))), 2.0)
+    row = s.node("sum", square, s.node("product", s.x(0), s.node("product", 3.0, s.x(1))))
+    functions = s.compile(s.constant(0.0), [row])
+    for x in (np.zeros(2), np.array([1e3, -7.0])):
+        np.testing.assert_allclose(functions.hessian(x, np.array([2.0]), 0.0), [4.0, 2.0, 4.0], rtol=1e-15)
+
+
+def test_a_shared_expression_costs_once() -> None:
+    """Rows that all use one large expression: linear in its nodes and the entries, not in their product."""
+    n, m = 200, 300
+    s = Stream(n + m)
+    shared = s.node("sum", *(s.node("sin", s.node("product", s.x(i), s.x((i + 1) % n))) for i in range(n)))
+    rows = [s.node("product", s.node("exp", s.x(n + k)), shared) for k in range(m)]
+    functions = s.compile(s.constant(0.0), rows)
+    n_entries = m * (n + 1)
+    assert functions.jacobian_structure()[0].size == n_entries
+    assert functions.n_instructions < 3 * n_entries + 20 * n
+
+
+def test_equal_expressions_are_one() -> None:
+    s = Stream(2)
+
+    def write() -> int:
+        return s.node("exp", s.node("sum", s.x(0), s.node("product", s.x(0), s.x(1))))
+
+    once = s.compile(s.constant(0.0), [write()])
+    twice = s.compile(s.constant(0.0), [write(), s.node("sin", write())])
+    assert twice.n_nodes == once.n_nodes + 1
+
+
+def test_a_branch_that_is_not_taken_leaves_no_trace() -> None:
+    """Its derivatives are NaN: log and sqrt of negative numbers."""
+    s = Stream(2)
+    is_positive = s.node("less", 0.0, s.x(0))
+    inside = s.node("product", s.node("sqrt", s.x(0)), s.node("log", s.node("sum", s.x(0), s.x(1))))
+    f = s.node("select", is_positive, inside, s.node("product", s.x(0), s.node("exp", s.x(1))))
+    functions = s.compile(f, [f])
+    x = np.array([-1.0, 0.3])
+    e = np.exp(0.3)
+    assert functions.objective(x) == -e
+    np.testing.assert_allclose(functions.gradient(x), [e, -e], rtol=1e-15)
+    np.testing.assert_allclose(functions.jacobian(x), [e, -e], rtol=1e-15)
     hessian = symmetric(functions.hessian_structure(), functions.hessian(x, np.ones(1)), 2)
     np.testing.assert_allclose(hessian, [[0.0, 2 * e], [2 * e, -2 * e]], rtol=1e-15)
     compare(s, [f, f], np.array([2.0, 0.3]))
