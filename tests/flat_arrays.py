@@ -7,7 +7,9 @@ import operator
 from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
 from pyomo.common.numeric_types import value
+from pyomo.environ import units
 
 from fastexpr.pyomo.walker import OPCODES, Walker
 
@@ -82,3 +84,22 @@ class Flat:
         function = self.targets.functions[target]
         outputs = function(x) if callable(function) else function.evaluate(x, 0)[0]
         return float(outputs[output])
+
+
+def mixed_model() -> Any:
+    """One of everything that expressions are made of."""
+    m = pyo.ConcreteModel("small")
+    m.x, m.y, m.z = (pyo.Var(initialize=value) for value in (0.3, 0.7, 0.2))
+    m.v = pyo.Var([0, 1, 2], initialize={0: 0.1, 1: 0.4, 2: 0.8})
+    m.p = pyo.Param(initialize=2.5, mutable=True)
+    m.q = pyo.Param([0, 1], initialize={0: 1.5, 1: -0.5}, mutable=True)
+    m.k = pyo.Param([0, 1], initialize={0: 7.0, 1: 8.0})
+    m.default = pyo.Param(default=3.5, mutable=True)
+    m.f = pyo.Var(initialize=0.25)
+    m.f.fix()
+    m.flag = pyo.BooleanVar(initialize=True)
+    m.flag.fix()
+    m.e = pyo.Expression(expr=m.x * m.y)
+    m.nested = pyo.Expression([0, 1], rule=lambda m, i: m.e**2 + m.q[i])
+    m.kg = pyo.Var(initialize=2.0, units=units.kg)
+    return m

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from flat_arrays import Flat
+from flat_arrays import Flat, mixed_model
 from pyomo.core.expr.logical_expr import NotExpression
 from pyomo.core.expr.numeric_expr import (
     AbsExpression,
@@ -24,31 +24,12 @@ from pyomo.core.expr.numeric_expr import (
 )
 from pyomo.core.expr.numvalue import NumericConstant
 from pyomo.core.expr.relational_expr import InequalityExpression, NotEqualExpression
-from pyomo.environ import units
 
 from fastexpr import _core
 from fastexpr.errors import ModelError
 from fastexpr.pyomo import reading, walker
 
 POINTS = [(0.3, 0.7, 0.2), (0.9, 0.1, 0.6), (0.5, 0.5, 0.5)]
-
-
-def small_model() -> Any:
-    m = pyo.ConcreteModel("small")
-    m.x, m.y, m.z = (pyo.Var(initialize=value) for value in (0.3, 0.7, 0.2))
-    m.v = pyo.Var([0, 1, 2], initialize={0: 0.1, 1: 0.4, 2: 0.8})
-    m.p = pyo.Param(initialize=2.5, mutable=True)
-    m.q = pyo.Param([0, 1], initialize={0: 1.5, 1: -0.5}, mutable=True)
-    m.k = pyo.Param([0, 1], initialize={0: 7.0, 1: 8.0})
-    m.default = pyo.Param(default=3.5, mutable=True)
-    m.f = pyo.Var(initialize=0.25)
-    m.f.fix()
-    m.flag = pyo.BooleanVar(initialize=True)
-    m.flag.fix()
-    m.e = pyo.Expression(expr=m.x * m.y)
-    m.nested = pyo.Expression([0, 1], rule=lambda m, i: m.e**2 + m.q[i])
-    m.kg = pyo.Var(initialize=2.0, units=units.kg)
-    return m
 
 
 def with_sums(m: Any) -> Any:
@@ -115,7 +96,7 @@ EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
     "named": lambda m: m.e + m.e**2,
     "named in named": lambda m: m.nested[0] * m.nested[1] + m.e,
     "reference": lambda m: pyo.Reference(m.nested)[1] * pyo.Reference(m.v)[2],
-    "unit": lambda m: m.kg * 3 / units.kg + m.x,
+    "unit": lambda m: m.kg * 3 / pyo.units.kg + m.x,
     "constant object": lambda m: MonomialTermExpression((NumericConstant(3.5), m.x)),
     "NumPy scalars": lambda m: np.float64(2.5) * m.x + np.int64(3) * m.y + pyo.Expr_if(np.bool_(True), m.x, m.y),
     "one object twice": lambda m: (lambda e: e + pyo.sin(e) * e)(pyo.exp(m.x) * m.y),
@@ -129,7 +110,7 @@ FUNCTIONS = ["ceil", "floor", "exp", "log", "log10", "sqrt"] + [
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("kind", EXPRESSIONS)
 def test_an_expression_has_the_value_that_pyomo_gives_it(kind: str, point: tuple[float, ...]) -> None:
-    m = small_model()
+    m = mixed_model()
     expression = EXPRESSIONS[kind](m)
     flat = Flat(expression)  # compiled before the point is set
     for variable, number in zip((m.x, m.y, m.z), point, strict=True):
@@ -139,7 +120,7 @@ def test_an_expression_has_the_value_that_pyomo_gives_it(kind: str, point: tuple
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_has_the_value_that_pyomo_gives_it(function: str) -> None:
-    m = small_model()
+    m = mixed_model()
     argument = DOMAIN.get(function, lambda e: e)(m.x * m.y)
     expression = getattr(pyo, function)(argument) + m.z
     flat = Flat(expression)
@@ -150,7 +131,7 @@ def test_a_function_has_the_value_that_pyomo_gives_it(function: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_of_a_number_is_a_number(function: str) -> None:
     number = 1.25 if function == "acosh" else 0.625
-    m = small_model()
+    m = mixed_model()
     node = UnaryFunctionExpression((number,), function, getattr(math, function))
     flat = Flat(node + m.x)
     assert flat.names == ["sum"]
@@ -158,7 +139,7 @@ def test_a_function_of_a_number_is_a_number(function: str) -> None:
 
 
 def test_constants_are_folded() -> None:
-    m = small_model()
+    m = mixed_model()
     node = MaxExpression((AbsExpression((-3,)), MinExpression((7, 1)), 2 ** (0.5 + NumericConstant(1.5))))
     choice = Expr_ifExpression((InequalityExpression((0.0, 1), False), 6.0, 5.0))
     flat = Flat(node / 2 * m.x + choice)
@@ -167,12 +148,12 @@ def test_constants_are_folded() -> None:
 
 
 def test_a_number_of_less_precision_is_taken_as_it_is() -> None:
-    m = small_model()  # Pyomo computes with the precision of the operands: 0.3 * 0.5 in float32
+    m = mixed_model()  # Pyomo computes with the precision of the operands: 0.3 * 0.5 in float32
     assert Flat(np.float32(0.5) * m.x).values() == [0.3 * 0.5]
 
 
 def test_a_constant_that_is_not_finite_stays_a_node() -> None:
-    m = small_model()
+    m = mixed_model()
     undefined = UnaryFunctionExpression((-1.0,), "log", math.log)
     flat = Flat(pyo.Expr_if(m.x >= 0, m.x, undefined))
     assert "log" in flat.names
@@ -186,7 +167,7 @@ def test_the_opcodes_are_those_of_the_core() -> None:
 
 
 def test_a_named_expression_is_walked_once() -> None:
-    m = small_model()
+    m = mixed_model()
     m.big = pyo.Expression(expr=pyo.sin(m.x) * pyo.exp(m.y))
     flat = Flat(m.big + 1, m.big**2, m.nested[0], m.nested[1])
     assert flat.names.count("sin") == flat.names.count("exp") == 1
@@ -195,7 +176,7 @@ def test_a_named_expression_is_walked_once() -> None:
 
 
 def test_an_objective_can_be_an_expression() -> None:
-    m = small_model()
+    m = mixed_model()
     m.goal = pyo.Objective(expr=m.x * m.y)
     flat = Flat(m.goal * 2, m.goal)
     assert flat.names == ["product", "product"]
@@ -203,7 +184,7 @@ def test_an_objective_can_be_an_expression() -> None:
 
 
 def test_an_expression_object_that_occurs_often_is_walked_once() -> None:
-    m = small_model()
+    m = mixed_model()
     expression = 1 + m.x
     for _ in range(60):  # 2**60 terms, written out
         expression = expression * 0.5 + expression * 0.5
@@ -213,7 +194,7 @@ def test_an_expression_object_that_occurs_often_is_walked_once() -> None:
 
 
 def test_an_expression_of_any_depth_is_walked() -> None:
-    m = small_model()
+    m = mixed_model()
     expression = m.x
     for _ in range(200_000):
         expression = pyo.sin(expression) + m.y
@@ -229,7 +210,7 @@ def value_of_chain(n: int, x: float, y: float) -> float:
 
 
 def test_temporary_expressions_are_not_taken_for_one_another() -> None:
-    m = small_model()
+    m = mixed_model()
     pieces = walker.Walker(None)
     roots = [pieces.add_expression(pyo.sin(m.x) * number, None) for number in range(2, 50)]
     assert len(set(roots)) == 48
@@ -237,14 +218,14 @@ def test_temporary_expressions_are_not_taken_for_one_another() -> None:
 
 
 def test_variables_have_columns_in_the_order_of_their_appearance() -> None:
-    m = small_model()
+    m = mixed_model()
     flat = Flat(m.v[2] * m.x, m.y + m.v[0] + m.x)
     assert [v.name for v in flat.walker.variables] == ["v[2]", "x", "y", "v[0]"]
     assert flat.walker.parameters == []
 
 
 def test_what_is_fixed_or_mutable_can_change_afterwards() -> None:
-    m = small_model()
+    m = mixed_model()
     expression = m.p * m.x + m.q[1] + m.f**2 + pyo.exp(m.p + m.default) * m.e + pyo.Expr_if(m.flag, m.x, m.y)
     flat = Flat(expression)
     assert {p.name for p in flat.walker.parameters} == {"p", "q[1]", "f", "default", "flag"}
@@ -256,88 +237,8 @@ def test_what_is_fixed_or_mutable_can_change_afterwards() -> None:
 
 
 def test_a_sum_of_one_is_no_node() -> None:
-    m = small_model()
+    m = mixed_model()
     assert Flat(LinearExpression([m.x]), MinExpression((m.y,))).names == []
-
-
-# ---- constraints
-
-
-def constraints_of(m: Any) -> tuple[walker.Walker, list[Any]]:
-    pieces = walker.Walker(None)
-    pieces.add_constraints(m.component_data_objects(pyo.Constraint, active=True))
-    return pieces, list(zip(*reading.limits(pieces.row_constraints, pieces.lower, pieces.upper), strict=True))
-
-
-CONSTRAINTS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
-    "upper": (lambda m: m.x * m.y <= 3, -math.inf, 3),
-    "lower": (lambda m: m.x * m.y >= 3, 3, math.inf),
-    "equation": (lambda m: m.x * m.y == 3, 3, 3),
-    "equation the other way": (lambda m: m.p == m.x * m.y, 2.5, 2.5),
-    "two sides": (lambda m: m.x * m.y <= m.z + m.p, -math.inf, 0),
-    "equation of two sides": (lambda m: m.x * m.y == m.z + m.p, 0, 0),
-    "fixed variable": (lambda m: m.x <= m.f, -math.inf, 0),
-    "between": (lambda m: pyo.inequality(1, m.x * m.y, 4), 1, 4),
-    "between parameters": (lambda m: (m.q[1], m.x, m.p + 1), -0.5, 3.5),
-    "between fixed variables": (lambda m: pyo.inequality(m.f, m.x, 2 * m.f), 0.25, 0.5),
-    "no variable": (lambda m: m.f == 0.25, 0.25, 0.25),
-    "always": (lambda m: pyo.Constraint.Feasible, -math.inf, 0),
-    "never": (lambda m: pyo.Constraint.Infeasible, -math.inf, 0),
-    "infinite, but may change": (lambda m: m.x <= m.q[0] * math.inf, -math.inf, math.inf),
-}
-
-
-@pytest.mark.parametrize("kind", CONSTRAINTS)
-def test_a_constraint_has_the_body_and_limits_that_pyomo_gives_it(kind: str) -> None:
-    rule, lower, upper = CONSTRAINTS[kind]
-    m = small_model()
-    m.c = pyo.Constraint(rule=rule)
-    pieces, limits = constraints_of(m)
-    assert pieces.row_constraints == [m.c]
-    assert limits == [(lower, upper)]
-    assert limits == [(-math.inf if m.c.lb is None else m.c.lb, math.inf if m.c.ub is None else m.c.ub)]
-    assert pieces.constant_rows == ([0] if kind in ("no variable", "always", "never") else [])
-
-
-@pytest.mark.parametrize("kind", CONSTRAINTS)
-def test_a_constraint_has_the_value_that_pyomo_gives_it(kind: str) -> None:
-    m = small_model()
-    m.c = pyo.Constraint(rule=CONSTRAINTS[kind][0])
-    flat = Flat()
-    flat.walker = walker.Walker(None)
-    flat.walker.add_constraints([m.c])
-    flat.opcodes, flat.counts, flat.operands, flat.constants, flat.roots = flat.walker.take_arrays()
-    assert flat.values() == [pytest.approx(pyo.value(m.c.body))]
-
-
-def test_constraints_without_limits_are_no_rows() -> None:
-    m = small_model()
-    m.c = pyo.ConstraintList()
-    m.c.add((None, m.x * m.y, math.inf))
-    m.c.add(m.x >= -math.inf)
-    m.c.add(m.x >= 1)
-    pieces, _ = constraints_of(m)
-    assert pieces.row_constraints == [m.c[3]]
-    assert pieces.constraints == list(m.c.values())
-    assert pieces.variables == [m.x]
-
-
-@pytest.mark.parametrize(
-    ("rule", "message"),
-    [
-        (lambda m: m.x * m.y >= math.nan, "has no sensible lower limit: got nan"),
-        (lambda m: m.x * m.y <= -m.q[0] * math.inf, "has no sensible upper limit: got -inf"),
-        (lambda m: pyo.inequality(m.y, m.x, 3), "its limits contain variables"),
-        (lambda m: m.x <= m.empty, "a limit is no real number"),
-        (lambda m: NotEqualExpression((m.x, 1)), "expected an equation or inequality"),
-    ],
-)
-def test_limits_that_make_no_sense_are_refused(rule: Callable[[Any], Any], message: str) -> None:
-    m = small_model()
-    m.empty = pyo.Param(mutable=True)
-    m.c = pyo.Constraint(rule=rule)
-    with pytest.raises(ModelError, match=r"\[Constraint 'c'\].*" + message):
-        constraints_of(m)
 
 
 # ---- what is refused
@@ -392,7 +293,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_cannot_be_compiled_is_named(kind: str) -> None:
     build, message = REFUSED[kind]
-    m = small_model()
+    m = mixed_model()
     m.goal = pyo.Objective(expr=0)
     m.goal._args_ = (build(m),)
     with pytest.raises(ModelError, match=message):
@@ -400,7 +301,7 @@ def test_what_cannot_be_compiled_is_named(kind: str) -> None:
 
 
 def test_a_refused_expression_leaves_nothing_behind() -> None:
-    m = small_model()
+    m = mixed_model()
     pieces = walker.Walker(None)
     m.bad = pyo.Expression(expr=m.x * pyo.sin(m.y + pyo.count_if(m.x >= 1)))
     with pytest.raises(ModelError):
