@@ -6,74 +6,19 @@ import json
 import os
 import pickle
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyomo.dae as dae
 import pyomo.environ as pyo
 import pytest
 from ampl_host import Host
+from ampl_solvers import M, N, Solve, both, check_same, example, outputs_of, solve_with_cyipopt, solve_with_pounce
 from networks import algebra, network
-from pyomo.common.fileutils import find_library
 from pyomo.contrib.pynumero.interfaces.pyomo_nlp import PyomoNLP
 
 import fastexpr as fx
 import fastexpr.pyomo as fxp
 from fastexpr.pyomo.files import library_path
-
-N, M = 4, 3
-Solve = Callable[[pyo.ConcreteModel], Any]
-
-
-def solve_with_pounce(model: pyo.ConcreteModel) -> Any:
-    return fxp.find_solver("pounce").solve(model, options={"tol": 1e-10})
-
-
-def solve_with_cyipopt(model: pyo.ConcreteModel) -> Any:
-    """PyNumero: the real ASL reads the .nl and calls the library."""
-    assert find_library("pynumero_ASL"), "libpynumero_ASL is missing: ./run test builds it"
-    solver = pyo.SolverFactory("cyipopt")
-    solver.config.options["tol"] = 1e-10
-    return solver.solve(model)
-
-
-both = pytest.mark.parametrize("solve", [solve_with_pounce, solve_with_cyipopt])
-
-
-def outputs_of(model: pyo.ConcreteModel, name: str, x: Any, route: str, seed: int = 0) -> list[Any]:
-    """The outputs of the same network by one of three routes."""
-    if route == "algebra":
-        return algebra(N, M, [x[i] for i in x], seed=seed)
-    net = network(N, M, seed=seed)
-    if route == "block":
-        model.add_component(name, fxp.NetworkBlock(net, inputs=x))
-        return list(model.component(name).outputs.values())
-    model.add_component(name, fxp.ExternalNetwork(net))
-    return list(model.component(name)(x))
-
-
-def example(route: str) -> pyo.ConcreteModel:
-    m = pyo.ConcreteModel()
-    m.x = pyo.Var(range(N), bounds=(-2, 2), initialize=0.3)
-    y = outputs_of(m, "nn", m.x, route)
-    m.objective = pyo.Objective(expr=sum((m.x[i] - 1) ** 2 for i in m.x) + y[0] ** 2 * y[1])
-    m.c = pyo.Constraint(expr=y[2] <= 0.1)
-    m.d = pyo.Constraint(expr=y[0] * m.x[1] + y[1] >= -0.5)
-    m.dual = pyo.Suffix(direction=pyo.Suffix.IMPORT)
-    return m
-
-
-def check_same(model: pyo.ConcreteModel, explicit: pyo.ConcreteModel, solve: Solve, tolerance: float = 1e-7) -> None:
-    """Both models solved: the same x, objective and multipliers."""
-    for each in (model, explicit):
-        assert solve(each).solver.termination_condition == pyo.TerminationCondition.optimal
-    for name, variable in ((v.name, v) for v in explicit.component_data_objects(pyo.Var)):
-        assert model.find_component(name).value == pytest.approx(variable.value, rel=tolerance, abs=tolerance), name
-    assert pyo.value(model.objective) == pytest.approx(pyo.value(explicit.objective), rel=tolerance, abs=tolerance)
-    for constraint, dual in getattr(explicit, "dual", {}).items():
-        assert model.dual[model.find_component(constraint.name)] == pytest.approx(dual, rel=1e-6, abs=1e-6)
 
 
 @both
@@ -107,39 +52,6 @@ def test_several_networks_fixed_inputs_and_chains(solve: Solve, route: str) -> N
     check_same(several(route), several("algebra"), solve)
 
 
-def reactor(route: str) -> pyo.ConcreteModel:
-    """A differential equation whose right side is a network, discretised after it was built."""
-    m = pyo.ConcreteModel()
-    m.t = dae.ContinuousSet(bounds=(0, 1))
-    m.x = pyo.Var(range(N), m.t, initialize=0.1, bounds=(-5, 5))
-    m.u = pyo.Var(m.t, initialize=0.0, bounds=(-1, 1))
-    m.rate = dae.DerivativeVar(m.x, wrt=m.t)
-    net = network(N, N, seed=3)
-    if route == "block":
-        m.nn = fxp.NetworkBlock(m.t, network=net, inputs=lambda b, t: b.x[:, t])
-    if route == "external":
-        m.net = fxp.ExternalNetwork(net)
-
-    def right_side(b: pyo.ConcreteModel, i: int, t: float) -> Any:
-        if route == "block":
-            return b.nn[t].outputs[i]
-        if route == "external":
-            return b.net(b.x[:, t])[i]
-        return algebra(N, N, [b.x[k, t] for k in range(N)], seed=3)[i]
-
-    m.ode = pyo.Constraint(range(N), m.t, rule=lambda b, i, t: b.rate[i, t] == right_side(b, i, t) + b.u[t])
-    m.start = pyo.Constraint(range(N), rule=lambda b, i: b.x[i, 0] == 0.1 * i)
-    pyo.TransformationFactory("dae.collocation").apply_to(m, nfe=3, ncp=2)
-    m.objective = pyo.Objective(expr=sum((m.x[0, t] - 0.5) ** 2 + 0.1 * m.u[t] ** 2 for t in m.t))
-    return m
-
-
-@both
-@pytest.mark.parametrize("route", ["block", "external"])
-def test_a_model_discretised_after_it_was_built(solve: Solve, route: str) -> None:
-    check_same(reactor(route), reactor("algebra"), solve)
-
-
 @both
 def test_copies_and_updates_solve_as_what_they_are(solve: Solve) -> None:
     model = example("external")
@@ -167,21 +79,6 @@ def test_abstract_models(solve: Solve) -> None:
         expr=sum((explicit.x[i] - 1) ** 2 for i in explicit.x) + algebra(N, M, list(explicit.x.values()))[0] ** 2
     )
     check_same(abstract.create_instance(), explicit, solve)
-
-
-@both
-def test_scaled_models(solve: Solve) -> None:
-    model, explicit = example("external"), example("algebra")
-    for each in (model, explicit):
-        del each.dual
-        each.scaling_factor = pyo.Suffix(direction=pyo.Suffix.EXPORT)
-        each.scaling_factor[each.c] = 10.0
-        each.scaling_factor[each.x] = 0.5
-    scale = pyo.TransformationFactory("core.scale_model").create_using
-    assert solve(scaled := scale(model)).solver.termination_condition == pyo.TerminationCondition.optimal
-    assert solve(reference := scale(explicit)).solver.termination_condition == pyo.TerminationCondition.optimal
-    for i in range(N):
-        assert scaled.scaled_x[i].value == pytest.approx(reference.scaled_x[i].value, rel=1e-7)
 
 
 @both
