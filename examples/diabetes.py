@@ -29,7 +29,7 @@ def solve(patients: np.ndarray, names: list[str]) -> pyo.ConcreteModel:
     model.cholesterol = pyo.Constraint(expr=measured["s2"] + measured["s3"] <= measured["s1"])  # LDL + HDL <= total
     model.ratio = pyo.Constraint(expr=measured["s4"] * measured["s3"] == measured["s1"])  # s4 is total / HDL
     model.progression = pyo.Objective(expr=predicted["progression"], sense=pyo.maximize)
-    results = pyo.SolverFactory("pounce").solve(model)
+    results = pyo.SolverFactory("fastexpr").solve(model)
     pyo.assert_optimal_termination(results)
     return model
 

@@ -8,8 +8,8 @@
 
 The scores are those of digits/digits.onnx: 64 pixels, two layers of 128 tanh units, 10 scores; digits/train.py makes
 it. The image is one of scikit-learn's that the network was not trained on. The same problem is solved with the network
-as a block of a Pyomo model, without Pyomo, and, where OMLT is installed, with the network written out as algebra. Every
-answer is checked with ONNX Runtime.
+as a block of a Pyomo model, in this process and by a solver that calls the network as an external function; without
+Pyomo; and, where OMLT is installed, with the network written out as algebra. Every answer is checked with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -72,13 +72,22 @@ def task(number: int) -> Task:
     return Task(image, int(digits[number]), lower, upper)
 
 
-def pyomo_block(task: Task, target: int) -> Answer:
-    """The network as a block of a Pyomo model, solved by pounce, which calls the network through AMPL's interface."""
+def in_process(task: Task, target: int) -> Answer:
+    """The network as a block of a Pyomo model, which is compiled and solved in this process."""
+    return pyomo_block(task, target, "fastexpr")
+
+
+def external_function(task: Task, target: int) -> Answer:
+    """The same model, solved by pounce, a program that calls the network through AMPL's interface."""
+    return pyomo_block(task, target, "pounce")
+
+
+def pyomo_block(task: Task, target: int, solver: str) -> Answer:
     begin = time.perf_counter()
     network = fx.load_onnx(NETWORK).with_bounds(task.lower, task.upper)
     model = pyo.ConcreteModel()
     model.network = fxp.NetworkBlock(network)
-    return solve_pyomo("Pyomo NetworkBlock", model, task.image, target, begin)
+    return solve_pyomo("Pyomo NetworkBlock", model, solver, task.image, target, begin)
 
 
 def omlt_full_space(task: Task, target: int) -> Answer:
@@ -93,10 +102,12 @@ def omlt_full_space(task: Task, target: int) -> Answer:
     model = pyo.ConcreteModel()
     model.network = omlt.OmltBlock()
     model.network.build_formulation(FullSpaceSmoothNNFormulation(definition))
-    return solve_pyomo("OMLT full space", model, task.image, target, begin)
+    return solve_pyomo("OMLT full space", model, "pounce", task.image, target, begin)
 
 
-def solve_pyomo(route: str, model: pyo.ConcreteModel, image: np.ndarray, target: int, begin: float) -> Answer:
+def solve_pyomo(
+    route: str, model: pyo.ConcreteModel, solver: str, image: np.ndarray, target: int, begin: float
+) -> Answer:
     """Adds objective and margins to a model with a network, and solves it."""
     x, score = model.network.inputs, model.network.outputs
     for k, pixel in enumerate(image):
@@ -106,14 +117,14 @@ def solve_pyomo(route: str, model: pyo.ConcreteModel, image: np.ndarray, target:
     model.margin = pyo.Constraint(others, rule=lambda model, k: score[target] >= score[k] + MARGIN)
     built = time.perf_counter()
     with capture_output() as log:
-        results = pyo.SolverFactory("pounce").solve(model, tee=True, options={"tol": TOLERANCE})
+        results = pyo.SolverFactory(solver).solve(model, tee=True, options={"tol": TOLERANCE})
     solved = time.perf_counter()
     pyo.assert_optimal_termination(results)
-    iterations = re.search(r"Number of Iterations\.*: *(\d+)", log.getvalue())
+    iterations = re.findall(r"^(?:Number of Iterations\.*:)? *(\d+)", log.getvalue(), flags=re.MULTILINE)[-1]
     solution = np.array([pyo.value(x[k]) for k in range(image.size)])
     variables = sum(1 for _ in model.component_data_objects(pyo.Var, active=True))
     seconds = built - begin, solved - built
-    return Answer(f"{route} + pounce", variables, *seconds, int(iterations[1]), pyo.value(model.change), solution)
+    return Answer(f"{route} + {solver}", variables, *seconds, int(iterations), pyo.value(model.change), solution)
 
 
 def direct(task: Task, target: int) -> Answer:
@@ -153,11 +164,11 @@ def violation(task: Task, x: np.ndarray, target: int) -> float:
 
 def print_table(task: Task, answers: list[Answer], target: int) -> None:
     header = ("route", "variables", "build s", "solve s", "iterations", "objective", "violation")
-    columns = f"{header[0]:<28}" + "".join(f"{title:>{max(len(title), 8) + 2}}" for title in header[1:])
+    columns = f"{header[0]:<30}" + "".join(f"{title:>{max(len(title), 8) + 2}}" for title in header[1:])
     print(columns, "-" * len(columns), sep="\n")
     for answer in answers:
         numbers = f"{answer.variables:>11}{answer.build:>10.3f}{answer.solve:>10.3f}{answer.iterations:>12}"
-        print(f"{answer.route:<28}{numbers}{answer.objective:>11.7f}{violation(task, answer.x, target):>11.1e}")
+        print(f"{answer.route:<30}{numbers}{answer.objective:>11.7f}{violation(task, answer.x, target):>11.1e}")
 
 
 def save_picture(path: Path, task: Task, changed: np.ndarray, target: int) -> None:
@@ -192,13 +203,13 @@ def main(output: Path | None = None) -> list[Answer]:
     print(
         f"The smallest change that turns a {the_task.digit} into a {TARGET}, by a margin of {MARGIN:g} in the scores\n"
     )
-    routes: list[Callable[[Task, int], Answer]] = [pyomo_block, direct]
+    routes: list[Callable[[Task, int], Answer]] = [in_process, external_function, direct]
     if importlib.util.find_spec("omlt") is not None:
         routes.append(omlt_full_space)
     answers = [route(the_task, TARGET) for route in routes]
     print_table(the_task, answers, TARGET)
     if omlt_full_space not in routes:
-        print(f"{'OMLT full space':<28}  not installed: pip install omlt")
+        print(f"{'OMLT full space':<30}  not installed: pip install omlt")
     spread = max(np.abs(answer.x - answers[0].x).max() for answer in answers)
     print(
         f"\nThe answers differ by at most {spread:.1e} in a pixel; violations are ONNX Runtime's, in double precision."
