@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pyomo.environ as pyo
@@ -13,7 +14,7 @@ import fastexpr.pyomo as fxp
 from fastexpr import solvers
 from fastexpr.errors import ModelError
 from fastexpr.pyomo.compiled import compile_model
-from fastexpr.pyomo.solver_suffixes import exported, first_multipliers, scaling_factors
+from fastexpr.pyomo.solver_suffixes import cold_multipliers, exported, first_multipliers, scaling_factors
 
 IMPORTED = ("dual", "rc", "ipopt_zL_out", "ipopt_zU_out")
 
@@ -150,18 +151,20 @@ def test_multipliers_reach_the_solver_unchanged(monkeypatch: pytest.MonkeyPatch)
 def test_missing_multipliers() -> None:
     m = with_starts()
     compiled = compile_model(m)
-    assert first_multipliers(compiled) is None
+    cold = cold_multipliers(compiled)
+    assert first_multipliers(compiled, cold) is None
     m.ipopt_zL_in[m.x[0]] = 3.0
     m.ipopt_zU_in[m.x] = -2.0  # all of them
-    multipliers = first_multipliers(compiled)
+    multipliers = first_multipliers(compiled, cold)
     assert multipliers is not None
     assert multipliers.constraints.tolist() == [0.0] * 5
     assert multipliers.lower.tolist() == [3.0, *[1.0] * 5]
     assert multipliers.upper.tolist() == [2.0] * 6
 
 
-def test_last_solve_as_the_start() -> None:
-    m, opt = sides(), SolverFactory("fastexpr")
+@pytest.mark.parametrize("build", [sides, with_starts])  # no Suffix exports, or the duals only
+def test_last_solve_as_the_start(build: Callable[[], pyo.ConcreteModel]) -> None:
+    m, opt = build(), SolverFactory("fastexpr")
     cold = opt.solve(m, warm_start=True).extra_info.iteration_count  # nothing known yet
     assert opt.solve(m, warm_start=True).extra_info.iteration_count < cold / 2
 

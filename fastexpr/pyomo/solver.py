@@ -248,9 +248,10 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         is_warm = options.get("warm_start_init_point", "no") in ("yes", True)
         if not (config.warm_start or is_warm):
             return options, None
-        multipliers = first_multipliers(compiled) or (self._last if config.warm_start else None)
+        cold, last = cold_multipliers(compiled), self._last if config.warm_start else None
+        multipliers = first_multipliers(compiled, last or cold) or last
         if multipliers is None:
-            return options, cold_multipliers(compiled) if is_warm else None
+            return options, cold if is_warm else None
         return {**warm_start_options, **options} if config.warm_start else options, multipliers
 
     def _load(self, results: Results, config: FastexprConfig) -> None:

@@ -117,8 +117,8 @@ def broken_constants(nlp: Nlp) -> str | None:
     gaps = np.maximum(nlp.constraint_lower[rows] - values, values - nlp.constraint_upper[rows])
     for k in np.flatnonzero(~(gaps <= CONSTANT_TOLERANCE))[:1].tolist():
         row = int(rows[k])
-        lower, upper = nlp.constraint_lower[row], nlp.constraint_upper[row]
-        return f"{nlp.row_name(row)} depends on no variable and does not hold: {values[k]} is not within [{lower}, {upper}]."
+        limits = f"[{nlp.constraint_lower[row]}, {nlp.constraint_upper[row]}]"
+        return f"{nlp.row_name(row)} depends on no variable and does not hold: {values[k]} is not within {limits}."
     return None
 
 

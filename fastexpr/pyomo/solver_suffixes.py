@@ -34,33 +34,33 @@ def exported(model: Any, name: str) -> ComponentMap | None:
     return entries
 
 
-def values_of(entries: ComponentMap | None, components: Sequence[Any], default: float) -> Vector:
+def values_of(entries: ComponentMap | None, components: Sequence[Any], otherwise: Vector) -> Vector:
     """(len(components),): each component's entry, or that of the indexed component it belongs to."""
-    if entries is None:
-        return np.full(len(components), default)
+    if not entries:
+        return otherwise
 
-    def entry(component: Any) -> float:
+    def entry(component: Any, default: float) -> float:
         value = entries.get(component)
         if value is None:
             value = entries.get(component.parent_component())
         return default if value is None else float(value)
 
-    return np.array([entry(component) for component in components], dtype=np.float64)
+    return np.array([entry(*pair) for pair in zip(components, otherwise.tolist(), strict=True)], dtype=np.float64)
 
 
-def first_multipliers(compiled: CompiledModel) -> Multipliers | None:
+def first_multipliers(compiled: CompiledModel, otherwise: Multipliers) -> Multipliers | None:
     """From the Suffixes dual, ipopt_zL_in and ipopt_zU_in, in the solver's signs; None where there is none of them.
 
-    Where a number is missing, it is that of `cold_multipliers`.
+    Numbers that they do not have are taken from `otherwise`.
     """
     dual, lower, upper = (exported(compiled.model, name) for name in ("dual", "ipopt_zL_in", "ipopt_zU_in"))
     if not (dual or lower or upper):
         return None
     sign = compiled.sign
     return Multipliers(
-        constraints=-sign * values_of(dual, compiled.constraints, 0.0),
-        lower=sign * values_of(lower, compiled.variables, sign),
-        upper=-sign * values_of(upper, compiled.variables, -sign),
+        constraints=-sign * values_of(dual, compiled.constraints, -sign * otherwise.constraints),
+        lower=sign * values_of(lower, compiled.variables, sign * otherwise.lower),
+        upper=-sign * values_of(upper, compiled.variables, -sign * otherwise.upper),
     )
 
 
@@ -85,7 +85,7 @@ def scaling_factors(compiled: CompiledModel) -> Scaling:
         )
     objectives = [] if compiled.objective is None else [compiled.objective]
     components = [*objectives, *compiled.variables, *compiled.constraints]
-    factors = values_of(entries, components, 1.0)
+    factors = values_of(entries, components, np.ones(len(components)))
     for component, factor in zip(components, factors, strict=True):
         if not (factor > 0.0 and math.isfinite(factor)):
             raise ModelError(
