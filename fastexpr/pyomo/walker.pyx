@@ -285,16 +285,16 @@ cdef class Walker:
 
     cdef int _add_constraint(self, constraint, expression) except -1:
         """As ConstraintData.to_bounded_expression, but for lhs - rhs, which needs no expression of its own."""
-        cdef bint is_equation = type(expression) is relational_expr.EqualityExpression
         cdef int code = code_of(expression)
+        cdef bint is_equation = code == EQUAL
         if expression is None:
             return self._add_bounded(constraint, expression, (None, None, None))
         if code == RANGED:
             for limit in (expression._args_[0], expression._args_[2]):
                 if not is_not_variable(limit) and not limit.is_fixed():
                     self._refuse("its limits contain variables", "fix them, or make it two constraints")
-            return self._add_bounded(constraint, expression, expression._args_)
-        if code != INEQUALITY and code != EQUAL:
+            return self._add_bounded(constraint, expression, tuple(expression._args_))
+        if not is_equation and code != INEQUALITY:
             self._refuse(f"got {expression}, expected an equation or inequality", "change it")
         left, right = expression._args_
         if is_not_variable(right):
