@@ -21,6 +21,19 @@ std::uint64_t pair_of(Id a, Id b) {
   return static_cast<std::uint64_t>(static_cast<std::uint32_t>(a)) << 32 | static_cast<std::uint32_t>(b);
 }
 
+std::uint32_t folded(std::uint64_t hash) { return static_cast<std::uint32_t>(hash ^ hash >> 32); }
+
+std::uint32_t hash_of(const Node& node) {
+  return folded(
+      mix(mix(static_cast<std::uint64_t>(node.operation) * mixer, pair_of(node.a, node.b)), static_cast<std::uint64_t>(node.c)));
+}
+
+std::uint32_t hash_of(const std::vector<Term>& terms) {
+  std::uint64_t result = terms.size() * mixer;
+  for (const Term& t : terms) result = mix(mix(result, std::bit_cast<std::uint64_t>(t.scale)), pair_of(t.a, t.b));
+  return folded(result);
+}
+
 bool is_same(const Term& s, const Term& t) { return s.scale == t.scale && s.a == t.a && s.b == t.b; }
 
 }  // namespace
@@ -34,7 +47,7 @@ Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<Exte
   for (Index j = 0; j < n_variables_; ++j) append({Operation::variable, true, false, false, static_cast<Id>(j), 0, 0});
   for (Index k = 0; k < n_parameters_; ++k) append({Operation::parameter, false, true, false, static_cast<Id>(k), 0, 0});
   for (Index i = 0; i < n_weights_; ++i) append({Operation::weight, false, false, false, static_cast<Id>(i), 0, 0});
-  table_.assign(1024, 0);
+  table_.resize(1024);
 }
 
 Scaled Tape::sum(std::vector<Term>& terms, bool is_guarded, bool is_shared) {
@@ -138,7 +151,8 @@ Scaled Tape::given(Index call, int order, Index position) {
 }
 
 Index Tape::bytes() const {
-  return static_cast<Index>(nodes_.capacity() * sizeof(Node) + terms_.capacity() * sizeof(Term) + table_.capacity() * sizeof(Id));
+  return static_cast<Index>(nodes_.capacity() * sizeof(Node) + terms_.capacity() * sizeof(Term) +
+                            table_.capacity() * sizeof(Slot));
 }
 
 Id Tape::append(const Node& node) {
@@ -148,42 +162,47 @@ Id Tape::append(const Node& node) {
   return size() - 1;
 }
 
-std::uint64_t Tape::hash(const Node& node) const {
-  if (node.operation == Operation::sum) return hash(terms(node));
-  return mix(mix(static_cast<std::uint64_t>(node.operation) * mixer, pair_of(node.a, node.b)),
-             static_cast<std::uint64_t>(node.c));
+/// The place of an equal node, or an empty one for it.
+template <class IsEqual>
+Tape::Slot& Tape::find(std::uint32_t hash, const IsEqual& is_equal) {
+  if (2 * ++table_used_ > table_.size()) grow_table();
+  const std::size_t mask = table_.size() - 1;
+  std::size_t place = hash & mask;
+  while (table_[place].id != 0 && !(table_[place].hash == hash && is_equal(node(table_[place].id)))) place = (place + 1) & mask;
+  if (table_[place].id != 0) --table_used_;
+  table_[place].hash = hash;
+  return table_[place];
 }
 
-std::uint64_t Tape::hash(std::span<const Term> terms) const {
-  std::uint64_t result = terms.size() * mixer;
-  for (const Term& t : terms) result = mix(mix(result, std::bit_cast<std::uint64_t>(t.scale)), pair_of(t.a, t.b));
-  return result;
+void Tape::grow_table() {
+  std::vector<Slot> old(4 * table_.size());
+  old.swap(table_);
+  const std::size_t mask = table_.size() - 1;
+  for (const Slot& slot : old) {
+    if (slot.id == 0) continue;
+    std::size_t place = slot.hash & mask;
+    while (table_[place].id != 0) place = (place + 1) & mask;
+    table_[place] = slot;
+  }
 }
 
 Id Tape::find_or_append(const Node& node) {
-  grow_table();
-  const std::size_t mask = table_.size() - 1;
-  std::size_t place = (hash(node) >> 7) & mask;
-  for (; table_[place] != 0; place = (place + 1) & mask) {
-    const Node& known = nodes_[static_cast<std::size_t>(table_[place])];
-    if (known.operation == node.operation && known.a == node.a && known.b == node.b && known.c == node.c) return table_[place];
-  }
-  ++table_used_;
-  return table_[place] = append(node);
+  Slot& slot = find(hash_of(node), [&](const Node& known) {
+    return known.operation == node.operation && known.a == node.a && known.b == node.b && known.c == node.c;
+  });
+  if (slot.id == 0) slot.id = append(node);
+  return slot.id;
 }
 
 Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared) {
-  std::size_t place = 0;
+  Slot* slot = nullptr;
   if (is_shared) {
-    grow_table();
-    const std::size_t mask = table_.size() - 1;
-    place = (hash(terms) >> 7) & mask;
-    for (; table_[place] != 0; place = (place + 1) & mask) {
-      const Node& known = node(table_[place]);
-      if (known.operation != Operation::sum || known.is_guarded != is_guarded) continue;
+    slot = &find(hash_of(terms), [&](const Node& known) {
+      if (known.operation != Operation::sum || known.is_guarded != is_guarded) return false;
       const auto others = this->terms(known);
-      if (std::equal(terms.begin(), terms.end(), others.begin(), others.end(), is_same)) return table_[place];
-    }
+      return std::equal(terms.begin(), terms.end(), others.begin(), others.end(), is_same);
+    });
+    if (slot->id != 0) return slot->id;
   }
   Node node{Operation::sum,
             false,
@@ -200,24 +219,8 @@ Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is
   }
   const Id id = append(node);
   terms_.insert(terms_.end(), terms.begin(), terms.end());
-  if (is_shared) {
-    ++table_used_;
-    table_[place] = id;
-  }
+  if (slot != nullptr) slot->id = id;
   return id;
-}
-
-void Tape::grow_table() {
-  if (2 * table_used_ < table_.size()) return;
-  std::vector<Id> old(4 * table_.size(), 0);
-  old.swap(table_);
-  const std::size_t mask = table_.size() - 1;
-  for (const Id id : old) {
-    if (id == 0) continue;
-    std::size_t place = (hash(node(id)) >> 7) & mask;
-    while (table_[place] != 0) place = (place + 1) & mask;
-    table_[place] = id;
-  }
 }
 
 }  // namespace fastexpr::tape

@@ -107,11 +107,17 @@ class Tape {
   Index bytes() const;
 
  private:
+  /// Of the table of nodes that are looked for. The hash stands beside the node, which is somewhere else in memory.
+  struct Slot {
+    std::uint32_t hash = 0;
+    Id id = 0;  // 0: empty (node 0 is never looked for)
+  };
+
   Id append(const Node& node);
   Id find_or_append(const Node& node);
   Id find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared);
-  std::uint64_t hash(const Node& node) const;
-  std::uint64_t hash(std::span<const Term> terms) const;
+  template <class IsEqual>
+  Slot& find(std::uint32_t hash, const IsEqual& is_equal);
   void grow_table();
 
   Index n_variables_, n_parameters_, n_weights_;
@@ -120,7 +126,7 @@ class Tape {
   std::vector<Term> terms_;
   std::vector<Call> calls_;
   std::unordered_multimap<std::uint64_t, Index> calls_by_hash_;
-  std::vector<Id> table_;  // open addressing, a power of two; 0: empty (node 0 is never looked for)
+  std::vector<Slot> table_;  // open addressing, a power of two
   std::size_t table_used_ = 0;
 };
 
