@@ -14,7 +14,9 @@ from pyomo.contrib.pynumero.interfaces.cyipopt_interface import CyIpoptNLP
 from pyomo_models import MODELS, Example
 from pyomo_models.oracles import objective_of, read_by_asl, sign_of
 
-SOLVERS = ["pounce"]
+import fastexpr.pyomo  # noqa: F401  # registers its solver
+
+SOLVERS = ["pounce", "fastexpr"]
 OPTIONS = {"tol": 1e-10, "bound_relax_factor": 0.0, "max_iter": 500}
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 import pyomo.environ as pyo
 from pyomo.contrib import mpc
 from pyomo.contrib.doe.examples.reactor_experiment import ReactorExperiment
+from pyomo.contrib.mindtpy.tests.from_proposal import ProposalModel
+from pyomo.contrib.mindtpy.tests.MINLP4_simple import SimpleMINLP4
 from pyomo.contrib.mpc.examples.cstr import model as cstr
 from pyomo.contrib.parmest.examples.reactor_design import reactor_design
 from pyomo.contrib.parmest.examples.rooney_biegler.rooney_biegler import RooneyBieglerExperiment
@@ -195,6 +197,20 @@ def pynumero_heat_exchanger() -> pyo.ConcreteModel:
     m.Tc_in.fix(30)
     m.obj = pyo.Objective(expr=(m.UA - 200) ** 2 + 0.01 * (m.Th_out - 60) ** 2)
     return m
+
+
+def relaxed(model: pyo.ConcreteModel) -> pyo.ConcreteModel:
+    return pyo.TransformationFactory("core.relax_integer_vars").create_using(model)
+
+
+@example("contrib.mindtpy: a convex program with integers, relaxed")
+def mindtpy_convex() -> pyo.ConcreteModel:
+    return relaxed(SimpleMINLP4())
+
+
+@example("contrib.mindtpy: a program with square roots and integers, relaxed")
+def mindtpy_proposal() -> pyo.ConcreteModel:
+    return relaxed(ProposalModel())
 
 
 @example("contrib.doe: the experiment with the largest yield of B")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression
+from pyomo.network import Arc, Port
 
 from pyomo_models.table import example, start_at
 
@@ -114,6 +115,26 @@ def blocks() -> pyo.ConcreteModel:
     m.f = pyo.Objective(expr=(sum(m.outputs[:]) - 6) ** 2 + m.inputs[1] ** 2 + m.off.y**2)
     m.g = pyo.Objective(expr=m.inputs[2])
     m.g.deactivate()
+    return m
+
+
+@example("units connected by ports and arcs")
+def network_of_units() -> pyo.ConcreteModel:
+    m = pyo.ConcreteModel()
+
+    @m.Block(["first", "second", "third"])
+    def unit(b: pyo.Block, _: str) -> None:
+        b.flow = pyo.Var(["in", "out"], initialize=1.0, bounds=(0.1, 4))
+        b.temp = pyo.Var(["in", "out"], initialize=1.0)
+        b.inlet, b.outlet = (Port(initialize={"flow": b.flow[side], "temp": b.temp[side]}) for side in ("in", "out"))
+        b.loss = pyo.Constraint(expr=b.flow["out"] == b.flow["in"] * pyo.exp(-0.1 * b.temp["in"]))
+        b.heat = pyo.Constraint(expr=b.flow["out"] * (b.temp["out"] - b.temp["in"]) == 0.5)
+
+    m.first_arc = Arc(source=m.unit["first"].outlet, destination=m.unit["second"].inlet)
+    m.second_arc = Arc(source=m.unit["second"].outlet, destination=m.unit["third"].inlet)
+    pyo.TransformationFactory("network.expand_arcs").apply_to(m)
+    first, last = m.unit["first"], m.unit["third"]
+    m.f = pyo.Objective(expr=(last.temp["out"] - 2) ** 2 + (first.flow["in"] - 1) ** 2 + 0.1 * first.temp["in"] ** 2)
     return m
 
 
