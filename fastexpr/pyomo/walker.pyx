@@ -11,8 +11,8 @@ walked once. While a model is walked it must not change, so what is met on the w
 
 from cpython.object cimport PyObject
 from cython.operator cimport dereference
-from libc.math cimport (INFINITY, NAN, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, fabs, floor, isfinite,
-                        log, log10, pow, sin, sinh, sqrt, tan, tanh)
+from libc.math cimport (INFINITY, NAN, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, fabs, floor,
+                        isfinite, log, log10, pow, sin, sinh, sqrt, tan, tanh)
 from libc.stdint cimport int32_t, uint8_t
 from libcpp.unordered_map cimport unordered_map
 from libcpp.vector cimport vector
