@@ -170,6 +170,18 @@ def test_of_wide_networks_one_is_warned_when_an_ampl_solver_gets_them(
     m.write(str(tmp_path / "model.nl"))
 
 
+def test_solving_in_process_needs_no_file_and_no_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(function, "_has_warned", False)
+    monkeypatch.setenv("FASTEXPR_CACHE_DIR", str(tmp_path))
+    x = fx.variables(300)
+    m = pyo.ConcreteModel()
+    m.nn = fxp.NetworkBlock(fx.Function(x, np.cosh(x - 0.5).sum()))
+    m.o = pyo.Objective(expr=m.nn.outputs[0])
+    pyo.SolverFactory("fastexpr").solve(m)
+    assert [m.nn.inputs[k].value for k in range(300)] == pytest.approx([0.5] * 300, abs=1e-6)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_the_interface_cannot_transport(net: fx.Function, tmp_path: Path) -> None:
     m = pyo.ConcreteModel()
     m.x = pyo.Var(range(3), initialize=0.0)

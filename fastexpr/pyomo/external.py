@@ -84,8 +84,8 @@ class ExternalNetwork(ScalarBlock):  # type: ignore[misc]
         One unit for all, or one per entry (a list, or a dict by name). Plain numbers given as inputs are taken to have
         them.
     path : path-like, optional
-        Where the network's file shall be, for .nl files that outlive Python. Otherwise it is in a cache folder and
-        written again when it is missing.
+        Where the network's file shall be, for .nl files that outlive Python. Otherwise it is in a cache folder, written
+        when a solver in another process needs it.
     **kwargs
         As of :class:`pyomo.environ.Block`: name, doc.
 
@@ -137,7 +137,7 @@ class ExternalNetwork(ScalarBlock):  # type: ignore[misc]
 
     @property
     def path(self) -> str:
-        """The network's file, as solvers are told it."""
+        """The network's file, as solvers are told it; in the cache folder it is written when one needs it."""
         return self._file.path
 
     def __call__(self, *args: Any) -> NetworkOutputs:
