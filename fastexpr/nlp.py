@@ -83,6 +83,8 @@ class Nlp:
         f, which is minimized, and g.
     variable_name, row_name : callables from an index to a text
         What messages call components of x and rows of g.
+    owner : str
+        What messages begin with.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class Nlp:
     functions: Functions
     variable_name: Callable[[int], str] = "x[{}]".format
     row_name: Callable[[int], str] = "constraint {}".format
+    owner: str = "Problem"
     evaluations: dict[str, Evaluations] = field(default_factory=new_evaluations)
 
     def __post_init__(self) -> None:
@@ -143,8 +146,17 @@ class Nlp:
         """The second derivatives of objective_factor * f + multipliers @ g, in the order of their structure."""
         self._known.pop("hessian", None)  # the multipliers are others
         if not (math.isfinite(objective_factor) and np.isfinite(multipliers).all()):
-            raise EvaluationError("[Problem] the solver's multipliers are not finite.")
+            raise EvaluationError(f"[{self.owner}] the solver's multipliers are not finite.")
         return self._evaluate("hessian", x, lambda: self.functions.hessian(x, multipliers, objective_factor))
+
+    def violation(self, x: Vector) -> float:
+        """The largest violation of a bound or limit; infinite where the constraints cannot be evaluated."""
+        try:
+            values = self.constraints(x)
+        except EvaluationError:
+            return math.inf
+        gaps = [self.lower - x, x - self.upper, self.constraint_lower - values, values - self.constraint_upper]
+        return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))
 
     # ---- how ---------------------------------------------------------------------------------------------------------
 
@@ -166,10 +178,10 @@ class Nlp:
         return values
 
     def _require_finite(self, kind: str, values: Vector) -> None:
-        if math.isfinite(values.dot(values)) or np.isfinite(values).all():  # the first is the faster, the second knows
+        if np.isfinite(values).all():
             return
         index = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise EvaluationError(f"[Problem] {self._describe(kind, index)} is not finite: got {values[index]}.")
+        raise EvaluationError(f"[{self.owner}] {self._describe(kind, index)} is not finite: got {values[index]}.")
 
     def _describe(self, kind: str, index: int) -> str:
         if kind == "x":

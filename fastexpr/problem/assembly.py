@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.blocks import AlgebraBlock, AlgebraObjective, Block, BlockFunctions, NetworkInstances
-from fastexpr.errors import EvaluationError
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp
@@ -104,19 +103,8 @@ def make_result(
         upper_duals=ByVariable(solution.multipliers.upper, statement.positions),
         timings=spent,
         solver=solver,
-        violation=largest_violation(nlp, solution),
+        violation=nlp.violation(solution.x),
         x=solution.x,
         multipliers=solution.multipliers,
         _value=statement.evaluate,
     )
-
-
-def largest_violation(nlp: Nlp, solution: Solution) -> float:
-    """Of bounds and constraints; infinite where they cannot be evaluated."""
-    x = solution.x
-    try:
-        values = nlp.constraints(x)
-    except EvaluationError:
-        return float("inf")
-    gaps = [nlp.lower - x, x - nlp.upper, nlp.constraint_lower - values, values - nlp.constraint_upper]
-    return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))

@@ -110,6 +110,7 @@ class CompiledModel:
             self._functions,
             variable_name=lambda column: str(self.variables[column].name),
             row_name=lambda row: str(self.constraints[row].name),
+            owner=f"Model '{model.name}'",
         )
 
     def refresh(self) -> None:

@@ -13,7 +13,6 @@ from pyomo.contrib.solver.common.util import NoSolutionError
 from pyomo.core.base.var import Var
 
 from fastexpr.errors import EvaluationError
-from fastexpr.problem.assembly import largest_violation
 from fastexpr.pyomo.solution_loader import FastexprSolutionLoader
 from fastexpr.solvers import Multipliers, Solution
 from fastexpr.solvers.interior_point import return_codes
@@ -60,7 +59,7 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
         )
     else:
         results.solution_loader = FastexprSolutionLoader(compiled, solution)
-        violation = largest_violation(compiled.nlp, solution)
+        violation = compiled.nlp.violation(solution.x)
         if (condition, status) != _FAILED and status is SolutionStatus.unknown and violation <= FEASIBILITY_TOLERANCE:
             status = SolutionStatus.feasible
     results.termination_condition, results.solution_status = condition, status

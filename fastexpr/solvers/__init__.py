@@ -36,7 +36,7 @@ def choose(solver: str | None = None) -> str:
         It is not installed, or none is; the message says what to install.
     """
     if solver is not None and solver not in packages:
-        raise ValueError(f"[Problem] unknown solver: got {solver!r}, expected one of {', '.join(map(repr, packages))}.")
+        raise ValueError(f"[Solver] unknown solver: got {solver!r}, expected one of {', '.join(map(repr, packages))}.")
     installed = available()
     chosen = installed[0] if solver is None and installed else solver
     if chosen in installed:
@@ -47,7 +47,7 @@ def choose(solver: str | None = None) -> str:
     ways = " or ".join(f"'pip install {packages[name]}'" for name in reversed(wanted))
     libraries = "pkg-config coinor-libipopt-dev liblapack-dev libblas-dev"
     note = f" (pip compiles cyipopt; on Debian it needs 'apt-get install {libraries}')" if "cyipopt" in wanted else ""
-    raise ModuleNotFoundError(f"[Problem] {missing}: use {ways}{note}.")
+    raise ModuleNotFoundError(f"[Solver] {missing}: use {ways}{note}.")
 
 
 def run(

@@ -35,6 +35,6 @@ def candidates(name: str, value: Any) -> list[Plain]:
 def refuse(solver: str, name: str, value: object) -> NoReturn:
     """Raises the error that names the option."""
     raise ValueError(
-        f"[Problem] {solver} refuses the option {name}={value!r}: it knows no such option, or not this value. "
+        f"[Solver '{solver}'] refuses the option {name}={value!r}: it knows no such option, or not this value. "
         "Ipopt's manual lists the options."
     )
