@@ -48,10 +48,11 @@ def pyomo(laps: Laps, folder: str, steps: int, repeats: int) -> dict[str, Any]:
     import fastexpr as fx
     import fastexpr.pyomo as fxp
     from benchmarks import control
+    from benchmarks.solve_candidates import tiny_model
     from fastexpr.pyomo.compiled import compile_model
 
     solver = pyo.SolverFactory("fastexpr")
-    solver.available()
+    solver.solve(tiny_model(pyo))  # imports the rest
     laps("import")
     _, states, controls, wanted = control.start(Path(folder), steps)
     net = fx.load(Path(folder) / "network.fx")

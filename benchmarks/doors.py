@@ -16,7 +16,7 @@ from benchmarks import limits, machine
 from benchmarks.networks import random_network
 from benchmarks.pictures import Panel, draw
 from benchmarks.processes import processor_time
-from benchmarks.solve_candidates import pyomo_model
+from benchmarks.solve_candidates import pyomo_model, tiny_model
 from benchmarks.tables import Table, ratio, seconds, show, write_csv
 from benchmarks.timing import in_turns
 
@@ -96,9 +96,7 @@ def time_to_start(solver: str, arguments: argparse.Namespace) -> float:
     """Median seconds of solving a model of one variable: what starting the solver's process takes."""
     import pyomo.environ as pyo
 
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(initialize=1.0)
-    model.square = pyo.Objective(expr=model.x**2)
+    model = tiny_model(pyo)
     solve = {solver: lambda: pyo.SolverFactory(solver).solve(model)}
     return in_turns(solve, arguments.repeats, CLOCKS[arguments.clock])[solver]
 

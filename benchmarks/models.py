@@ -127,7 +127,7 @@ def measure_solve(model: Any, figures: Figures, clock: Callable[[], float]) -> N
     from benchmarks.ipopt_time import watched
 
     solver = pyo.SolverFactory("fastexpr")
-    solver.solve(pyomo_models.chain(10))  # what is imported on first use counts for nobody
+    solver.solve(pyomo_models.chain(10))  # imports the rest
     with watched(clock) as ipopt:
         start = clock()
         results = solver.solve(model)
