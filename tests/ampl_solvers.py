@@ -28,7 +28,12 @@ def solve_with_cyipopt(model: pyo.ConcreteModel) -> Any:
     return solver.solve(model)
 
 
+def solve_in_process(model: pyo.ConcreteModel) -> Any:
+    return pyo.SolverFactory("fastexpr").solve(model, options={"tol": 1e-10})
+
+
 both = pytest.mark.parametrize("solve", [solve_with_pounce, solve_with_cyipopt])
+all_doors = pytest.mark.parametrize("solve", [solve_with_pounce, solve_with_cyipopt, solve_in_process])
 
 
 def outputs_of(model: pyo.ConcreteModel, name: str, x: Any, route: str, seed: int = 0) -> list[Any]:

@@ -15,7 +15,7 @@ import pyomo.dae as dae
 import pyomo.environ as pyo
 import pyomo.gdp as gdp
 import pytest
-from ampl_solvers import N, Solve, both, check_same, example, outputs_of
+from ampl_solvers import N, Solve, all_doors, check_same, example, outputs_of
 from networks import algebra, network
 from pyomo.repn.plugins.nl_writer import NLWriter
 
@@ -56,7 +56,7 @@ def reactor(route: str, discretisation: str, **settings: Any) -> pyo.ConcreteMod
     return m
 
 
-@both
+@all_doors
 @routes
 @pytest.mark.parametrize(
     ("discretisation", "settings"),
@@ -90,7 +90,7 @@ def scalable(route: str) -> pyo.ConcreteModel:
     return m
 
 
-@both
+@all_doors
 @routes
 @pytest.mark.parametrize("in_place", [True, False])
 def test_scaled_models(solve: Solve, route: str, in_place: bool) -> None:
@@ -157,7 +157,7 @@ def disjunctive(route: str) -> pyo.ConcreteModel:
     return m
 
 
-@both
+@all_doors
 @pytest.mark.parametrize("route", ["block", "external", "beside"])
 @pytest.mark.parametrize("is_on", [True, False])
 @pytest.mark.parametrize(
