@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import cyipopt
+from fastexpr.solvers.cyipopt import cyipopt  # what the adapter uses under this name
 
 
 @dataclass
@@ -35,7 +35,7 @@ def watched(clock: Callable[[], float] = time.perf_counter) -> Iterator[IpoptTim
         No problem was solved: the time would be a wrong zero.
     """
     spent = IpoptTime()
-    original = cyipopt.Problem
+    original: Any = cyipopt.Problem
 
     def make(*args: Any, problem_obj: Any, **kwargs: Any) -> Any:
         return Watched(original(*args, problem_obj=Callbacks(problem_obj, spent, clock), **kwargs), spent, clock)

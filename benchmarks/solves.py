@@ -69,7 +69,10 @@ def measure(network: Network, arguments: argparse.Namespace) -> Row:
                     found.setdefault(name, []).append(result)
     for name, results in found.items():
         row.parts[name] = {part: statistics.median(r["seconds"][part] for r in results) for part in PARTS}
-    check_answers(network, {name: results[0] for name, results in found.items()})
+    if row.stopped:
+        print(f"{network.name}: stopped after {arguments.limit:g} s: {', '.join(row.stopped)}", flush=True)
+    if found:
+        check_answers(network, {name: results[0] for name, results in found.items()})
     return row
 
 
