@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fastexpr.solvers.cyipopt import cyipopt  # what the adapter uses under this name
+from fastexpr.solvers import cyipopt as adapter
+
+cyipopt: Any = vars(adapter)["cyipopt"]  # where the adapter looks Problem up
 
 
 @dataclass
@@ -35,7 +37,7 @@ def watched(clock: Callable[[], float] = time.perf_counter) -> Iterator[IpoptTim
         No problem was solved: the time would be a wrong zero.
     """
     spent = IpoptTime()
-    original: Any = cyipopt.Problem
+    original = cyipopt.Problem
 
     def make(*args: Any, problem_obj: Any, **kwargs: Any) -> Any:
         return Watched(original(*args, problem_obj=Callbacks(problem_obj, spent, clock), **kwargs), spent, clock)
