@@ -219,6 +219,11 @@ ROWS = [
     row("Split", 11, CUBE, axis=-1, split=[2, 2], outputs=2),
     row("Split", 2, CUBE, outputs=2),
     row("Tile", 13, (2, 3), ints(2, 1)),
+    # by the standard's definition
+    row("NegativeLogLikelihoodLoss", 13, (2, 3), ints(2, 0), reduction="sum"),
+    row("NegativeLogLikelihoodLoss", 13, (2, 3, 2), np.array([[0, 2], [1, 1]]), positive(3), ignore_index=1),
+    row("SoftmaxCrossEntropyLoss", 13, (2, 3), ints(2, 0)),
+    row("SoftmaxCrossEntropyLoss", 13, (2, 3), ints(2, 1), positive(3), reduction="none", outputs=2),
 ]
 # their converters give constants, or take no input: they have tests of their own below
 ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}

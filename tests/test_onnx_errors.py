@@ -75,6 +75,10 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
         two_node(node("RandomNormal", [], ["a"], shape=[4]), node("Add", ["x", "a"], ["y"])),
         r"RandomNormal",
     ),
+    "random numbers of x": (
+        one("Bernoulli", opset=22),
+        r"\[Bernoulli 'bad'\] \(RandomUniformLike in its definition\) unknown",
+    ),
     "unknown attribute": (one("Tanh", alpha=2.0), r"\[Tanh 'bad'\] unknown attribute 'alpha'"),
     "Gelu form": (
         one("Gelu", opset=20, approximate="fast"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from fastexpr.expression import component_names
 from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.folding import can_fold, fold
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile
@@ -28,6 +30,27 @@ from fastexpr.onnx.registry import find_converter, operator_names
 
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "Identity", "Constant"}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the nodes of one list can read: of the model itself, or of the definition of one of its operators.
+
+    Attributes
+    ----------
+    values : tensors by name; None where the definition has an input that the outer node leaves out
+    opsets : the version of each operator domain that the nodes follow
+    title, label : of the outer node; empty for the model itself
+    """
+
+    values: dict[str, Value | None]
+    opsets: dict[str, int]
+    title: str = ""
+    label: str = ""
+
+    def node_title(self, proto: onnx.NodeProto, position: int) -> str:
+        """How messages about one of the nodes begin."""
+        return f"{self.title} ({proto.op_type} in its definition)" if self.title else node_title(proto, position)
 
 
 class Importer:
@@ -56,7 +79,7 @@ class Importer:
                 "least one of each. Export the model again."
             )
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, Value | None] = {}
         self.order = evaluation_order(self.proto.graph, set(weights) | set(names))
         self._checked: set[str] = set()  # weights known to be finite
 
@@ -64,8 +87,9 @@ class Importer:
         """Converts every node that the outputs need."""
         self._split_x()
         with np.errstate(all="ignore"):  # constants that are not finite are refused where they are used
+            scope = Scope(self.values, self.model.opsets)
             for position in self.order:
-                self._convert(self.proto.graph.node[position], position)
+                self._convert(self.proto.graph.node[position], position, scope)
 
     def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
         """The function from the joined inputs to the joined declared outputs."""
@@ -114,60 +138,44 @@ class Importer:
             self.values[port.name] = self.graph.reshape(self.graph.part_of_x(start, port.size), port.shape)
             start += port.size
 
-    def _convert(self, proto: onnx.NodeProto, position: int) -> None:
-        title = node_title(proto, position)
-        opset = self._opset(proto, title)
-        inputs = [self._value(name, proto, title) if name else None for name in proto.input]
+    def _convert(self, proto: onnx.NodeProto, position: int, scope: Scope) -> None:
+        title = scope.node_title(proto, position)
+        opset = checked_opset(proto, title, scope.opsets)
+        inputs = [self._value(name, proto, title, scope) if name else None for name in proto.input]
         found = find_converter(proto.op_type, opset) if proto.domain in ("", "ai.onnx") else None
         depends = any(isinstance(value, Handle) for value in inputs)
-        self.graph.label = node_label(proto, position)
+        self.graph.label = scope.label or node_label(proto, position)
         results: Sequence[Value | None]
         if not depends and can_fold(proto) and not (found and found.takes_constants) and (found or inputs):
             results = fold(proto, inputs, opset, title)  # type: ignore[arg-type]
         elif found is None:
-            raise OnnxError(unknown_operator(proto, title, opset))
+            results = self._expand(proto, inputs, opset, title)
         else:
-            node = OnnxNode(proto, position, opset, inputs, self.graph)
+            node = OnnxNode(proto, title, opset, inputs, self.graph)
             try:
                 converted = found.convert(node)
             except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
                 raise type(error)(f"{title} {without_title(str(error))}") from error
             results = [converted] if isinstance(converted, (Handle, np.ndarray)) else converted
-        self._keep(proto, title, results)
+        keep_results(proto, title, results, scope)
 
-    def _keep(self, proto: onnx.NodeProto, title: str, results: Sequence[Value | None]) -> None:
-        for k, name in enumerate(proto.output):
-            if name and (k >= len(results) or results[k] is None):
-                raise OnnxError(
-                    f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it."
-                )
-            if name:
-                self.values[name] = results[k]  # type: ignore[assignment]
-
-    def _opset(self, proto: onnx.NodeProto, title: str) -> int:
-        domain = "" if proto.domain == "ai.onnx" else proto.domain
-        if domain:
-            raise OnnxError(unknown_operator(proto, title, self.model.opsets.get(domain)))
-        if "" not in self.model.opsets:
-            raise OnnxError(
-                f"{title} belongs to ONNX's own operators, whose operator set the model does not declare. Export again."
-            )
-        opset = self.model.opsets[""]
-        schema = operator_schema(str(proto.op_type), opset)
-        if schema is None:
+    def _expand(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str) -> list[Value | None]:
+        """The outputs of an operator without a converter, by the definition that the standard gives of it."""
+        body = definition(proto, opset, inputs, self.inputs[0].data_type)
+        if body is None:
             raise OnnxError(unknown_operator(proto, title, opset))
-        if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
-            raise OnnxError(
-                f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} "
-                f"to {schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
-            )
-        return opset
+        given = dict(zip(body.input, [*inputs, *[None] * (len(body.input) - len(inputs))], strict=False))
+        opsets = {str(entry.domain): int(entry.version) for entry in body.opset_import}
+        scope = Scope(given, opsets, title, self.graph.label)
+        for position, node in enumerate(body.node):
+            self._convert(node, position, scope)
+        return [given.get(name) for name in body.output]
 
-    def _value(self, name: str, proto: onnx.NodeProto, title: str) -> Value:
+    def _value(self, name: str, proto: onnx.NodeProto, title: str, scope: Scope) -> Value | None:
         """The tensor of this name, as an input of the node."""
-        if name in self.values:
-            value = self.values[name]
-            if isinstance(value, Handle):
+        if name in scope.values:
+            value = scope.values[name]
+            if not isinstance(value, np.ndarray) or scope.title:
                 return value
             owner = f"{title} The constant {name!r}"
         else:
@@ -181,6 +189,7 @@ class Importer:
     def _output(self, name: str) -> Handle:
         """The declared output as a node."""
         value = self.values[name] if name in self.values else self.model.weights[name]
+        assert value is not None
         if isinstance(value, Handle):
             return value
         if value.dtype.kind != "f":
@@ -190,6 +199,38 @@ class Importer:
         check_finite(value, f"[Output {name!r}]")
         self.graph.label = name
         return self.graph.handle(value)
+
+
+def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> int:
+    """The operator set that the node follows; refuses operators that are not ONNX's, and counts inputs and outputs."""
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    if domain:
+        raise OnnxError(unknown_operator(proto, title, opsets.get(domain)))
+    if "" not in opsets:
+        raise OnnxError(
+            f"{title} belongs to ONNX's own operators, whose operator set the model does not declare. Export again."
+        )
+    opset = opsets[""]
+    schema = operator_schema(str(proto.op_type), opset)
+    if schema is None:
+        raise OnnxError(unknown_operator(proto, title, opset))
+    if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
+        raise OnnxError(
+            f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} "
+            f"to {schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
+        )
+    return opset
+
+
+def keep_results(proto: onnx.NodeProto, title: str, results: Sequence[Value | None], scope: Scope) -> None:
+    """Puts the node's outputs where other nodes find them."""
+    for k, name in enumerate(proto.output):
+        if name and (k >= len(results) or results[k] is None):
+            raise OnnxError(
+                f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it."
+            )
+        if name:
+            scope.values[name] = results[k]
 
 
 def inlined(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -92,14 +92,14 @@ class OnnxNode:
     """
 
     def __init__(
-        self, proto: onnx.NodeProto, position: int, opset: int, inputs: list[Value | None], graph: GraphBuilder
+        self, proto: onnx.NodeProto, title: str, opset: int, inputs: list[Value | None], graph: GraphBuilder
     ) -> None:
         self.proto = proto
         self.operator = str(proto.op_type)
         self.opset = opset
         self.inputs = inputs
         self.graph = graph
-        self.title = node_title(proto, position)
+        self.title = title
         self._attributes = default_attributes(self.operator, opset)
         if proto.attribute:
             self._attributes = self._attributes | self._own_attributes()
