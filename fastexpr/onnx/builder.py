@@ -142,6 +142,16 @@ class GraphBuilder:
         """The numbers start to start + size of x."""
         return self.rearrange(self.x, lambda x: x[start : start + size])
 
+    def nodes_behind(self, value: Handle) -> set[int]:
+        """Ids of the nodes that the value is computed from, itself included."""
+        found, waiting = {value.id}, [value.id]
+        while waiting:
+            node = waiting.pop()
+            fresh = set(self.nodes[node - 1][1]) - found if node != self.x.id else set()
+            found |= fresh
+            waiting += fresh
+        return found
+
     def transpose(self, value: Value, order: Sequence[int]) -> Value:
         """NumPy's transpose; no work where only axes of length 1 move."""
         return self.rearrange(value, lambda array: array.transpose(tuple(order)))

@@ -73,11 +73,6 @@ class Importer:
         for name in names:
             if names.count(name) > 1:
                 raise OnnxError(f"[Input {name!r}] is there twice. Names must be unique: export the model again.")
-        if not self.inputs or not self.proto.graph.output:
-            raise OnnxError(
-                f"The model has {len(self.inputs)} inputs and {len(self.proto.graph.output)} outputs, expected at "
-                "least one of each. Export the model again."
-            )
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
         self.values: dict[str, Value | None] = {}
         self.order = evaluation_order(self.proto.graph, set(weights) | set(names))
@@ -94,6 +89,11 @@ class Importer:
     def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
         """The function from the joined inputs to the joined declared outputs."""
         infos = list(self.proto.graph.output)
+        if not self.inputs or not infos:
+            raise OnnxError(
+                f"The model has {len(self.inputs)} inputs and {len(infos)} outputs, expected at least one of each. "
+                "Export the model again."
+            )
         for info in infos:
             check_type("Output", info)
             if sum(info.name == other.name for other in infos) > 1:
@@ -161,7 +161,8 @@ class Importer:
 
     def _expand(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str) -> list[Value | None]:
         """The outputs of an operator without a converter, by the definition that the standard gives of it."""
-        body = definition(proto, opset, inputs, self.inputs[0].data_type)
+        float_type = self.inputs[0].data_type if self.inputs else onnx.TensorProto.DOUBLE
+        body = definition(proto, opset, inputs, float_type)
         if body is None:
             raise OnnxError(unknown_operator(proto, title, opset))
         given = dict(zip(body.input, [*inputs, *[None] * (len(body.input) - len(inputs))], strict=False))
@@ -186,10 +187,21 @@ class Importer:
             self._checked.add(name)
         return value
 
-    def _output(self, name: str) -> Handle:
-        """The declared output as a node."""
+    def inputs_behind(self, value: Handle) -> set[str]:
+        """Names of the inputs that the value depends on."""
+        nodes = self.graph.nodes_behind(value)
+        ports = {port.name: self.values[port.name] for port in self.inputs}
+        return {name for name, part in ports.items() if isinstance(part, Handle) and part.id in nodes}
+
+    def value(self, name: str) -> Value:
+        """A tensor that was computed, or a weight."""
         value = self.values[name] if name in self.values else self.model.weights[name]
         assert value is not None
+        return value
+
+    def _output(self, name: str) -> Handle:
+        """The declared output as a node."""
+        value = self.value(name)
         if isinstance(value, Handle):
             return value
         if value.dtype.kind != "f":

@@ -17,6 +17,14 @@ from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 LARGEST_TENSOR = 2**22  # numbers that Expand and the like may make
 
 
+class NotConstantError(OnnxError):
+    """A value must be constant and depends on x."""
+
+    def __init__(self, message: str, value: Handle) -> None:
+        super().__init__(message)
+        self.value = value
+
+
 @cache
 def operator_schema(name: str, opset: int) -> onnx.defs.OpSchema | None:
     """What ONNX's standard says about the operator as it was in this operator set."""
@@ -169,9 +177,10 @@ class OnnxNode:
         """Input k, which must be constant."""
         value = self.input(k)
         if isinstance(value, Handle):
-            self.fail(
-                f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. Export the "
-                "model with this input fixed."
+            raise NotConstantError(
+                f"{self.title} input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a "
+                "constant. Export the model with this input fixed.",
+                value,
             )
         return value
 
