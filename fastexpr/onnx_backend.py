@@ -47,10 +47,10 @@ class Specialised(NamedTuple):
 class FastexprRep(BackendRep):  # type: ignore[misc]
     """A model that is ready to run.
 
-    Float and double inputs are the x of a Function. All others (integers, conditions, texts, sequences, and tensors
-    without elements) are constants of the model, and so are float inputs that an operator needs constant, such as the
-    scales of Resize: the model is specialised to the values that `run` is given. It is specialised again when these
-    values change.
+    Float and double inputs are the x of a Function. All others (integers, conditions, texts, sequences, tensors without
+    elements, numbers that are not finite) are constants of the model, and so are float inputs that an operator needs
+    constant, such as the scales of Resize: the model is specialised to the values that `run` is given. It is
+    specialised again when these values change.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -191,9 +191,9 @@ def specialise(model: onnx.ModelProto, inputs: Sequence[onnx.ValueInfoProto], fe
 
 
 def can_vary(info: onnx.ValueInfoProto, value: Any) -> bool:
-    """Whether the input can be a part of x: floats, at least one."""
+    """Whether the input can be a part of x: floats, at least one, all finite."""
     is_float = info.type.HasField("tensor_type") and info.type.tensor_type.elem_type in FLOATS
-    return is_float and value is not None and np.size(value) > 0
+    return is_float and value is not None and np.size(value) > 0 and bool(np.isfinite(value).all())
 
 
 def with_constants(

@@ -2,7 +2,7 @@
 
 While a model is read, each of its tensors is a value: a NumPy array where it is constant, a Handle where it depends on
 x. The methods below take either. Arithmetic on constants alone gives a constant in double precision; rearranging a
-constant keeps its precision.
+constant keeps its precision. A tensor without elements is a constant: the core has none.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ class GraphBuilder:
     def arithmetic(self, name: str, a: Value, b: Value) -> Value:
         """Add, Sub, Mul, Div or Pow with NumPy broadcasting."""
         if isinstance(a, Handle) or isinstance(b, Handle):
+            if 0 in a.shape or 0 in b.shape:
+                return np.zeros(np.broadcast_shapes(a.shape, b.shape))
             return self.apply(name, a, b)
         with np.errstate(all="ignore"):
             return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
@@ -133,6 +135,8 @@ class GraphBuilder:
             return np.asarray(move(value))  # picking one element gives a scalar otherwise
         places = np.arange(int(np.prod(value.shape, dtype=np.int64)), dtype=np.int64)
         moved = move(places.reshape(value.shape))
+        if moved.size == 0:
+            return np.zeros(moved.shape)
         flat = np.ascontiguousarray(moved).reshape(-1)
         if flat.size == places.size and np.array_equal(flat, places):
             return self.reshape(value, moved.shape)
@@ -158,6 +162,7 @@ class GraphBuilder:
 
     def concatenate(self, values: Sequence[Value], axis: int) -> Value:
         """NumPy's concatenate, axis >= 0."""
+        values = [value for value in values if 0 not in value.shape] or values[:1]
         if len(values) == 1:
             return values[0]
         arrays = [value for value in values if not isinstance(value, Handle)]

@@ -29,7 +29,7 @@ from fastexpr.onnx.ports import check_type, input_port
 from fastexpr.onnx.registry import find_converter, operator_names
 
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
-MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "Identity", "Constant"}
+MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant"}
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,8 @@ class Importer:
             raise OnnxError(
                 f"[Output {name!r}] is a constant with elements {value.dtype}, expected float or double. Leave it out."
             )
+        if value.size == 0:
+            raise OnnxError(f"[Output {name!r}] has the shape {value.shape}, which holds no numbers. Leave it out.")
         check_finite(value, f"[Output {name!r}]")
         self.graph.label = name
         return self.graph.handle(value)

@@ -60,15 +60,7 @@ def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], 
     key = [slice(None)] * len(x.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         key[node.axis(axis, len(x.shape))] = slice(start, end, step)
-    picked: Value = node.graph.rearrange(x, lambda array: array[tuple(key)])
-    return not_empty(node, picked)
-
-
-def not_empty(node: OnnxNode, value: Value) -> Value:
-    """The value; part of a network's value must have a number."""
-    if not isinstance(value, np.ndarray) and 0 in value.shape:
-        node.fail(f"picks nothing: got the shape {value.shape}. Export the model again.")
-    return value
+    return node.graph.rearrange(x, lambda array: array[tuple(key)])
 
 
 @converter("Gather", takes_constants=True)
@@ -101,7 +93,7 @@ def gather_nd(node: OnnxNode) -> Value:
     rank = indices.ndim - 1
     leading = [np.arange(n).reshape((-1,) + (1,) * (rank - k - 1)) for k, n in enumerate(x.shape[:batch])]
     key = (*leading, *np.moveaxis(indices, -1, 0))
-    return not_empty(node, node.graph.rearrange(x, lambda array: array[key]))
+    return node.graph.rearrange(x, lambda array: array[key])
 
 
 @converter("GatherElements", since=11, takes_constants=True)
@@ -142,7 +134,7 @@ def split(node: OnnxNode) -> Sequence[Value]:
             node.fail(f"has num_outputs={node.attribute('num_outputs')} and {count} outputs. Export the model again.")
         piece = -(-length // count)  # the last one may be shorter
         lengths = [min(piece, max(length - piece * k, 0)) for k in range(count)]
-    if sum(lengths) != length or len(lengths) < len(node.proto.output) or min(lengths) < 1:
+    if sum(lengths) != length or len(lengths) < len(node.proto.output) or min(lengths) < 0:
         node.fail(f"cannot split axis {axis} of shape {x.shape} into lengths {lengths}. Export the model again.")
 
     def piece_from(start: int, stop: int) -> Value:
@@ -160,4 +152,4 @@ def tile(node: OnnxNode) -> Value:
     if len(repeats) != len(x.shape) or any(count < 0 for count in repeats):
         node.fail(f"has repeats={repeats} for shape {x.shape}, expected one count per axis. Export the model again.")
     node.check_size([length * count for length, count in zip(x.shape, repeats, strict=True)])
-    return not_empty(node, node.graph.rearrange(x, lambda array: np.tile(array, repeats)))
+    return node.graph.rearrange(x, lambda array: np.tile(array, repeats))
