@@ -161,11 +161,11 @@ class BlockFunctions:
         )
 
 
-def coordinates(pattern: object) -> Structure:
-    """Rows and columns of a SciPy CSR pattern, in the order of its data."""
-    indptr, indices = pattern.indptr, pattern.indices  # type: ignore[attr-defined]
-    rows = np.repeat(np.arange(indptr.size - 1, dtype=np.int64), np.diff(indptr))
-    return rows, np.asarray(indices, dtype=np.int64)
+def coordinates(pattern: tuple[Indices, Indices]) -> Structure:
+    """Rows and columns of a pattern that is given by row starts and columns, in this order."""
+    starts, columns = pattern
+    rows = np.repeat(np.arange(starts.size - 1, dtype=np.int64), np.diff(starts))
+    return rows, columns.astype(np.int64)
 
 
 class AlgebraObjective:
@@ -185,7 +185,7 @@ class AlgebraObjective:
 
     def __init__(self, function: Function, variables: Indices, n: int, factor: float = 1.0) -> None:
         self.function, self.variables, self.n, self.factor = function, variables, n, factor
-        rows, columns = coordinates(function.sparsity()[1])
+        rows, columns = coordinates(function._patterns()[1])
         self._lower_triangle = np.flatnonzero(rows >= columns)
         self._structure = variables[rows[self._lower_triangle]], variables[columns[self._lower_triangle]]
 
@@ -223,7 +223,7 @@ class AlgebraBlock:
 
     def __init__(self, function: Function, variables: Indices, rows: Indices) -> None:
         self.function, self.variables, self.rows = function, variables, rows
-        jacobian_pattern, hessian_pattern = function.sparsity()
+        jacobian_pattern, hessian_pattern = function._patterns()
         local_rows, columns = coordinates(jacobian_pattern)
         self._jacobian_structure = rows[local_rows], variables[columns]
         local_rows, columns = coordinates(hessian_pattern)
@@ -269,7 +269,7 @@ class NetworkInstances:
     def __init__(self, network: Function, inputs: Indices, outputs: Indices, rows: Indices) -> None:
         self.network, self.inputs, self.outputs = network, inputs, outputs
         self.rows = rows.ravel()
-        jacobian_pattern, hessian_pattern = network.sparsity()
+        jacobian_pattern, hessian_pattern = network._patterns()
         self._make_jacobian_structure(coordinates(jacobian_pattern), rows)
         self._make_hessian_structure(coordinates(hessian_pattern))
 

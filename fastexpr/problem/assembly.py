@@ -58,11 +58,11 @@ def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[
         return []
     rows = statement.rows()
     function, components = statement.compile([constraint.expression for constraint in constraints])
-    pattern = function.sparsity()[0]
-    lengths = np.diff(pattern.indptr)
+    starts, columns = function._patterns()[0]
+    lengths = np.diff(starts)
     ends = np.cumsum([constraint.expression.size for constraint in constraints])
     longest = np.maximum.reduceat(lengths, ends - [constraint.expression.size for constraint in constraints])
-    n_directions = min(lengths.max(initial=0), np.bincount(pattern.indices, minlength=1).max())
+    n_directions = min(lengths.max(initial=0), np.bincount(columns, minlength=1).max())
     is_long = longest > max(n_directions / 4, 50)
     if n_directions > 50 and is_long.any() and not is_long.all():
         parts = [[c for c, long in zip(constraints, is_long, strict=True) if long == side] for side in (False, True)]

@@ -66,7 +66,7 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     if compiled.objective is not None:
         results.objective_bound = -compiled.sign * math.inf
         if status in (SolutionStatus.feasible, SolutionStatus.optimal):
-            results.incumbent_objective = compiled.sign * solution.objective
+            results.incumbent_objective = compiled.sign * objective_at(compiled.nlp, solution)
     about = results.extra_info
     about.iteration_count = solution.iterations
     about.solver_message = solution.message
@@ -75,6 +75,14 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     about.number_of_nonzeros = len(compiled.nlp.jacobianstructure()[0])
     about.constraint_violation = violation
     about.add("status", ConfigValue(solution.status, visibility=ADVANCED_OPTION))
+
+
+def objective_at(nlp: Nlp, solution: Solution) -> float:
+    """At the point that is loaded: Ipopt reports that of its last iterate, which may be slightly out of bounds."""
+    try:
+        return nlp.objective(solution.x)
+    except EvaluationError:
+        return solution.objective
 
 
 def without_solver(compiled: CompiledModel) -> Solution | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import cyipopt
 import numpy as np
 
 from fastexpr.errors import EvaluationError
@@ -20,6 +22,35 @@ from fastexpr.solvers.interior_point import (
     Solution,
 )
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
+
+
+def load_extension() -> Any:
+    """The compiled module of cyipopt, without the rest of the package.
+
+    The package itself imports SciPy, for functions that are not used here; that takes some 0.3 s, with Pyomo loaded
+    0.6 s, and so longer than most solves. What is put in its place runs the package's own __init__ when something
+    else of it is asked for.
+    """
+    spec = importlib.util.find_spec("cyipopt")
+    if "cyipopt" in sys.modules or spec is None or spec.loader is None:
+        return importlib.import_module("cyipopt")
+    package, loader = importlib.util.module_from_spec(spec), spec.loader
+
+    def complete(name: str) -> Any:
+        del package.__dict__["__getattr__"]
+        loader.exec_module(package)
+        return getattr(package, name)
+
+    package.__dict__["__getattr__"] = complete
+    sys.modules["cyipopt"] = package
+    try:
+        return importlib.import_module("cyipopt.ipopt_wrapper")
+    except BaseException:
+        del sys.modules["cyipopt"]
+        raise
+
+
+cyipopt = load_extension()
 
 #: Ipopt prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}

@@ -196,6 +196,17 @@ py::tuple sparsity(const Function& function) {
   return py::make_tuple(pattern(structure.jacobian), pattern(structure.hessian));
 }
 
+/// Row starts and columns of the two patterns: what `sparsity` makes SciPy matrices of, for programs that do without SciPy, whose
+/// import takes longer than a small problem's whole solve.
+py::tuple patterns(const Function& function) {
+  const auto arrays = [](const Pattern& pattern) {
+    return py::make_tuple(py::array_t<Index>(static_cast<Index>(pattern.starts.size()), pattern.starts.data()),
+                          py::array_t<std::int32_t>(pattern.n_entries(), pattern.indices.data()));
+  };
+  const Structure& structure = function.structure();
+  return py::make_tuple(arrays(structure.jacobian), arrays(structure.hessian));
+}
+
 std::vector<double> box_side(const Function& function, const py::object& given, const std::vector<double>& own,
                              const char* what) {
   const auto n = static_cast<std::size_t>(function.n_inputs());
@@ -291,6 +302,7 @@ void define_function(py::module_& module) {
       .def("vjp", &vjp, py::arg("x"), py::arg("weights") = none, py::arg("out") = none, documentation::vjp)
       .def("hvp", &hvp, py::arg("x"), py::arg("weights"), py::arg("direction"), py::arg("out") = none, documentation::hvp)
       .def("sparsity", &sparsity, documentation::sparsity)
+      .def("_patterns", &patterns)
       .def("output_bounds", &output_bounds, py::arg("lower") = none, py::arg("upper") = none, documentation::output_bounds)
       .def("__copy__", [](const py::object& self) { return self; })
       .def("__deepcopy__", [](const py::object& self, const py::dict&) { return self; })

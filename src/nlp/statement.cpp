@@ -1,5 +1,6 @@
 #include "nlp/statement.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "graph/errors.hpp"
@@ -242,7 +243,9 @@ class Reader {
     if (!result.is_open()) return;
     scratch_.assign(open_.begin() + result.begin, open_.begin() + result.begin + result.count);
     forget(result);
-    result.number = tape_.sum(scratch_, false, true);
+    const bool has_fixed_factor = std::any_of(
+        scratch_.begin(), scratch_.end(), [this](const Term& t) { return t.b != Tape::one && (is_fixed(t.a) || is_fixed(t.b)); });
+    result.number = tape_.sum(scratch_, has_fixed_factor, true);
     result.count = 0;
   }
 
@@ -364,8 +367,8 @@ class Reader {
     } else if (!b.is_open() && b.number.id == Tape::one) {
       read_scaled(result, b.number.scale, first);
     } else {
-      const Scaled y = settled(second), x = settled(first);
-      open_with(result, Tape::term(x, y));
+      const Product y = factors(settled(second)), x = factors(settled(first));
+      multiply(result, x, y);
     }
   }
 
@@ -375,8 +378,39 @@ class Reader {
       read_scaled(result, 1.0 / divisor.scale, operands_[0]);
       return;
     }
-    const Scaled inverse = tape_.apply(Operation::reciprocal, divisor), dividend = settled(operands_[0]);
-    open_with(result, Tape::term(dividend, inverse));
+    const Scaled inverse = tape_.apply(Operation::reciprocal, divisor);
+    multiply(result, factors(settled(operands_[0])), factors(inverse));
+  }
+
+  bool is_fixed(Id id) const { return tape_.node(id).is_fixed; }
+
+  /// fixed * rest, of which the first depends on no variable.
+  struct Product {
+    Scaled fixed = Tape::constant(1.0);
+    Scaled rest = Tape::constant(1.0);
+  };
+
+  Product factors(Scaled x) const {
+    const tape::Node& node = tape_.node(x.id);
+    if (node.is_fixed) return {x, Tape::constant(1.0)};
+    if (node.operation == Operation::sum && node.b == 0 && node.c == 1) {
+      const Term& t = tape_.terms(node)[0];
+      if (is_fixed(t.a)) return {{x.scale * t.scale, t.a}, Tape::as_scaled(t.b)};
+      if (is_fixed(t.b)) return {{x.scale * t.scale, t.b}, Tape::as_scaled(t.a)};
+    }
+    return {Tape::constant(1.0), x};
+  }
+
+  /// Fixed factors stay together and outermost: where they are 0, the product is 0 whatever the rest is, as if it were not there.
+  void multiply(Result& result, const Product& x, const Product& y) {
+    const Scaled fixed = tape_.product(x.fixed, y.fixed);
+    if (Tape::is_constant(x.rest) || Tape::is_constant(y.rest)) {
+      open_with(result, Tape::term(fixed, tape_.product(x.rest, y.rest)));
+    } else if (Tape::is_constant(fixed)) {
+      open_with(result, Tape::term({fixed.scale * x.rest.scale, x.rest.id}, y.rest));
+    } else {
+      open_with(result, Tape::term(fixed, tape_.product(x.rest, y.rest)));
+    }
   }
 
   void read_power(Result& result) {

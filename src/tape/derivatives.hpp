@@ -13,7 +13,8 @@ struct SymbolicMatrix {
   std::vector<Scaled> entries;
 };
 
-/// Which nodes are inside a branch of a `select`, where derivatives may be NaN because the branch is not taken.
+/// Which nodes may have no influence at a point where their derivatives are NaN: they are inside a branch of a `select` that is
+/// not taken, or have a fixed factor that is 0.
 std::vector<bool> find_conditional(const Tape& tape);
 
 /// Row i: the derivatives of roots[i]. Each root is differentiated backwards; a node that several of them use is differentiated

@@ -151,8 +151,10 @@ std::vector<bool> find_conditional(const Tape& tape) {
     if (node.operation == Operation::select) {
       mark(node.b);
       mark(node.c);
-    } else if (is_inside && node.operation == Operation::sum) {
+    } else if (node.operation == Operation::sum) {
       for (const Term& t : tape.terms(node)) {
+        const bool is_beside_fixed = node.is_guarded && tape.node(t.a).is_fixed != tape.node(t.b).is_fixed;
+        if (!is_inside && !(is_beside_fixed && t.b != Tape::one)) continue;
         mark(t.a);
         mark(t.b);
       }

@@ -96,7 +96,7 @@ void Program::run_sums(const Run& run) {
   const auto number = [&](const Operand& operand, std::int32_t i) {
     return numbers_[static_cast<std::size_t>(place(operand, i))];
   };
-  if (run.count < 4 || run.is_guarded) {
+  if (run.count < 4) {
     for (std::int32_t i = 0; i < run.count; ++i) {
       double total = 0.0;
       const Operand* operand = operands;
@@ -118,7 +118,10 @@ void Program::run_sums(const Run& run) {
       const double* a = fetch(*operand++, begin, n, a_buffer);
       if (t >= run.n_linear) {
         const double* b = fetch(*operand++, begin, n, b_buffer);
-        for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = a[i] * b[i];
+        if (run.is_guarded)
+          for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = guarded(a[i], b[i]);
+        else
+          for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = a[i] * b[i];
         a = a_buffer;
       }
       if (scales[t].scales < 0) {

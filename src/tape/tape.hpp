@@ -36,7 +36,7 @@ struct Node {
   Operation operation;
   bool depends;     // on a variable
   bool is_fixed;    // depends on constants and parameters only
-  bool is_guarded;  // of a sum: a product with a factor 0 is 0 whatever the other factor is, for branches that are not taken
+  bool is_guarded;  // of a sum: a product with a factor 0 is 0 whatever the other factor is; see `find_conditional`
   Id a;
   Id b;
   Id c;
