@@ -1,8 +1,14 @@
 """The errors fastexpr raises. All derive from FastexprError and from the built-in error of their kind."""
 
 
+LONGEST_MESSAGE = 4000  # a damaged file can have names of any length
+
+
 class FastexprError(Exception):
     """Base of every error that fastexpr raises itself."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(shortened(argument) for argument in arguments))
 
 
 class GraphError(FastexprError, ValueError):
@@ -35,3 +41,10 @@ class NotFoundError(FastexprError, LookupError):
 
 class OnnxError(FastexprError, ValueError):
     """An ONNX model that cannot be imported: unknown operator, unsupported setting, dynamic shape, damaged graph."""
+
+
+def shortened(argument: object) -> object:
+    """A text without its middle where it is too long to read."""
+    if not isinstance(argument, str) or len(argument) <= LONGEST_MESSAGE:
+        return argument
+    return f"{argument[: LONGEST_MESSAGE // 2]} ... {argument[-LONGEST_MESSAGE // 4 :]}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from fastexpr.errors import FileError, OnnxError
+from fastexpr.onnx.sizes import HIGHEST_RANK, memory_size
 from fastexpr.onnx.wire import Buffer, Span
 
 Array = NDArray[Any]
@@ -64,8 +65,8 @@ def tensor_array(
             "model with float or double weights."
         )
     shape = tuple(tensor.dims)
-    if any(length < 0 for length in shape):
-        fail(owner, f"has the shape {shape}")
+    if any(length < 0 for length in shape) or len(shape) > HIGHEST_RANK:
+        fail(owner, f"has the shape {shape}, expected at most {HIGHEST_RANK} axes and no negative length")
     dtype = np.dtype(RAW_TYPES[tensor.data_type])
     count = math.prod(shape)
     if tensor.data_location == TensorProto.EXTERNAL:
@@ -142,18 +143,26 @@ def external_array(tensor: TensorProto, owner: str, folder: Path | None, dtype: 
         size = os.fstat(file.fileno()).st_size
         if offset < 0 or offset + length > size:
             fail(owner, f"takes bytes {offset} to {offset + length} of {str(path)!r}, which has {size}")
+        if length > memory_size():
+            fail(owner, f"takes {length} bytes, more than this machine's memory of {memory_size()}")
         return np.fromfile(file, dtype, count, offset=offset)
 
 
 def external_path(folder: Path, location: str, owner: str) -> Path:
     """The external file, which must lie in the model's folder: a model must not read what it likes."""
     base = Path(os.path.realpath(folder))
-    path = Path(os.path.realpath(base / location))
+    try:
+        path = Path(os.path.realpath(base / location))
+        is_file = path.is_file()
+    except (ValueError, OSError) as error:  # a zero byte, too long a name
+        raise FileError(
+            f"{owner} lies in {location!r}, which is no name of a file: {error}. Export it again."
+        ) from error
     if not location or base not in path.parents:
         raise FileError(
             f"{owner} lies in {location!r}, outside the model's folder {str(base)!r}, which is refused. Put the data "
             "beside the model."
         )
-    if not path.is_file():
+    if not is_file:
         raise FileError(f"{owner} lies in {str(path)!r}, which does not exist. Copy the data file beside the model.")
     return path

@@ -7,6 +7,7 @@ constant keeps its precision. A tensor without elements is a constant: the core 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from fastexpr._core import Operator
 from fastexpr.errors import GraphError
 from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.sizes import check_result
 
 Shape = tuple[int, ...]
 CoreNode = tuple[Operator, list[int], str]
@@ -94,8 +96,11 @@ class GraphBuilder:
     def arithmetic(self, name: str, a: Value, b: Value) -> Value:
         """Add, Sub, Mul, Div or Pow with NumPy broadcasting."""
         if isinstance(a, Handle) or isinstance(b, Handle):
-            if 0 in a.shape or 0 in b.shape:
-                return np.zeros(np.broadcast_shapes(a.shape, b.shape))
+            if a.shape != b.shape:
+                shape = np.broadcast_shapes(a.shape, b.shape)
+                check_result(shape, f"[{name}]", math.prod(a.shape) + math.prod(b.shape))
+                if 0 in shape:
+                    return np.zeros(shape)
             return self.apply(name, a, b)
         with np.errstate(all="ignore"):
             return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
@@ -135,6 +140,7 @@ class GraphBuilder:
             return np.asarray(move(value))  # picking one element gives a scalar otherwise
         places = np.arange(int(np.prod(value.shape, dtype=np.int64)), dtype=np.int64)
         moved = move(places.reshape(value.shape))
+        check_result(moved.shape, "[Select]", places.size)
         if moved.size == 0:
             return np.zeros(moved.shape)
         flat = np.ascontiguousarray(moved).reshape(-1)
@@ -165,6 +171,9 @@ class GraphBuilder:
         values = [value for value in values if 0 not in value.shape] or values[:1]
         if len(values) == 1:
             return values[0]
+        sizes = [math.prod(value.shape) for value in values]
+        keys = [value.id if isinstance(value, Handle) else -id(value) for value in values]
+        check_result([sum(sizes)], "[Concat]", sum(dict(zip(keys, sizes, strict=True)).values()))
         arrays = [value for value in values if not isinstance(value, Handle)]
         if len(arrays) == len(values):
             return np.concatenate(arrays, axis)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
@@ -11,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.corrections import corrected_operators
-from fastexpr.onnx.node import LARGEST_TENSOR
+from fastexpr.onnx.sizes import check_fold
 
 RANDOM_OPERATORS = {
     "Bernoulli",
@@ -34,8 +32,7 @@ def fold(proto: onnx.NodeProto, inputs: list[Array | None], opset: int, title: s
 
     Raises OnnxError where the reference implementation cannot evaluate the node.
     """
-    if proto.op_type == "ConstantOfShape" and inputs[0] is not None and math.prod(inputs[0].tolist()) > LARGEST_TENSOR:
-        raise OnnxError(f"{title} would give the shape {inputs[0].tolist()}, more than memory holds. Export again.")
+    check_fold(proto, inputs, opset, title)
     wide = [widen(array) for array in inputs]
     names = [name for name in proto.input if name]
     graph = onnx.helper.make_graph(

@@ -10,23 +10,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnx.inliner
 
 import fastexpr.onnx.converters  # noqa: F401  (registers them)
 from fastexpr._core import Function
-from fastexpr.errors import GraphError, OnnxError, ShapeError
+from fastexpr.errors import FastexprError, GraphError, OnnxError, ShapeError
 from fastexpr.expression import component_names
 from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.folding import can_fold, fold
+from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile
 from fastexpr.onnx.node import OnnxNode, node_label, node_title, operator_schema
 from fastexpr.onnx.ordering import evaluation_order
 from fastexpr.onnx.ports import check_type, input_port
 from fastexpr.onnx.registry import find_converter, operator_names
+from fastexpr.onnx.sizes import Budget, check_inputs
 
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant"}
@@ -73,10 +74,12 @@ class Importer:
         for name in names:
             if names.count(name) > 1:
                 raise OnnxError(f"[Input {name!r}] is there twice. Names must be unique: export the model again.")
+        check_inputs({port.name: port.size for port in self.inputs})
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
         self.values: dict[str, Value | None] = {}
         self.order = evaluation_order(self.proto.graph, set(weights) | set(names))
         self._checked: set[str] = set()  # weights known to be finite
+        self._budget = Budget(sum(array.nbytes for array in weights.values()))
 
     def run(self) -> None:
         """Converts every node that the outputs need."""
@@ -156,7 +159,12 @@ class Importer:
                 converted = found.convert(node)
             except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
                 raise type(error)(f"{title} {without_title(str(error))}") from error
+            except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+                if isinstance(error, FastexprError):
+                    raise
+                raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error
             results = [converted] if isinstance(converted, (Handle, np.ndarray)) else converted
+        self._budget.spend(results, title)
         keep_results(proto, title, results, scope)
 
     def _expand(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str) -> list[Value | None]:
@@ -245,18 +253,6 @@ def keep_results(proto: onnx.NodeProto, title: str, results: Sequence[Value | No
             )
         if name:
             scope.values[name] = results[k]
-
-
-def inlined(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its own functions written out."""
-    if not proto.functions:
-        return proto
-    try:
-        return onnx.inliner.inline_local_functions(proto)
-    except Exception as error:  # the inliner raises what its C++ part raises
-        raise OnnxError(
-            f"The model's own functions cannot be written out: {error}. Export the model without functions."
-        ) from error
 
 
 def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> str:

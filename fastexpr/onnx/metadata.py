@@ -33,7 +33,7 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict
         are_different = all(len(set(value)) == len(value) for value in names.values())
         if are_different and all(len(v) == lengths.get(key, n_inputs) for key, v in {**names, **bounds}.items()):
             return {**names, **bounds}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise OnnxError(
             f"The model's metadata entry {METADATA_KEY!r} cannot be read: {error}. Remove the entry."
         ) from error

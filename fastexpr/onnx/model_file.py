@@ -13,11 +13,13 @@ from google.protobuf.message import DecodeError
 
 from fastexpr.errors import FileError, OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
+from fastexpr.onnx.sizes import check_result
 from fastexpr.onnx.wire import Buffer, Span, WireError, without_weights
 
 ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
+LARGEST_GROWTH = 1000  # a tensor written out, against its values that are not 0
 
 
 class ModelFile:
@@ -105,6 +107,9 @@ class ModelFile:
 
 def dense_array(values: Array, indices: Array, shape: tuple[int, ...], owner: str) -> Array:
     """A sparse tensor written out; indices are flat, or one row of coordinates per value."""
+    if any(length < 0 for length in shape):
+        raise FileError(f"{owner} has the shape {shape}. The file is damaged: export or copy it again.")
+    check_result(shape, owner, LARGEST_GROWTH * values.size)
     dense: np.ndarray[Any, Any] = np.zeros(shape, values.dtype)
     try:
         if indices.ndim == 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NoReturn
@@ -13,8 +12,7 @@ import onnx
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
-
-LARGEST_TENSOR = 2**22  # numbers that Expand and the like may make
+from fastexpr.onnx.sizes import check_result
 
 
 class NotConstantError(OnnxError):
@@ -211,10 +209,9 @@ class OnnxNode:
             self.fail(f"attribute {name!r} is {value!r}, expected a tensor. Export the model again.")
         return tensor_array(value, self.title)
 
-    def check_size(self, shape: Sequence[int]) -> None:
-        """Refuses a result that no memory holds."""
-        if math.prod(shape) > LARGEST_TENSOR:
-            self.fail(f"would give the shape {tuple(shape)}, expected at most {LARGEST_TENSOR} numbers. Export again.")
+    def check_size(self, shape: Sequence[int], given: int = 0) -> None:
+        """Refuses a result that no memory holds, where `given` numbers are there already."""
+        check_result(shape, f"[{self.operator}]", given)
 
     def axis(self, axis: int, rank: int, allow_end: bool = False) -> int:
         """The axis counted from the front; with allow_end, the place behind the last one is an axis, too."""

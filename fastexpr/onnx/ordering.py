@@ -118,9 +118,9 @@ def cycle(graph: onnx.GraphProto, reads: dict[int, set[int]]) -> list[str]:
     stuck.
     """
     position = next(position for position, sources in reads.items() if sources)
-    path: list[int] = []
+    path: dict[int, int] = {}  # and the place of each in it
     while position not in path:
-        path.append(position)
+        path[position] = len(path)
         position = min(reads[position])
-    circle = [*path[path.index(position) :], position]
+    circle = [*list(path)[path[position] :], position]
     return [node_title(graph.node[place], place) for place in reversed(circle)]

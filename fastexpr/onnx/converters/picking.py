@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -69,6 +70,7 @@ def gather(node: OnnxNode) -> Value:
     x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
     indices = checked_indices(node, x.shape[axis])
+    node.check_size(x.shape[:axis] + indices.shape + x.shape[axis + 1 :], indices.size + math.prod(x.shape))
     return node.graph.rearrange(x, lambda array: np.take(array, indices, axis))
 
 
@@ -93,6 +95,7 @@ def gather_nd(node: OnnxNode) -> Value:
     rank = indices.ndim - 1
     leading = [np.arange(n).reshape((-1,) + (1,) * (rank - k - 1)) for k, n in enumerate(x.shape[:batch])]
     key = (*leading, *np.moveaxis(indices, -1, 0))
+    node.check_size(indices.shape[:-1] + x.shape[batch + depth :], indices.size + math.prod(x.shape))
     return node.graph.rearrange(x, lambda array: array[key])
 
 
@@ -151,5 +154,5 @@ def tile(node: OnnxNode) -> Value:
     x, repeats = node.input(0), node.constant_integers(1)
     if len(repeats) != len(x.shape) or any(count < 0 for count in repeats):
         node.fail(f"has repeats={repeats} for shape {x.shape}, expected one count per axis. Export the model again.")
-    node.check_size([length * count for length, count in zip(x.shape, repeats, strict=True)])
+    node.check_size([length * count for length, count in zip(x.shape, repeats, strict=True)], math.prod(x.shape))
     return node.graph.rearrange(x, lambda array: np.tile(array, repeats))

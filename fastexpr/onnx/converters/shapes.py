@@ -113,9 +113,9 @@ def expand(node: OnnxNode) -> Value:
     x, target = node.input(0), node.constant_integers(1)
     try:
         shape = np.broadcast_shapes(x.shape, tuple(target))  # ValueError also where a length is negative
-    except ValueError:
+    except (RuntimeError, ValueError):  # RuntimeError: too many axes
         node.fail(f"cannot stretch shape {x.shape} to {target}. Export the model again.")
-    node.check_size(shape)
+    node.check_size(shape, math.prod(x.shape))
     return node.graph.rearrange(x, lambda array: np.broadcast_to(array, shape))
 
 

@@ -1,0 +1,60 @@
+"""Models made to do harm: each is refused by the documented error, at once, and in little memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import onnx
+from hostile_models import HOSTILE, one
+from saved_networks import run_python
+
+LOAD_ALL = """
+import json, resource, sys, time
+import fastexpr as fx
+from fastexpr.errors import FastexprError
+
+fx.load_onnx("good.onnx", check=True)  # now everything is imported
+mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (mapped + 200 * 2**20,) * 2)
+results = {}
+for name in json.load(open("cases.json")):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.process_time()
+    try:
+        fx.load_onnx(name)
+        message = "loaded"
+    except (FastexprError, ValueError) as error:
+        message = f"{type(error).__name__}: {error}"
+    except Exception as error:
+        message = f"undocumented {type(error).__name__}: {error}"
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    results[name] = (message, time.process_time() - begin, growth / 1024)
+print(json.dumps(results))
+"""
+DOCUMENTED = r"^(OnnxError|FileError|ShapeError|GraphError): "
+
+
+def test_models_made_on_purpose(tmp_path: Path) -> None:
+    names = {}
+    for i, (name, case) in enumerate(HOSTILE.items()):
+        path = tmp_path / f"{i}.onnx"
+        names[path.name] = name
+        if isinstance(case.content, onnx.ModelProto):
+            path.write_bytes(case.content.SerializeToString())
+        elif isinstance(case.content, bytes):
+            path.write_bytes(case.content)
+        else:
+            case.content(path)
+    (tmp_path / "cases.json").write_text(json.dumps(list(names)))
+    (tmp_path / "good.onnx").write_bytes(one("Tanh").SerializeToString())
+    results = json.loads(run_python(LOAD_ALL, folder=tmp_path))
+    wrong = {}
+    for file, name in names.items():
+        message, seconds, megabytes = results[file]
+        if not re.search(DOCUMENTED, message) or not re.search(HOSTILE[name].message, message) or len(message) > 4000:
+            wrong[name] = message[:300]
+        if seconds > 1 or megabytes > 200:
+            wrong[name] = f"took {seconds} s and {megabytes} MB"
+    assert not wrong
