@@ -34,6 +34,12 @@ std::uint32_t hash_of(const std::vector<Term>& terms) {
   return folded(result);
 }
 
+Id last_operand(std::span<const Term> terms) {
+  Id last = 0;
+  for (const Term& t : terms) last = std::max({last, t.a, t.b});
+  return last;
+}
+
 bool is_same(const Term& s, const Term& t) { return s.scale == t.scale && s.a == t.a && s.b == t.b; }
 
 }  // namespace
@@ -162,32 +168,44 @@ Id Tape::append(const Node& node) {
   return size() - 1;
 }
 
-/// The place of an equal node, or an empty one for it.
+/// The place of an equal node, or an empty one for it. Nodes are made in the order of their operands, more or less: near the
+/// place that the last operand determines, the table is in the cache. Where that is full, anywhere.
 template <class IsEqual>
-Tape::Slot& Tape::find(std::uint32_t hash, const IsEqual& is_equal) {
+Tape::Slot& Tape::find(std::uint32_t hash, Id last_operand, const IsEqual& is_equal) {
   if (2 * ++table_used_ > table_.size()) grow_table();
+  const auto is_it = [&](const Slot& slot) { return slot.id == 0 || (slot.hash == hash && is_equal(node(slot.id))); };
+  Slot& found = probe(hash, last_operand, is_it);
+  if (found.id != 0) --table_used_;
+  found.hash = hash;
+  return found;
+}
+
+template <class IsIt>
+Tape::Slot& Tape::probe(std::uint32_t hash, Id last_operand, const IsIt& is_it) {
+  constexpr std::size_t line = 64 / sizeof(Slot), operands_a_line = line / 2;
   const std::size_t mask = table_.size() - 1;
+  const std::size_t near = static_cast<std::size_t>(last_operand) / operands_a_line * line & mask;
+  for (std::size_t place = near; place < near + line; ++place)
+    if (is_it(table_[place])) return table_[place];
   std::size_t place = hash & mask;
-  while (table_[place].id != 0 && !(table_[place].hash == hash && is_equal(node(table_[place].id)))) place = (place + 1) & mask;
-  if (table_[place].id != 0) --table_used_;
-  table_[place].hash = hash;
+  while (!is_it(table_[place])) place = (place + 1) & mask;
   return table_[place];
+}
+
+Id Tape::last_operand(const Node& node) const {
+  if (node.operation != Operation::sum) return std::max({node.a, node.b, node.c});
+  return tape::last_operand(terms(node));
 }
 
 void Tape::grow_table() {
   std::vector<Slot> old(4 * table_.size());
   old.swap(table_);
-  const std::size_t mask = table_.size() - 1;
-  for (const Slot& slot : old) {
-    if (slot.id == 0) continue;
-    std::size_t place = slot.hash & mask;
-    while (table_[place].id != 0) place = (place + 1) & mask;
-    table_[place] = slot;
-  }
+  for (const Slot& slot : old)
+    if (slot.id != 0) probe(slot.hash, last_operand(node(slot.id)), [](const Slot& other) { return other.id == 0; }) = slot;
 }
 
 Id Tape::find_or_append(const Node& node) {
-  Slot& slot = find(hash_of(node), [&](const Node& known) {
+  Slot& slot = find(hash_of(node), last_operand(node), [&](const Node& known) {
     return known.operation == node.operation && known.a == node.a && known.b == node.b && known.c == node.c;
   });
   if (slot.id == 0) slot.id = append(node);
@@ -197,7 +215,7 @@ Id Tape::find_or_append(const Node& node) {
 Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared) {
   Slot* slot = nullptr;
   if (is_shared) {
-    slot = &find(hash_of(terms), [&](const Node& known) {
+    slot = &find(hash_of(terms), tape::last_operand(terms), [&](const Node& known) {
       if (known.operation != Operation::sum || known.is_guarded != is_guarded) return false;
       const auto others = this->terms(known);
       return std::equal(terms.begin(), terms.end(), others.begin(), others.end(), is_same);

@@ -117,7 +117,10 @@ class Tape {
   Id find_or_append(const Node& node);
   Id find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared);
   template <class IsEqual>
-  Slot& find(std::uint32_t hash, const IsEqual& is_equal);
+  Slot& find(std::uint32_t hash, Id last_operand, const IsEqual& is_equal);
+  template <class IsIt>
+  Slot& probe(std::uint32_t hash, Id last_operand, const IsIt& is_it);
+  Id last_operand(const Node& node) const;
   void grow_table();
 
   Index n_variables_, n_parameters_, n_weights_;
