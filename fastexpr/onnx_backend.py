@@ -27,6 +27,7 @@ from fastexpr.onnx.builder import Handle
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.model_file import ModelFile
 from fastexpr.onnx.node import NotConstantError
+from fastexpr.onnx.ports import Output
 
 __all__ = ["FastexprBackend", "FastexprRep", "is_compatible", "prepare", "run_model", "run_node", "supports_device"]
 
@@ -187,7 +188,12 @@ def specialise(model: onnx.ModelProto, inputs: Sequence[onnx.ValueInfoProto], fe
     outputs = {str(info.name): importer.value(info.name) for info in model.graph.output}
     constants = {name: value for name, value in outputs.items() if not isinstance(value, Handle)}
     varying = [name for name in outputs if name not in constants]
-    return Specialised(importer.function_of(varying) if varying else None, variables, varying, constants)
+    return Specialised(
+        importer.function_of([Output(name, name) for name in varying]) if varying else None,
+        variables,
+        varying,
+        constants,
+    )
 
 
 def can_vary(info: onnx.ValueInfoProto, value: Any) -> bool:

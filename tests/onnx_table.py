@@ -227,6 +227,7 @@ ROWS = [
 ]
 # their converters give constants, or take no input: they have tests of their own below
 ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}
+ELSEWHERE |= {"RNN", "GRU", "LSTM", "If", "Loop", "Scan"}
 
 
 def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:

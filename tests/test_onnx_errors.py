@@ -57,9 +57,6 @@ def with_data(change: Callable[[TensorProto], Any]) -> onnx.ModelProto:
 
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]>'
-IF = onnx.parser.parse_model(HEADER + """g (double[1, 4] x) => (double[1, 4] y) <bool c = {1}> {
-    y = If (c) <then_branch = t () => (double[1, 4] a) { a = Tanh (x) },
-                else_branch = e () => (double[1, 4] b) { b = Exp (x) }> }""")  # fmt: skip
 SEQUENCE = onnx.parser.parse_model(HEADER + "g (seq(float[4]) x, float[4] z) => (float[4] y) { y = Tanh (z) }")
 
 ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
@@ -70,7 +67,6 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     "unknown domain": (one("Gelu", domain="com.microsoft"), r"\[Gelu 'bad'\] .*domain 'com.microsoft'"),
     "operator of a newer opset": (one("Gelu", opset=17), r"\[Gelu 'bad'\] .* operator set 17"),
     "unnamed node": (two_node(node("Tanh", ["x"], ["a"]), node("Det", ["a"], ["y"])), r"\[Det #1\]"),
-    "control flow": (IF, r"\[If #0\] is control flow"),
     "random numbers": (
         two_node(node("RandomNormal", [], ["a"], shape=[4]), node("Add", ["x", "a"], ["y"])),
         r"RandomNormal",
@@ -153,9 +149,8 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     # types
     "integer input": (
         typed(one("Tanh"), TensorProto.INT64),
-        r"\[Input 'x'\] has elements int64, expected float or double",
+        r"\[Input 'x'\] has elements int64, expected float, double, float16 or",
     ),
-    "half input": (typed(one("Tanh"), TensorProto.FLOAT16), r"\[Input 'x'\] has elements float16"),
     "integer output": (typed(one("Tanh"), TensorProto.INT32, "output"), r"\[Output 'y'\] has elements int32"),
     "sequence": (SEQUENCE, r"\[Input 'x'\] is a sequence"),
     "strings": (

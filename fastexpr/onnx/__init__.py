@@ -15,6 +15,7 @@ from fastexpr.onnx.check import compare, is_cheap
 from fastexpr.onnx.export import export_onnx
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.model_file import ModelFile, ModelSource
+from fastexpr.onnx.ports import Shapes, output_ports
 from fastexpr.onnx.registry import operator_names
 
 __all__ = ["export_onnx", "load_onnx", "operator_names"]
@@ -25,6 +26,9 @@ def load_onnx(
     check: bool | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    *,
+    shapes: Shapes | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> Function:
     """Reads a trained network from an ONNX file.
 
@@ -43,6 +47,12 @@ def load_onnx(
         One name for each of the n numbers of x; by default made of the model's own, "x[0]", "x[1]", ...
     output_names
         One name for each of the m numbers of f(x).
+    shapes
+        Lengths of dynamic axes: the shape of an input by its name, {"x": (1, 20)}, or the length of a dimension by the
+        name it has in the model, {"time": 20}.
+    outputs
+        Names of the outputs to take, which may be any tensors of the graph; by default all that the model declares and
+        that hold floats: class labels are left out.
 
     Returns
     -------
@@ -59,7 +69,7 @@ def load_onnx(
         The model cannot be imported: an unknown operator, an unsupported setting, a dynamic axis, weights that are not
         finite, a damaged graph; or the check failed.
     ShapeError
-        Shapes that do not fit, or the wrong number of names.
+        Shapes that do not fit, `shapes` that are not the model's, or the wrong number of names.
     GraphError
         A name is empty or stands twice.
 
@@ -72,7 +82,8 @@ def load_onnx(
     >>> net(np.array([1.0, 2.0]))
     array([11.])
     """
-    importer = Importer(ModelFile(path))
+    model = ModelFile(path)
+    importer = Importer(model, shapes, output_ports(model.proto.graph, outputs))
     importer.run()
     function = importer.function(input_names, output_names)
     if check or (check is None and is_cheap(importer)):

@@ -61,24 +61,23 @@ class GraphBuilder:
         self.x = Handle(0, (n_inputs,))
         self.nodes: list[CoreNode] = []
         self.label = ""
-        self._operators: dict[Any, Operator] = {}
+        self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
         self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
 
     def apply(self, name: str, *inputs: Value, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
         """A new node. Constant inputs become Constant nodes."""
         handles = [self.handle(value) for value in inputs]
         shapes = [handle.shape for handle in handles]
-        if constants:
+        key = (  # equal nodes share one operator: a chain of 100,000 Tanh is one Tanh, an LSTM's steps have one matrix
+            name,
+            tuple(shapes),
+            tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
+            tuple(id(array) for array in constants),
+        )
+        if key not in self._operators:
             operator = Operator(name, shapes, attributes, list(constants))
-        else:  # equal nodes share one operator: a chain of 100,000 Tanh is one Tanh
-            key = (
-                name,
-                tuple(shapes),
-                tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
-            )
-            if key not in self._operators:
-                self._operators[key] = Operator(name, shapes, attributes, [])
-            operator = self._operators[key]
+            self._operators[key] = (operator, list(constants))  # the arrays are kept: their ids must stay their own
+        operator = self._operators[key][0]
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
         return Handle(len(self.nodes), tuple(operator.shape))
 

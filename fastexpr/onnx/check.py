@@ -9,6 +9,7 @@ import numpy as np
 from ml_dtypes import bfloat16
 from numpy.typing import NDArray
 from onnx import TensorProto
+from onnx.helper import tensor_dtype_to_np_dtype
 from onnx.reference import ReferenceEvaluator
 
 from fastexpr._core import Function
@@ -18,13 +19,14 @@ from fastexpr.onnx.builder import Handle
 from fastexpr.onnx.corrections import corrected_operators
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.node import node_title
+from fastexpr.onnx.ports import Output
 
 LARGEST_NODE_COUNT = 2000  # the evaluator spends up to 0.3 ms on a node before it computes
 LARGEST_OPERATION_COUNT = 5e7
 SLOWNESS = 25  # an element of Erf or Gelu takes the evaluator a microsecond
 LARGEST_FILE = 2**25  # bytes of weights that are read a second time without being asked
 SMALLEST = float(np.finfo(np.float32).smallest_normal)
-TOLERANCE = {TensorProto.FLOAT: 1e-4, TensorProto.DOUBLE: 1e-9}
+TOLERANCE = {TensorProto.FLOAT: 1e-4, TensorProto.DOUBLE: 1e-9, TensorProto.FLOAT16: 1e-2, TensorProto.BFLOAT16: 3e-2}
 #: Where a part of the model computes in 16 bits, the evaluator rounds there: to 11 bits, or 8; some ten roundings.
 HALF_TOLERANCE = {np.dtype(np.float16): 1e-2, np.dtype(bfloat16): 3e-2}
 
@@ -57,6 +59,7 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
     """
     tolerance = max(TOLERANCE[port.data_type] for port in importer.inputs)
     expected: list[Array] = []
+    sources = [output.source for output in importer.outputs]
     try:
         evaluator = ReferenceEvaluator(
             importer.model.complete_proto(), new_ops=corrected_operators(importer.model.opsets.get("", 1))
@@ -64,7 +67,7 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
         for lower in (-1.0, 0.1):
             feeds = random_point(importer, lower)
             with np.errstate(all="ignore"):
-                expected = [np.asarray(array, np.float64) for array in evaluator.run(None, feeds)]
+                expected = [np.asarray(array, np.float64) for array in evaluator.run(sources, feeds)]
             if all(np.isfinite(array).all() for array in expected):
                 break
     except Exception as error:  # the evaluator raises what it likes
@@ -95,12 +98,13 @@ def half_tolerance(importer: Importer, evaluator: Any, feeds: dict[str, Array]) 
 
 
 def random_point(importer: Importer, lower: float) -> dict[str, Array]:
-    """One array per input; numbers that float32 can hold."""
+    """One array per input; numbers that float32 can hold, and the input's type."""
     random = np.random.default_rng(0)
-    points = {port: random.uniform(lower, 1.0, port.shape).astype(np.float32) for port in importer.inputs}
     return {
-        port.name: point.astype(np.float64) if port.data_type == TensorProto.DOUBLE else point
-        for port, point in points.items()
+        port.name: random.uniform(lower, 1.0, port.shape)
+        .astype(np.float32)
+        .astype(tensor_dtype_to_np_dtype(port.data_type))
+        for port in importer.inputs
     }
 
 
@@ -132,7 +136,7 @@ def first_difference(importer: Importer, evaluator: Any, feeds: dict[str, Array]
         for name in node.output:
             value = importer.values.get(name)
             if isinstance(value, Handle) and name in results:
-                got = importer.function_of([name])(joined(importer, feeds))
+                got = importer.function_of([Output(name, name)])(joined(importer, feeds))
                 if distance(got, np.asarray(results[name], np.float64).reshape(-1)) > tolerance:
                     return f" The first node that differs is {node_title(node, position)}."
     return ""

@@ -16,8 +16,32 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_gru import GRU
+from onnx.reference.ops.op_lstm import LSTM
+from onnx.reference.ops.op_rnn import RNN_14
 
 from fastexpr.onnx.arrays import Array
+
+#: What the evaluator reads past in recurrent operators, and the activations that it has.
+IGNORED = ("activation_alpha", "activation_beta", "clip", "input_forget")
+ACTIVATIONS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
+
+
+def honest(name: str, base: type[OpRun]) -> type[OpRun]:
+    """A recurrent operator that refuses what the evaluator would silently leave out."""
+
+    def run(self: OpRun, *inputs: Array | None, **attributes: Any) -> Any:
+        own = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in self.onnx_node.attribute}
+        activations = [text.decode() for text in own.get("activations", [])]
+        is_plain = activations in ([], ACTIVATIONS[name], ACTIVATIONS[name] * 2)
+        if not is_plain or any(key in IGNORED and own[key] for key in own) or (inputs[4:5] or (None,))[0] is not None:
+            raise NotImplementedError(f"{name} with sequence_lens, activations, or one of {', '.join(IGNORED)}")
+        return base._run(self, *inputs, **attributes)
+
+    return type(name, (base,), {"op_domain": "", "_run": run})
+
+
+RECURRENT = [honest("RNN", RNN_14), honest("GRU", GRU), honest("LSTM", LSTM)]
 
 
 def flat_from(x: Array, node: onnx.NodeProto) -> Array:
@@ -128,7 +152,7 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 @cache
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
-    operators: list[type[OpRun]] = [Celu, Erf, Gelu]
+    operators: list[type[OpRun]] = [Celu, Erf, Gelu, *RECURRENT]
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:

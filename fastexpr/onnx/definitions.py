@@ -13,7 +13,7 @@ import onnx
 from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, helper
 
 from fastexpr.onnx.builder import Handle, Value
-from fastexpr.onnx.node import operator_schema
+from fastexpr.onnx.node import operator_domain, operator_schema
 
 
 def definition(proto: NodeProto, opset: int, inputs: Sequence[Value | None], float_type: int) -> FunctionProto | None:
@@ -28,7 +28,7 @@ def definition(proto: NodeProto, opset: int, inputs: Sequence[Value | None], flo
     float_type
         The element type that floats of the model have: some bodies hold numbers of that type.
     """
-    schema = operator_schema(str(proto.op_type), opset)
+    schema = operator_schema(str(proto.op_type), opset, operator_domain(proto))
     if schema is None:
         return None
     if schema.has_function:

@@ -9,7 +9,11 @@ from onnx.reference import ReferenceEvaluator
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.corrections import corrected_operators
+from fastexpr.onnx.registry import ML
 from fastexpr.onnx.sizes import check_fold
+
+#: Of nodes that are evaluated several times, by their place in memory, which is kept.
+Evaluators = dict[int, tuple[onnx.NodeProto, ReferenceEvaluator]]
 
 RANDOM_OPERATORS = {
     "Bernoulli",
@@ -24,25 +28,28 @@ RANDOM_OPERATORS = {
 def can_fold(proto: onnx.NodeProto) -> bool:
     """Whether the node gives the same numbers every time, and nothing but its inputs enters."""
     is_plain = all(a.type not in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in proto.attribute)
-    return proto.domain in ("", "ai.onnx") and proto.op_type not in RANDOM_OPERATORS and is_plain
+    return proto.domain in ("", "ai.onnx", ML) and proto.op_type not in RANDOM_OPERATORS and is_plain
 
 
-def fold(proto: onnx.NodeProto, inputs: list[Array | None], opset: int, title: str) -> list[Array]:
-    """The node's outputs, computed in double precision.
+def fold(
+    proto: onnx.NodeProto,
+    inputs: list[Array | None],
+    opsets: dict[str, int],
+    title: str,
+    evaluators: Evaluators | None = None,
+) -> list[Array]:
+    """The node's outputs, computed in double precision. Evaluators of nodes that come again are kept in `evaluators`.
 
     Raises OnnxError where the reference implementation cannot evaluate the node.
     """
-    check_fold(proto, inputs, opset, title)
+    check_fold(proto, inputs, opsets, title)
     wide = [widen(array) for array in inputs]
-    names = [name for name in proto.input if name]
-    graph = onnx.helper.make_graph(
-        [proto], "constant", [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in dict.fromkeys(names)],
-        [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in proto.output if name],
-    )  # fmt: skip
     feeds = {name: array for name, array in zip(proto.input, wide, strict=True) if name and array is not None}
     try:
         with np.errstate(all="ignore"):
-            evaluator = ReferenceEvaluator(graph, opsets={"": opset}, new_ops=corrected_operators(opset))
+            evaluator = (evaluators or {}).get(id(proto), (proto, None))[1] or node_evaluator(proto, opsets)
+            if evaluators is not None:
+                evaluators[id(proto)] = (proto, evaluator)
             results = iter(evaluator.run(None, feeds))
     except Exception as error:  # the reference implementation raises what it likes
         raise OnnxError(
@@ -50,6 +57,16 @@ def fold(proto: onnx.NodeProto, inputs: list[Array | None], opset: int, title: s
             "folding."
         ) from error
     return [np.asarray(next(results)) if name else np.empty(0) for name in proto.output]
+
+
+def node_evaluator(proto: onnx.NodeProto, opsets: dict[str, int]) -> ReferenceEvaluator:
+    """ONNX's evaluator of this one node."""
+    names = [name for name in proto.input if name]
+    graph = onnx.helper.make_graph(
+        [proto], "constant", [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in dict.fromkeys(names)],
+        [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in proto.output if name],
+    )  # fmt: skip
+    return ReferenceEvaluator(graph, opsets=opsets, new_ops=corrected_operators(opsets.get("", 1)))
 
 
 def widen(array: Array | None) -> Array | None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -19,39 +18,19 @@ from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.definitions import definition
-from fastexpr.onnx.folding import can_fold, fold
+from fastexpr.onnx.folding import Evaluators, can_fold, fold
 from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile
-from fastexpr.onnx.node import OnnxNode, node_label, node_title, operator_schema
+from fastexpr.onnx.node import OnnxNode, RunGraph, operator_domain, operator_schema
 from fastexpr.onnx.ordering import evaluation_order
-from fastexpr.onnx.ports import check_type, input_port
-from fastexpr.onnx.registry import find_converter, operator_names
+from fastexpr.onnx.ports import Output, Shapes, input_ports
+from fastexpr.onnx.registry import ML, find_converter, operator_names
+from fastexpr.onnx.scope import Block, Scope, inner_block
 from fastexpr.onnx.sizes import Budget, check_inputs
 
-CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
+LARGEST_UNROLLING = 50_000  # nodes of graphs inside If, Loop and Scan
 MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant"}
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What the nodes of one list can read: of the model itself, or of the definition of one of its operators.
-
-    Attributes
-    ----------
-    values : tensors by name; None where the definition has an input that the outer node leaves out
-    opsets : the version of each operator domain that the nodes follow
-    title, label : of the outer node; empty for the model itself
-    """
-
-    values: dict[str, Value | None]
-    opsets: dict[str, int]
-    title: str = ""
-    label: str = ""
-
-    def node_title(self, proto: onnx.NodeProto, position: int) -> str:
-        """How messages about one of the nodes begin."""
-        return f"{self.title} ({proto.op_type} in its definition)" if self.title else node_title(proto, position)
 
 
 class Importer:
@@ -60,65 +39,66 @@ class Importer:
     Attributes
     ----------
     inputs : the ports that make up x
+    outputs : what is computed, and the tensors that hold it
     order : positions of the nodes that were converted
-    values : every tensor that was computed, by its name in the file
+    values : every tensor of the model's own graph that was computed, by its name in the file
     graph : the core nodes
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelFile, shapes: Shapes | None = None, outputs: Sequence[Output] | None = None) -> None:
         self.model = model
         self.proto = inlined(model.proto)
         weights = model.weights
-        self.inputs = [input_port(info) for info in self.proto.graph.input if info.name not in weights]
-        names = [port.name for port in self.inputs]
-        for name in names:
-            if names.count(name) > 1:
-                raise OnnxError(f"[Input {name!r}] is there twice. Names must be unique: export the model again.")
+        infos = [info for info in self.proto.graph.input if info.name not in weights]
+        self.inputs = input_ports(infos, shapes or {})
         check_inputs({port.name: port.size for port in self.inputs})
+        declared = [Output(str(info.name), str(info.name)) for info in self.proto.graph.output]
+        self.outputs = declared if outputs is None else list(outputs)
+        self.has_all_outputs = len(self.outputs) == len(declared)
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
-        self.values: dict[str, Value | None] = {}
-        self.order = evaluation_order(self.proto.graph, set(weights) | set(names))
-        self._checked: set[str] = set()  # weights known to be finite
+        given = set(weights) | {port.name for port in self.inputs}
+        self.order = evaluation_order(self.proto.graph, given, [output.source for output in self.outputs])
+        self._scope = Scope(weights, model.opsets)
+        self.values = self._scope.values
+        self._blocks: dict[tuple[int, str], tuple[onnx.NodeProto, Block]] = {}  # a kept node's id stays its own
+        self._evaluators: Evaluators = {}
+        self._n_unrolled = 0
         self._budget = Budget(sum(array.nbytes for array in weights.values()))
 
     def run(self) -> None:
         """Converts every node that the outputs need."""
         self._split_x()
         with np.errstate(all="ignore"):  # constants that are not finite are refused where they are used
-            scope = Scope(self.values, self.model.opsets)
             for position in self.order:
-                self._convert(self.proto.graph.node[position], position, scope)
+                self._convert(self.proto.graph.node[position], position, self._scope)
 
     def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
-        """The function from the joined inputs to the joined declared outputs."""
-        infos = list(self.proto.graph.output)
-        if not self.inputs or not infos:
+        """The function from the joined inputs to the joined outputs."""
+        if not self.inputs or not self.outputs:
             raise OnnxError(
-                f"The model has {len(self.inputs)} inputs and {len(infos)} outputs, expected at least one of each. "
-                "Export the model again."
+                f"The model has {len(self.inputs)} inputs and {len(self.outputs)} outputs, expected at least one of "
+                "each. Export the model again."
             )
-        for info in infos:
-            check_type("Output", info)
-            if sum(info.name == other.name for other in infos) > 1:
-                raise OnnxError(f"[Output {info.name!r}] is there twice. Names must be unique: export the model again.")
-        return self.function_of([str(info.name) for info in infos], input_names, output_names, keep_metadata=True)
+        return self.function_of(self.outputs, input_names, output_names, keep_metadata=True)
 
     def function_of(
         self,
-        names: Sequence[str],
+        outputs: Sequence[Output],
         input_names: Sequence[str] | None = None,
         output_names: Sequence[str] | None = None,
         keep_metadata: bool = False,
     ) -> Function:
         """The function from the joined inputs to these tensors."""
-        handles = [self._output(name) for name in names]
+        handles = [self._output(output) for output in outputs]
         inputs = [(port.name, port.shape) for port in self.inputs]
-        outputs = [(name, handle.shape) for name, handle in zip(names, handles, strict=True)]
+        ports = [(output.name, handle.shape) for output, handle in zip(outputs, handles, strict=True)]
         n_inputs, n_outputs = self.graph.x.shape[0], sum(math.prod(handle.shape) for handle in handles)
-        extra = read_metadata(self.proto, n_inputs, n_outputs) if keep_metadata else {}
+        extra = {}
+        if keep_metadata:
+            extra = read_metadata(self.proto, n_inputs, n_outputs if self.has_all_outputs else None)
         names_in, names_out = (
-            checked_names(f"[load_onnx] {what}", chosen, extra.get(what) or component_names(ports))
-            for what, chosen, ports in (("input_names", input_names, inputs), ("output_names", output_names, outputs))
+            checked_names(f"[load_onnx] {what}", chosen, extra.get(what) or component_names(named))
+            for what, chosen, named in (("input_names", input_names, inputs), ("output_names", output_names, ports))
         )
         ids = [handle.id for handle in handles]
         return Function._from_nodes(
@@ -126,7 +106,7 @@ class Importer:
             self.graph.nodes,
             ids,
             inputs,
-            outputs,
+            ports,
             names_in,
             names_out,
             extra.get("lower"),
@@ -143,18 +123,19 @@ class Importer:
 
     def _convert(self, proto: onnx.NodeProto, position: int, scope: Scope) -> None:
         title = scope.node_title(proto, position)
-        opset = checked_opset(proto, title, scope.opsets)
+        domain, opset = checked_opset(proto, title, scope.opsets)
         inputs = [self._value(name, proto, title, scope) if name else None for name in proto.input]
-        found = find_converter(proto.op_type, opset) if proto.domain in ("", "ai.onnx") else None
+        found = find_converter(proto.op_type, opset, domain)
         depends = any(isinstance(value, Handle) for value in inputs)
-        self.graph.label = scope.label or node_label(proto, position)
+        self.graph.label = scope.node_label(proto, position)
         results: Sequence[Value | None]
         if not depends and can_fold(proto) and not (found and found.takes_constants) and (found or inputs):
-            results = fold(proto, inputs, opset, title)  # type: ignore[arg-type]
+            evaluators = self._evaluators if scope.outer else None  # the nodes of a loop come again
+            results = fold(proto, inputs, scope.opsets, title, evaluators)  # type: ignore[arg-type]
         elif found is None:
             results = self._expand(proto, inputs, opset, title)
         else:
-            node = OnnxNode(proto, title, opset, inputs, self.graph)
+            node = OnnxNode(proto, title, opset, inputs, self.graph, self._inner_graphs(proto, title, scope))
             try:
                 converted = found.convert(node)
             except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
@@ -173,26 +154,57 @@ class Importer:
         body = definition(proto, opset, inputs, float_type)
         if body is None:
             raise OnnxError(unknown_operator(proto, title, opset))
-        given = dict(zip(body.input, [*inputs, *[None] * (len(body.input) - len(inputs))], strict=False))
         opsets = {str(entry.domain): int(entry.version) for entry in body.opset_import}
-        scope = Scope(given, opsets, title, self.graph.label)
+        scope = Scope({}, opsets, title=title, label=self.graph.label)
+        scope.values.update(zip(body.input, [*inputs, *[None] * (len(body.input) - len(inputs))], strict=False))
         for position, node in enumerate(body.node):
             self._convert(node, position, scope)
-        return [given.get(name) for name in body.output]
+        return [scope.values.get(name) for name in body.output]
+
+    def _inner_graphs(self, proto: onnx.NodeProto, title: str, scope: Scope) -> RunGraph:
+        """What a converter calls to have a graph inside its node converted."""
+        label = self.graph.label
+
+        def run_graph(attribute: str, inputs: Sequence[Value], part: str) -> list[Value]:
+            block = self._block(proto, attribute, title, scope)
+            if len(inputs) != len(block.inputs):
+                raise OnnxError(
+                    f"{title} The graph {attribute!r} has {len(block.inputs)} inputs, expected {len(inputs)}. Export "
+                    "the model again."
+                )
+            self._n_unrolled += len(block.order) + 1
+            if self._n_unrolled > LARGEST_UNROLLING:
+                raise OnnxError(
+                    f"{title} is written out, and gives more than {LARGEST_UNROLLING} nodes with the others like it. "
+                    "Export the model with fewer steps."
+                )
+            run = scope.inside(block.weights, f"{label}[{part}]")
+            run.values.update(zip(block.inputs, inputs, strict=True))
+            for position in block.order:
+                self._convert(block.nodes[position], position, run)
+            self.graph.label = label
+            return [run.find(name) for name in block.outputs]  # type: ignore[misc]
+
+        return run_graph
+
+    def _block(self, proto: onnx.NodeProto, attribute: str, title: str, scope: Scope) -> Block:
+        """The graph that is this attribute, prepared once."""
+        key = (id(proto), attribute)
+        if key not in self._blocks:
+            graph = next(entry.g for entry in proto.attribute if entry.name == attribute)
+            self._blocks[key] = (proto, inner_block(graph, title, scope))
+        return self._blocks[key][1]
 
     def _value(self, name: str, proto: onnx.NodeProto, title: str, scope: Scope) -> Value | None:
         """The tensor of this name, as an input of the node."""
-        if name in scope.values:
-            value = scope.values[name]
-            if not isinstance(value, np.ndarray) or scope.title:
-                return value
-            owner = f"{title} The constant {name!r}"
-        else:
-            value = self.model.weights[name]
-            owner = f"[Initializer {name!r}]"
-        if name not in self._checked and proto.op_type not in MAY_BE_INFINITE:
+        holder = scope.holder(name)
+        value = holder.find(name)
+        if not isinstance(value, np.ndarray) or scope.title:
+            return value
+        owner = f"{title} The constant {name!r}" if name in holder.values else f"[Initializer {name!r}]"
+        if name not in holder.checked and proto.op_type not in MAY_BE_INFINITE:
             check_finite(value, owner)
-            self._checked.add(name)
+            holder.checked.add(name)
         return value
 
     def inputs_behind(self, value: Handle) -> set[str]:
@@ -203,37 +215,41 @@ class Importer:
 
     def value(self, name: str) -> Value:
         """A tensor that was computed, or a weight."""
-        value = self.values[name] if name in self.values else self.model.weights[name]
+        value = self._scope.find(name)
         assert value is not None
         return value
 
-    def _output(self, name: str) -> Handle:
+    def _output(self, output: Output) -> Handle:
         """The declared output as a node."""
-        value = self.value(name)
+        value = self.value(output.source)
         if isinstance(value, Handle):
             return value
         if value.dtype.kind != "f":
             raise OnnxError(
-                f"[Output {name!r}] is a constant with elements {value.dtype}, expected float or double. Leave it out."
+                f"[Output {output.name!r}] is a constant with elements {value.dtype}, expected float or double. Leave "
+                "it out."
             )
         if value.size == 0:
-            raise OnnxError(f"[Output {name!r}] has the shape {value.shape}, which holds no numbers. Leave it out.")
-        check_finite(value, f"[Output {name!r}]")
-        self.graph.label = name
+            raise OnnxError(
+                f"[Output {output.name!r}] has the shape {value.shape}, which holds no numbers. Leave it out."
+            )
+        check_finite(value, f"[Output {output.name!r}]")
+        self.graph.label = output.name
         return self.graph.handle(value)
 
 
-def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> int:
-    """The operator set that the node follows; refuses operators that are not ONNX's, and counts inputs and outputs."""
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    if domain:
+def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> tuple[str, int]:
+    """Domain and operator set that the node follows; refuses operators that are not ONNX's, and counts inputs and
+    outputs.
+    """
+    domain = operator_domain(proto)
+    if domain not in ("", ML):
         raise OnnxError(unknown_operator(proto, title, opsets.get(domain)))
-    if "" not in opsets:
-        raise OnnxError(
-            f"{title} belongs to ONNX's own operators, whose operator set the model does not declare. Export again."
-        )
-    opset = opsets[""]
-    schema = operator_schema(str(proto.op_type), opset)
+    if domain not in opsets:
+        whose = "ONNX's own operators" if domain == "" else f"the operators of {domain}"
+        raise OnnxError(f"{title} belongs to {whose}, whose operator set the model does not declare. Export again.")
+    opset = opsets[domain]
+    schema = operator_schema(str(proto.op_type), opset, domain)
     if schema is None:
         raise OnnxError(unknown_operator(proto, title, opset))
     if not schema.min_input <= len(proto.input) <= schema.max_input or len(proto.output) > schema.max_output:
@@ -241,7 +257,7 @@ def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> 
             f"{title} has {len(proto.input)} inputs and {len(proto.output)} outputs, expected {schema.min_input} "
             f"to {schema.max_input} inputs and at most {schema.max_output} outputs. Export the model again."
         )
-    return opset
+    return domain, opset
 
 
 def keep_results(proto: onnx.NodeProto, title: str, results: Sequence[Value | None], scope: Scope) -> None:
@@ -257,15 +273,12 @@ def keep_results(proto: onnx.NodeProto, title: str, results: Sequence[Value | No
 
 def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> str:
     """The message about an operator without a converter."""
-    if proto.op_type in CONTROL_FLOW and proto.domain in ("", "ai.onnx"):
-        return (
-            f"{title} is control flow, which has no derivative in general: got operator {proto.op_type}. Export the "
-            "model with the branch or the number of steps fixed."
-        )
-    domain = repr(str(proto.domain or "ai.onnx"))
+    domain = operator_domain(proto)
+    listed = ML if domain == ML else ""
     return (
-        f"{title} unknown operator: got {proto.op_type} of domain {domain}, operator set {opset}, expected one of "
-        f"{', '.join(operator_names())} of domain 'ai.onnx'. Write it in terms of these, or leave it out of the model."
+        f"{title} unknown operator: got {proto.op_type} of domain {domain or 'ai.onnx'!r}, operator set {opset}, "
+        f"expected one of {', '.join(operator_names(listed))} of domain {listed or 'ai.onnx'!r}. Write it in terms of "
+        "these, or leave it out of the model."
     )
 
 

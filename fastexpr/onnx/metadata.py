@@ -13,8 +13,9 @@ from fastexpr.errors import OnnxError
 METADATA_KEY = "fastexpr"
 
 
-def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict[str, Any]:
-    """The entries input_names, output_names, lower, upper, as far as they are there.
+def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int | None) -> dict[str, Any]:
+    """The entries input_names, output_names, lower, upper, as far as they are there; no output_names without
+    `n_outputs`.
 
     Raises OnnxError where they do not fit the model: somebody has changed the one or the other.
     """
@@ -26,7 +27,9 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int) -> dict
         if not isinstance(extra, dict):
             raise TypeError(f"got a {type(extra).__name__}, expected an object")
         names: dict[str, Any] = {
-            key: [str(name) for name in extra[key]] for key in ("input_names", "output_names") if key in extra
+            key: [str(name) for name in extra[key]]
+            for key in ("input_names", "output_names")
+            if key in extra and (key == "input_names" or n_outputs is not None)
         }
         bounds: dict[str, Any] = {key: np.array(extra[key], np.float64) for key in ("lower", "upper") if key in extra}
         lengths = {"output_names": n_outputs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
@@ -14,6 +14,9 @@ from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.sizes import check_result
 
+#: Converts the graph that is the attribute of this name, on these inputs; the last one goes into labels.
+RunGraph = Callable[[str, Sequence[Value], str], list[Value]]
+
 
 class NotConstantError(OnnxError):
     """A value must be constant and depends on x."""
@@ -24,36 +27,36 @@ class NotConstantError(OnnxError):
 
 
 @cache
-def operator_schema(name: str, opset: int) -> onnx.defs.OpSchema | None:
+def operator_schema(name: str, opset: int, domain: str = "") -> onnx.defs.OpSchema | None:
     """What ONNX's standard says about the operator as it was in this operator set."""
     try:
-        return onnx.defs.get_schema(name, opset, "")
+        return onnx.defs.get_schema(name, opset, domain)
     except onnx.defs.SchemaError:
         return None
 
 
 @cache
-def default_attributes(name: str, opset: int) -> dict[str, Any]:
+def default_attributes(name: str, opset: int, domain: str = "") -> dict[str, Any]:
     """The attributes a node may have, with their defaults (None: no default). Floats are the standard's float32
     numbers.
     """
-    schema = operator_schema(name, opset)
+    schema = operator_schema(name, opset, domain)
     assert schema is not None
     return {key: attribute_value(attribute.default_value) for key, attribute in schema.attributes.items()}
 
 
 @cache
-def attribute_types(name: str, opset: int) -> dict[str, int]:
+def attribute_types(name: str, opset: int, domain: str = "") -> dict[str, int]:
     """The attributes a node may have, with the numbers of their types."""
-    schema = operator_schema(name, opset)
+    schema = operator_schema(name, opset, domain)
     assert schema is not None
     return {key: attribute.type.value for key, attribute in schema.attributes.items()}
 
 
 @cache
-def required_attributes(name: str, opset: int) -> list[str]:
+def required_attributes(name: str, opset: int, domain: str = "") -> list[str]:
     """The attributes a node must have."""
-    schema = operator_schema(name, opset)
+    schema = operator_schema(name, opset, domain)
     assert schema is not None
     return [key for key, attribute in schema.attributes.items() if attribute.required]
 
@@ -71,9 +74,16 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
         return [float(number) for number in attribute.floats]
     if kind == onnx.AttributeProto.INTS:
         return [int(number) for number in attribute.ints]
+    if kind == onnx.AttributeProto.STRINGS:
+        return [text.decode("utf-8", "replace") for text in attribute.strings]
     if kind == onnx.AttributeProto.TENSOR:
         return attribute.t
     return None if kind == onnx.AttributeProto.UNDEFINED else attribute
+
+
+def operator_domain(proto: onnx.NodeProto) -> str:
+    """The node's domain; ONNX's own is ""."""
+    return "" if proto.domain == "ai.onnx" else str(proto.domain)
 
 
 def node_label(proto: onnx.NodeProto, position: int) -> str:
@@ -98,7 +108,13 @@ class OnnxNode:
     """
 
     def __init__(
-        self, proto: onnx.NodeProto, title: str, opset: int, inputs: list[Value | None], graph: GraphBuilder
+        self,
+        proto: onnx.NodeProto,
+        title: str,
+        opset: int,
+        inputs: list[Value | None],
+        graph: GraphBuilder,
+        run_graph: RunGraph,
     ) -> None:
         self.proto = proto
         self.operator = str(proto.op_type)
@@ -106,16 +122,18 @@ class OnnxNode:
         self.inputs = inputs
         self.graph = graph
         self.title = title
-        self._attributes = default_attributes(self.operator, opset)
+        self.domain = operator_domain(proto)
+        self._run_graph = run_graph
+        self._attributes = default_attributes(self.operator, opset, self.domain)
         if proto.attribute:
             self._attributes = self._attributes | self._own_attributes()
-        for name in required_attributes(self.operator, opset):
+        for name in required_attributes(self.operator, opset, self.domain):
             if self._attributes[name] is None:
                 self.fail(f"attribute {name!r} is missing. Export the model again.")
 
     def _own_attributes(self) -> dict[str, Any]:
         own = {str(attribute.name): attribute_value(attribute) for attribute in self.proto.attribute}
-        expected = attribute_types(self.operator, self.opset)
+        expected = attribute_types(self.operator, self.opset, self.domain)
         for attribute in self.proto.attribute:
             name = str(attribute.name)
             if name in expected and attribute.type != expected[name]:
@@ -208,6 +226,12 @@ class OnnxNode:
         if not isinstance(value, onnx.TensorProto):
             self.fail(f"attribute {name!r} is {value!r}, expected a tensor. Export the model again.")
         return tensor_array(value, self.title)
+
+    def run_graph(self, name: str, inputs: Sequence[Value], part: str) -> list[Value]:
+        """The outputs of the graph that is the attribute `name`, on these inputs; `part` goes into labels."""
+        if not isinstance(self.attribute(name), onnx.AttributeProto):
+            self.fail(f"attribute {name!r} is missing. Export the model again.")
+        return self._run_graph(name, inputs, part)
 
     def check_size(self, shape: Sequence[int], given: int = 0) -> None:
         """Refuses a result that no memory holds, where `given` numbers are there already."""

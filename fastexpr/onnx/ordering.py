@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import onnx
 
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.node import node_title
+
+Known = Callable[[str], bool]
+
+WITH_GRAPHS = {"If", "Loop", "Scan", "SequenceMap"}  # operators that have graphs as attributes
+
+
+def no_other(name: str) -> bool:
+    """That a graph has no tensors around it."""
+    return False
+
+
+def reads(node: onnx.NodeProto) -> list[str]:
+    """Names of the tensors that the node reads, those among them that graphs inside it take from around them."""
+    names = [name for name in node.input if name]
+    if node.op_type in WITH_GRAPHS:
+        names += outer_names(attribute.g for attribute in node.attribute)
+    return names
+
+
+def outer_names(graphs: Iterable[onnx.GraphProto]) -> Iterator[str]:
+    """Names of the tensors that the graphs read and do not have."""
+    for graph in graphs:
+        own = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+        own |= {name for inner in graph.node for name in inner.output}
+        read = [name for inner in graph.node for name in reads(inner)] + [info.name for info in graph.output]
+        yield from (name for name in read if name not in own)
 
 
 def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
@@ -34,7 +60,9 @@ def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
     return origin
 
 
-def evaluation_order(graph: onnx.GraphProto, given: set[str]) -> list[int]:
+def evaluation_order(
+    graph: onnx.GraphProto, given: set[str], wanted: Sequence[str], is_known: Known = no_other
+) -> list[int]:
     """Positions of the nodes that the outputs need, each after those it reads from; in the file's order where that will
     do.
 
@@ -44,39 +72,43 @@ def evaluation_order(graph: onnx.GraphProto, given: set[str]) -> list[int]:
         The model's graph.
     given
         Names of inputs and initializers.
+    wanted
+        Names of the outputs.
+    is_known
+        Whether a graph around this one has a tensor of this name.
 
     Raises
     ------
     OnnxError
-        Where a node reads a tensor or the graph declares an output that nothing gives, or nodes form a cycle.
+        Where a node reads a tensor or the graph has an output that nothing gives, or nodes form a cycle.
     """
     origin = producers(graph, given)
-    needed = needed_nodes(graph, origin, given)
+    needed = needed_nodes(graph, origin, wanted, lambda name: name in given or is_known(name))
     placed: set[int] = set()
     for position in needed:
-        if any(origin[name] not in placed for name in graph.node[position].input if name in origin):
+        if any(origin[name] not in placed for name in reads(graph.node[position]) if name in origin):
             return sorted_nodes(graph, origin, needed)
         placed.add(position)
     return needed
 
 
-def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]) -> list[int]:
+def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], wanted: Sequence[str], is_given: Known) -> list[int]:
     """Positions of the nodes from which an output can be reached, ascending."""
-    for output in graph.output:
-        if output.name not in origin and output.name not in given:
+    for output in wanted:
+        if output not in origin and not is_given(output):
             known = sorted(origin, key=str)  # a damaged name is bytes
             shown = ", ".join(repr(name) for name in known[:20]) + (", ..." if len(known) > 20 else "")
             raise OnnxError(
-                f"[Output {output.name!r}] does not exist: no node gives it, nor is it an input or initializer. Known "
+                f"[Output {output!r}] does not exist: no node gives it, nor is it an input or initializer. Known "
                 f"tensors: {shown or 'none'}. Export the model again."
             )
-    waiting = [origin[output.name] for output in graph.output if output.name in origin]
+    waiting = [origin[output] for output in wanted if output in origin]
     needed = set(waiting)
     while waiting:
         position = waiting.pop()
         node = graph.node[position]
-        for name in node.input:
-            if name and name not in origin and name not in given:
+        for name in reads(node):
+            if name not in origin and not is_given(name):
                 raise OnnxError(
                     f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export "
                     "the model again."
@@ -89,38 +121,40 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], given: set[str]
 
 def sorted_nodes(graph: onnx.GraphProto, origin: dict[str, int], needed: list[int]) -> list[int]:
     """The needed nodes sorted by Kahn's algorithm."""
-    reads = {position: {origin[name] for name in graph.node[position].input if name in origin} for position in needed}
+    sources_of = {
+        position: {origin[name] for name in reads(graph.node[position]) if name in origin} for position in needed
+    }
     readers: dict[int, list[int]] = {position: [] for position in needed}
-    for position, sources in reads.items():
+    for position, sources in sources_of.items():
         for source in sources:
             readers[source].append(position)
-    ready = deque(position for position in needed if not reads[position])
+    ready = deque(position for position in needed if not sources_of[position])
     order: list[int] = []
     while ready:
         position = ready.popleft()
         order.append(position)
         for reader in readers[position]:
-            reads[reader].discard(position)
-            if not reads[reader]:
+            sources_of[reader].discard(position)
+            if not sources_of[reader]:
                 ready.append(reader)
     if len(order) < len(needed):
         raise OnnxError(
             "The graph has a cycle: "
-            + " -> ".join(cycle(graph, reads))
+            + " -> ".join(cycle(graph, sources_of))
             + ". Expected an order in which each node reads "
             "only what is there. Export the model again."
         )
     return order
 
 
-def cycle(graph: onnx.GraphProto, reads: dict[int, set[int]]) -> list[str]:
-    """Titles of nodes that read from one another in a circle, in the direction of the data; `reads` holds what is
+def cycle(graph: onnx.GraphProto, sources_of: dict[int, set[int]]) -> list[str]:
+    """Titles of nodes that read from one another in a circle, in the direction of the data; `sources_of` holds what is
     stuck.
     """
-    position = next(position for position, sources in reads.items() if sources)
+    position = next(position for position, sources in sources_of.items() if sources)
     path: dict[int, int] = {}  # and the place of each in it
     while position not in path:
         path[position] = len(path)
-        position = min(reads[position])
+        position = min(sources_of[position])
     circle = [*list(path)[path[position] :], position]
     return [node_title(graph.node[place], place) for place in reversed(circle)]

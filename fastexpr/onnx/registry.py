@@ -6,7 +6,8 @@ for:
     @converter("Softmax", since=13)
     def softmax(node: OnnxNode) -> Value: ...
 
-and a node gets the newest converter that is not newer than the operator set its model declares.
+and a node gets the newest converter that is not newer than the operator set its model declares. Operators of ai.onnx.ml
+name their domain.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ class Converter(NamedTuple):
     takes_constants: bool
 
 
-_converters: dict[str, list[Converter]] = {}  # newest first
+ML = "ai.onnx.ml"
+
+_converters: dict[tuple[str, str], list[Converter]] = {}  # by domain and name, newest first
 
 
-def converter(*names: str, since: int = 1, takes_constants: bool = False) -> Callable[[C], C]:
+def converter(*names: str, since: int = 1, takes_constants: bool = False, domain: str = "") -> Callable[[C], C]:
     """Registers the function below for these operators, from this version on."""
 
     def register(convert: C) -> C:
         for name in names:
-            versions = _converters.setdefault(name, [])
+            versions = _converters.setdefault((domain, name), [])
             versions.append(Converter(since, convert, takes_constants))
             versions.sort(key=lambda entry: -entry.since)
         return convert
@@ -49,16 +52,18 @@ def converter(*names: str, since: int = 1, takes_constants: bool = False) -> Cal
     return register
 
 
-def find_converter(name: str, version: int) -> Converter | None:
+def find_converter(name: str, version: int, domain: str = "") -> Converter | None:
     """The converter of an operator as it was in this version; None where there is none."""
-    return next((entry for entry in _converters.get(name, []) if entry.since <= version), None)
+    return next((entry for entry in _converters.get((domain, name), []) if entry.since <= version), None)
 
 
-def operator_names() -> list[str]:
-    """All operators that can be imported, sorted."""
-    return sorted(_converters)
+def operator_names(domain: str | None = None) -> list[str]:
+    """All operators that can be imported, or those of one domain (ONNX's own is ""), sorted."""
+    return sorted(name for of, name in _converters if domain in (None, of))
 
 
-def registered_versions() -> list[tuple[str, int]]:
-    """Every converter as (operator, first version), for tests."""
-    return sorted((name, entry.since) for name, versions in _converters.items() for entry in versions)
+def registered_versions(domain: str = "") -> list[tuple[str, int]]:
+    """Every converter of a domain as (operator, first version), for tests."""
+    return sorted(
+        (name, entry.since) for (of, name), versions in _converters.items() if of == domain for entry in versions
+    )

@@ -34,7 +34,7 @@ def check_result(shape: Sequence[int], title: str, given: int = 0) -> None:
         )
 
 
-def check_fold(proto: onnx.NodeProto, inputs: Sequence[Array | None], opset: int, title: str) -> None:
+def check_fold(proto: onnx.NodeProto, inputs: Sequence[Array | None], opsets: dict[str, int], title: str) -> None:
     """Refuses to evaluate a node of constants whose results no memory holds, by the standard's own inference."""
     given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name and array is not None}
     types = {
@@ -42,9 +42,11 @@ def check_fold(proto: onnx.NodeProto, inputs: Sequence[Array | None], opset: int
         for name, array in given.items()
     }
     hints = {name: numpy_helper.from_array(array) for name, array in given.items() if array.size <= LARGEST_HINT}
-    schema = onnx.defs.get_schema(proto.op_type, opset, "")
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    schema = onnx.defs.get_schema(proto.op_type, opsets[domain], domain)
+    imports = [helper.make_opsetid(name, version) for name, version in opsets.items()]
     try:
-        results = infer_node_outputs(schema, proto, types, hints, opset_imports=[helper.make_opsetid("", opset)])
+        results = infer_node_outputs(schema, proto, types, hints, opset_imports=imports)
     except Exception:  # the evaluation will say what is wrong
         return
     total = sum(array.size for array in given.values())
