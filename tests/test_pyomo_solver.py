@@ -247,6 +247,23 @@ def test_two_models_with_one_solver() -> None:
     assert opt.is_persistent()
 
 
+@pytest.mark.parametrize("factory", [SolverFactory, pyo.SolverFactory], ids=["new", "classic"])
+def test_a_clone_has_a_solver_of_its_own(factory: Any, caplog: pytest.LogCaptureFixture) -> None:
+    m = parabola()
+    m.solver = factory("fastexpr")
+    m.solver.config.solver_options["tol"] = 1e-9
+    m.solver.solve(m)
+    clone = m.clone()
+    assert not caplog.records
+    assert clone.solver is not m.solver
+    clone.solver.config.solver_options["tol"] = 1e-7
+    assert m.solver.config.solver_options["tol"] == 1e-9
+    clone.a = 1.0
+    clone.solver.solve(clone)
+    assert clone.x.value == pytest.approx(0.5, abs=1e-6)
+    assert m.x.value == pytest.approx(1.0, abs=1e-6)
+
+
 def test_block_of_a_model() -> None:
     m = pyo.ConcreteModel()
     m.x = pyo.Var(initialize=1.0)

@@ -351,3 +351,12 @@ def test_a_fixed_factor_of_zero_leaves_no_trace(form: str) -> None:
         np.testing.assert_allclose(functions.gradient(x), [0.0, 3 * 0.7**2], rtol=1e-15)
         hessian = symmetric(functions.hessian_structure(), functions.hessian(x, np.ones(1)), 2)
         np.testing.assert_allclose(hessian, [[0.0, 0.0], [0.0, 12 * 0.7]], rtol=1e-15)
+
+
+def test_second_derivatives_of_everything_with_everything_are_refused() -> None:
+    n = 12_000
+    s = Stream(n)
+    functions = [s.node("power", s.node("sum", *(s.x(i) for i in range(count))), 2.0) for count in (100, n)]
+    assert s.compile(functions[0], []).hessian_structure()[0].size == 100 * 101 // 2
+    with pytest.raises(GraphError, match=r"give large sums that stand inside nonlinear functions variables"):
+        s.compile(functions[1], [])

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from pyomo.common.collections import Bunch
 from pyomo.contrib.solver.common.base import LegacySolverWrapper
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import (
@@ -52,6 +53,11 @@ statuses = {
 
 class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
     """``pyomo.environ.SolverFactory("fastexpr")``."""
+
+    #: As classic solvers have them. What Pyomo's wrapper puts here otherwise says yes to everything and cannot be copied.
+    _capabilities = Bunch(
+        linear=True, integer=False, quadratic_objective=True, quadratic_constraint=True, sos1=False, sos2=False
+    )
 
     def warm_start_capable(self) -> bool:
         """Always."""

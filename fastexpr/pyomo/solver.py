@@ -98,6 +98,10 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         self._is_stale = False  # told so by add_constraints and the like
         self._last: Multipliers | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies, also those that a model's clone makes of its attributes: what was compiled stays behind."""
+        return {**self.__dict__, "_compiled": None, "_is_stale": False, "_last": None}
+
     # ---- about the solver --------------------------------------------------------------------------------------------
 
     def available(self) -> Availability:

@@ -108,6 +108,7 @@ class EdgePushing {
   }
 
   void push_diagonal(const std::vector<Partial>& partials, Scaled w, bool is_guarded) {
+    Pairs::require_room(partials.size() * (partials.size() + 1) / 2);
     for (std::size_t k = 0; k < partials.size(); ++k) {
       const Scaled dw = tape_.product(partials[k].derivative, w, is_guarded);
       for (std::size_t l = 0; l <= k; ++l)

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "graph/errors.hpp"
 #include "tape/term_lists.hpp"
 
 namespace fastexpr::tape {
@@ -13,6 +14,14 @@ namespace fastexpr::tape {
 class Pairs {
  public:
   explicit Pairs(std::size_t n_rows) : rows_(n_rows, {-1, 0}) {}
+
+  /// GraphError where there would be more entries than any solver could use.
+  static void require_room(std::size_t n_entries) {
+    if (n_entries > most_entries)
+      throw GraphError(
+          "[NlpFunctions] the second derivatives are too many: more than 2^26 pairs of variables depend on each other. What to "
+          "do: give large sums that stand inside nonlinear functions variables of their own, s == sum(...).");
+  }
 
   bool is_empty(Id p) const { return rows_[static_cast<std::size_t>(p)].head < 0; }
 
@@ -51,6 +60,7 @@ class Pairs {
     std::int32_t slot;
   };
   static constexpr std::int32_t longest_looked_through = 12;
+  static constexpr std::size_t most_entries = std::size_t{1} << 26;  // a dense Hessian of 11,000 variables
 
   static std::uint64_t key(Id p, Id q) { return static_cast<std::uint64_t>(p) << 32 | static_cast<std::uint32_t>(q); }
 
@@ -68,6 +78,7 @@ class Pairs {
 
   std::size_t insert(Row& row, Id p, Id q) {
     std::int32_t s = free_;
+    if (s < 0) require_room(slots_.size() + 1);
     if (s >= 0) {
       free_ = slots_[static_cast<std::size_t>(s)].next;
     } else {
