@@ -28,12 +28,18 @@ from fastexpr.function import Function
 if TYPE_CHECKING:
     from fastexpr._core import load
     from fastexpr.expression import variables
+    from fastexpr.frameworks.ensemble import ensemble
+    from fastexpr.frameworks.pytorch import from_torch
+    from fastexpr.frameworks.sklearn import from_sklearn
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
 
 # Imported at first use, because they bring ONNX, Pyomo or SciPy along, which take longer to import than NumPy itself.
 _LAZY = {
     "Problem": "fastexpr.problem",
+    "ensemble": "fastexpr.frameworks.ensemble",
+    "from_sklearn": "fastexpr.frameworks.sklearn",
+    "from_torch": "fastexpr.frameworks.pytorch",
     "load": "fastexpr._core",
     "load_onnx": "fastexpr.onnx",
     "variables": "fastexpr.expression",
@@ -44,7 +50,10 @@ __all__ = [
     "Problem",
     "__version__",
     "build_info",
+    "ensemble",
     "errors",
+    "from_sklearn",
+    "from_torch",
     "load",
     "load_onnx",
     "num_threads",

@@ -43,6 +43,10 @@ class OnnxError(FastexprError, ValueError):
     """An ONNX model that cannot be imported: unknown operator, unsupported setting, dynamic shape, damaged graph."""
 
 
+class FrameworkError(FastexprError, ValueError):
+    """A model of another library that cannot be taken over: an unsupported kind or setting, or another result."""
+
+
 def shortened(argument: object) -> object:
     """A text without its middle where it is too long to read."""
     if not isinstance(argument, str) or len(argument) <= LONGEST_MESSAGE:

@@ -21,7 +21,7 @@ from fastexpr.expression.operands import as_expression
 
 elementwise_operators = {
     "Abs", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu", "GeluTanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
-    "Neg", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tanh",
+    "Matern", "Neg", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tanh",
 }  # fmt: skip
 broadcasting_operators = {"Add", "Sub", "Mul", "Div", "Pow"}
 operators_along_axes = {"Concat", "Linear", "LogSoftmax", "ReduceMean", "ReduceSum", "Softmax"}  # attribute axis

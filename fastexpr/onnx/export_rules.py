@@ -101,6 +101,16 @@ def leaky_relu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.emit("Add", line, graph.emit("Mul", graph.number(1 - alpha), graph.emit("Relu", inputs[0])))
 
 
+@rule("Matern")
+def matern(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """(1 + r) exp(-r), or (1 + r + r^2 / 3) exp(-r), with r = sqrt(2 nu x)."""
+    r = graph.emit("Sqrt", graph.emit("Mul", graph.number(2 * op.attributes["nu"]), inputs[0]))
+    factor = graph.emit("Add", graph.number(1.0), r)
+    if op.attributes["nu"] == 2.5:
+        factor = graph.emit("Add", factor, graph.emit("Div", graph.emit("Mul", r, r), graph.number(3.0)))
+    return graph.emit("Mul", factor, graph.emit("Exp", graph.emit("Neg", r)))
+
+
 @rule("Elu")
 def elu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """x < 0 ? alpha (exp(x) - 1) : x."""

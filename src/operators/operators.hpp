@@ -24,6 +24,7 @@ OperatorPointer make_leaky_relu(OperatorSpec spec);
 OperatorPointer make_linear(OperatorSpec spec);
 OperatorPointer make_log(OperatorSpec spec);
 OperatorPointer make_log_softmax(OperatorSpec spec);
+OperatorPointer make_matern(OperatorSpec spec);
 OperatorPointer make_mul(OperatorSpec spec);
 OperatorPointer make_neg(OperatorSpec spec);
 OperatorPointer make_pow(OperatorSpec spec);

@@ -33,6 +33,7 @@ const std::map<std::string, Maker>& makers() {
       {"Linear", make_linear},
       {"Log", make_log},
       {"LogSoftmax", make_log_softmax},
+      {"Matern", make_matern},
       {"Mul", make_mul},
       {"Neg", make_neg},
       {"Pow", make_pow},
