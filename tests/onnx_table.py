@@ -147,6 +147,10 @@ ROWS = [
     row("BatchNormalization", 7, (1, 3, 2), *(positive(3, 2) for _ in range(4)), spatial=0),
     row("LayerNormalization", 17, (2, 6), floats(6), floats(6)),
     row("LayerNormalization", 17, CUBE, floats(3, 4), axis=1, epsilon=1e-3),
+    # caches
+    row("TensorScatter", 24, (2, 5, 3), (2, 2, 3), ints(3, 0)),
+    row("TensorScatter", 24, (2, 3, 5, 2), (2, 3, 3, 2), ints(3, 1), mode="circular"),
+    row("TensorScatter", 24, (2, 5, 3), (2, 4, 3), axis=1),
     # softmax and reductions
     *(row(name, 13, CUBE) for name in ("Softmax", "LogSoftmax")),
     *(row(name, 13, CUBE, axis=axis) for name in ("Softmax", "LogSoftmax") for axis in (0, -2)),

@@ -3,6 +3,7 @@
 from fastexpr.onnx.converters import (
     activations,
     arithmetic,
+    caches,
     comparisons,
     constants,
     control,
@@ -18,6 +19,7 @@ from fastexpr.onnx.converters import (
 __all__ = [
     "activations",
     "arithmetic",
+    "caches",
     "comparisons",
     "constants",
     "control",
