@@ -186,6 +186,21 @@ def test_a_failed_load_names_the_reason(caplog: pytest.LogCaptureFixture) -> Non
     assert "local infeasibility" in caplog.text
 
 
+@pytest.mark.parametrize(("name", "settings"), [("fastexpr", {"solver": "pounce"}), ("fastexpr:pounce", {})])
+def test_pounce_is_chosen_when_the_solver_is_made(name: str, settings: dict[str, Any]) -> None:
+    opt = pyo.SolverFactory(name, **settings)
+    assert opt.config.solver == "pounce"
+    assert not opt.options
+    assert pyo.check_optimal_termination(opt.solve(cup()))
+
+
+def test_options_from_a_text() -> None:
+    opt = solver()
+    opt.set_options("max_iter=1 mu_strategy=adaptive")
+    assert opt.options.value() == {"max_iter": 1, "mu_strategy": "adaptive"}
+    assert opt.solve(cup()).solver.termination_condition == TerminationCondition.maxIterations
+
+
 def test_results_of_a_loaded_solve_can_be_pickled() -> None:
     results = pickle.loads(pickle.dumps(solver().solve(cup())))
     assert results.solver.termination_condition == TerminationCondition.optimal

@@ -54,7 +54,7 @@ statuses = {
 class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
     """``pyomo.environ.SolverFactory("fastexpr")``."""
 
-    #: As classic solvers have them. What Pyomo's wrapper puts here otherwise says yes to everything and cannot be copied.
+    #: As classic solvers have them; Pyomo's wrapper would put something here that cannot be copied.
     _capabilities = Bunch(
         linear=True, integer=False, quadratic_objective=True, quadratic_constraint=True, sos1=False, sos2=False
     )
@@ -62,6 +62,18 @@ class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
     def warm_start_capable(self) -> bool:
         """Always."""
         return True
+
+    def set_options(self, options: Any) -> None:
+        """Sets options for all solves, also from a text, "tol=1e-9 max_iter=100".
+
+        Pyomo's factory hands the constructor's `solver` over in this way, too; the constructor has had it already.
+        """
+        if not isinstance(options, str):
+            super().set_options(options)
+            return
+        given = OptSolver._options_string_to_dict(options)
+        given.pop("solver", None)
+        self.options.update(given)
 
     def solve(
         self,
