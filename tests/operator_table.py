@@ -207,6 +207,8 @@ W_32_TORCH = torch.tensor(W_32).double()
 W_64_TORCH = torch.tensor(W_64)
 THREE = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
 bias = np.random.default_rng(3).normal(size=4).astype(np.float32)
+LEFT = np.random.default_rng(4).normal(size=(2, 2, 3))
+RIGHT = np.random.default_rng(5).normal(size=(2, 3, 2))
 SELU_ALPHA = float(np.float32(1.67326319217681884765625))
 SELU_GAMMA = float(np.float32(1.05070102214813232421875))
 
@@ -586,6 +588,24 @@ OTHERS = [
         note="vector, transposed",
     ),
     *(
+        Row("MatMul", torch.matmul, shapes, onnx=("MatMul", {}), fixed=fixed, note=f"{shapes} {note}")
+        for shapes, fixed, note in (
+            ([(2, 3), (3, 4)], {}, ""),
+            ([(1, 3), (3, 2)], {}, "row"),
+            ([(2, 3), (3, 1)], {}, "column"),
+            ([(2, 1), (1, 3)], {}, "outer"),
+            ([(1, 4), (4, 1)], {}, "inner"),
+            ([(2, 2, 3), (2, 3, 2)], {}, "stacks"),
+            ([(2, 2, 2), (2, 3)], {}, "one right side"),
+            ([(2, 3), (2, 3, 2)], {}, "one left side"),
+            ([(2, 1, 1, 2), (2, 2, 2)], {}, "both stretched"),
+            ([(2, 2, 2), (1, 1, 2, 2)], {}, "leading ones"),
+            ([(2, 2, 3), (2, 3, 2)], {0: LEFT}, "constant a"),
+            ([(1, 2, 3), (2, 3, 2)], {1: RIGHT}, "constant b"),
+            ([(1, 9), (9, 9)], {}, "wide"),
+        )
+    ),
+    *(
         Row(
             name,
             partial(formula, dim=tuple(range(axis, axis + n_axes))),
@@ -696,6 +716,11 @@ class GraphRow:
         return [generator.uniform(*self.between, self.n), *self.points]
 
 
+def squared_matrix(nodes: Nodes) -> list[int]:
+    grid = nodes.add("Reshape", 0, shape=[2, 2])
+    return [nodes.add("MatMul", grid, grid)]
+
+
 def shared_node(nodes: Nodes) -> list[int]:
     shared = nodes.add("Tanh", 0)
     return [nodes.add("Mul", nodes.add("Sin", shared), nodes.add("Exp", shared))]
@@ -754,6 +779,7 @@ GRAPHS = [
     GraphRow("shared node", 3, shared_node, lambda x: torch.sin(torch.tanh(x)) * torch.exp(torch.tanh(x))),
     GraphRow("same input twice: Mul", 3, lambda nodes: [nodes.add("Mul", 0, 0)], lambda x: x * x),
     GraphRow("same input twice: Add", 3, lambda nodes: [nodes.add("Add", 0, 0)], lambda x: x + x),
+    GraphRow("same input twice: MatMul", 4, squared_matrix, lambda x: (x.reshape(2, 2) @ x.reshape(2, 2)).ravel()),
     GraphRow("same input twice: Pow", 3, lambda nodes: [nodes.add("Pow", 0, 0)], lambda x: x**x, between=(0.5, 2.0)),
     GraphRow(
         "same input twice: broadcasting against itself",

@@ -78,6 +78,23 @@ def test_products_of_several_panels(precision: type, transposed: bool, accumulat
             check_multiply(rows, k, columns, precision, transposed, accumulate)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_products_of_rows_that_stand_apart(transposed: bool, accumulate: bool) -> None:
+    for rows, k in [(1, 1), (3, 5), (16, 16), (0, 3), (3, 0), (130, 140)]:
+        for columns in [0, 1, 2, 7, 8, 9, 33, 300]:
+            A = random.standard_normal((k, rows) if transposed else (rows, k))
+            B = random.standard_normal((k, columns + 3))[:, :columns]
+            wide = random.standard_normal((rows, columns + 12))
+            start, C = wide.copy(), wide.copy()
+            linalg.multiply_strided(A, transposed, B, C[:, 2 : columns + 2], accumulate)
+            product = (A.T if transposed else A) @ B
+            expected = start[:, 2 : columns + 2] + product if accumulate else product
+            scale = np.abs(start[:, 2 : columns + 2]) + np.abs(A.T if transposed else A) @ np.abs(B)
+            expect_equal(C[:, 2 : columns + 2], expected, scale, k)
+            assert np.array_equal(np.delete(C, range(2, columns + 2), 1), np.delete(start, range(2, columns + 2), 1))
+
+
 def test_infinite_and_missing_weights_stay_in_their_row() -> None:
     for k in range(1, 20):
         for columns in (1, 3):

@@ -468,6 +468,9 @@ def test_shapes_and_axes_that_do_not_fit_are_refused() -> None:
     assert "(2, 4)" in refused("Concat", [(2, 3), (2, 4)], axis=0)
     assert "elements" in refused("Reshape", [(2, 3)], shape=[4])
     assert "negative" in refused("Reshape", [(2, 3)], shape=[-1, 6])
+    assert "inner lengths" in refused("MatMul", [(2, 3), (2, 3)])
+    assert "two dimensions" in refused("MatMul", [(3,), (3, 2)])
+    assert "leading dimensions" in refused("MatMul", [(2, 2, 3), (3, 3, 2)])
 
 
 def test_indices_are_checked() -> None:

@@ -16,7 +16,7 @@ from fastexpr.expression.ufuncs import add, multiply, sqrt, square
 
 @ufunc("matmul")
 def matmul(a: Any, b: Any) -> Expression:
-    """a @ b: one Linear node where one of them is a constant of at most two dimensions."""
+    """a @ b: one node, Linear where one of them is a constant of at most two dimensions, else MatMul."""
     a, b = as_operand(a), as_operand(b)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: a single number is not a matrix: got shapes {a.shape} and {b.shape}. Use * instead.")
@@ -29,7 +29,7 @@ def matmul(a: Any, b: Any) -> Expression:
         return constant_times_expression(a, b)
     if not isinstance(b, Expression) and b.ndim <= 2:
         return expression_times_constant(a, b)
-    return sum_of_products(as_expression(a), as_expression(b))
+    return product(as_expression(a), as_expression(b))
 
 
 def linear(expression: Expression, weight: Array, axis: int) -> Expression:
@@ -56,17 +56,14 @@ def drop_axis(expression: Expression, axis: int) -> Expression:
     return reshape(expression, expression.shape[:axis] + expression.shape[axis + 1 :])
 
 
-def sum_of_products(a: Expression, b: Expression) -> Expression:
-    """Both depend on x: broadcasting product, summed over the inner dimension."""
-    if a.ndim == 1 and b.ndim == 1:
-        return reductions.reduce_sum(a * b)
-    left = reshape(a, (*a.shape, 1))  # (..., i, k, 1), or (k, 1) of a vector
-    right = (
-        b if b.ndim == 1 else reshape(b, (*b.shape[:-2], *(() if a.ndim == 1 else (1,)), *b.shape[-2:]))
-    )  # (..., 1, k, j)
-    if b.ndim == 1:
-        return reductions.reduce_sum(a * right, axis=-1)
-    return reductions.reduce_sum(left * right, axis=-2)
+def product(a: Expression, b: Expression) -> Expression:
+    """Both depend on x, or one is a stack of constant matrices; a vector is a row on the left, a column on the right."""
+    left = a if a.ndim > 1 else reshape(a, (1, *a.shape))
+    right = b if b.ndim > 1 else reshape(b, (*b.shape, 1))
+    result = apply("MatMul", [left, right])
+    rows = result.shape[-2:-1] if a.ndim > 1 else ()
+    columns = result.shape[-1:] if b.ndim > 1 else ()
+    return reshape(result, (*result.shape[:-2], *rows, *columns))
 
 
 @array_function(np.dot)

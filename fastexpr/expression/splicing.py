@@ -23,7 +23,7 @@ elementwise_operators = {
     "Abs", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu", "GeluTanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
     "Matern", "Neg", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tanh",
 }  # fmt: skip
-broadcasting_operators = {"Add", "Sub", "Mul", "Div", "Pow"}
+broadcasting_operators = {"Add", "Sub", "Mul", "Div", "Pow", "MatMul"}
 operators_along_axes = {"Concat", "Linear", "LogSoftmax", "ReduceMean", "ReduceSum", "Softmax"}  # attribute axis
 batch_operators = elementwise_operators | broadcasting_operators | operators_along_axes | {"Reshape", "Select"}
 

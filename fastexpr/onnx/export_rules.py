@@ -45,6 +45,7 @@ def constant(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
 
 @rule(
     "Add",
+    "MatMul",
     "Sub",
     "Mul",
     "Div",

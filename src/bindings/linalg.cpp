@@ -35,18 +35,26 @@ void multiply(const py::array& A, bool transposed, const Block& B, Block& C, boo
   linalg::multiply(weights, transposed, b, B.shape(1), c, accumulate);
 }
 
-void multiply_right(const Block& B, const py::array& A, bool transposed, Block& C, bool accumulate) {
-  const MatrixView weights = view(A);
-  expect(B.shape(1) == (transposed ? weights.columns : weights.rows), "B");
-  expect(C.shape(1) == (transposed ? weights.rows : weights.columns) && C.shape(0) == B.shape(0), "C");
-  linalg::multiply_right(B.data(), B.shape(0), weights, transposed, C.mutable_data(), accumulate);
-}
-
 /// T (rows, n) may be a slice of columns of a wider block.
 Index row_stride(const py::array_t<double>& T) {
   expect(T.ndim() == 2 && (T.size() == 0 || T.shape(1) < 2 || T.strides(1) == sizeof(double)), "T");
   if (T.size() == 0) return T.shape(1);
   return T.strides(0) / Index{sizeof(double)};
+}
+
+void multiply_strided(const py::array& A, bool transposed, const py::array_t<double>& B, py::array_t<double>& C,
+                      bool accumulate) {
+  const MatrixView weights = view(A);
+  expect(B.shape(0) == (transposed ? weights.rows : weights.columns), "B");
+  expect(C.shape(0) == (transposed ? weights.columns : weights.rows) && C.shape(1) == B.shape(1), "C");
+  linalg::multiply_strided(weights, transposed, B.data(), row_stride(B), B.shape(1), C.mutable_data(), row_stride(C), accumulate);
+}
+
+void multiply_right(const Block& B, const py::array& A, bool transposed, Block& C, bool accumulate) {
+  const MatrixView weights = view(A);
+  expect(B.shape(1) == (transposed ? weights.columns : weights.rows), "B");
+  expect(C.shape(1) == (transposed ? weights.rows : weights.columns) && C.shape(0) == B.shape(0), "C");
+  linalg::multiply_right(B.data(), B.shape(0), weights, transposed, C.mutable_data(), accumulate);
 }
 
 void add_scaled_gram(const py::array_t<double>& T, const py::array_t<double>& q, Block& H) {
@@ -73,6 +81,7 @@ void define_map(py::module_& module, const char* name, Map function) {
 
 void define_products(py::module_& module) {
   module.def("multiply", multiply);
+  module.def("multiply_strided", multiply_strided);
   module.def("multiply_right", multiply_right);
   module.def("add_scaled_gram", add_scaled_gram);
   module.def("add_product_triangle", add_product_triangle);

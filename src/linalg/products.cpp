@@ -25,6 +25,13 @@ struct Weights {
   const Number* at(Index row, Index column) const { return data + row * stride + column; }
 };
 
+/// The rows of a block, `stride` numbers apart.
+template <class Number>
+struct Rows {
+  Number* data;
+  Index stride;
+};
+
 void multiply_vector(const Weights<float>& A, Index rows, Index k, const double* x, double* y, bool accumulate) {
   kernels().multiply_vector_float(A.data, A.stride, rows, k, x, y, accumulate);
 }
@@ -37,15 +44,15 @@ void add_transposed_vector(const Weights<float>& A, Index rows, Index columns, c
 void add_transposed_vector(const Weights<double>& A, Index rows, Index columns, const double* x, double* y) {
   kernels().add_transposed_vector_double(A.data, A.stride, rows, columns, x, y);
 }
-void multiply_thin(const Weights<float>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, Index stride,
-                   double* C, bool accumulate) {
-  kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, stride, accumulate,
+void multiply_thin(const Weights<float>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
+                   Rows<double> C, bool accumulate) {
+  kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B.data, columns, B.stride, C.data, C.stride, accumulate,
                                 scratch(ScratchSlot::panel, thin_buffer_numbers));
 }
-void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
-                   Index stride, double* C, bool accumulate) {
-  kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B, columns, stride, C, stride, accumulate,
-                                 scratch(ScratchSlot::panel, thin_buffer_numbers));
+void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
+                   Rows<double> C, bool accumulate) {
+  kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B.data, columns, B.stride, C.data, C.stride,
+                                 accumulate, scratch(ScratchSlot::panel, thin_buffer_numbers));
 }
 void widen(const float* x, Index count, double* y) { kernels().widen(x, count, y); }
 void widen(const double* x, Index count, double* y) { std::copy(x, x + count, y); }
@@ -75,10 +82,10 @@ void multiply_one_column(const Weights<Number>& A, bool is_transposed, Index row
 
 /// Own tiles, in blocks of rows and, where there are many, of columns of nearly equal width.
 template <class Number>
-void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, double* C,
-                    bool accumulate) {
+void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
+                    Rows<double> C, bool accumulate) {
   if (columns <= max_thin_columns && 2 * rows * k * columns < parallel_flops) {
-    return multiply_thin(A, is_transposed, rows, k, B, columns, columns, C, accumulate);
+    return multiply_thin(A, is_transposed, rows, k, B, columns, C, accumulate);
   }
   const Index column_blocks = (columns + max_thin_columns - 1) / max_thin_columns;
   const Index width = ((columns + column_blocks - 1) / column_blocks + max_lanes - 1) / max_lanes * max_lanes;
@@ -94,27 +101,27 @@ void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, In
       const Index first = block / column_blocks * height;
       const Index column = block % column_blocks * width;
       const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
-      multiply_thin(part, is_transposed, std::min(height, rows - first), k, B + column, std::min(width, columns - column),
-                    columns, C + first * columns + column, accumulate);
+      multiply_thin(part, is_transposed, std::min(height, rows - first), k, {B.data + column, B.stride},
+                    std::min(width, columns - column), {C.data + first * C.stride + column, C.stride}, accumulate);
     }
   });
 }
 
 /// C[first : first + rows] for a panel's worth of rows, the panel widened a stretch of k at a time.
 template <class Number>
-void multiply_wide_rows(const Weights<Number>& A, bool is_transposed, Index first, Index rows, Index k, const double* B,
-                        Index columns, double* C, bool accumulate) {
+void multiply_wide_rows(const Weights<Number>& A, bool is_transposed, Index first, Index rows, Index k, Rows<const double> B,
+                        Index columns, Rows<double> C, bool accumulate) {
   for (Index p = 0; p < k; p += wide_panel_depth) {
     const Index depth = std::min(wide_panel_depth, k - p);
     const double* panel = is_transposed ? widened_panel(A, p, depth, first, rows) : widened_panel(A, first, rows, p, depth);
-    blas::multiply(is_transposed, false, rows, columns, depth, panel, is_transposed ? rows : depth, B + p * columns, columns,
-                   accumulate || p > 0, C + first * columns, columns);
+    blas::multiply(is_transposed, false, rows, columns, depth, panel, is_transposed ? rows : depth, B.data + p * B.stride,
+                   B.stride, accumulate || p > 0, C.data + first * C.stride, C.stride);
   }
 }
 
 template <class Number>
-void multiply_many_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns,
-                           double* C, bool accumulate) {
+void multiply_many_columns(const Weights<Number>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
+                           Rows<double> C, bool accumulate) {
   const Index panels = (rows + wide_panel_rows - 1) / wide_panel_rows;
   const Index height = (rows + panels - 1) / panels;
   split(2 * rows * k * columns >= parallel_flops, panels, 1, [&](Index begin, Index end) {
@@ -125,10 +132,12 @@ void multiply_many_columns(const Weights<Number>& A, bool is_transposed, Index r
 }
 
 template <class Number>
-void multiply_stored(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* B, Index columns, double* C,
-                     bool accumulate) {
-  if (columns == 1) return multiply_one_column(A, is_transposed, rows, k, B, C, accumulate);
-  if (columns <= max_thin_columns || kernels().is_faster_than_blas || !blas::fits(columns)) {
+void multiply_stored(const Weights<Number>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
+                     Rows<double> C, bool accumulate) {
+  if (columns == 1 && B.stride == 1 && C.stride == 1)
+    return multiply_one_column(A, is_transposed, rows, k, B.data, C.data, accumulate);
+  const bool fits = blas::fits(B.stride) && blas::fits(C.stride);
+  if (columns <= max_thin_columns || kernels().is_faster_than_blas || !fits) {
     return multiply_tiled(A, is_transposed, rows, k, B, columns, C, accumulate);
   }
   multiply_many_columns(A, is_transposed, rows, k, B, columns, C, accumulate);
@@ -178,12 +187,23 @@ bool is_empty_product(Index size, Index k, double* C, bool accumulate) {
 }  // namespace
 
 void multiply(const MatrixView& A, bool is_transposed, const double* B, Index columns, double* C, bool accumulate) {
+  multiply_strided(A, is_transposed, B, columns, columns, C, columns, accumulate);
+}
+
+void multiply_strided(const MatrixView& A, bool is_transposed, const double* B, Index b_stride, Index columns, double* C,
+                      Index c_stride, bool accumulate) {
   const Index rows = is_transposed ? A.columns : A.rows;
   const Index k = is_transposed ? A.rows : A.columns;
-  if (is_empty_product(rows * columns, k, C, accumulate)) return;
+  if (rows * columns == 0) return;
+  if (k == 0) {
+    for (Index i = 0; i < rows && !accumulate; ++i) std::fill_n(C + i * c_stride, columns, 0.0);
+    return;
+  }
+  const Rows<const double> from{B, b_stride};
+  const Rows<double> to{C, c_stride};
   if (A.precision == Precision::float32)
-    return multiply_stored(stored<float>(A), is_transposed, rows, k, B, columns, C, accumulate);
-  multiply_stored(stored<double>(A), is_transposed, rows, k, B, columns, C, accumulate);
+    return multiply_stored(stored<float>(A), is_transposed, rows, k, from, columns, to, accumulate);
+  multiply_stored(stored<double>(A), is_transposed, rows, k, from, columns, to, accumulate);
 }
 
 void multiply_right(const double* B, Index rows, const MatrixView& A, bool is_transposed, double* C, bool accumulate) {

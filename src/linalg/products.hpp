@@ -12,6 +12,10 @@ namespace fastexpr::linalg {
 /// A (r, k) as stored; B (k, columns) -> C (r, columns); transposed: B (r, columns) -> C (k, columns).
 void multiply(const MatrixView& A, bool is_transposed, const double* B, Index columns, double* C, bool accumulate);
 
+/// The same where the rows of B and C stand further apart.
+void multiply_strided(const MatrixView& A, bool is_transposed, const double* B, Index b_stride, Index columns, double* C,
+                      Index c_stride, bool accumulate);
+
 /// C = B A, or C = B A' where `is_transposed`; C += ... where `accumulate`. The weights are on the right.
 /// A (k, c) as stored; B (rows, k) -> C (rows, c); transposed: B (rows, c) -> C (rows, k).
 void multiply_right(const double* B, Index rows, const MatrixView& A, bool is_transposed, double* C, bool accumulate);

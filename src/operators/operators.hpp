@@ -25,6 +25,7 @@ OperatorPointer make_linear(OperatorSpec spec);
 OperatorPointer make_log(OperatorSpec spec);
 OperatorPointer make_log_softmax(OperatorSpec spec);
 OperatorPointer make_matern(OperatorSpec spec);
+OperatorPointer make_matmul(OperatorSpec spec);
 OperatorPointer make_mul(OperatorSpec spec);
 OperatorPointer make_neg(OperatorSpec spec);
 OperatorPointer make_pow(OperatorSpec spec);

@@ -34,6 +34,7 @@ const std::map<std::string, Maker>& makers() {
       {"Log", make_log},
       {"LogSoftmax", make_log_softmax},
       {"Matern", make_matern},
+      {"MatMul", make_matmul},
       {"Mul", make_mul},
       {"Neg", make_neg},
       {"Pow", make_pow},

@@ -1,90 +1,135 @@
-"""Einsum: products of two operands at a time, each brought into the form of a batched matrix product."""
+"""Einsum: products of two operands at a time, each brought into the form of a batched matrix product.
+
+An axis is a number: those that a letter names, and those that "..." stands for, counted from the last one.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from typing import NamedTuple
 
-from fastexpr.onnx.builder import Value
+import numpy as np
+
+from fastexpr.onnx.builder import GraphBuilder, Value
 from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.converters.reductions import reduced
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
+Axes = list[int]
+TERM = re.compile(r"([a-zA-Z]*)(\.\.\.)?([a-zA-Z]*)")
 
-class Labelled:
-    """A value with one letter per axis."""
 
-    def __init__(self, value: Value, letters: str) -> None:
-        self.value = value
-        self.letters = letters
+class Labelled(NamedTuple):
+    """A value with a number for each of its axes, no two the same."""
 
-    def lengths(self, letters: str) -> list[int]:
+    value: Value
+    axes: Axes
+
+    def lengths(self, axes: Axes) -> list[int]:
         """The lengths of these axes."""
-        return [self.value.shape[self.letters.index(letter)] for letter in letters]
+        return [self.value.shape[self.axes.index(axis)] for axis in axes]
 
 
 @converter("Einsum", since=12)
 def einsum(node: OnnxNode) -> Value:
-    """Sums of products, "bi,ij->bj". Neither "..." nor a letter twice in one operand."""
+    """Sums of products, "bi,ij->bj", "...ii->...i"."""
+    graph = node.graph
     inputs, output = parse_equation(node)
-    operands = [Labelled(node.input(k), letters) for k, letters in enumerate(inputs)]
+    operands = [labelled(graph, node.input(k), axes, lengths_of(node, inputs)) for k, axes in enumerate(inputs)]
     result = operands[0]
     for k, operand in enumerate(operands[1:], start=2):
-        wanted = set(output).union(*inputs[k:])
-        result = product(node, result, operand, wanted)
-    result = summed(node, result, set(output))
-    return node.graph.transpose(result.value, [result.letters.index(letter) for letter in output])
+        later = {axis for other in operands[k:] for axis in other.axes}
+        result = product(graph, result, operand, later.union(output))
+    result = summed(graph, result, set(output))
+    return graph.transpose(result.value, [result.axes.index(axis) for axis in output])
 
 
-def parse_equation(node: OnnxNode) -> tuple[list[str], str]:
-    """The letters of the inputs and of the output."""
+def parse_equation(node: OnnxNode) -> tuple[list[Axes], Axes]:
+    """The axes of the inputs, as they are written, and of the output."""
     equation = str(node.attribute("equation")).replace(" ", "")
-    left, arrow, output = equation.partition("->")
-    inputs = left.split(",")
-    if not arrow:  # implicit: the letters that occur once, in alphabetical order
-        output = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
-    is_plain = all(letters.isalpha() or not letters for letters in [*inputs, output])
-    if not is_plain or any(len(set(letters)) != len(letters) for letters in [*inputs, output]):
-        node.fail(f"has the equation {equation!r}, expected letters, each once in an operand. Write it without '...'.")
+    left, arrow, right = equation.partition("->")
+    terms = [TERM.fullmatch(term) for term in left.split(",")]
     ranks = [len(value.shape) for value in node.inputs if value is not None]
-    if [len(letters) for letters in inputs] != ranks or not set(output) <= set(left):
+    if len(terms) != len(ranks) or None in terms:
+        node.fail(f"has the equation {equation!r}, which does not fit {len(ranks)} operands. Export the model again.")
+    inputs = [term_axes(term, rank) for term, rank in zip(terms, ranks, strict=True) if term is not None]
+    if None in inputs:
+        node.fail(f"has the equation {equation!r}, which does not fit operands with {ranks} axes. Export again.")
+    known = [axis for axes in inputs if axes is not None for axis in axes]
+    hidden = sorted({axis for axis in known if axis < 0})
+    once = sorted(axis for axis in set(known) if axis >= 0 and known.count(axis) == 1)
+    output: Axes | None = hidden + once
+    if arrow:
+        term = TERM.fullmatch(right)
+        output = None if term is None else term_axes(term, len(right.replace("...", "")) + len(hidden))
+    if output is None or len(set(output)) != len(output) or not set(output) <= set(known):
         node.fail(
-            f"has the equation {equation!r}, which does not fit operands with {ranks} axes. Export the model again."
+            f"has the equation {equation!r}, expected an output of letters that the operands have, each once. Export "
+            "the model again."
         )
-    lengths: dict[str, int] = {}
-    for k, letters in enumerate(inputs):
-        for letter, length in zip(letters, node.input(k).shape, strict=True):
-            if lengths.setdefault(letter, length) != length:
+    return [axes for axes in inputs if axes is not None], output
+
+
+def term_axes(term: re.Match[str], rank: int) -> Axes | None:
+    """The axes of an operand with so many; None where it does not fit."""
+    before, dots, after = term.groups()
+    n_hidden = rank - len(before) - len(after)
+    if n_hidden < 0 or (n_hidden > 0 and not dots):
+        return None
+    return [*map(ord, before), *range(-n_hidden, 0), *map(ord, after)]
+
+
+def lengths_of(node: OnnxNode, inputs: list[Axes]) -> dict[int, int]:
+    """The length of every axis; 1 goes with any other."""
+    lengths: dict[int, int] = {}
+    for k, axes in enumerate(inputs):
+        for axis, length in zip(axes, node.input(k).shape, strict=True):
+            known = lengths.setdefault(axis, length)
+            if 1 not in (known, length) and known != length:
+                name = repr(chr(axis)) if axis >= 0 else "'...'"
                 node.fail(
-                    f"has the equation {equation!r} with two lengths for {letter!r}: {lengths[letter]} and {length}. "
-                    "Export the model again."
+                    f"has the equation {node.attribute('equation')!r} with two lengths for {name}: {known} and "
+                    f"{length}. Export the model again."
                 )
-    return inputs, output
+            lengths[axis] = max(known, length)
+    return lengths
 
 
-def summed(node: OnnxNode, operand: Labelled, wanted: set[str]) -> Labelled:
-    """The operand summed over the letters that nobody wants."""
-    axes = [axis for axis, letter in enumerate(operand.letters) if letter not in wanted]
-    kept = "".join(letter for letter in operand.letters if letter in wanted)
-    return Labelled(reduced(node.graph, "ReduceSum", operand.value, axes, keepdims=False), kept) if axes else operand
+def labelled(graph: GraphBuilder, value: Value, axes: Axes, lengths: dict[int, int]) -> Labelled:
+    """The operand: of an axis that is written twice the diagonal, and without those that are stretched from length 1."""
+    kept = list(dict.fromkeys(axes))
+    if len(kept) < len(axes):
+        names = {axis: k for k, axis in enumerate(kept)}
+        numbers = [names[axis] for axis in axes]
+        value = graph.rearrange(value, lambda array: np.einsum(array, numbers, list(range(len(kept)))))
+    shape = [(axis, n) for axis, n in zip(kept, value.shape, strict=True) if n == lengths[axis]]
+    return Labelled(graph.reshape(value, [n for _, n in shape]), [axis for axis, _ in shape])
 
 
-def product(node: OnnxNode, a: Labelled, b: Labelled, wanted: set[str]) -> Labelled:
-    """The product of two operands, summed over the common letters that nobody wants later."""
-    graph = node.graph
-    a = summed(node, a, wanted | set(b.letters))
-    b = summed(node, b, wanted | set(a.letters))
-    common = [letter for letter in a.letters if letter in b.letters]
-    batch = "".join(letter for letter in common if letter in wanted)
-    inner = "".join(letter for letter in common if letter not in wanted)
-    rows = "".join(letter for letter in a.letters if letter not in common)
-    columns = "".join(letter for letter in b.letters if letter not in common)
+def summed(graph: GraphBuilder, operand: Labelled, wanted: set[int]) -> Labelled:
+    """The operand summed over the axes that nobody wants."""
+    places = [place for place, axis in enumerate(operand.axes) if axis not in wanted]
+    kept = [axis for axis in operand.axes if axis in wanted]
+    return Labelled(reduced(graph, "ReduceSum", operand.value, places, keepdims=False), kept) if places else operand
 
-    def matrices(operand: Labelled, first: str, second: str) -> Value:
-        order = [operand.letters.index(letter) for letter in batch + first + second]
+
+def product(graph: GraphBuilder, a: Labelled, b: Labelled, wanted: set[int]) -> Labelled:
+    """The product of two operands, summed over the common axes that nobody wants later."""
+    a = summed(graph, a, wanted.union(b.axes))
+    b = summed(graph, b, wanted.union(a.axes))
+    common = [axis for axis in a.axes if axis in b.axes]
+    batch = [axis for axis in common if axis in wanted]
+    inner = [axis for axis in common if axis not in wanted]
+    rows = [axis for axis in a.axes if axis not in common]
+    columns = [axis for axis in b.axes if axis not in common]
+
+    def matrices(operand: Labelled, first: Axes, second: Axes) -> Value:
+        order = [operand.axes.index(axis) for axis in batch + first + second]
         sizes = [math.prod(operand.lengths(first)), math.prod(operand.lengths(second))]
         return graph.reshape(graph.transpose(operand.value, order), [*operand.lengths(batch), *sizes])
 
-    y = matrix_product(node, matrices(a, rows, inner), matrices(b, inner, columns))
-    shape = a.lengths(batch + rows) + b.lengths(columns)
-    return Labelled(graph.reshape(y, shape), batch + rows + columns)
+    left, right = matrices(a, rows, inner), matrices(b, inner, columns)
+    y = matrix_product(graph, left, right) if inner else graph.multiply(left, right)
+    return Labelled(graph.reshape(y, a.lengths(batch + rows) + b.lengths(columns)), batch + rows + columns)

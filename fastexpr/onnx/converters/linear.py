@@ -1,4 +1,4 @@
-"""Gemm and MatMul: the core's Linear where one side is constant, Mul and ReduceSum where it is not a plain matrix."""
+"""Gemm and MatMul: the core's Linear where one side is a constant matrix, else its MatMul."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value, as_float
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
-
-LARGEST_EXPANSION = 2**20  # products of a MatMul written out
 
 
 def linear(
@@ -35,17 +33,28 @@ def matmul(node: OnnxNode) -> Value:
         a.shape if len(a.shape) > 1 else (1, *a.shape)
     )  # a vector on the left is a row, on the right a column
     matrix_b: Shape = b.shape if len(b.shape) > 1 else (*b.shape, 1)
-    y = matrix_product(node, graph.reshape(a, matrix_a), graph.reshape(b, matrix_b))
+    check_leading_axes(node, matrix_a, matrix_b)
+    y = matrix_product(graph, graph.reshape(a, matrix_a), graph.reshape(b, matrix_b))
     shape = y.shape if len(b.shape) > 1 else y.shape[:-1]
     if len(a.shape) == 1:
         shape = shape[:-1] if len(b.shape) == 1 else (*shape[:-2], shape[-1])
     return graph.reshape(y, shape)
 
 
-def matrix_product(node: OnnxNode, a: Value, b: Value) -> Value:
+def check_leading_axes(node: OnnxNode, a: Shape, b: Shape) -> None:
+    """Refuses stacks of matrices that do not broadcast."""
+    try:
+        np.broadcast_shapes(a[:-2], b[:-2])
+    except ValueError:
+        node.fail(f"cannot multiply shapes {a} and {b}: their leading axes do not broadcast. Export the model again.")
+
+
+def matrix_product(graph: GraphBuilder, a: Value, b: Value) -> Value:
     """a @ b for tensors with two axes or more."""
-    graph, rank = node.graph, max(len(a.shape), len(b.shape))
+    rank = max(len(a.shape), len(b.shape))
     rows, columns = a.shape[-2], b.shape[-1]
+    if not isinstance(a, Handle) and not isinstance(b, Handle):
+        return np.matmul(a.astype(np.float64), b.astype(np.float64))
     if not isinstance(b, Handle) and is_one_matrix(b.shape):
         lead = (1,) * (rank - len(a.shape)) + a.shape[:-1]
         y: Value = linear(graph, a, b.reshape(b.shape[-2:]), len(a.shape) - 1, transposed=True)
@@ -54,33 +63,12 @@ def matrix_product(node: OnnxNode, a: Value, b: Value) -> Value:
         lead = (1,) * (rank - len(b.shape)) + b.shape[:-2]
         y = linear(graph, b, a.reshape(a.shape[-2:]), len(b.shape) - 2, transposed=False)
         return graph.reshape(y, (*lead, rows, columns))
-    return written_out_product(node, a, b)
+    return graph.apply("MatMul", a, b)
 
 
 def is_one_matrix(shape: Shape) -> bool:
     """Whether a constant is one matrix and not a batch of several."""
     return all(length == 1 for length in shape[:-2])
-
-
-def written_out_product(node: OnnxNode, a: Value, b: Value) -> Value:
-    """a @ b as sum_k a[.., i, k, 1] b[.., 1, k, j]: for batches of matrices and for two sides that depend on x."""
-    graph = node.graph
-    try:
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        node.fail(
-            f"cannot multiply shapes {a.shape} and {b.shape}: their leading axes do not broadcast. Export the model "
-            "again."
-        )
-    products = int(np.prod((*lead, a.shape[-2], a.shape[-1], b.shape[-1]), dtype=np.int64))
-    if products > LARGEST_EXPANSION:
-        node.fail(
-            f"multiplies shapes {a.shape} and {b.shape}, where neither is one constant matrix: got {products} "
-            f"products, expected at most {LARGEST_EXPANSION}. Make one side constant or smaller."
-        )
-    a = graph.reshape(a, (*a.shape, 1))
-    b = graph.reshape(b, (*b.shape[:-2], 1, *b.shape[-2:]))
-    return graph.apply("ReduceSum", graph.multiply(a, b), axis=len(lead) + 1, n_axes=1, keepdims=0)
 
 
 @converter("Gemm", since=1)
@@ -107,7 +95,7 @@ def gemm(node: OnnxNode) -> Value:
     else:
         a = graph.transpose(a, (1, 0)) if trans_a else a
         b = graph.transpose(b, (1, 0)) if trans_b else b
-        y = written_out_product(node, a, b)
+        y = graph.apply("MatMul", a, b)
         y = y if alpha == 1 else graph.multiply(y, np.full((), alpha))
     return y if offset is None else graph.add(y, offset)
 

@@ -1,0 +1,37 @@
+"""Constant masks: numbers of a value replaced by a constant, so that nothing depends on what they were."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.registry import converter
+
+
+def chosen(graph: GraphBuilder, is_kept: Array, value: Value, other: Array) -> Value:
+    """is_kept ? value : other, with broadcasting."""
+    shape = np.broadcast_shapes(is_kept.shape, value.shape, other.shape)
+    is_kept = np.broadcast_to(is_kept, shape)
+    if is_kept.all():
+        return graph.rearrange(value, lambda array: np.broadcast_to(array, shape))
+    numbers, which = np.unique(np.broadcast_to(other, shape)[~is_kept], return_inverse=True)
+    if isinstance(value, np.ndarray):
+        return np.where(is_kept, value, other)
+    size = int(np.prod(value.shape, dtype=np.int64))
+    joined = graph.concatenate([graph.reshape(value, (size,)), numbers], 0)
+    places = np.broadcast_to(np.arange(size).reshape(value.shape), shape).copy()
+    places[~is_kept] = size + which
+    return graph.rearrange(joined, lambda array: array[places])
+
+
+@converter("Trilu", since=14)
+def trilu(node: OnnxNode) -> Value:
+    """The upper or lower triangle of the last two axes, from the k-th diagonal on; 0 elsewhere."""
+    x = node.input(0)
+    if len(x.shape) < 2:
+        node.fail(f"has an input of shape {x.shape}, expected two axes or more. Export the model again.")
+    k = int(node.constant_scalar(1)) if node.has_input(1) else 0
+    ones = np.ones(x.shape[-2:], bool)
+    return chosen(node.graph, np.triu(ones, k) if node.integer("upper") else np.tril(ones, k), x, np.zeros(()))

@@ -1,0 +1,282 @@
+// MatMul: C = A B for stacks of matrices; leading dimensions broadcast. Bilinear, so with tangents T and adjoint G of C:
+//   A (.., m, k), B (.., k, n) -> C (.., m, n)
+//   tangent      T_A B + A T_B
+//   adjoint      A += G B'      B += A' G
+//   curvature    S_A = G T_B'   S_B = T_A' G
+// Each of these is a contraction of a matrix of plain numbers with a block that has columns; where points and columns are 1,
+// both are matrices.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "graph/errors.hpp"
+#include "linalg/products.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+#include "operators/rows.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+/// out[r, t] += sum_s M[r, s] X[s, t]; M is stored (s, r) where transposed. Unit (s, t) of X is unit s x_step + t x_repeat, and
+/// likewise out's unit (r, t).
+struct Contraction {
+  Index rows, depth, repeats;
+  bool is_transposed;
+  Index x_step, x_repeat;
+  Index out_step, out_repeat;
+};
+
+MatrixView matrix(const double* numbers, Index rows, Index columns) { return {numbers, Precision::float64, rows, columns}; }
+
+/// One column at one point: X and out are matrices, which stand as stored or the other way round.
+void contract_matrices(const Contraction& c, const double* M, const double* X, double* out) {
+  const MatrixView stored = c.is_transposed ? matrix(M, c.depth, c.rows) : matrix(M, c.rows, c.depth);
+  if (c.x_step == 1 && c.out_step == 1) return linalg::multiply_right(X, c.repeats, stored, !c.is_transposed, out, true);
+  if (c.x_step == 1) return linalg::multiply_right(M, c.rows, matrix(X, c.repeats, c.depth), true, out, true);
+  if (c.out_step == 1) return linalg::multiply(matrix(X, c.depth, c.repeats), true, M, c.rows, out, true);
+  linalg::multiply(stored, c.is_transposed, X, c.repeats, out, true);
+}
+
+/// One column at several points: point by point along rows. M (units, points) as the workspace has it.
+void contract_points(const Contraction& c, const double* M, const double* X, double* out, Index points) {
+  for (Index r = 0; r < c.rows; ++r)
+    for (Index s = 0; s < c.depth; ++s) {
+      const double* m = M + (c.is_transposed ? s * c.rows + r : r * c.depth + s) * points;
+      for (Index t = 0; t < c.repeats; ++t) {
+        const double* x = X + (s * c.x_step + t * c.x_repeat) * points;
+        double* to = out + (r * c.out_step + t * c.out_repeat) * points;
+        for (Index p = 0; p < points; ++p) to[p] += m[p] * x[p];
+      }
+    }
+}
+
+/// Many columns. `packed` has room for M's numbers at one point.
+void contract_columns(const Contraction& c, const double* M, const double* X, double* out, Index points, Index columns,
+                      double* packed) {
+  const Index stored_rows = c.is_transposed ? c.depth : c.rows, stored_columns = c.is_transposed ? c.rows : c.depth;
+  const bool is_one_product = points == 1 && c.x_repeat == 1 && c.out_repeat == 1;
+  const Index width = is_one_product ? c.repeats * columns : columns;
+  for (Index p = 0; p < points; ++p) {
+    const double* numbers = M;
+    if (points > 1) {
+      for (Index i = 0; i < c.rows * c.depth; ++i) packed[i] = M[i * points + p];
+      numbers = packed;
+    }
+    for (Index t = 0; t < (is_one_product ? 1 : c.repeats); ++t)
+      linalg::multiply_strided(matrix(numbers, stored_rows, stored_columns), c.is_transposed,
+                               X + (t * c.x_repeat * points + p) * columns, c.x_step * points * columns, width,
+                               out + (t * c.out_repeat * points + p) * columns, c.out_step * points * columns, true);
+  }
+}
+
+void contract(const Contraction& c, const double* M, const double* X, double* out, Index points, Index columns, double* packed) {
+  if (columns > 1) return contract_columns(c, M, X, out, points, columns, packed);
+  if (points > 1) return contract_points(c, M, X, out, points);
+  contract_matrices(c, M, X, out);
+}
+
+/// Which matrix of each input belongs to a matrix of the output.
+struct Stack {
+  Index a, b;
+};
+
+struct ProductShape {
+  Index m = 1, k = 1, n = 1;
+  std::vector<Stack> stack;
+  Shape output;
+};
+
+class MatMul final : public Operator {
+ public:
+  MatMul(OperatorSpec spec, ProductShape shape)
+      : Operator(std::move(spec), std::move(shape.output)),
+        m_(shape.m),
+        k_(shape.k),
+        n_(shape.n),
+        stack_(std::move(shape.stack)) {}
+
+  Index scratch_size() const override { return std::max({m_ * k_, k_ * n_, m_ * n_}); }
+
+  void value(const double* const* inputs, double* output, Index points, double* scratch) const override {
+    rows::fill_zero(output, size() * points);
+    for_each([&](const Stack& place, Index c) {
+      contract(from_a(), inputs[0] + place.a * points, inputs[1] + place.b * points, output + c * points, points, 1, scratch);
+    });
+  }
+
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
+    const Index points = at.points, width = at.points * columns;
+    rows::fill_zero(output_tangent, size() * width);
+    for_each([&](const Stack& place, Index c) {
+      double* to = output_tangent + c * width;
+      if (tangents[0] != nullptr)
+        contract(from_b(), at.inputs[1] + place.b * points, tangents[0] + place.a * width, to, points, columns, at.scratch);
+      if (tangents[1] != nullptr)
+        contract(from_a(), at.inputs[0] + place.a * points, tangents[1] + place.b * width, to, points, columns, at.scratch);
+    });
+  }
+
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
+    const Index points = at.points, width = at.points * columns;
+    for_each([&](const Stack& place, Index c) {
+      const double* G = output_adjoint + c * width;
+      if (adjoints[0] != nullptr)
+        contract(back_to_a(), at.inputs[1] + place.b * points, G, adjoints[0] + place.a * width, points, columns, at.scratch);
+      if (adjoints[1] != nullptr)
+        contract(back_to_b(), at.inputs[0] + place.a * points, G, adjoints[1] + place.b * width, points, columns, at.scratch);
+    });
+  }
+
+  bool is_affine(const std::vector<bool>& depends) const override { return !depends[0] || !depends[1]; }
+  bool is_curved(const std::vector<bool>& depends) const override { return depends[0] && depends[1]; }
+  Index work() const override { return size() * k_; }
+
+  void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
+                 Index columns) const override {
+    const Index points = at.points, width = at.points * columns;
+    for (std::size_t l = 0; l < 2; ++l)
+      if (S[l] != nullptr) rows::fill_zero(S[l], input_size(l) * width);
+    for_each([&](const Stack& place, Index c) {
+      const double* G = output_adjoint + c * points;
+      if (S[0] != nullptr && tangents[1] != nullptr)
+        contract(bent_a(), G, tangents[1] + place.b * width, S[0] + place.a * width, points, columns, at.scratch);
+      if (S[1] != nullptr && tangents[0] != nullptr)
+        contract(bent_b(), G, tangents[0] + place.a * width, S[1] + place.b * width, points, columns, at.scratch);
+    });
+  }
+
+  void bounds(const Interval* const* inputs, Interval* output) const override {
+    for_each([&](const Stack& place, Index c) {
+      for (Index i = 0; i < m_; ++i)
+        for (Index j = 0; j < n_; ++j)
+          output[c + i * n_ + j] = entry_bounds(inputs[0] + place.a + i * k_, inputs[1] + place.b + j);
+    });
+  }
+
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    for_each([&](const Stack& place, Index c) {
+      std::vector<DependenceSets::Id> columns;
+      for (Index j = 0; j < n_; ++j) columns.push_back(united(sets, inputs[1] + place.b + j, n_));
+      for (Index i = 0; i < m_; ++i) {
+        const DependenceSets::Id row = united(sets, inputs[0] + place.a + i * k_, 1);
+        for (Index j = 0; j < n_; ++j) output[c + i * n_ + j] = sets.unite(row, columns[static_cast<std::size_t>(j)]);
+      }
+    });
+  }
+
+  // For every k, column k of A with row k of B; most k of a stack have the same sets.
+  void couple(DependenceSets&, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const override {
+    using Ids = std::vector<DependenceSets::Id>;
+    std::set<std::pair<Ids, Ids>> seen;
+    for_each([&](const Stack& place, Index) {
+      for (Index k = 0; k < k_; ++k) {
+        const Ids left = distinct(inputs[0] + place.a + k, m_, k_);
+        const Ids right = distinct(inputs[1] + place.b + k * n_, n_, 1);
+        if (!seen.emplace(left, right).second) continue;
+        for (const DependenceSets::Id a : left)
+          for (const DependenceSets::Id b : right) coupled.emplace_back(a, b);
+      }
+    });
+  }
+
+ private:
+  Contraction from_a() const { return {m_, k_, n_, false, n_, 1, n_, 1}; }     // C += A T_B
+  Contraction from_b() const { return {n_, k_, m_, true, 1, k_, 1, n_}; }      // C += T_A B
+  Contraction back_to_a() const { return {k_, n_, m_, false, 1, n_, 1, k_}; }  // A += G B'
+  Contraction back_to_b() const { return {k_, m_, n_, true, n_, 1, n_, 1}; }   // B += A' G
+  Contraction bent_a() const { return {m_, n_, k_, false, 1, n_, k_, 1}; }     // S_A += G T_B'
+  Contraction bent_b() const { return {n_, m_, k_, true, k_, 1, 1, n_}; }      // S_B += T_A' G
+
+  /// body(first units in A and B, first unit in C) for every matrix of the output.
+  template <class Body>
+  void for_each(Body body) const {
+    for (std::size_t i = 0; i < stack_.size(); ++i) body(stack_[i], static_cast<Index>(i) * m_ * n_);
+  }
+
+  // However the products are summed up, rounding is covered by the sum of magnitudes.
+  Interval entry_bounds(const Interval* row, const Interval* column) const {
+    Interval sum{0, 0}, magnitude{0, 0};
+    for (Index k = 0; k < k_; ++k) {
+      const Interval term = interval::multiply(row[k], column[k * n_]);
+      sum = {sum.lower + term.lower, sum.upper + term.upper};
+      magnitude = {magnitude.lower + std::abs(term.lower), magnitude.upper + std::abs(term.upper)};
+    }
+    const double epsilon = static_cast<double>(k_ + 2) * std::numeric_limits<double>::epsilon();
+    if (std::isfinite(magnitude.lower)) sum.lower -= magnitude.lower * epsilon;
+    if (std::isfinite(magnitude.upper)) sum.upper += magnitude.upper * epsilon;
+    return interval::widened(sum);
+  }
+
+  DependenceSets::Id united(DependenceSets& sets, const DependenceSets::Id* first, Index step) const {
+    return sets.unite(distinct(first, k_, step));
+  }
+
+  static std::vector<DependenceSets::Id> distinct(const DependenceSets::Id* first, Index count, Index step) {
+    std::vector<DependenceSets::Id> ids;
+    for (Index i = 0; i < count; ++i)
+      if (first[i * step] != DependenceSets::empty) ids.push_back(first[i * step]);
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+  }
+
+  Index m_, k_, n_;
+  std::vector<Stack> stack_;  // in units
+};
+
+/// For every index of the output's leading dimensions, the number of the matrix in this input.
+std::vector<Index> matrices_of(const Shape& input, const Shape& lead) {
+  std::vector<Index> found{0};
+  const std::size_t missing = lead.size() + 2 - input.size();
+  for (std::size_t axis = 0; axis < lead.size(); ++axis) {
+    const Index length = axis < missing ? 1 : input[axis - missing];
+    std::vector<Index> next;
+    for (const Index place : found)
+      for (Index i = 0; i < lead[axis]; ++i) next.push_back(place * length + (length == 1 ? 0 : i));
+    found = std::move(next);
+  }
+  return found;
+}
+
+}  // namespace
+
+OperatorPointer make_matmul(OperatorSpec spec) {
+  if (spec.input_shapes.size() != 2)
+    throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 2");
+  const Shape &a = spec.input_shapes[0], &b = spec.input_shapes[1];
+  const auto refuse = [&](const std::string& expected) {
+    throw ShapeError("cannot multiply: got shapes " + to_string(a) + " and " + to_string(b) + ", expected " + expected);
+  };
+  if (a.size() < 2 || b.size() < 2) refuse("two dimensions or more. Reshape a vector to a row or a column.");
+  ProductShape shape;
+  shape.m = a[a.size() - 2];
+  shape.k = a[a.size() - 1];
+  shape.n = b[b.size() - 1];
+  if (b[b.size() - 2] != shape.k) refuse("equal inner lengths.");
+  Shape& lead = shape.output;
+  lead.assign(std::max(a.size(), b.size()) - 2, 1);
+  for (const Shape* input : {&a, &b})
+    for (std::size_t i = 0; i + 2 < input->size(); ++i) {
+      Index& length = lead[lead.size() + 2 - input->size() + i];
+      if ((*input)[i] == 1) continue;
+      if (length != 1 && length != (*input)[i]) refuse("leading dimensions that are equal, or 1.");
+      length = (*input)[i];
+    }
+  const std::vector<Index> in_a = matrices_of(a, lead), in_b = matrices_of(b, lead);
+  for (std::size_t i = 0; i < in_a.size(); ++i) shape.stack.push_back({in_a[i] * shape.m * shape.k, in_b[i] * shape.k * shape.n});
+  lead.push_back(shape.m);
+  lead.push_back(shape.n);
+  if (size_of(b) == shape.k * shape.n) {  // one matrix for all rows of A
+    shape.m *= static_cast<Index>(shape.stack.size());
+    shape.stack.assign(1, {0, 0});
+  }
+  return std::make_shared<MatMul>(std::move(spec), std::move(shape));
+}
+
+}  // namespace fastexpr
