@@ -1,6 +1,5 @@
 """The errors fastexpr raises. All derive from FastexprError and from the built-in error of their kind."""
 
-
 LONGEST_MESSAGE = 4000  # a damaged file can have names of any length
 
 

@@ -44,6 +44,7 @@ UNARY = [
     "LeakyRelu", "Elu", "Selu", "HardSigmoid", "Identity", "Reciprocal",
 ]  # fmt: skip
 CUBE = (2, 3, 4)
+HEADS = (1, 2, 3, 2)
 
 ROWS = [
     *(row(name, 20, X) for name in UNARY),
@@ -137,6 +138,74 @@ ROWS = [
     row("Einsum", 12, (2, 3, 4), equation="abc->ca"),
     row("Einsum", 12, (2, 3), (4,), equation="ij,k->kij"),
     row("Einsum", 12, (3,), (3,), equation="i,i->"),
+    row("MatMul", 13, (2, 1, 2, 3), (2, 3, 2)),
+    row("MatMul", 13, (3,), (2, 3, 2)),
+    row("MatMul", 13, (2, 2, 3), (3,)),
+    row("MatMul", 13, (3,), (3,)),
+    row("Gemm", 13, (2, 4), (4, 5), (5,), alpha=0.5, beta=2.0),
+    row("Gemm", 13, (2, 4), (5, 4), (2, 1), transB=1),
+    row("Einsum", 12, (3, 3), equation="ii->i"),
+    row("Einsum", 12, (3, 3), equation="ii"),
+    row("Einsum", 12, (2, 3, 3), equation="...ii->...i"),
+    row("Einsum", 12, (2, 3, 3), (3, 2), equation="bii,ic->bc"),
+    row("Einsum", 12, (2, 3, 4), (2, 4, 5), equation="...ij,...jk->...ik"),
+    row("Einsum", 12, (2, 1, 3, 4), (1, 2, 4, 5), equation="...ij,...jk"),
+    row("Einsum", 12, (2, 3), (2, 3, 4), equation="b...,b...c->...c"),
+    row("Einsum", 12, (2, 3), (2, 3), equation="ij,ij->ij"),
+    row("Einsum", 12, (2, 3), (3, 4), (4, 2), equation="ij,jk,ki->"),
+    row("Einsum", 12, (2, 3), floats(3, 4), floats(4, 2), equation="ij,jk,kl->il"),
+    row("Einsum", 12, (2,), (3,), (4,), equation="a,B,c->Bca"),
+    row("Einsum", 12, (1, 3), (2, 3), equation="ij,ij->ij"),
+    row("Einsum", 12, floats(2, 3, 3), (3, 2), equation="bij,jc->bic"),
+    row("Det", 11, (1, 1)),
+    *(row("Det", opset, (2, n, n)) for opset, n in ((11, 2), (22, 3), (22, 6))),
+    row("Det", 22, (4, 4)),
+    row("Trilu", 14, CUBE),
+    row("Trilu", 14, CUBE, np.array(1)),
+    row("Trilu", 14, CUBE, np.array(-1), upper=0),
+    row("Trilu", 14, (3, 3), np.array(5)),
+    # attention
+    *(row("Attention", opset, (1, 2, 3, 4), (1, 2, 3, 4), (1, 2, 3, 4)) for opset in (23, 24)),
+    row("Attention", 23, (2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 3), scale=0.3),
+    row("Attention", 23, (1, 2, 12), (1, 3, 6), (1, 3, 4), q_num_heads=4, kv_num_heads=2),
+    row("Attention", 23, (1, 2, 12), (1, 3, 3), (1, 3, 4), q_num_heads=4, kv_num_heads=1, is_causal=1),
+    row("Attention", 23, HEADS, HEADS, HEADS, is_causal=1, softcap=2.0),
+    row("Attention", 23, HEADS, HEADS, HEADS, floats(3, 3)),
+    row("Attention", 23, HEADS, HEADS, HEADS, (3, 3)),
+    row("Attention", 23, HEADS, HEADS, HEADS, np.tri(3, dtype=bool), scale=2.0),
+    row("Attention", 23, HEADS, HEADS, HEADS, np.where(np.tri(3, k=1), floats(2, 3, 3), -np.inf), is_causal=1),
+    row("Attention", 23, HEADS, HEADS, HEADS, np.tri(3, k=-1, dtype=bool)),
+    row("Attention", 23, HEADS, floats(*HEADS), HEADS, np.where(np.tri(3), 0.0, -np.inf)),
+    row("Attention", 23, floats(*HEADS), floats(*HEADS), HEADS, is_causal=1),
+    row("Attention", 23, HEADS, HEADS, HEADS, None, (1, 2, 2, 2), floats(1, 2, 2, 2), outputs=3, is_causal=1),
+    row("Attention", 23, HEADS, HEADS, HEADS, floats(3, 5), floats(1, 2, 2, 2), (1, 2, 2, 2), outputs=3),
+    *(
+        row(
+            "Attention",
+            23,
+            HEADS,
+            HEADS,
+            HEADS,
+            np.where(np.tri(3, k=mode - 1), 0.5, 0.0),
+            None,
+            None,
+            outputs=4,
+            qk_matmul_output_mode=mode,
+            softcap=1.5,
+        )
+        for mode in range(4)
+    ),
+    row("Attention", 24, HEADS, HEADS, HEADS, floats(3, 2)),
+    row("Attention", 24, (2, 1, 3, 2), (2, 1, 4, 2), (2, 1, 4, 2), (3, 3), None, None, ints(2, 3)),
+    row("Attention", 24, (2, 1, 3, 2), (2, 1, 4, 2), (2, 1, 4, 2), None, None, None, ints(2, 4), is_causal=1),
+    row("Attention", 25, HEADS, HEADS, HEADS, left_window_size=1, right_window_size=0),
+    row("Attention", 25, HEADS, HEADS, HEADS, None, (1, 2, 2, 2), (1, 2, 2, 2), right_window_size=1, outputs=3),
+    row("RotaryEmbedding", 23, (2, 2, 3, 4), floats(2, 3, 2), floats(2, 3, 2)),
+    row("RotaryEmbedding", 23, (2, 2, 3, 4), (5, 2), (5, 2), np.array([[0, 1, 2], [2, 4, 1]])),
+    row("RotaryEmbedding", 23, (2, 3, 8), floats(5, 2), floats(5, 2), np.array([[0, 1, 2]] * 2), num_heads=2),
+    row("RotaryEmbedding", 23, (2, 3, 8), floats(2, 3, 2), floats(2, 3, 2), num_heads=2, interleaved=1),
+    row("RotaryEmbedding", 23, (2, 2, 3, 6), floats(2, 3, 2), floats(2, 3, 2), rotary_embedding_dim=4),
+    row("RotaryEmbedding", 23, (2, 2, 3, 6), floats(2, 3, 1), floats(2, 3, 1), rotary_embedding_dim=2, interleaved=1),
     # normalization
     row("InstanceNormalization", 6, (1, 3, 4), floats(3), floats(3)),
     row("InstanceNormalization", 22, (2, 2, 3, 2), floats(2), floats(2), epsilon=0.01),
@@ -231,7 +300,7 @@ ROWS = [
 ]
 # their converters give constants, or take no input: they have tests of their own below
 ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}
-ELSEWHERE |= {"RNN", "GRU", "LSTM", "If", "Loop", "Scan"}
+ELSEWHERE |= {"RNN", "GRU", "LSTM", "If", "Loop", "Scan", "IsNaN"}
 
 
 def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:

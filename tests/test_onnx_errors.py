@@ -61,19 +61,19 @@ SEQUENCE = onnx.parser.parse_model(HEADER + "g (seq(float[4]) x, float[4] z) => 
 
 ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     "unknown operator": (
-        one("Det"),
-        r"\[Det 'bad'\] unknown operator: got Det of domain 'ai.onnx', operator set 17, expected one of Abs, .*Where",
+        one("Unique"),
+        r"\[Unique 'bad'\] unknown operator: got Unique of domain 'ai.onnx', .*set 17, expected one of Abs, .*Where",
     ),
     "unknown domain": (one("Gelu", domain="com.microsoft"), r"\[Gelu 'bad'\] .*domain 'com.microsoft'"),
     "operator of a newer opset": (one("Gelu", opset=17), r"\[Gelu 'bad'\] .* operator set 17"),
-    "unnamed node": (two_node(node("Tanh", ["x"], ["a"]), node("Det", ["a"], ["y"])), r"\[Det #1\]"),
+    "unnamed node": (two_node(node("Tanh", ["x"], ["a"]), node("Unique", ["a"], ["y"])), r"\[Unique #1\]"),
     "random numbers": (
         two_node(node("RandomNormal", [], ["a"], shape=[4]), node("Add", ["x", "a"], ["y"])),
         r"RandomNormal",
     ),
     "random numbers of x": (
         one("Bernoulli", opset=22),
-        r"\[Bernoulli 'bad'\] \(RandomUniformLike in its definition\) unknown",
+        r"\[Bernoulli 'bad'\] is random",
     ),
     "unknown attribute": (one("Tanh", alpha=2.0), r"\[Tanh 'bad'\] unknown attribute 'alpha'"),
     "Gelu form": (
@@ -86,7 +86,6 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     ),
     "dropout in training": (one("Dropout", 0.5, True), r"\[Dropout 'bad'\] is in training mode"),
     "cast to integer": (one("Cast", to=TensorProto.INT64), r"\[Cast 'bad'\] .*to int64"),
-    "mask of x": (two_node(node("IsNaN", ["x"], ["y"])), r"unknown operator: got IsNaN"),
     "condition of x": (
         two_node(node("Where", ["x", "x", "x"], ["y"], "bad")),
         r"\[Where 'bad'\] input 0 \('x'\) is no condition",
@@ -120,8 +119,8 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     "Gemm's C": (one("Gemm", np.ones((4, 2)), np.ones(3)), r"\[Gemm 'bad'\] cannot add C of shape \(3,\)"),
     "broadcasting": (one("Add", np.ones(3)), r"\[Add 'bad'\]"),
     "product of two large parts": (
-        one("MatMul", np.ones((2, 900, 900)), shape=(2, 2, 900)),
-        r"\[MatMul 'bad'\] .* expected at most",
+        one("MatMul", np.ones((2, 1, 3000)), shape=(2, 3000, 1)),
+        r"\[MatMul 'bad'\] would give the shape \(2, 3000, 3000\), expected at most",
     ),
     "reshape": (one("Reshape", np.array([3, -1])), r"\[Reshape 'bad'\] cannot reshape \(1, 4\) to \[3, -1\]"),
     "reshape to a batch": (one("Reshape", np.array([8, 4])), r"export it with a dynamic first axis"),

@@ -57,7 +57,7 @@ def drop_axis(expression: Expression, axis: int) -> Expression:
 
 
 def product(a: Expression, b: Expression) -> Expression:
-    """Both depend on x, or one is a stack of constant matrices; a vector is a row on the left, a column on the right."""
+    """Both depend on x, or one is a stack of matrices. A vector is a row on the left, a column on the right."""
     left = a if a.ndim > 1 else reshape(a, (1, *a.shape))
     right = b if b.ndim > 1 else reshape(b, (*b.shape, 1))
     result = apply("MatMul", [left, right])

@@ -55,12 +55,14 @@ class GraphBuilder:
     ----------
     nodes : (operator, ids of the inputs, label) of nodes 1, 2, ...
     label : what nodes are called from now on: the ONNX node they come from
+    masked : by id of a node, an array that is -inf or NaN where its value is so at every x, and 0 elsewhere
     """
 
     def __init__(self, n_inputs: int) -> None:
         self.x = Handle(0, (n_inputs,))
         self.nodes: list[CoreNode] = []
         self.label = ""
+        self.masked: dict[int, Array] = {}
         self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
         self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
 
@@ -81,13 +83,13 @@ class GraphBuilder:
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
         return Handle(len(self.nodes), tuple(operator.shape))
 
-    def handle(self, value: Value) -> Handle:
+    def handle(self, value: Value, must_be_finite: bool = True) -> Handle:
         """The value as a node."""
         if isinstance(value, Handle):
             return value
         if id(value) not in self._constants:
             constant = np.ascontiguousarray(as_float(value)).reshape(value.shape)  # ascontiguousarray makes scalars 1-D
-            if not np.isfinite(constant).all():
+            if must_be_finite and not np.isfinite(constant).all():
                 raise GraphError("[Constant] a number computed from the weights is not finite. Check the weights.")
             self._constants[id(value)] = (value, self.apply("Constant", constants=[constant]))
         return self._constants[id(value)][1]
@@ -130,8 +132,14 @@ class GraphBuilder:
         if value.shape == shape:
             return value
         if isinstance(value, Handle):
-            return self.apply("Reshape", value, shape=list(shape))
+            return self._with_mask(value, self.apply("Reshape", value, shape=list(shape)), lambda a: a.reshape(shape))
         return value.reshape(shape)
+
+    def _with_mask(self, source: Handle, result: Handle, move: Callable[[Array], Array]) -> Handle:
+        """The result, which knows where the source is masked."""
+        if source.id in self.masked:
+            self.masked[result.id] = np.asarray(move(self.masked[source.id]))
+        return result
 
     def rearrange(self, value: Value, move: Callable[[Array], Array]) -> Value:
         """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
@@ -145,7 +153,7 @@ class GraphBuilder:
         flat = np.ascontiguousarray(moved).reshape(-1)
         if flat.size == places.size and np.array_equal(flat, places):
             return self.reshape(value, moved.shape)
-        return self.apply("Select", value, constants=[flat], shape=list(moved.shape))
+        return self._with_mask(value, self.apply("Select", value, constants=[flat], shape=list(moved.shape)), move)
 
     def part_of_x(self, start: int, size: int) -> Value:
         """The numbers start to start + size of x."""
@@ -176,4 +184,4 @@ class GraphBuilder:
         arrays = [value for value in values if not isinstance(value, Handle)]
         if len(arrays) == len(values):
             return np.concatenate(arrays, axis)
-        return self.apply("Concat", *values, axis=axis)
+        return self.apply("Concat", *(self.handle(value, must_be_finite=False) for value in values), axis=axis)

@@ -4,7 +4,7 @@ It evaluates old versions of some operators by a newer definition: Softmax befor
 axes from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
 broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf and Celu are
 rounded to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX
-have all 17.
+have all 17. Attention takes the root of its scale in float32, and gives the scores after the softcap for those before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_attention import Attention as ReferenceAttention
 from onnx.reference.ops.op_gru import GRU
 from onnx.reference.ops.op_lstm import LSTM
 from onnx.reference.ops.op_rnn import RNN_14
@@ -135,6 +136,20 @@ class Gelu(OpRun):  # type: ignore[misc]
         return ((x * factor / 2).astype(x.dtype),)
 
 
+class Attention(ReferenceAttention):  # type: ignore[misc]
+    """With the root of `scale` in double precision, and qk_matmul_output_mode 0, which comes before the softcap."""
+
+    op_domain = ""
+
+    def _run(self, *inputs: Array, **attributes: Any) -> Any:
+        if attributes.get("scale") is not None:
+            attributes["scale"] = float(attributes["scale"])
+        outputs = super()._run(*inputs, **attributes)
+        if attributes.get("softcap") and not attributes.get("qk_matmul_output_mode"):
+            outputs = (*outputs[:3], super()._run(*inputs, **(attributes | {"softcap": None}))[3])
+        return outputs
+
+
 def legacy_shape(a: Array, b: Array, axis: int | None) -> tuple[int, ...]:
     """The shape that lines b up with the axes of a from `axis` on."""
     return b.shape if axis is None else b.shape + (1,) * (a.ndim - axis % a.ndim - b.ndim)
@@ -152,7 +167,7 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 @cache
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
-    operators: list[type[OpRun]] = [Celu, Erf, Gelu, *RECURRENT]
+    operators: list[type[OpRun]] = [Attention, Celu, Erf, Gelu, *RECURRENT]
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:

@@ -18,7 +18,7 @@ from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.definitions import definition
-from fastexpr.onnx.folding import Evaluators, can_fold, fold
+from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, fold
 from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import ModelFile
@@ -30,7 +30,12 @@ from fastexpr.onnx.scope import Block, Scope, inner_block
 from fastexpr.onnx.sizes import Budget, check_inputs
 
 LARGEST_UNROLLING = 50_000  # nodes of graphs inside If, Loop and Scan
-MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant"}
+MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant", "IsNaN", "IsInf"}
+#: What moves numbers, and what a mask is given to: -inf leaves a key of an attention out.
+MAY_BE_MASKED = {
+    "Add", "Attention", "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Reshape",
+    "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where",
+}  # fmt: skip
 
 
 class Importer:
@@ -151,7 +156,8 @@ class Importer:
     def _expand(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str) -> list[Value | None]:
         """The outputs of an operator without a converter, by the definition that the standard gives of it."""
         float_type = self.inputs[0].data_type if self.inputs else onnx.TensorProto.DOUBLE
-        body = definition(proto, opset, inputs, float_type)
+        is_random = proto.op_type in RANDOM_OPERATORS
+        body = None if is_random else definition(proto, opset, inputs, float_type)
         if body is None:
             raise OnnxError(unknown_operator(proto, title, opset))
         opsets = {str(entry.domain): int(entry.version) for entry in body.opset_import}
@@ -202,8 +208,9 @@ class Importer:
         if not isinstance(value, np.ndarray) or scope.title:
             return value
         owner = f"{title} The constant {name!r}" if name in holder.values else f"[Initializer {name!r}]"
-        if name not in holder.checked and proto.op_type not in MAY_BE_INFINITE:
-            check_finite(value, owner)
+        if name in holder.checked or proto.op_type in MAY_BE_INFINITE:
+            return value
+        if check_finite(value, owner, proto.op_type in MAY_BE_MASKED):
             holder.checked.add(name)
         return value
 
@@ -275,6 +282,11 @@ def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> st
     """The message about an operator without a converter."""
     domain = operator_domain(proto)
     listed = ML if domain == ML else ""
+    if proto.op_type in RANDOM_OPERATORS and not domain:
+        return (
+            f"{title} is random: got operator {proto.op_type}, expected a function of the inputs. Call model.eval() "
+            "before exporting, or leave it out of the model."
+        )
     return (
         f"{title} unknown operator: got {proto.op_type} of domain {domain or 'ai.onnx'!r}, operator set {opset}, "
         f"expected one of {', '.join(operator_names(listed))} of domain {listed or 'ai.onnx'!r}. Write it in terms of "
@@ -282,21 +294,23 @@ def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> st
     )
 
 
-def check_finite(array: Array, owner: str) -> None:
-    """Refuses NaN and infinity."""
+def check_finite(array: Array, owner: str, may_be_masked: bool = False) -> bool:
+    """Refuses NaN and infinity, or all of them but -inf; returns whether all numbers are finite."""
     if array.dtype.kind != "f":
-        return
+        return True
     with np.errstate(all="ignore"):
         if np.isfinite(array.sum()):  # much faster than isfinite; a sum hides nothing that is not finite
-            return
+            return True
     finite = np.isfinite(array)
-    if not finite.all():
-        where = tuple(int(k) for k in np.argwhere(~finite)[0])
-        count = int(finite.size - np.count_nonzero(finite))
+    fits = finite | (array == -np.inf) if may_be_masked else finite
+    if not fits.all():
+        where = tuple(int(k) for k in np.argwhere(~fits)[0])
+        count = int(fits.size - np.count_nonzero(fits))
         raise OnnxError(
             f"{owner} holds {count} numbers that are not finite: got {array[where]} at {list(where)}, expected finite "
             "numbers. The training has probably diverged: train and export again."
         )
+    return bool(finite.all())
 
 
 def without_title(message: str) -> str:

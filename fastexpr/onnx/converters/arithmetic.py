@@ -7,6 +7,7 @@ from functools import reduce
 import numpy as np
 
 from fastexpr.onnx.builder import Value
+from fastexpr.onnx.converters.masks import add_mask
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -14,7 +15,11 @@ from fastexpr.onnx.registry import converter
 @converter("Add", "Sub", "Mul", "Div", "Pow", since=7)
 def arithmetic(node: OnnxNode) -> Value:
     """y = a op b with NumPy broadcasting."""
-    return node.graph.arithmetic(node.operator, node.input(0), node.input(1))
+    a, b = node.input(0), node.input(1)
+    for value, other in ((a, b), (b, a)):
+        if node.operator == "Add" and isinstance(other, np.ndarray) and (other == -np.inf).any():
+            return add_mask(node.graph, value, other)
+    return node.graph.arithmetic(node.operator, a, b)
 
 
 @converter("Add", "Sub", "Mul", "Div", "Pow", since=1)

@@ -10,7 +10,7 @@ import numpy as np
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.converters.linear import matrix_product
-from fastexpr.onnx.converters.masks import chosen
+from fastexpr.onnx.converters.masks import chosen, masked_softmax
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -43,21 +43,19 @@ def attention(node: OnnxNode) -> list[Value | None]:
     capped = with_softcap(graph, raw, node.number("softcap"))
     bias = find_bias(node, capped.shape)
     biased = capped if bias.added is None else graph.add(capped, bias.added)
-    has_key = bias.is_kept.any(axis=-1, keepdims=True)
-    logits = chosen(graph, bias.is_kept, biased, np.where(has_key, -np.inf, 0.0))  # no NaN in a row that is dropped
-    weights = graph.apply("Softmax", logits, axis=3, n_axes=1)
-    kept = chosen(graph, bias.is_kept, weights, np.zeros(()))
-    y = grouped_product(graph, kept, v)
+    logits = chosen(graph, bias.is_kept, biased, np.full((), -np.inf))
+    weights = masked_softmax(graph, logits, axis=3, empty=0.0)
+    y = grouped_product(graph, weights, v)
     if len(node.input(0).shape) == 3:
         y = graph.transpose(y, (0, 2, 1, 3))
         y = graph.reshape(y, (*y.shape[:2], y.shape[2] * y.shape[3]))
     outputs: list[Value | None] = [y, k, v, None]
     if len(node.proto.output) > 3 and node.proto.output[3]:
-        modes = [lambda: raw, lambda: capped, lambda: chosen(graph, bias.is_kept, biased, np.full((), -np.inf)), lambda: kept]
+        modes = [raw, capped, logits, weights]
         mode = node.integer("qk_matmul_output_mode")
         if not 0 <= mode < len(modes):
             node.fail(f"has qk_matmul_output_mode={mode}, expected 0 to 3. Export the model again.")
-        outputs[3] = modes[mode]()
+        outputs[3] = modes[mode]
     return outputs
 
 
@@ -169,15 +167,12 @@ def rotary_embedding(node: OnnxNode) -> Value:
     With `interleaved`, a pair stands together; else a comes from the first half and b from the second one.
     """
     graph, x = node.graph, node.input(0)
-    rank = len(x.shape)
     heads = node.attribute("num_heads") or 0
-    if rank not in (3, 4) or (rank == 3 and (heads < 1 or x.shape[2] % heads)):
+    if len(x.shape) not in (3, 4) or (len(x.shape) == 3 and (heads < 1 or x.shape[2] % heads)):
         node.fail(f"has shape {x.shape} and num_heads={heads}, expected four axes, or three and the number of heads.")
-    if rank == 3:  # (batch, sequence, heads, head size)
-        u = graph.reshape(x, (*x.shape[:2], heads, x.shape[2] // heads))
-    else:
-        u = graph.transpose(x, (0, 2, 1, 3))
-    size = u.shape[3]
+    is_split = len(x.shape) == 4
+    u = graph.transpose(x, (0, 2, 1, 3)) if is_split else graph.reshape(x, (*x.shape[:2], heads, x.shape[2] // heads))
+    size = u.shape[3]  # of (batch, sequence, heads, head size)
     turned = node.attribute("rotary_embedding_dim") or size
     if turned % 2 or not 0 < turned <= size:
         node.fail(f"has rotary_embedding_dim={turned}, expected an even number up to {size}. Export the model again.")
@@ -190,7 +185,7 @@ def rotary_embedding(node: OnnxNode) -> Value:
     pairs = graph.rearrange(graph.concatenate([real, imaginary], 3), lambda array: array[..., order])
     parts = [pairs, graph.rearrange(u, lambda array: array[..., turned:])] if turned < size else [pairs]
     y = graph.concatenate(parts, 3)
-    return graph.reshape(y, x.shape) if rank == 3 else graph.transpose(y, (0, 2, 1, 3))
+    return graph.transpose(y, (0, 2, 1, 3)) if is_split else graph.reshape(y, x.shape)
 
 
 def pair_places(count: int, is_interleaved: bool) -> tuple[Array, Array]:
@@ -206,9 +201,15 @@ def cache(node: OnnxNode, k: int, lead: tuple[int, ...], half: int) -> Value:
         if len(value.shape) != 2:
             node.fail(f"has input {k} of shape {value.shape} with position_ids, expected two axes. Export again.")
         ids = node.constant(3)
+        if ids.size and not 0 <= ids.min() <= ids.max() < value.shape[0]:
+            node.fail(
+                f"has position_ids from {ids.min()} to {ids.max()}, expected 0 to {value.shape[0] - 1}. Export again."
+            )
         value = node.graph.rearrange(value, lambda array: array[ids])
-    if len(value.shape) != 3 or value.shape[2] != half or any(
-        n not in (1, wanted) for n, wanted in zip(value.shape, lead, strict=False)
+    if (
+        len(value.shape) != 3
+        or value.shape[2] != half
+        or any(n not in (1, wanted) for n, wanted in zip(value.shape, lead, strict=False))
     ):
         node.fail(f"has input {k} of shape {value.shape}, expected {(*lead, half)}. Export the model again.")
     return node.graph.reshape(value, (*value.shape[:2], 1, half))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.builder import GraphBuilder, Value
 from fastexpr.onnx.converters.linear import linear
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
@@ -26,17 +27,25 @@ def det(node: OnnxNode) -> Value:
             f"has an input of shape {x.shape}, expected square matrices of at most {LARGEST_MATRIX} rows. Export the "
             "model with smaller ones."
         )
-    minors = graph.rearrange(x, lambda array: array[..., 0, :])
-    previous = [(j,) for j in range(n)]
+    minors = row(graph, x, 0)
+    previous: list[tuple[int, ...]] = [(j,) for j in range(n)]
     for k in range(1, n):
         chosen = list(combinations(range(n), k + 1))
         number = {columns: place for place, columns in enumerate(previous)}
-        columns = np.array(chosen)
-        rests = np.array([[number[c[:j] + c[j + 1 :]] for j in range(k + 1)] for c in chosen])
-        entries = graph.rearrange(x, lambda array, k=k, columns=columns: array[..., k, :][..., columns])
-        products = graph.multiply(entries, graph.rearrange(minors, lambda array, rests=rests: array[..., rests]))
+        rests = [[number[c[:j] + c[j + 1 :]] for j in range(k + 1)] for c in chosen]
+        products = graph.multiply(picked(graph, row(graph, x, k), chosen), picked(graph, minors, rests))
         signs = np.array([[(-1.0) ** (k + j) for j in range(k + 1)]])
-        sums: Handle = linear(graph, products, signs, len(products.shape) - 1, transposed=False)
+        sums = linear(graph, products, signs, len(products.shape) - 1, transposed=False)
         minors = graph.reshape(sums, sums.shape[:-1])
         previous = chosen
     return graph.reshape(minors, x.shape[:-2])
+
+
+def row(graph: GraphBuilder, x: Value, k: int) -> Value:
+    """Row k of each matrix."""
+    return graph.rearrange(x, lambda array: array[..., k, :])
+
+
+def picked(graph: GraphBuilder, values: Value, places: Sequence[Sequence[int]]) -> Value:
+    """Numbers of the last axis."""
+    return graph.rearrange(values, lambda array: array[..., np.array(places)])

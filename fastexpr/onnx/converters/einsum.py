@@ -41,7 +41,7 @@ def einsum(node: OnnxNode) -> Value:
     result = operands[0]
     for k, operand in enumerate(operands[1:], start=2):
         later = {axis for other in operands[k:] for axis in other.axes}
-        result = product(graph, result, operand, later.union(output))
+        result = product(node, result, operand, later.union(output))
     result = summed(graph, result, set(output))
     return graph.transpose(result.value, [result.axes.index(axis) for axis in output])
 
@@ -98,7 +98,7 @@ def lengths_of(node: OnnxNode, inputs: list[Axes]) -> dict[int, int]:
 
 
 def labelled(graph: GraphBuilder, value: Value, axes: Axes, lengths: dict[int, int]) -> Labelled:
-    """The operand: of an axis that is written twice the diagonal, and without those that are stretched from length 1."""
+    """The operand: of an axis that is written twice the diagonal, and without axes that are stretched from length 1."""
     kept = list(dict.fromkeys(axes))
     if len(kept) < len(axes):
         names = {axis: k for k, axis in enumerate(kept)}
@@ -115,8 +115,9 @@ def summed(graph: GraphBuilder, operand: Labelled, wanted: set[int]) -> Labelled
     return Labelled(reduced(graph, "ReduceSum", operand.value, places, keepdims=False), kept) if places else operand
 
 
-def product(graph: GraphBuilder, a: Labelled, b: Labelled, wanted: set[int]) -> Labelled:
+def product(node: OnnxNode, a: Labelled, b: Labelled, wanted: set[int]) -> Labelled:
     """The product of two operands, summed over the common axes that nobody wants later."""
+    graph = node.graph
     a = summed(graph, a, wanted.union(b.axes))
     b = summed(graph, b, wanted.union(a.axes))
     common = [axis for axis in a.axes if axis in b.axes]
@@ -131,5 +132,7 @@ def product(graph: GraphBuilder, a: Labelled, b: Labelled, wanted: set[int]) -> 
         return graph.reshape(graph.transpose(operand.value, order), [*operand.lengths(batch), *sizes])
 
     left, right = matrices(a, rows, inner), matrices(b, inner, columns)
+    shape = a.lengths(batch + rows) + b.lengths(columns)
+    node.check_size(shape)
     y = matrix_product(graph, left, right) if inner else graph.multiply(left, right)
-    return Labelled(graph.reshape(y, a.lengths(batch + rows) + b.lengths(columns)), batch + rows + columns)
+    return Labelled(graph.reshape(y, shape), batch + rows + columns)

@@ -33,7 +33,7 @@ def matmul(node: OnnxNode) -> Value:
         a.shape if len(a.shape) > 1 else (1, *a.shape)
     )  # a vector on the left is a row, on the right a column
     matrix_b: Shape = b.shape if len(b.shape) > 1 else (*b.shape, 1)
-    check_leading_axes(node, matrix_a, matrix_b)
+    check_product(node, matrix_a, matrix_b)
     y = matrix_product(graph, graph.reshape(a, matrix_a), graph.reshape(b, matrix_b))
     shape = y.shape if len(b.shape) > 1 else y.shape[:-1]
     if len(a.shape) == 1:
@@ -41,12 +41,13 @@ def matmul(node: OnnxNode) -> Value:
     return graph.reshape(y, shape)
 
 
-def check_leading_axes(node: OnnxNode, a: Shape, b: Shape) -> None:
-    """Refuses stacks of matrices that do not broadcast."""
+def check_product(node: OnnxNode, a: Shape, b: Shape) -> None:
+    """Refuses stacks of matrices that do not broadcast, or whose product no memory holds."""
     try:
-        np.broadcast_shapes(a[:-2], b[:-2])
+        lead = np.broadcast_shapes(a[:-2], b[:-2])
     except ValueError:
         node.fail(f"cannot multiply shapes {a} and {b}: their leading axes do not broadcast. Export the model again.")
+    node.check_size((*lead, a[-2], b[-1]))
 
 
 def matrix_product(graph: GraphBuilder, a: Value, b: Value) -> Value:
@@ -54,7 +55,7 @@ def matrix_product(graph: GraphBuilder, a: Value, b: Value) -> Value:
     rank = max(len(a.shape), len(b.shape))
     rows, columns = a.shape[-2], b.shape[-1]
     if not isinstance(a, Handle) and not isinstance(b, Handle):
-        return np.matmul(a.astype(np.float64), b.astype(np.float64))
+        return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)))
     if not isinstance(b, Handle) and is_one_matrix(b.shape):
         lead = (1,) * (rank - len(a.shape)) + a.shape[:-1]
         y: Value = linear(graph, a, b.reshape(b.shape[-2:]), len(a.shape) - 1, transposed=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -23,7 +23,47 @@ def chosen(graph: GraphBuilder, is_kept: Array, value: Value, other: Array) -> V
     joined = graph.concatenate([graph.reshape(value, (size,)), numbers], 0)
     places = np.broadcast_to(np.arange(size).reshape(value.shape), shape).copy()
     places[~is_kept] = size + which
-    return graph.rearrange(joined, lambda array: array[places])
+    result = graph.rearrange(joined, lambda array: array[places])
+    if isinstance(result, Handle) and not np.isfinite(numbers).all():
+        mask = np.zeros(shape)
+        mask[~is_kept] = numbers[which]
+        graph.masked[result.id] = mask
+    return result
+
+
+def add_mask(graph: GraphBuilder, value: Value, mask: Array) -> Value:
+    """value + mask; where the mask is -inf, so is the result, whatever the value."""
+    is_kept = mask != -np.inf
+    numbers = np.where(is_kept, mask, 0.0)
+    added = graph.add(value, numbers) if numbers.any() else value
+    return chosen(graph, is_kept, added, np.full((), -np.inf))
+
+
+def masked_softmax(graph: GraphBuilder, x: Value, axis: int, empty: float = np.nan) -> Value:
+    """Softmax along one axis: 0 where x is known to be -inf, and `empty` where all of x is.
+
+    Neither depends on x: what a mask leaves out is left out of the derivatives, and of their sparsity.
+    """
+    if not isinstance(x, Handle):
+        shifted = np.exp(x - x.max(axis=axis, keepdims=True))
+        weights = shifted / shifted.sum(axis=axis, keepdims=True)
+        return np.where((x == -np.inf).all(axis=axis, keepdims=True), empty, weights)
+    mask = graph.masked.get(x.id)
+    if mask is None:
+        return graph.apply("Softmax", x, axis=axis, n_axes=1)
+    is_kept = mask == 0
+    is_empty = ~is_kept.any(axis=axis, keepdims=True)
+    logits = chosen(graph, ~is_empty, x, np.zeros(())) if is_empty.any() else x  # no NaN inside
+    weights = graph.apply("Softmax", logits, axis=axis, n_axes=1)
+    return chosen(graph, is_kept, weights, np.where(is_empty, empty, 0.0))
+
+
+@converter("IsNaN", since=9)
+def is_nan(node: OnnxNode) -> Value:
+    """Constant: no value is NaN but that of a softmax whose whole row is masked."""
+    x = node.input(0)
+    mask = node.graph.masked.get(x.id) if isinstance(x, Handle) else None
+    return np.zeros(x.shape, bool) if mask is None else np.isnan(mask)
 
 
 @converter("Trilu", since=14)

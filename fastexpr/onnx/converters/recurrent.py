@@ -107,7 +107,7 @@ class Run:
             bias = None if constant_bias is not None else bias
         else:
             rows = graph.reshape(u, (math.prod(u.shape[:-1]), u.shape[-1]))
-            product = matrix_product(node, rows, graph.transpose(matrix, (1, 0)))
+            product = matrix_product(node.graph, rows, graph.transpose(matrix, (1, 0)))
             product = graph.reshape(product, (*u.shape[:-1], matrix.shape[0]))
         return product if bias is None else graph.add(product, bias)
 

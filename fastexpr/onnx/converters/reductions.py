@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.converters.masks import masked_softmax
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -85,6 +86,8 @@ def softmax(node: OnnxNode) -> Value:
     """exp(x) / sum exp(x), or its logarithm, along one axis."""
     x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
+    if node.operator == "Softmax":
+        return masked_softmax(node.graph, x, axis)
     return node.graph.apply(node.operator, x, axis=axis, n_axes=1)
 
 
