@@ -301,6 +301,8 @@ ROWS = [
 # their converters give constants, or take no input: they have tests of their own below
 ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}
 ELSEWHERE |= {"RNN", "GRU", "LSTM", "If", "Loop", "Scan", "IsNaN"}
+ELSEWHERE |= {"SequenceConstruct", "SequenceEmpty", "SequenceLength", "SequenceAt", "SequenceErase", "SequenceInsert"}
+ELSEWHERE |= {"SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement"}
 
 
 def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:

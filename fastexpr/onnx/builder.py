@@ -32,6 +32,12 @@ class Handle:
     is_condition: bool = False  # a bool in the model: 1 or 0
 
 
+class Tensors(tuple["Array | Handle", ...]):
+    """A sequence of values."""
+
+    __slots__ = ()
+
+
 Value = Array | Handle
 
 ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,12 +17,12 @@ from fastexpr.errors import FastexprError, GraphError, OnnxError, ShapeError
 from fastexpr.expression import component_names
 from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
 from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, fold
 from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.metadata import read_metadata
-from fastexpr.onnx.model_file import ModelFile
+from fastexpr.onnx.model_file import NEWEST_OPSET, ModelFile
 from fastexpr.onnx.node import OnnxNode, RunGraph, operator_domain, operator_schema
 from fastexpr.onnx.ordering import evaluation_order
 from fastexpr.onnx.ports import Output, Shapes, input_ports
@@ -29,6 +30,7 @@ from fastexpr.onnx.registry import ML, find_converter, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
 from fastexpr.onnx.sizes import Budget, check_inputs
 
+KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()}
 LARGEST_UNROLLING = 50_000  # nodes of graphs inside If, Loop and Scan
 MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant", "IsNaN", "IsInf"}
 #: What moves numbers, and what a mask is given to: -inf leaves a key of an attention out.
@@ -131,37 +133,39 @@ class Importer:
         domain, opset = checked_opset(proto, title, scope.opsets)
         inputs = [self._value(name, proto, title, scope) if name else None for name in proto.input]
         found = find_converter(proto.op_type, opset, domain)
-        depends = any(isinstance(value, Handle) for value in inputs)
+        depends = any(isinstance(value, (Handle, Tensors)) for value in inputs)
         self.graph.label = scope.node_label(proto, position)
-        results: Sequence[Value | None]
+        results: Sequence[Any]
         if not depends and can_fold(proto) and not (found and found.takes_constants) and (found or inputs):
             evaluators = self._evaluators if scope.outer else None  # the nodes of a loop come again
             results = fold(proto, inputs, scope.opsets, title, evaluators)  # type: ignore[arg-type]
         elif found is None:
-            results = self._expand(proto, inputs, opset, title)
+            results = self._expand(proto, inputs, opset, title, scope)
         else:
             node = OnnxNode(proto, title, opset, inputs, self.graph, self._inner_graphs(proto, title, scope))
             try:
                 converted = found.convert(node)
             except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
                 raise type(error)(f"{title} {without_title(str(error))}") from error
-            except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+            except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
                 if isinstance(error, FastexprError):
                     raise
                 raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error
-            results = [converted] if isinstance(converted, (Handle, np.ndarray)) else converted
+            results = [converted] if isinstance(converted, (Handle, Tensors, np.ndarray)) else converted
         self._budget.spend(results, title)
         keep_results(proto, title, results, scope)
 
-    def _expand(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str) -> list[Value | None]:
+    def _expand(
+        self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str, outer: Scope
+    ) -> list[Value | None]:
         """The outputs of an operator without a converter, by the definition that the standard gives of it."""
         float_type = self.inputs[0].data_type if self.inputs else onnx.TensorProto.DOUBLE
         is_random = proto.op_type in RANDOM_OPERATORS
         body = None if is_random else definition(proto, opset, inputs, float_type)
         if body is None:
             raise OnnxError(unknown_operator(proto, title, opset))
-        opsets = {str(entry.domain): int(entry.version) for entry in body.opset_import}
-        scope = Scope({}, opsets, title=title, label=self.graph.label)
+        stated = {str(entry.domain): int(entry.version) for entry in body.opset_import}
+        scope = Scope({}, {"": NEWEST_OPSET} | outer.opsets | stated, title=title, label=self.graph.label)
         scope.values.update(zip(body.input, [*inputs, *[None] * (len(body.input) - len(inputs))], strict=False))
         for position, node in enumerate(body.node):
             self._convert(node, position, scope)
@@ -231,6 +235,8 @@ class Importer:
         value = self.value(output.source)
         if isinstance(value, Handle):
             return value
+        if isinstance(value, Tensors):
+            raise OnnxError(f"[Output {output.name!r}] is a sequence, expected a tensor. Leave it out.")
         if value.dtype.kind != "f":
             raise OnnxError(
                 f"[Output {output.name!r}] is a constant with elements {value.dtype}, expected float or double. Leave "
@@ -250,7 +256,7 @@ def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> 
     outputs.
     """
     domain = operator_domain(proto)
-    if domain not in ("", ML):
+    if domain not in KNOWN_DOMAINS:
         raise OnnxError(unknown_operator(proto, title, opsets.get(domain)))
     if domain not in opsets:
         whose = "ONNX's own operators" if domain == "" else f"the operators of {domain}"

@@ -11,7 +11,7 @@ import onnx
 
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
 from fastexpr.onnx.sizes import check_result
 
 #: Converts the graph that is the attribute of this name, on these inputs; the last one goes into labels.
@@ -187,6 +187,15 @@ class OnnxNode:
         value = self.inputs[k] if k < len(self.inputs) else None
         if value is None:
             self.fail(f"input {k} is missing: got {len(self.inputs)} inputs. Export the model again.")
+        if isinstance(value, Tensors):
+            self.fail(f"input {k} is a sequence, expected a tensor. Export the model again.")
+        return value
+
+    def tensors(self, k: int) -> Tensors:
+        """Input k, which must be a sequence."""
+        value = self.inputs[k] if k < len(self.inputs) else None
+        if not isinstance(value, Tensors):
+            self.fail(f"input {k} is no sequence of tensors. Export the model again.")
         return value
 
     def constant(self, k: int) -> Array:

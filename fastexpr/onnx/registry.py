@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import Tensors, Value
 from fastexpr.onnx.node import OnnxNode
 
-Convert = Callable[[OnnxNode], Value | Sequence[Value | None]]
+Convert = Callable[[OnnxNode], Value | Tensors | Sequence[Value | None]]
 C = TypeVar("C", bound=Convert)
 
 

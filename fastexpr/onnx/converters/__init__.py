@@ -16,6 +16,7 @@ from fastexpr.onnx.converters import (
     picking,
     recurrent,
     reductions,
+    sequences,
     shapes,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "picking",
     "recurrent",
     "reductions",
+    "sequences",
     "shapes",
 ]

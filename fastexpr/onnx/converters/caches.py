@@ -43,4 +43,3 @@ def tensor_scatter(node: OnnxNode) -> Value:
         places[batch][(slice(None),) * (axis - 1) + (positions,)] = new[batch]
     joined = graph.concatenate([graph.reshape(value, (math.prod(value.shape),)) for value in (cache, update)], 0)
     return graph.rearrange(joined, lambda array: array[places])
-

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import Tensors, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
 
 @converter("Identity", takes_constants=True)
-def identity(node: OnnxNode) -> Value:
+def identity(node: OnnxNode) -> Value | Tensors:
     """y = x."""
-    return node.input(0)
+    return node.tensors(0) if isinstance(node.inputs[0], Tensors) else node.input(0)
 
 
 @converter("Reshape", since=5, takes_constants=True)
