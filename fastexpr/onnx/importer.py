@@ -131,9 +131,8 @@ class Importer:
     def _convert(self, proto: onnx.NodeProto, position: int, scope: Scope) -> None:
         title = scope.node_title(proto, position)
         domain, opset = checked_opset(proto, title, scope.opsets)
-        inputs = [self._value(name, proto, title, scope) if name else None for name in proto.input]
+        inputs, depends = self._inputs(proto, title, scope)
         found = find_converter(proto.op_type, opset, domain)
-        depends = any(isinstance(value, (Handle, Tensors)) for value in inputs)
         self.graph.label = scope.node_label(proto, position)
         results: Sequence[Any]
         if not depends and can_fold(proto) and not (found and found.takes_constants) and (found or inputs):
@@ -205,18 +204,22 @@ class Importer:
             self._blocks[key] = (proto, inner_block(graph, title, scope))
         return self._blocks[key][1]
 
-    def _value(self, name: str, proto: onnx.NodeProto, title: str, scope: Scope) -> Value | None:
-        """The tensor of this name, as an input of the node."""
-        holder = scope.holder(name)
-        value = holder.find(name)
-        if not isinstance(value, np.ndarray) or scope.title:
-            return value
-        owner = f"{title} The constant {name!r}" if name in holder.values else f"[Initializer {name!r}]"
-        if name in holder.checked or proto.op_type in MAY_BE_INFINITE:
-            return value
-        if check_finite(value, owner, proto.op_type in MAY_BE_MASKED):
-            holder.checked.add(name)
-        return value
+    def _inputs(self, proto: onnx.NodeProto, title: str, scope: Scope) -> tuple[list[Value | None], bool]:
+        """The node's inputs, and whether any of them depends on x. Weights must be finite, and so must constants where
+        they meet x; in between, infinities may come and go.
+        """
+        inputs = [scope.find(name) if name else None for name in proto.input]
+        depends = any(isinstance(value, (Handle, Tensors)) for value in inputs)
+        if scope.title or proto.op_type in MAY_BE_INFINITE:
+            return inputs, depends
+        for name, value in zip(proto.input, inputs, strict=True):
+            holder = scope.holder(name)
+            is_weight = name not in holder.values
+            if isinstance(value, np.ndarray) and (depends or is_weight) and name not in holder.checked:
+                owner = f"[Initializer {name!r}]" if is_weight else f"{title} The constant {name!r}"
+                if check_finite(value, owner, proto.op_type in MAY_BE_MASKED):
+                    holder.checked.add(name)
+        return inputs, depends
 
     def inputs_behind(self, value: Handle) -> set[str]:
         """Names of the inputs that the value depends on."""
