@@ -262,6 +262,16 @@ HOSTILE: dict[str, Hostile] = {
         ),
         r"\[MatMul 'bad'\] would give the shape",
     ),
+    "einsum of many axes": Hostile(
+        one("Einsum", np.ones((4,) * 10), equation="za,bcdefghijk->zabcdefghijk", shape=(9, 4)), r"\[Einsum 'bad'\]"
+    ),
+    "output of too many numbers": Hostile(
+        chain(
+            node("Reshape", ["x", "s"], ["a"]), node("Add", ["x", "a"], ["b"]), node("Mul", ["x", "a"], ["c"]),
+            node("Concat", ["b", "c"], ["y"], axis=0), shape=(1, 1800), s=ints([1800, 1]),
+        ),
+        r"\[Output 'y'\] has 6480000 numbers",
+    ),
     "gather": Hostile(one("Gather", np.zeros((2, 2**21), np.int64), axis=1, shape=(1024, 4)), r"\[Gather 'bad'\]"),
     "reshape": Hostile(one("Reshape", ints([2**62, 2**62])), r"\[Reshape 'bad'\] cannot reshape"),
     "reshape with a negative length": Hostile(one("Reshape", ints([-7, 4])), r"\[Reshape 'bad'\] cannot reshape"),
@@ -358,8 +368,8 @@ HOSTILE: dict[str, Hostile] = {
     "a hundred thousand nodes that give the same": Hostile(
         chain(*[TANH] * 100_000), r"\[Tanh 'bad'\] gives 'y', which \[Tanh 'bad'\]"
     ),
-    "a hundred thousand nodes in a circle": Hostile(
-        chain(*(node("Tanh", [f"t{k}"], [f"t{(k + 1) % 100_000}"]) for k in range(100_000)),
+    "fifty thousand nodes in a circle": Hostile(
+        chain(*(node("Tanh", [f"t{k}"], [f"t{(k + 1) % 50_000}"]) for k in range(50_000)),
               node("Add", ["x", "t5"], ["y"])),
         "cycle: ",
     ),

@@ -28,7 +28,7 @@ from fastexpr.onnx.ordering import evaluation_order
 from fastexpr.onnx.ports import Output, Shapes, input_ports
 from fastexpr.onnx.registry import ML, find_converter, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
-from fastexpr.onnx.sizes import Budget, check_inputs
+from fastexpr.onnx.sizes import Budget, check_ports
 
 KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()}
 LARGEST_UNROLLING = 50_000  # nodes of graphs inside If, Loop and Scan
@@ -58,7 +58,7 @@ class Importer:
         weights = model.weights
         infos = [info for info in self.proto.graph.input if info.name not in weights]
         self.inputs = input_ports(infos, shapes or {})
-        check_inputs({port.name: port.size for port in self.inputs})
+        check_ports("Input", {port.name: port.size for port in self.inputs})
         declared = [Output(str(info.name), str(info.name)) for info in self.proto.graph.output]
         self.outputs = declared if outputs is None else list(outputs)
         self.has_all_outputs = len(self.outputs) == len(declared)
@@ -99,6 +99,7 @@ class Importer:
         handles = [self._output(output) for output in outputs]
         inputs = [(port.name, port.shape) for port in self.inputs]
         ports = [(output.name, handle.shape) for output, handle in zip(outputs, handles, strict=True)]
+        check_ports("Output", {name: math.prod(shape) for name, shape in ports})
         n_inputs, n_outputs = self.graph.x.shape[0], sum(math.prod(handle.shape) for handle in handles)
         extra = {}
         if keep_metadata:

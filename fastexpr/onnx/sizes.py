@@ -18,7 +18,7 @@ from fastexpr.errors import OnnxError, ShapeError
 Array = NDArray[Any]
 
 LARGEST_TENSOR = 2**22  # numbers that an operator may make out of fewer
-LARGEST_INPUT = 2**22  # numbers in all inputs together: each has a name
+LARGEST_PORTS = 2**22  # numbers in all inputs, or in all outputs: each has a name
 LARGEST_CONSTANTS = 2**26  # bytes of constants that are computed, beside some times those of the weights
 LARGEST_GROWTH = 4
 LARGEST_HINT = 64  # numbers of a constant that may state a shape
@@ -54,16 +54,18 @@ def check_fold(proto: onnx.NodeProto, inputs: Sequence[Array | None], opsets: di
         check_result([dim.dim_value for dim in result.tensor_type.shape.dim], title, total)
 
 
-def check_inputs(sizes: dict[str, int]) -> None:
-    """Refuses inputs that are too large to name each number."""
+def check_ports(kind: str, sizes: dict[str, int]) -> None:
+    """Refuses inputs or outputs that are too large to name each number; `kind` is "Input" or "Output"."""
     for name, size in sizes.items():
-        if size > LARGEST_INPUT:
+        if size > LARGEST_PORTS:
             raise OnnxError(
-                f"[Input {name!r}] has {size} numbers, expected at most {LARGEST_INPUT}. Export the model again."
+                f"[{kind} {name!r}] has {size} numbers, expected at most {LARGEST_PORTS}. Export the model again."
             )
     total = sum(sizes.values())
-    if total > LARGEST_INPUT:
-        raise OnnxError(f"The inputs hold {total} numbers, expected at most {LARGEST_INPUT}. Export the model again.")
+    if total > LARGEST_PORTS:
+        raise OnnxError(
+            f"The {kind.lower()}s hold {total} numbers, expected at most {LARGEST_PORTS}. Export the model again."
+        )
 
 
 class Budget:

@@ -3,8 +3,8 @@
 from fastexpr.onnx.converters import (
     activations,
     arithmetic,
-    caches,
     attention,
+    caches,
     comparisons,
     constants,
     control,
@@ -23,8 +23,8 @@ from fastexpr.onnx.converters import (
 __all__ = [
     "activations",
     "arithmetic",
-    "caches",
     "attention",
+    "caches",
     "comparisons",
     "constants",
     "control",
