@@ -32,10 +32,19 @@ class Row(NamedTuple):
     attributes: dict[str, Any] = {}  # noqa: RUF012
     outputs: int = 1
     positive: bool = False
+    runtime: bool = True  # ONNX Runtime has it, as the standard says
 
 
-def row(operator: str, opset: int, *inputs: Any, outputs: int = 1, positive: bool = False, **attributes: Any) -> Row:
-    return Row(operator, opset, inputs, attributes, outputs, positive)
+def row(
+    operator: str,
+    opset: int,
+    *inputs: Any,
+    outputs: int = 1,
+    positive: bool = False,
+    runtime: bool = True,
+    **attributes: Any,
+) -> Row:
+    return Row(operator, opset, inputs, attributes, outputs, positive, runtime)
 
 
 X = (1, 6)
@@ -45,6 +54,131 @@ UNARY = [
 ]  # fmt: skip
 CUBE = (2, 3, 4)
 HEADS = (1, 2, 3, 2)
+
+from_image = (1, 2, 5, 6)
+
+IMAGES = [
+    # convolutions
+    row("Conv", 11, (1, 2, 7), floats(3, 2, 3)),
+    row("Conv", 11, from_image, floats(3, 2, 3, 2), floats(3), pads=[1, 0, 1, 1]),
+    row("Conv", 22, (2, 2, 5, 6), floats(4, 1, 3, 3), floats(4), group=2, strides=[2, 1], pads=[1, 1, 1, 1]),
+    row("Conv", 11, (1, 3, 5, 4), floats(3, 1, 2, 2), group=3, kernel_shape=[2, 2]),
+    row("Conv", 11, (1, 1, 9, 8), floats(1, 1, 3, 2), dilations=[2, 3], pads=[1, 0, 2, 1]),
+    row("Conv", 11, (1, 1, 3, 4, 5), floats(2, 1, 2, 2, 3), floats(2), strides=[1, 2, 1]),
+    row("Conv", 1, (1, 1, 5, 5), floats(1, 1, 3, 3), strides=[2, 2]),
+    *(
+        row("Conv", 11, (1, 1, 6, 5), floats(1, 1, 3, 2), auto_pad=mode, strides=[2, 2])
+        for mode in ("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET")
+    ),
+    row("Conv", 11, (1, 2, 4, 3), (4, 1, 2, 2), (4,), group=2, pads=[0, 1, 1, 0]),
+    row("Conv", 11, floats(1, 2, 5), (1, 2, 3), strides=[2]),
+    row("Conv", 11, from_image, floats(2, 2, 2, 2), (2,)),
+    row("ConvTranspose", 11, (1, 2, 4), floats(2, 3, 3)),
+    row("ConvTranspose", 11, (1, 2, 3, 3), floats(2, 2, 3, 3), floats(2), strides=[2, 2], pads=[1, 1, 1, 1]),
+    row("ConvTranspose", 22, (1, 1, 3, 3), floats(1, 2, 3, 3), strides=[3, 2], output_padding=[1, 1]),
+    row("ConvTranspose", 11, (1, 1, 3, 3), floats(1, 2, 3, 3), strides=[3, 2], output_shape=[10, 8]),
+    row("ConvTranspose", 11, (1, 1, 3, 3), floats(1, 1, 2, 2), dilations=[2, 2]),
+    row("ConvTranspose", 11, (1, 4, 2, 3), floats(4, 1, 2, 2), floats(2), group=2),
+    row("ConvTranspose", 1, (1, 1, 2, 2, 2), floats(1, 1, 2, 2, 2), floats(1)),
+    *(
+        row("ConvTranspose", 11, (1, 1, 3, 3), floats(1, 2, 3, 3), strides=[2, 2], auto_pad=mode)
+        for mode in ("SAME_UPPER", "SAME_LOWER", "VALID")
+    ),
+    row("ConvTranspose", 11, (1, 2, 3), (2, 2, 2), (2,), strides=[2], group=1),
+    # pooling
+    row("MaxPool", 12, (1, 2, 7), kernel_shape=[3]),
+    row("MaxPool", 12, from_image, kernel_shape=[2, 2], strides=[2, 2]),
+    row("MaxPool", 22, from_image, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+    row("MaxPool", 12, from_image, kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1),
+    row("MaxPool", 12, from_image, kernel_shape=[2, 2], dilations=[2, 3], storage_order=1),
+    row("MaxPool", 12, (1, 1, 3, 4, 3), kernel_shape=[2, 2, 2], strides=[1, 2, 1]),
+    *(
+        row("MaxPool", opset, from_image, kernel_shape=[2, 2], strides=[3, 2], auto_pad=mode)
+        for mode, opset in (("SAME_UPPER", 12), ("SAME_LOWER", 11), ("VALID", 8))
+    ),
+    row("MaxPool", 1, from_image, kernel_shape=[2, 3], strides=[1, 1]),
+    row("AveragePool", 11, (1, 2, 7), kernel_shape=[3]),
+    row("AveragePool", 11, from_image, kernel_shape=[2, 2], strides=[2, 2]),
+    row("AveragePool", 22, from_image, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    row("AveragePool", 19, from_image, kernel_shape=[3, 3], pads=[1, 2, 1, 0], count_include_pad=1),
+    row("AveragePool", 19, from_image, kernel_shape=[2, 2], dilations=[2, 3]),
+    row("AveragePool", 19, (1, 1, 6, 5), kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1),
+    row("AveragePool", 19, (1, 1, 6, 6), kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1),
+    row("AveragePool", 11, (1, 1, 3, 4, 3), kernel_shape=[2, 2, 2]),
+    row("AveragePool", 7, from_image, kernel_shape=[3, 3], count_include_pad=1, pads=[1, 1, 1, 1]),
+    *(
+        row("AveragePool", 10, from_image, kernel_shape=[2, 2], strides=[2, 2], auto_pad=mode)
+        for mode in ("SAME_UPPER", "SAME_LOWER", "VALID")
+    ),
+    row("AveragePool", 1, from_image, kernel_shape=[2, 3]),
+    row("LpPool", 11, from_image, kernel_shape=[2, 3]),
+    row("LpPool", 18, from_image, kernel_shape=[2, 2], p=3, strides=[2, 2], dilations=[2, 1]),
+    row("LpPool", 18, from_image, kernel_shape=[3, 2], p=1, pads=[1, 0, 1, 1]),
+    row("LpPool", 2, (1, 2, 6), kernel_shape=[2], p=2),
+    row("GlobalLpPool", 2, from_image),
+    row("GlobalLpPool", 22, from_image, p=3, runtime=False),
+    row("GlobalMaxPool", 1, from_image),
+    row("GlobalMaxPool", 22, (2, 2, 3)),
+    row("MaxUnpool", 11, (1, 1, 2, 2), np.array([[[[5, 7], [13, 15]]]]), kernel_shape=[2, 2], strides=[2, 2]),
+    row("MaxUnpool", 11, (1, 1, 4), np.array([[[0, 3, 4, 2]]]), ints(1, 1, 6), kernel_shape=[2]),
+    # padding and cropping
+    row("Pad", 13, CUBE, ints(1, 0, 0, 0, 2, 1)),
+    row("Pad", 13, CUBE, ints(0, 1, 2, 1, 0, 0), np.array(0.75)),
+    row("Pad", 18, CUBE, ints(1, 2), np.array(-1.5), ints(-1)),
+    row("Pad", 13, (2, 3), ints(1, 0, 0, 1), ()),
+    row("Pad", 13, CUBE, ints(0, -1, -1, 0, 2, -2)),
+    row("Pad", 13, CUBE, ints(0, -1, 0, 0, -1, 0)),
+    row("Pad", 13, CUBE, ints(0, 1, 2, 1, 2, 1), mode="reflect"),
+    row("Pad", 11, CUBE, ints(1, 0, 2, 0, 2, 1), mode="edge"),
+    row("Pad", 19, CUBE, ints(1, 0, 2, 0, 2, 1), mode="wrap"),
+    row("Pad", 2, CUBE, pads=[0, 0, 1, 1, 0, 0], value=2.0),
+    row("Pad", 1, CUBE, paddings=[0, 0, 1, 1, 0, 0], mode="edge"),
+    row("CenterCropPad", 18, (5, 4, 3), ints(2, 7, 3)),
+    row("CenterCropPad", 18, (5, 4, 3), ints(4, 3), axes=[2, -3]),
+    # pixels and channels
+    row("DepthToSpace", 13, (1, 8, 2, 3), blocksize=2),
+    row("DepthToSpace", 13, (1, 8, 2, 3), blocksize=2, mode="CRD"),
+    row("DepthToSpace", 1, (1, 8, 2, 3), blocksize=2),
+    row("SpaceToDepth", 13, (1, 2, 4, 6), blocksize=2),
+    row("LRN", 13, (1, 5, 2, 2), size=3),
+    row("LRN", 1, (2, 4, 2, 1), size=4, alpha=0.5, beta=0.6, bias=1.5, runtime=False),
+    row("Col2Im", 18, (1, 4, 6), ints(3, 4), ints(2, 2)),
+    row("Col2Im", 18, (2, 12, 4), ints(4, 5), ints(2, 2), strides=[2, 2], dilations=[1, 2], pads=[0, 1, 1, 0]),
+    row("AffineGrid", 20, (2, 2, 3), ints(2, 1, 3, 4)),
+    row("AffineGrid", 20, (1, 3, 4), ints(1, 1, 2, 3, 2), align_corners=1),
+    # interpolation
+    *(
+        row("Resize", 19, from_image, None, np.array([1, 1, 1.5, 2], np.float32), mode=mode)
+        for mode in ("nearest", "linear", "cubic")
+    ),
+    *(
+        row("Resize", 18, (1, 1, 6, 5), None, None, ints(1, 1, 3, 8), mode="nearest", nearest_mode=rounding)
+        for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    ),
+    *(
+        row("Resize", 13, from_image, None, None, ints(1, 2, 7, 4), mode=mode, coordinate_transformation_mode=name)
+        for name in ("align_corners", "asymmetric", "pytorch_half_pixel")
+        for mode in ("linear", "cubic")
+    ),
+    row(
+        "Resize", 19, (1, 1, 4, 6), None, np.array([1, 1, 0.6, 0.8], np.float32),
+        mode="linear", coordinate_transformation_mode="half_pixel_symmetric",
+    ),
+    row(
+        "Resize", 13, (1, 1, 4, 4), np.array([0, 0, 0.4, 0.6, 1, 1, 1.2, 1.7], np.float32), None, ints(1, 1, 3, 3),
+        mode="linear", coordinate_transformation_mode="tf_crop_and_resize", extrapolation_value=10.0,
+    ),
+    row("Resize", 13, (1, 1, 6, 5), None, None, ints(1, 1, 4, 7), mode="cubic", exclude_outside=1, cubic_coeff_a=-0.5),
+    row("Resize", 19, (1, 1, 6, 8), None, None, ints(1, 1, 3, 3), mode="linear", antialias=1),
+    row("Resize", 19, (1, 1, 6, 8), None, None, ints(1, 1, 3, 3), mode="cubic", antialias=1),
+    row("Resize", 19, (1, 1, 6, 8), None, None, ints(4, 5), axes=[2, 3], keep_aspect_ratio_policy="not_larger"),
+    row("Resize", 19, (1, 1, 6, 8), None, None, ints(4, 5), axes=[2, 3], keep_aspect_ratio_policy="not_smaller"),
+    row("Resize", 10, from_image, np.array([1, 1, 2, 0.5], np.float32)),
+    row("Resize", 10, from_image, np.array([1, 1, 2, 1.5], np.float32), mode="linear"),
+    row("Upsample", 9, from_image, np.array([1, 1, 2, 3], np.float32)),
+    row("Upsample", 9, from_image, np.array([1, 1, 2, 3], np.float32), mode="linear"),
+    row("Upsample", 7, from_image, scales=[1.0, 1.0, 2.0, 3.0]),
+]  # fmt: skip
 
 ROWS = [
     *(row(name, 20, X) for name in UNARY),
@@ -237,10 +371,13 @@ ROWS = [
     row("ReduceMean", 13, CUBE, axes=[1, 2]),
     row("ReduceMean", 18, CUBE, ints(0), keepdims=0),
     row("ReduceMean", 1, CUBE),
+    row("ReduceMax", 18, CUBE, ints(0, 2)),
+    row("ReduceMax", 12, CUBE, axes=[1], keepdims=0),
     row("ReduceSumSquare", 13, CUBE, axes=[1]),
     row("ReduceL1", 13, CUBE, axes=[-1], keepdims=0),
     row("ReduceL2", 18, CUBE, ints(1, 2)),
-    row("GlobalAveragePool", 1, (1, 3, 2, 4)),
+    *(row("GlobalAveragePool", opset, (1, 3, 2, 4)) for opset in (1, 22)),
+    *IMAGES,
     # shapes
     row("Reshape", 14, CUBE, ints(4, 6)),
     row("Reshape", 13, CUBE, ints(0, -1)),

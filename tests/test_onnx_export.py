@@ -24,7 +24,7 @@ from fastexpr.onnx import export_onnx
 from fastexpr.onnx.export_rules import find_rule
 
 node = helper.make_node
-WITHOUT_DOUBLE_KERNEL = {"Erf", "Gelu"}  # in ONNX Runtime
+WITHOUT_DOUBLE_KERNEL = {"Conv", "ConvTranspose", "Erf", "Gelu"}  # in ONNX Runtime
 
 
 def split_point(net: fx.Function, x: Array, dtype: Any) -> dict[str, Array]:

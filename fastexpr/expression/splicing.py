@@ -24,7 +24,9 @@ elementwise_operators = {
     "Matern", "Neg", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tanh",
 }  # fmt: skip
 broadcasting_operators = {"Add", "Sub", "Mul", "Div", "Pow", "MatMul"}
-operators_along_axes = {"Concat", "Linear", "LogSoftmax", "ReduceMean", "ReduceSum", "Softmax"}  # attribute axis
+operators_along_axes = {  # attribute axis
+    "Concat", "Conv", "Linear", "LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softmax", "SparseLinear",
+}  # fmt: skip
 batch_operators = elementwise_operators | broadcasting_operators | operators_along_axes | {"Reshape", "Select"}
 
 

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from onnx.helper import tensor_dtype_to_np_dtype
 from onnx.reference import ReferenceEvaluator
 
-from fastexpr._core import Function
+from fastexpr._core import Function, Operator
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import Handle
@@ -40,9 +40,15 @@ def is_cheap(importer: Importer) -> bool:
     operations = 0.0
     for operator, _, _ in importer.graph.nodes:
         size = math.prod(operator.shape)
-        inner = operator.input_shapes[0][operator.attributes["axis"]] if operator.name == "Linear" else SLOWNESS
-        operations += 2.0 * size * inner
+        operations += 2.0 * size * terms_of_sum(operator)
     return operations <= LARGEST_OPERATION_COUNT
+
+
+def terms_of_sum(operator: Operator) -> int:
+    """How many products make up one number of the output, or as many as it takes as long."""
+    if operator.name == "Linear":
+        return int(operator.input_shapes[0][operator.attributes["axis"]])
+    return max(math.prod(operator.constants[0].shape[1:]), SLOWNESS) if operator.name == "Conv" else SLOWNESS
 
 
 def compare(importer: Importer, function: Function, must: bool) -> None:

@@ -22,6 +22,7 @@ from onnx.reference.ops.op_lstm import LSTM
 from onnx.reference.ops.op_rnn import RNN_14
 
 from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.image_corrections import corrected_image_operators
 
 #: What the evaluator reads past in recurrent operators, and the activations that it has.
 IGNORED = ("activation_alpha", "activation_beta", "clip", "input_forget")
@@ -167,7 +168,7 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 @cache
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
-    operators: list[type[OpRun]] = [Attention, Celu, Erf, Gelu, *RECURRENT]
+    operators: list[type[OpRun]] = [Attention, Celu, Erf, Gelu, *RECURRENT, *corrected_image_operators(opset)]
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:

@@ -1,8 +1,8 @@
 """How each core operator is written in ONNX (operator set 20).
 
 ONNX Runtime has no double version of some operators (Softplus, LeakyRelu, Elu, ...). In a double model they are written
-in terms of others, in a form with the same derivatives, also at the kinks. Erf and the exact Gelu have no such form: a
-double model with one of them is valid, but ONNX Runtime refuses it.
+in terms of others, in a form with the same derivatives, also at the kinks. Conv, Erf and the exact Gelu have no such
+form: a double model with one of them is valid, but ONNX Runtime refuses it.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def softmax(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.reshape(y, shape) if joined != shape else y
 
 
-@rule("ReduceSum", "ReduceMean")
+@rule("ReduceSum", "ReduceMean", "ReduceMax")
 def reduction(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """Over neighbouring axes."""
     axes = list(range(op.attributes["axis"], op.attributes["axis"] + op.attributes["n_axes"]))
@@ -245,3 +245,32 @@ def linear(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     y = graph.emit("MatMul", x, matrix if is_transposed else graph.emit("Transpose", matrix, perm=[1, 0]))
     y = graph.emit("Add", y, bias) if bias else y
     return y if axis == rank - 1 else graph.emit("Transpose", y, perm=[order.index(k) for k in range(rank)])
+
+
+@rule("SparseLinear")
+def sparse_linear(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """y = W x along one axis; ONNX has no sparse product of its own: MatMul with the matrix written out."""
+    axis, shape = op.attributes["axis"], list(op.input_shapes[0])
+    starts, columns, values = op.constants
+    matrix = np.zeros((len(starts) - 1, shape[axis]))
+    np.add.at(matrix, (np.repeat(np.arange(len(starts) - 1), np.diff(starts)), columns), values)
+    x = graph.reshape(inputs[0], [-1, shape[axis], math.prod(shape[axis + 1 :])])
+    return graph.reshape(graph.emit("MatMul", graph.tensor(matrix), x), list(op.shape))
+
+
+@rule("Conv")
+def convolution(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """Conv or ConvTranspose with the axes in front of the channels joined. Negative pads behind cut off what no window
+    reaches, and are output_padding in ConvTranspose.
+    """
+    axis, shape, attributes = op.attributes["axis"], list(op.input_shapes[0]), dict(op.attributes)
+    is_transposed, rank = bool(attributes.pop("transposed")), len(shape) - op.attributes["axis"] - 1
+    pads = attributes.pop("pads")
+    del attributes["axis"]
+    x = graph.reshape(inputs[0], [-1, *shape[axis:]]) if axis != 1 else inputs[0]
+    if is_transposed:
+        attributes["output_padding"] = [max(-pad, 0) for pad in pads[rank:]]
+    attributes["pads"] = [max(pad, 0) for pad in pads]
+    constants = [graph.tensor(constant) for constant in op.constants]
+    y = graph.emit("ConvTranspose" if is_transposed else "Conv", x, *constants, **attributes)
+    return graph.reshape(y, list(op.shape)) if axis != 1 else y

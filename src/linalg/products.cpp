@@ -206,6 +206,18 @@ void multiply_strided(const MatrixView& A, bool is_transposed, const double* B, 
   multiply_stored(stored<double>(A), is_transposed, rows, k, from, columns, to, accumulate);
 }
 
+void multiply_part(const MatrixPart& A, bool is_transposed, const double* B, Index b_stride, Index columns, double* C,
+                   Index c_stride, bool accumulate) {
+  const Index rows = is_transposed ? A.columns : A.rows;
+  const Index k = is_transposed ? A.rows : A.columns;
+  if (A.precision == Precision::float32) {
+    const Weights<float> weights{static_cast<const float*>(A.data), A.stride};
+    return multiply_thin(weights, is_transposed, rows, k, {B, b_stride}, columns, {C, c_stride}, accumulate);
+  }
+  const Weights<double> weights{static_cast<const double*>(A.data), A.stride};
+  multiply_thin(weights, is_transposed, rows, k, {B, b_stride}, columns, {C, c_stride}, accumulate);
+}
+
 void multiply_right(const double* B, Index rows, const MatrixView& A, bool is_transposed, double* C, bool accumulate) {
   const Index columns = is_transposed ? A.rows : A.columns;
   const Index k = is_transposed ? A.columns : A.rows;

@@ -20,6 +20,20 @@ void multiply_strided(const MatrixView& A, bool is_transposed, const double* B, 
 /// A (k, c) as stored; B (rows, k) -> C (rows, c); transposed: B (rows, c) -> C (rows, k).
 void multiply_right(const double* B, Index rows, const MatrixView& A, bool is_transposed, double* C, bool accumulate);
 
+/// Some rows and columns of a matrix.
+struct MatrixPart {
+  const void* data;
+  Precision precision;
+  Index stride;
+  Index rows;
+  Index columns;
+};
+
+/// C = A B, or C = A' B where `is_transposed`; C += ... where `accumulate`. Rows of B and C are `b_stride` and `c_stride` apart;
+/// at most 256 columns; on this thread.
+void multiply_part(const MatrixPart& A, bool is_transposed, const double* B, Index b_stride, Index columns, double* C,
+                   Index c_stride, bool accumulate);
+
 /// Upper triangle of H (n, n) += T' diag(q) T, with T (rows, n) of row stride `stride`, and q[i * q_stride].
 /// Rows with q == 0 cost nothing. The lower triangle is left alone.
 void add_scaled_gram(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H);

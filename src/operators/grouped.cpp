@@ -1,5 +1,6 @@
 #include "operators/grouped.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,20 @@ Grouped::Groups Grouped::checked_groups(const OperatorSpec& spec) {
   const auto first = shape.begin() + axis;
   const auto last = first + n_axes;
   return {size_of(Shape(shape.begin(), first)), size_of(Shape(first, last)), size_of(Shape(last, shape.end()))};
+}
+
+Shape Grouped::reduced_shape(const OperatorSpec& spec) {
+  if (checked_groups(spec).members == 0) refuse(spec, "got nothing to reduce, expected at least one element.");
+  const Index keepdims = spec.attributes.integer("keepdims");
+  if (keepdims != 0 && keepdims != 1) refuse(spec, "keepdims: got " + std::to_string(keepdims) + ", expected 0 or 1.");
+  Shape shape = spec.input_shapes[0];
+  const auto first = shape.begin() + spec.attributes.integer("axis");
+  const auto last = first + spec.attributes.integer("n_axes");
+  if (keepdims == 1)
+    std::fill(first, last, Index{1});
+  else
+    shape.erase(first, last);
+  return shape;
 }
 
 DependenceSets::Id Grouped::lane_dependence(DependenceSets& sets, const DependenceSets::Id* input, Index lane) const {

@@ -23,6 +23,9 @@ class Grouped : public Operator {
   /// One input; attributes axis >= 0 and n_axes >= 1 within its dimensions.
   static Groups checked_groups(const OperatorSpec& spec);
 
+  /// The shape without these dimensions, or, where the attribute keepdims is 1, with 1 in their place. At least one member.
+  static Shape reduced_shape(const OperatorSpec& spec);
+
   Grouped(const OperatorSpec& spec, Shape shape) : Operator(spec, std::move(shape)), groups_(checked_groups(spec)) {}
 
   const Groups& groups() const { return groups_; }

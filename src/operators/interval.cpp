@@ -25,4 +25,20 @@ Interval divide(Interval a, Interval b) {
   return hull(a.lower / b.lower, a.lower / b.upper, a.upper / b.lower, a.upper / b.upper);
 }
 
+void WeightedSum::add(double w, Interval u) {
+  if (w == 0) return;
+  const Interval term = w > 0 ? Interval{w * u.lower, w * u.upper} : Interval{w * u.upper, w * u.lower};
+  sum_ = {sum_.lower + term.lower, sum_.upper + term.upper};
+  magnitude_ = {magnitude_.lower + std::abs(term.lower), magnitude_.upper + std::abs(term.upper)};
+  ++n_terms_;
+}
+
+Interval WeightedSum::enclosure() const {
+  const double epsilon = static_cast<double>(n_terms_ + 2) * std::numeric_limits<double>::epsilon();
+  Interval sum = sum_;
+  if (std::isfinite(magnitude_.lower)) sum.lower -= magnitude_.lower * epsilon;
+  if (std::isfinite(magnitude_.upper)) sum.upper += magnitude_.upper * epsilon;
+  return widened(sum);
+}
+
 }  // namespace fastexpr::interval

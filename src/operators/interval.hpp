@@ -43,6 +43,20 @@ inline Interval add(Interval a, Interval b) { return widened({a.lower + b.lower,
 
 Interval multiply(Interval a, Interval b);
 
+/// Encloses offset + sum of w u. Terms with w = 0 are left out, so 0 times an unbounded number is 0; the rounding of a sum, in
+/// whatever order, is covered by the sum of magnitudes.
+class WeightedSum {
+ public:
+  explicit WeightedSum(double offset) : sum_{offset, offset}, magnitude_{std::abs(offset), std::abs(offset)} {}
+  void add(double w, Interval u);
+  Interval enclosure() const;
+
+ private:
+  Interval sum_;
+  Interval magnitude_;
+  Index n_terms_ = 0;
+};
+
 /// The whole line where b contains 0.
 Interval divide(Interval a, Interval b);
 

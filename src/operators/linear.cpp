@@ -4,8 +4,6 @@
 // adjoints go back through W'. No curvature.
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "graph/errors.hpp"
 #include "linalg/products.hpp"
@@ -109,23 +107,10 @@ class Linear final : public Operator {
       }
   }
 
-  // Zero weights are left out, so 0 times an unbounded input is 0; rounding of a sum is covered by the sum of magnitudes.
   Interval row_bounds(const Interval* column, Index row) const {
-    const double b = bias_.empty() ? 0 : bias_[static_cast<std::size_t>(row)];
-    Interval sum{b, b};
-    Interval magnitude{std::abs(b), std::abs(b)};
-    for (Index j = 0; j < k_; ++j) {
-      const double w = weight(row, j);
-      if (w == 0) continue;
-      const Interval u = column[j * inner_];
-      const Interval term = w > 0 ? Interval{w * u.lower, w * u.upper} : Interval{w * u.upper, w * u.lower};
-      sum = {sum.lower + term.lower, sum.upper + term.upper};
-      magnitude = {magnitude.lower + std::abs(term.lower), magnitude.upper + std::abs(term.upper)};
-    }
-    const double epsilon = static_cast<double>(k_ + 2) * std::numeric_limits<double>::epsilon();
-    if (std::isfinite(magnitude.lower)) sum.lower -= magnitude.lower * epsilon;
-    if (std::isfinite(magnitude.upper)) sum.upper += magnitude.upper * epsilon;
-    return interval::widened(sum);
+    interval::WeightedSum sum(bias_.empty() ? 0 : bias_[static_cast<std::size_t>(row)]);
+    for (Index j = 0; j < k_; ++j) sum.add(weight(row, j), column[j * inner_]);
+    return sum.enclosure();
   }
 
   // A zero weight cuts the dependence; runs of equal sets (dense layers) count once.

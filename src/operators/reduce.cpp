@@ -57,20 +57,6 @@ class Reduce : public Grouped {
     }
   }
 
-  static Shape reduced_shape(const OperatorSpec& spec) {
-    if (checked_groups(spec).members == 0) refuse(spec, "got nothing to reduce, expected at least one element.");
-    const Index keepdims = spec.attributes.integer("keepdims");
-    if (keepdims != 0 && keepdims != 1) refuse(spec, "keepdims: got " + std::to_string(keepdims) + ", expected 0 or 1.");
-    Shape shape = spec.input_shapes[0];
-    const auto first = shape.begin() + spec.attributes.integer("axis");
-    const auto last = first + spec.attributes.integer("n_axes");
-    if (keepdims == 1)
-      std::fill(first, last, Index{1});
-    else
-      shape.erase(first, last);
-    return shape;
-  }
-
   double factor_;
 };
 

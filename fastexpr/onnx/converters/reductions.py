@@ -1,4 +1,4 @@
-"""ReduceSum, ReduceMean, and what is made of them."""
+"""ReduceSum, ReduceMean, ReduceMax, and what is made of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastexpr.onnx.registry import converter
 
 
 def reduced(graph: GraphBuilder, name: str, x: Value, axes: list[int], keepdims: bool) -> Value:
-    """ReduceSum or ReduceMean of x over these axes (sorted, from the front).
+    """ReduceSum, ReduceMean or ReduceMax of x over these axes (sorted, from the front).
 
     The core reduces neighbouring axes only: others are moved to the end first. An axis of length 1 is reduced by
     leaving it out.
@@ -38,9 +38,9 @@ def reduction_axes(node: OnnxNode) -> list[int] | None:
     return None if node.attribute("noop_with_empty_axes") else list(range(rank))
 
 
-@converter("ReduceSum", "ReduceMean")
+@converter("ReduceSum", "ReduceMean", "ReduceMax")
 def reduce_axes(node: OnnxNode) -> Value:
-    """Sum or mean over axes."""
+    """Sum, mean or maximum over axes."""
     return reduce_value(node, node.operator, node.input(0))
 
 
