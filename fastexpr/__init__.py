@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastexpr._core import load
     from fastexpr.expression import variables
     from fastexpr.frameworks.ensemble import ensemble
+    from fastexpr.frameworks.keras import from_keras
     from fastexpr.frameworks.pytorch import from_torch
     from fastexpr.frameworks.sklearn import from_sklearn
     from fastexpr.onnx import load_onnx
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Problem": "fastexpr.problem",
     "ensemble": "fastexpr.frameworks.ensemble",
+    "from_keras": "fastexpr.frameworks.keras",
     "from_sklearn": "fastexpr.frameworks.sklearn",
     "from_torch": "fastexpr.frameworks.pytorch",
     "load": "fastexpr._core",
@@ -52,6 +54,7 @@ __all__ = [
     "build_info",
     "ensemble",
     "errors",
+    "from_keras",
     "from_sklearn",
     "from_torch",
     "load",

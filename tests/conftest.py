@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
+
+# Keras reads these when it is imported: by default it takes TensorFlow, and writes into the user's folder.
+os.environ["KERAS_BACKEND"] = "torch"
+os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -154,7 +154,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "another predict": (Twice(), r"f\(x\) differs from Twice.predict: got 1 numbers and a difference of \d"),
     "smoothness": (models.Gaussian(models.kernels.Matern(nu=0.7), optimizer=None), r"Matern: nu: got 0.7, expected"),
-    "kernel": (models.KernelRidge(kernel="chi2", gamma=1.0), r"KernelRidge: kernel: got 'chi2', expected one of linear"),
+    "kernel": (
+        models.KernelRidge(kernel="chi2", gamma=1.0),
+        r"KernelRidge: kernel: got 'chi2', expected one of linear",
+    ),
     "periodic splines": (
         models.pre.SplineTransformer(5, extrapolation="periodic"),
         r"SplineTransformer: extrapolation: got 'periodic', expected 'constant', 'continue' or 'linear'",

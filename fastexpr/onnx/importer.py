@@ -79,6 +79,11 @@ class Importer:
             for position in self.order:
                 self._convert(self.proto.graph.node[position], position, self._scope)
 
+    def append(self, proto: onnx.NodeProto, position: int) -> None:
+        """Converts one more node, whose inputs are among `values`, which get its outputs."""
+        with np.errstate(all="ignore"):
+            self._convert(proto, position, self._scope)
+
     def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
         """The function from the joined inputs to the joined outputs."""
         if not self.inputs or not self.outputs:

@@ -51,9 +51,9 @@ def from_sklearn(
     Parameters
     ----------
     estimator
-        Linear models, multilayer perceptrons, Gaussian processes, support vector machines, kernel ridge regression,
-        trees, forests and boosting; scalers, polynomials, splines, projections and selections; pipelines and whatever
-        else is made of these. docs/frameworks.md has the list.
+        Linear models, multilayer perceptrons, Gaussian processes, support vector machines, kernel ridge regression;
+        scalers, polynomials, splines, projections and selections; pipelines and whatever else is made of these.
+        docs/frameworks.md has the list.
     return_std : bool
         Of a Gaussian process: the standard deviation of the prediction as a second output.
     input_names : sequence of str, optional
