@@ -125,6 +125,13 @@ void Function::Implementation::jacobian_by_rows(Workspace& workspace, double* ja
       for (Index k = 0; k < m(); ++k) jacobian[(p * m() + k) * n() + j] = block[(j * points + p) * m() + k];
 }
 
+// By rows or by columns, whichever are fewer.
+void Function::Implementation::jacobian(Workspace& workspace, double* jacobian) const {
+  if (m() <= n()) return jacobian_by_rows(workspace, jacobian);
+  run_identity_tangents(graph, layout, workspace, {true, nullptr, 1, nullptr});
+  gather_tangents(workspace, jacobian);
+}
+
 void Function::Implementation::gather_tangents(const Workspace& workspace, double* jacobian) const {
   const Index points = workspace.points();
   for (const NodeId output : graph.outputs()) {
@@ -184,17 +191,16 @@ void Function::Implementation::derivatives(Workspace& workspace, const Request& 
     return;
   }
   run_linearize(graph, layout, workspace, part.hessian != nullptr ? 2 : 1);
-  if (part.hessian == nullptr && m() <= n()) return jacobian_by_rows(workspace, part.jacobian);
-  TangentGoal goal{part.jacobian != nullptr, part.hessian, part.weightings, nullptr};
-  if (part.hessian == nullptr) {
-    run_identity_tangents(graph, layout, workspace, goal);
-    return gather_tangents(workspace, part.jacobian);
-  }
+  if (part.hessian == nullptr) return jacobian(workspace, part.jacobian);
+  const TangentGoal goal{part.jacobian != nullptr, part.hessian, part.weightings, nullptr};
   const Index count = workspace.points() * part.weightings;
   std::memset(part.hessian, 0, static_cast<std::size_t>(count * n() * n()) * sizeof(double));
   run_adjoints(graph, layout, workspace, weights_as_seed(workspace, part.weights, part.weightings), part.weightings);
   const Seeding& seeds = seeding();
-  if (seeds.is_reduced() && (part.jacobian == nullptr || m() <= seeds.columns)) {
+  if (!seeds.is_reduced() && directions > 0 && part.weightings == 1) {
+    hessian_by_directions(workspace, part.weights, part.hessian);
+    if (part.jacobian != nullptr) jacobian(workspace, part.jacobian);
+  } else if (seeds.is_reduced() && (part.jacobian == nullptr || m() <= seeds.columns)) {
     hessian_from_seeds(workspace, part, seeds);
     if (part.jacobian != nullptr) jacobian_by_rows(workspace, part.jacobian);
   } else {
@@ -290,7 +296,10 @@ Index Function::workspace_bytes(int order) const {
   const Index n = n_inputs();
   Index doubles = layout.value_size() + layout.scratch_size();
   if (order >= 1) doubles += layout.value_size() + layout.local_size(order >= 2 ? 2 : 1);
-  if (order >= 2) doubles += (layout.tangent_size() + layout.curvature_size()) * n + layout.diagonal_size();
+  if (order >= 2 && implementation_->directions > 0)
+    doubles += (2 * layout.value_size() + layout.curvature_size()) * implementation_->directions;
+  else if (order >= 2)
+    doubles += (layout.tangent_size() + layout.curvature_size()) * n + layout.diagonal_size();
   return doubles * static_cast<Index>(sizeof(double));
 }
 

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <utility>
 
+#include "function/directions.hpp"
 #include "function/function.hpp"
 #include "function/workspace_pool.hpp"
 #include "passes/passes.hpp"
@@ -11,11 +12,17 @@ namespace fastexpr {
 
 /// What is behind a Function; only the files of this folder see it.
 struct Function::Implementation {
-  Implementation(Graph g, Signature s) : graph(std::move(g)), signature(std::move(s)), layout(graph), pool(graph, layout) {}
+  Implementation(Graph g, Signature s)
+      : graph(std::move(g)),
+        signature(std::move(s)),
+        layout(graph),
+        directions(hessian_directions(graph, layout)),
+        pool(graph, layout) {}
 
   Graph graph;
   Signature signature;
   Layout layout;
+  Index directions;  // of hessian_by_directions; 0: another way
   WorkspacePool pool;
   std::once_flag seeding_once;
   Seeding seeding_of_hessian;
@@ -29,11 +36,14 @@ struct Function::Implementation {
   void for_chunks(Index points, Index most, const Body& body);
   void load(Workspace& workspace, const double* x) const;
   void gather(const Workspace& workspace, double* value) const;
+  void jacobian(Workspace& workspace, double* jacobian) const;
   void jacobian_by_rows(Workspace& workspace, double* jacobian) const;
   void gather_tangents(const Workspace& workspace, double* jacobian) const;
   void derivatives(Workspace& workspace, const Request& part);
   const Seeding& seeding();
   void hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& seeds) const;
+  void hessian_columns(Workspace& workspace, Index first, Index last, double* hessian) const;
+  void hessian_by_directions(Workspace& workspace, const double* weights, double* hessian);
   double* weights_as_seed(Workspace& workspace, const double* weights, Index weightings) const;
 };
 

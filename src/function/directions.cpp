@@ -1,0 +1,91 @@
+#include "function/directions.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <new>
+
+#include "function/implementation.hpp"
+#include "linalg/thread_pool.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+constexpr Index width = 32;               // directions at a time: products are efficient, and blocks stay in cache
+constexpr double unit_overhead = 16;      // of reading and writing a number of a block, in multiplications
+constexpr Index parallel_size = 1 << 20;  // numbers in all blocks together; some milliseconds
+
+/// Numbers whose tangents go into rank updates at this node.
+Index curved_numbers(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  if (graph.diagonal_input(id) >= 0) return node.op->size();
+  Index count = 0;
+  for (std::size_t k = 0; k < node.inputs.size(); ++k)
+    if (graph.depends(node.inputs[k])) count += node.op->input_size(k);
+  return count;
+}
+
+}  // namespace
+
+Index hessian_directions(const Graph& graph, const Layout& layout) {
+  double updates = 0, back = 0;
+  for (const NodeId id : layout.active()) {
+    const Operator& op = *graph.node(id).op;
+    const auto size = static_cast<double>(op.size());
+    back += static_cast<double>(op.work()) + unit_overhead * size;
+    if (!graph.is_curved(id)) continue;
+    back += static_cast<double>(op.work());
+    updates += static_cast<double>(curved_numbers(graph, id));
+  }
+  const auto n = static_cast<double>(graph.n_inputs());
+  return n * back < 0.7 * updates * n * n / 2 ? std::min(width, graph.n_inputs()) : 0;
+}
+
+// Columns [first, last) of the Hessian (points, n, n), after values, linearize and adjoints with one column.
+void Function::Implementation::hessian_columns(Workspace& workspace, Index first, Index last, double* hessian) const {
+  const Index points = workspace.points();
+  const Index columns = last - first;
+  workspace.require_all_tangents(columns);
+  double* seed = workspace.tangent(0);
+  std::memset(seed, 0, static_cast<std::size_t>(n() * points * columns) * sizeof(double));
+  for (Index c = 0; c < columns; ++c)
+    for (Index p = 0; p < points; ++p) seed[((first + c) * points + p) * columns + c] = 1;
+  run_tangents(graph, layout, workspace);
+  run_second_adjoints(graph, layout, workspace);
+  const double* block = workspace.second_adjoint(0);
+  for (Index i = 0; i < n(); ++i)
+    for (Index p = 0; p < points; ++p)
+      std::copy_n(block + (i * points + p) * columns, columns, hessian + (p * n() + i) * n() + first);
+}
+
+// H times blocks of unit vectors. For one point, threads take a block each; a thread that joins in evaluates the point again,
+// which costs little beside a block.
+void Function::Implementation::hessian_by_directions(Workspace& workspace, const double* weights, double* hessian) {
+  const Index n_blocks = (n() + directions - 1) / directions;
+  const auto columns_of = [&](Workspace& own, Index block) {
+    hessian_columns(own, block * directions, std::min(n(), (block + 1) * directions), hessian);
+  };
+  const bool is_shared = workspace.points() == 1 && layout.value_size() * n() >= parallel_size && linalg::num_threads() > 1;
+  if (!is_shared) {
+    for (Index block = 0; block < n_blocks; ++block) columns_of(workspace, block);
+    return;
+  }
+  std::atomic<bool> has_failed = false;
+  const auto run = [&](Index begin, Index end) {
+    try {
+      const WorkspacePool::Lease lease(pool, 0);
+      load(*lease, workspace.value(0));
+      run_linearize(graph, layout, *lease, 2);
+      run_adjoints(graph, layout, *lease, weights, 1);
+      for (Index block = begin; block < end; ++block) columns_of(*lease, block);
+    } catch (const std::bad_alloc&) {
+      has_failed = true;
+    }
+  };
+  linalg::parallel_for(n_blocks, 1, std::ref(run));  // a reference, so that std::function needs no heap
+  if (has_failed) throw std::bad_alloc();
+}
+
+}  // namespace fastexpr
