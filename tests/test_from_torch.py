@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -89,17 +90,40 @@ def test_module(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = fx.from_torch(module, tuple(torch.zeros(shape) for shape in case.shapes), check=True)
     assert all(part.training for part in module.modules())
 
+    check(net, programs[0].model_proto, module, case.shapes)
+
+
+FOLDED_IN_SINGLE = {"image CNN"}  # a batch normalization goes into the convolution before it
+OLDER_CASES = CASES | {"activations": Case(lambda: models.Activations(models.OLDER_ACTIVATIONS), [(1, 5)])}
+
+
+@pytest.mark.filterwarnings("ignore")  # it warns of itself
+@pytest.mark.parametrize("name", OLDER_CASES)
+def test_module_by_the_older_exporter(name: str, tmp_path: Path) -> None:
+    case = OLDER_CASES[name]
+    module = models.trained(case.make(), case.shapes)
+    with pytorch.evaluation_mode(module):
+        example = tuple(torch.zeros(shape) for shape in case.shapes)
+        torch.onnx.export(module, example, tmp_path / "net.onnx", dynamo=False, verbose=False)
+    net = fx.load_onnx(tmp_path / "net.onnx", check=True)
+    check(net, onnx.load(tmp_path / "net.onnx"), module, case.shapes, name in FOLDED_IN_SINGLE)
+
+
+def check(
+    net: fx.Function, proto: Any, module: nn.Module, shapes: list[tuple[int, ...]], is_rough: bool = False
+) -> None:
+    """Value and derivatives at a point."""
     random = np.random.default_rng(0)
     x = random.uniform(-1, 1, net.n_inputs).astype(np.float32).astype(np.float64)
     weights = random.normal(size=net.n_outputs)
     value, jacobian, hessian = net.evaluate(x, weights)
-    assert distance(value, runtime_values(programs[0].model_proto, x, case.shapes)) < 1e-6
-    function, point = flat_function(module, case.shapes), torch.from_numpy(x)
+    assert distance(value, runtime_values(proto, x, shapes)) < 1e-6
+    function, point = flat_function(module, shapes), torch.from_numpy(x)
     curvature = torch.func.jacrev(torch.func.jacrev(lambda x: torch.from_numpy(weights) @ function(x)))
     with sdpa_kernel(SDPBackend.MATH):  # the attention that has second derivatives
-        assert distance(value, function(point).detach().numpy()) < 1e-11
-        assert distance(jacobian, torch.func.jacrev(function)(point).detach().numpy()) < 1e-9
-        assert distance(hessian, curvature(point).detach().numpy()) < 1e-9
+        assert distance(value, function(point).detach().numpy()) < (1e-6 if is_rough else 1e-11)
+        assert distance(jacobian, torch.func.jacrev(function)(point).detach().numpy()) < (1e-5 if is_rough else 1e-9)
+        assert distance(hessian, curvature(point).detach().numpy()) < (1e-5 if is_rough else 1e-9)
 
 
 def test_double_weights_stay_double() -> None:

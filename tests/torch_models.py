@@ -69,6 +69,8 @@ ACTIVATIONS: list[nn.Module] = [
     nn.Tanhshrink(),
     nn.Threshold(0.25, 0.5),
 ]
+#: The older exporter does not know this one.
+OLDER_ACTIVATIONS = [activation for activation in ACTIVATIONS if not isinstance(activation, nn.Threshold)]
 
 
 class Activations(nn.Module):
