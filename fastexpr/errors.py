@@ -46,6 +46,10 @@ class FrameworkError(FastexprError, ValueError):
     """A model of another library that cannot be taken over: an unsupported kind or setting, or another result."""
 
 
+class DerivativeWarning(UserWarning):
+    """A network whose derivatives say less than one might think: it rounds, or is constant piece by piece."""
+
+
 def shortened(argument: object) -> object:
     """A text without its middle where it is too long to read."""
     if not isinstance(argument, str) or len(argument) <= LONGEST_MESSAGE:

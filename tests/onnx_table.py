@@ -438,6 +438,8 @@ ROWS = [
 # their converters give constants, or take no input: they have tests of their own below
 ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}
 ELSEWHERE |= {"RNN", "GRU", "LSTM", "If", "Loop", "Scan", "IsNaN"}
+ELSEWHERE |= {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul"}
+ELSEWHERE |= {"ConvInteger", "QLinearConv"}
 ELSEWHERE |= {"SequenceConstruct", "SequenceEmpty", "SequenceLength", "SequenceAt", "SequenceErase", "SequenceInsert"}
 ELSEWHERE |= {"SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement"}
 

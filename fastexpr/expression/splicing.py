@@ -21,13 +21,21 @@ from fastexpr.expression.operands import as_expression
 
 elementwise_operators = {
     "Abs", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu", "GeluTanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
-    "Matern", "Neg", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tanh",
+    "Matern", "Neg", "Quantize", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish",
+    "Tanh",
 }  # fmt: skip
 broadcasting_operators = {"Add", "Sub", "Mul", "Div", "Pow", "MatMul"}
+operators_along_the_last_axis = {"TreeEnsemble"}
 operators_along_axes = {  # attribute axis
     "Concat", "Conv", "Linear", "LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softmax", "SparseLinear",
 }  # fmt: skip
-batch_operators = elementwise_operators | broadcasting_operators | operators_along_axes | {"Reshape", "Select"}
+batch_operators = (
+    elementwise_operators
+    | broadcasting_operators
+    | operators_along_the_last_axis
+    | operators_along_axes
+    | {"Reshape", "Select"}
+)
 
 
 def apply_function(function: Function, x: Any) -> Expression:

@@ -15,6 +15,7 @@ from fastexpr.onnx.check import compare, is_cheap
 from fastexpr.onnx.export import export_onnx
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.model_file import ModelFile, ModelSource
+from fastexpr.onnx.notes import warn_of_derivatives
 from fastexpr.onnx.ports import Shapes, output_ports
 from fastexpr.onnx.registry import operator_names
 
@@ -59,6 +60,11 @@ def load_onnx(
     Function
         The network, with n_inputs = n and n_outputs = m.
 
+    Warns
+    -----
+    DerivativeWarning
+        The network has decision trees, whose derivatives are 0, or rounds numbers (a quantized model).
+
     Raises
     ------
     FileNotFoundError
@@ -88,4 +94,5 @@ def load_onnx(
     function = importer.function(input_names, output_names)
     if check or (check is None and is_cheap(importer)):
         compare(importer, function, must=bool(check))
+    warn_of_derivatives(function)
     return function

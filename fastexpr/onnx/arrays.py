@@ -23,6 +23,13 @@ RAW_TYPES: dict[int, str] = {
     TensorProto.UINT8: "<u1", TensorProto.UINT16: "<u2", TensorProto.UINT32: "<u4", TensorProto.UINT64: "<u8",
     TensorProto.BOOL: "?",
 }  # fmt: skip
+#: Read as they are: numbers that only a constant DequantizeLinear makes floats of. Texts are read, too: labels may be
+#: anywhere in a model, but who needs numbers refuses them.
+OTHER_TYPES = [
+    kind
+    for name, kind in TensorProto.DataType.items()
+    if name in ("INT2", "UINT2", "INT4", "UINT4", "FLOAT4E2M1") or name.startswith("FLOAT8E")
+]
 FLOAT_TYPES = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -57,9 +64,10 @@ def tensor_array(
     FileError
         Where the numbers do not fit the shape, or the external file is missing, too short, or outside the folder.
     OnnxError
-        Where the element type is not one of float, double, float16, bfloat16, integers, bool.
+        Where the elements are no numbers, nor texts.
     """
-    if tensor.data_type not in RAW_TYPES:
+    is_text = tensor.data_type == TensorProto.STRING and len(tensor.string_data) == math.prod(tensor.dims)
+    if tensor.data_type not in RAW_TYPES and tensor.data_type not in OTHER_TYPES and not is_text:
         raise OnnxError(
             f"{owner} holds elements {type_name(tensor.data_type)}, expected floats, integers or bool. Export the "
             "model with float or double weights."
@@ -67,8 +75,10 @@ def tensor_array(
     shape = tuple(tensor.dims)
     if any(length < 0 for length in shape) or len(shape) > HIGHEST_RANK:
         fail(owner, f"has the shape {shape}, expected at most {HIGHEST_RANK} axes and no negative length")
-    dtype = np.dtype(RAW_TYPES[tensor.data_type])
     count = math.prod(shape)
+    if is_text or tensor.data_type in OTHER_TYPES:
+        return other_array(tensor, owner, raw, count).reshape(shape)
+    dtype = np.dtype(RAW_TYPES[tensor.data_type])
     if tensor.data_location == TensorProto.EXTERNAL:
         flat = external_array(tensor, owner, folder, dtype, count)
     elif raw is not None:
@@ -122,6 +132,21 @@ def typed_array(tensor: TensorProto, owner: str, count: int) -> Array:
     if array.size != count:
         fail(owner, f"holds {array.size} numbers, expected {count}")
     return np.ascontiguousarray(array)
+
+
+def other_array(tensor: TensorProto, owner: str, raw: tuple[Buffer, Span] | None, count: int) -> Array:
+    """Texts, or the numbers of a tensor of OTHER_TYPES in a type of their own."""
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise FileError(
+            f"{owner} holds elements {type_name(tensor.data_type)} in an external file, which is not supported. Export "
+            "the model in one file."
+        )
+    if raw is not None:
+        whole = TensorProto()
+        whole.CopyFrom(tensor)
+        whole.raw_data = bytes(raw[0][raw[1].start : raw[1].stop])
+        tensor = whole
+    return typed_array(tensor, owner, count)
 
 
 def external_array(tensor: TensorProto, owner: str, folder: Path | None, dtype: np.dtype[Any], count: int) -> Array:

@@ -20,6 +20,7 @@ from fastexpr.onnx.corrections import corrected_operators
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.node import node_title
 from fastexpr.onnx.ports import Output
+from fastexpr.onnx.registry import ML
 
 LARGEST_NODE_COUNT = 2000  # the evaluator spends up to 0.3 ms on a node before it computes
 LARGEST_OPERATION_COUNT = 5e7
@@ -27,6 +28,7 @@ SLOWNESS = 25  # an element of Erf or Gelu takes the evaluator a microsecond
 LARGEST_FILE = 2**25  # bytes of weights that are read a second time without being asked
 SMALLEST = float(np.finfo(np.float32).smallest_normal)
 TOLERANCE = {TensorProto.FLOAT: 1e-4, TensorProto.DOUBLE: 1e-9, TensorProto.FLOAT16: 1e-2, TensorProto.BFLOAT16: 3e-2}
+QUANTIZED_TOLERANCE = 3e-2  # rounding to integers goes the other way where float32 and double differ
 #: Where a part of the model computes in 16 bits, the evaluator rounds there: to 11 bits, or 8; some ten roundings.
 HALF_TOLERANCE = {np.dtype(np.float16): 1e-2, np.dtype(bfloat16): 3e-2}
 
@@ -63,7 +65,11 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
         Where they differ by more than 1e-4 max|y| (float32) or 1e-9 max|y| (double), or, where a part is computed in 16
         bits, 1e-2 (float16) or 3e-2 (bfloat16), naming the first node that does.
     """
-    tolerance = max(TOLERANCE[port.data_type] for port in importer.inputs)
+    kinds = [port.data_type for port in importer.inputs]
+    kinds += [TensorProto.FLOAT for node in importer.proto.graph.node if node.domain == ML]  # it computes these so
+    tolerance = max(TOLERANCE[kind] for kind in kinds)
+    if any(operator.name == "Quantize" for operator, _, _ in importer.graph.nodes):
+        tolerance = QUANTIZED_TOLERANCE
     expected: list[Array] = []
     sources = [output.source for output in importer.outputs]
     try:

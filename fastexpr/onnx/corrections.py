@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.aionnxml.op_svm_classifier import SVMClassifier as ReferenceClassifier
 from onnx.reference.ops.op_attention import Attention as ReferenceAttention
 from onnx.reference.ops.op_gru import GRU
 from onnx.reference.ops.op_lstm import LSTM
@@ -23,6 +24,7 @@ from onnx.reference.ops.op_rnn import RNN_14
 
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.image_corrections import corrected_image_operators
+from fastexpr.onnx.registry import ML
 
 #: What the evaluator reads past in recurrent operators, and the activations that it has.
 IGNORED = ("activation_alpha", "activation_beta", "clip", "input_forget")
@@ -44,6 +46,26 @@ def honest(name: str, base: type[OpRun]) -> type[OpRun]:
 
 
 RECURRENT = [honest("RNN", RNN_14), honest("GRU", GRU), honest("LSTM", LSTM)]
+
+
+class SVMClassifier(ReferenceClassifier):  # type: ignore[misc]
+    """With probabilities, the evaluator stops an iteration after two or three digits."""
+
+    op_domain = ML
+
+    def _run(self, x: Array, prob_a: Any = None, **attributes: Any) -> Any:
+        if prob_a:
+            raise NotImplementedError("SVMClassifier with prob_a")
+        return ReferenceClassifier._run(self, x, prob_a=prob_a, **attributes)
+
+
+class ZipMap(OpRun):  # type: ignore[misc]
+    """The evaluator has none; the numbers of its dictionaries are those of its input."""
+
+    op_domain = ML
+
+    def _run(self, x: Array, **unused: Any) -> tuple[Array]:
+        return (x,)
 
 
 def flat_from(x: Array, node: onnx.NodeProto) -> Array:
@@ -90,6 +112,19 @@ class Dropout(OpRun):  # type: ignore[misc]
 
     def _run(self, x: Array, **unused: Any) -> tuple[Array]:
         return (x,)
+
+
+class DequantizeLinear(OpRun):  # type: ignore[misc]
+    """Before operator set 19."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, scale: Array, zero: Array | None = None, axis: Any = 1, **unused: Any) -> tuple[Array]:
+        shape = [1] * x.ndim
+        if scale.size > 1:
+            shape[1 if axis is None else axis] = scale.size
+        zero = np.zeros(1, x.dtype) if zero is None else zero
+        return ((x.astype(scale.dtype) - zero.reshape(shape if zero.size > 1 else ())) * scale.reshape(shape),)
 
 
 class BatchNormalization(OpRun):  # type: ignore[misc]
@@ -168,7 +203,18 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 @cache
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
-    operators: list[type[OpRun]] = [Attention, Celu, Erf, Gelu, *RECURRENT, *corrected_image_operators(opset)]
+    operators: list[type[OpRun]] = [
+        Attention,
+        Celu,
+        Erf,
+        Gelu,
+        *RECURRENT,
+        *corrected_image_operators(opset),
+        SVMClassifier,
+        ZipMap,
+    ]
+    if opset < 19:
+        operators.append(DequantizeLinear)
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:

@@ -12,8 +12,11 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper
 
+from fastexpr.onnx.registry import ML
+
 OPSET = 20  # the first with Gelu; ONNX Runtime has it since 1.17
 IR_VERSION = 9  # of the same ONNX release
+ML_OPSET = 5  # of ai.onnx.ml: the first with TreeEnsemble
 SMALLEST_EXTERNAL = 1024  # bytes; shapes must stay inside, where shape inference finds them
 LARGEST_MODEL = 1_900_000_000  # bytes of weights inside the file; protobuf ends at 2 GiB
 
@@ -50,10 +53,10 @@ class ExportGraph:
         self._taken.add(name)
         return name
 
-    def emit(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    def emit(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """A new node; the name of its output, which is also the node's."""
         name = self.fresh(self.label or operator)
-        self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
+        self.nodes.append(helper.make_node(operator, inputs, [name], name, domain=domain, **attributes))
         return name
 
     def reshape(self, x: str, shape: Sequence[int]) -> str:
@@ -105,9 +108,10 @@ class ExportGraph:
     ) -> None:
         """Writes the file; weights beyond `largest` bytes go to a second file, "<name>.data"."""
         graph = helper.make_graph(self.nodes, "fastexpr", list(inputs), list(outputs))
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="fastexpr"
-        )
+        imports = [helper.make_opsetid("", OPSET)]
+        if any(node.domain == ML for node in self.nodes):
+            imports.append(helper.make_opsetid(ML, ML_OPSET))
+        model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name="fastexpr")
         helper.set_model_props(model, metadata)
         temporary = path.with_name(path.name + ".part")
         if sum(array.nbytes for _, array in self.tensors) > largest:

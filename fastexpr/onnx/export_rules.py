@@ -16,6 +16,8 @@ import numpy as np
 from fastexpr._core import Operator
 from fastexpr.onnx.converters.comparisons import STEEPEST
 from fastexpr.onnx.export_graph import ExportGraph
+from fastexpr.onnx.export_trees import tree_attributes
+from fastexpr.onnx.registry import ML
 
 Rule = Callable[[ExportGraph, Operator, list[str]], str]
 
@@ -65,6 +67,12 @@ def constant(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
 def same_name(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """ONNX has it under the same name."""
     return graph.emit(op.name, *inputs)
+
+
+@rule("Quantize")
+def quantize(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """To the nearest integer, halves to the even one."""
+    return graph.emit("Round", *inputs)
 
 
 @rule("Square")
@@ -274,3 +282,14 @@ def convolution(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     constants = [graph.tensor(constant) for constant in op.constants]
     y = graph.emit("ConvTranspose" if is_transposed else "Conv", x, *constants, **attributes)
     return graph.reshape(y, list(op.shape)) if axis != 1 else y
+
+
+@rule("TreeEnsemble")
+def tree_ensemble(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """The operator of the same name of ai.onnx.ml."""
+    rows = [math.prod(op.shape[:-1]), op.input_shapes[0][-1]]
+    x = inputs[0] if list(op.input_shapes[0]) == rows else graph.reshape(inputs[0], rows)
+    y = graph.emit("TreeEnsemble", x, domain=ML, **tree_attributes(graph, op))
+    if op.attributes["aggregate"] == "mean":
+        y = graph.emit("Div", y, graph.number(float(len(op.constants[4]))))
+    return y if list(op.shape) == [rows[0], op.shape[-1]] else graph.reshape(y, op.shape)

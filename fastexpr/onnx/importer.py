@@ -24,7 +24,7 @@ from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import NEWEST_OPSET, ModelFile
 from fastexpr.onnx.node import OnnxNode, RunGraph, operator_domain, operator_schema
-from fastexpr.onnx.ordering import evaluation_order
+from fastexpr.onnx.ordering import evaluation_order, reads
 from fastexpr.onnx.ports import Output, Shapes, input_ports
 from fastexpr.onnx.registry import ML, find_converter, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
@@ -147,6 +147,7 @@ class Importer:
         elif found is None:
             results = self._expand(proto, inputs, opset, title, scope)
         else:
+            refuse_strings(proto, inputs)
             node = OnnxNode(proto, title, opset, inputs, self.graph, self._inner_graphs(proto, title, scope))
             try:
                 converted = found.convert(node)
@@ -158,7 +159,7 @@ class Importer:
                 raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error
             results = [converted] if isinstance(converted, (Handle, Tensors, np.ndarray)) else converted
         self._budget.spend(results, title)
-        keep_results(proto, title, results, scope)
+        self._keep_results(proto, title, results, scope)
 
     def _expand(
         self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, title: str, outer: Scope
@@ -227,6 +228,26 @@ class Importer:
                     holder.checked.add(name)
         return inputs, depends
 
+    def _keep_results(self, proto: onnx.NodeProto, title: str, results: Sequence[Value | None], scope: Scope) -> None:
+        """Puts the node's outputs where other nodes find them. One that a converter does not give must not be read."""
+        for k, name in enumerate(proto.output):
+            result = results[k] if k < len(results) else None
+            if name and result is None and self._is_read(name, scope):
+                raise OnnxError(
+                    f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it."
+                )
+            if name and result is not None:
+                scope.values[name] = result
+
+    def _is_read(self, name: str, scope: Scope) -> bool:
+        """Whether something that is converted reads the tensor; inside of loops and definitions, that is assumed."""
+        if scope is not self._scope:
+            return True
+        nodes = self.proto.graph.node
+        return any(name == output.source for output in self.outputs) or any(
+            name in reads(nodes[position]) for position in self.order
+        )
+
     def inputs_behind(self, value: Handle) -> set[str]:
         """Names of the inputs that the value depends on."""
         nodes = self.graph.nodes_behind(value)
@@ -282,15 +303,14 @@ def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> 
     return domain, opset
 
 
-def keep_results(proto: onnx.NodeProto, title: str, results: Sequence[Value | None], scope: Scope) -> None:
-    """Puts the node's outputs where other nodes find them."""
-    for k, name in enumerate(proto.output):
-        if name and (k >= len(results) or results[k] is None):
+def refuse_strings(proto: onnx.NodeProto, inputs: Sequence[Value | None]) -> None:
+    """Refuses to compute with texts."""
+    for name, value in zip(proto.input, inputs, strict=True):
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OUS":
             raise OnnxError(
-                f"{title} has an output {k} ({name!r}), which is not supported. Export the model without it."
+                f"[Initializer {name!r}] holds elements string, expected floats, integers or bool. Export the model "
+                "with float or double weights."
             )
-        if name:
-            scope.values[name] = results[k]
 
 
 def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> str:

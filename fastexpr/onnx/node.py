@@ -236,6 +236,13 @@ class OnnxNode:
             self.fail(f"attribute {name!r} is {value!r}, expected a tensor. Export the model again.")
         return tensor_array(value, self.title)
 
+    def other(self, operator: str, inputs: list[Value | None]) -> OnnxNode:
+        """A node of another operator in this one's place, with the same attributes."""
+        proto = onnx.NodeProto()
+        proto.CopyFrom(self.proto)
+        proto.op_type = operator
+        return OnnxNode(proto, self.title, self.opset, inputs, self.graph, self._run_graph)
+
     def run_graph(self, name: str, inputs: Sequence[Value], part: str) -> list[Value]:
         """The outputs of the graph that is the attribute `name`, on these inputs; `part` goes into labels."""
         if not isinstance(self.attribute(name), onnx.AttributeProto):

@@ -30,6 +30,7 @@ OperatorPointer make_matmul(OperatorSpec spec);
 OperatorPointer make_mul(OperatorSpec spec);
 OperatorPointer make_neg(OperatorSpec spec);
 OperatorPointer make_pow(OperatorSpec spec);
+OperatorPointer make_quantize(OperatorSpec spec);
 OperatorPointer make_reduce_max(OperatorSpec spec);
 OperatorPointer make_reduce_mean(OperatorSpec spec);
 OperatorPointer make_reduce_sum(OperatorSpec spec);
@@ -48,5 +49,6 @@ OperatorPointer make_sqrt(OperatorSpec spec);
 OperatorPointer make_sub(OperatorSpec spec);
 OperatorPointer make_swish(OperatorSpec spec);
 OperatorPointer make_tanh(OperatorSpec spec);
+OperatorPointer make_tree_ensemble(OperatorSpec spec);
 
 }  // namespace fastexpr

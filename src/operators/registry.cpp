@@ -39,6 +39,7 @@ const std::map<std::string, Maker>& makers() {
       {"Mul", make_mul},
       {"Neg", make_neg},
       {"Pow", make_pow},
+      {"Quantize", make_quantize},
       {"ReduceMax", make_reduce_max},
       {"ReduceMean", make_reduce_mean},
       {"ReduceSum", make_reduce_sum},
@@ -57,6 +58,7 @@ const std::map<std::string, Maker>& makers() {
       {"Sub", make_sub},
       {"Swish", make_swish},
       {"Tanh", make_tanh},
+      {"TreeEnsemble", make_tree_ensemble},
   };
   return list;
 }

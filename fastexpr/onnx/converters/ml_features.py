@@ -1,0 +1,114 @@
+"""Preparing features, from ai.onnx.ml: scaling, filling, joining and picking."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.builder import Value
+from fastexpr.onnx.converters.comparisons import negation, step
+from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.registry import ML, converter
+
+SMALLEST_NORM = 1e-30
+
+
+def per_feature(node: OnnxNode, name: str, width: int) -> Array:
+    """An attribute with a float for each feature, or one for all."""
+    numbers = np.array(node.attribute(name) or [], np.float64)
+    if numbers.size not in (1, width) or not np.isfinite(numbers).all():
+        node.fail(f"has {name}={numbers.tolist()}, expected 1 or {width} finite numbers. Export the model again.")
+    return numbers
+
+
+def features(node: OnnxNode, k: int = 0) -> Value:
+    """Input k as (rows, features): one axis alone is a row."""
+    x = node.input(k)
+    if not 1 <= len(x.shape) <= 2:
+        node.fail(f"has an input of shape {x.shape}, expected (rows, features). Export the model again.")
+    return node.graph.reshape(x, (1, *x.shape)) if len(x.shape) == 1 else x
+
+
+@converter("Scaler", domain=ML)
+def scaler(node: OnnxNode) -> Value:
+    """(x - offset) scale."""
+    x = node.input(0)
+    width = x.shape[-1] if x.shape else 1
+    moved = node.graph.subtract(x, per_feature(node, "offset", width))
+    return node.graph.multiply(moved, per_feature(node, "scale", width))
+
+
+@converter("Normalizer", domain=ML)
+def normalizer(node: OnnxNode) -> Value:
+    """x over its norm along the last axis: the largest magnitude (MAX), the sum of them (L1), or the length (L2)."""
+    graph, x, norm = node.graph, node.input(0), node.attribute("norm")
+    axis = len(x.shape) - 1
+    if norm == "MAX":
+        size = graph.apply("ReduceMax", graph.apply("Abs", x), axis=axis, n_axes=1, keepdims=1)
+    elif norm == "L1":
+        size = graph.apply("ReduceSum", graph.apply("Abs", x), axis=axis, n_axes=1, keepdims=1)
+    elif norm == "L2":
+        size = graph.apply("Sqrt", graph.apply("ReduceSum", graph.multiply(x, x), axis=axis, n_axes=1, keepdims=1))
+    else:
+        node.fail(f"has norm={norm!r}, expected MAX, L1 or L2. Export the model again.")
+    return graph.divide(x, graph.apply("Clip", size, lower=SMALLEST_NORM))
+
+
+@converter("Binarizer", domain=ML)
+def binarizer(node: OnnxNode) -> Value:
+    """1 where x is above the threshold, else 0."""
+    above = node.graph.subtract(node.input(0), np.full((), node.attribute("threshold") or 0.0))
+    return node.graph.multiply(step(node.graph, above), np.ones(()))
+
+
+@converter("Imputer", domain=ML)
+def imputer(node: OnnxNode) -> Value:
+    """x, with another number where it is the one that stands for "missing"; NaN, which x never is, replaces nothing."""
+    graph, x = node.graph, node.input(0)
+    missing = node.attribute("replaced_value_float")
+    if not node.attribute("imputed_value_floats"):
+        node.fail("has no imputed_value_floats: expected floats. Export the model again.")
+    fill = per_feature(node, "imputed_value_floats", x.shape[-1] if x.shape else 1)
+    if missing is None or math.isnan(missing):
+        return x
+    difference = graph.subtract(x, np.full((), missing))
+    is_other = [step(graph, difference), step(graph, graph.apply("Neg", difference))]
+    is_missing = graph.multiply(*(negation(graph, other) for other in is_other))
+    return graph.add(graph.multiply(is_missing, fill), graph.multiply(negation(graph, is_missing), x))
+
+
+@converter("FeatureVectorizer", domain=ML)
+def feature_vectorizer(node: OnnxNode) -> Value:
+    """The inputs side by side, each cut or filled with 0 to its length."""
+    graph = node.graph
+    lengths = node.integers("inputdimensions") or [node.input(k).shape[-1] for k in range(len(node.inputs))]
+    if len(lengths) != len(node.inputs) or min(lengths) < 0:
+        node.fail(f"has inputdimensions={lengths} for {len(node.inputs)} inputs. Export the model again.")
+    node.check_size([sum(lengths)])
+    parts: list[Value] = []
+    for k, length in enumerate(lengths):
+        x = node.input(k)
+        x = graph.reshape(x, (x.shape[0], 1)) if len(x.shape) == 1 else features(node, k)
+        parts.append(graph.rearrange(x, lambda array, length=length: array[:, :length]))  # type: ignore[misc]
+        if length > x.shape[1]:
+            parts.append(np.zeros((x.shape[0], length - x.shape[1])))
+    if len({part.shape[0] for part in parts}) > 1:
+        node.fail(f"joins {[part.shape[0] for part in parts]} rows, expected equal numbers. Export the model again.")
+    return graph.concatenate(parts, 1)
+
+
+@converter("ArrayFeatureExtractor", domain=ML)
+def array_feature_extractor(node: OnnxNode) -> Value:
+    """The features with these places along the last axis."""
+    x, places = node.input(0), np.array(node.constant_integers(1))
+    width = x.shape[-1] if x.shape else 0
+    if places.size == 0 or places.min() < 0 or places.max() >= width:
+        node.fail(f"picks the features {places.tolist()} of {width}. Export the model again.")
+
+    def move(array: Array) -> Any:
+        return array[..., places].reshape((1, -1) if array.ndim == 1 else (*array.shape[:-1], -1))
+
+    return node.graph.rearrange(x, move)
