@@ -163,7 +163,7 @@ ERRORS = {
         "go = Constant <value: tensor = bool {1}> () "
         + FOREVER.replace("v = Tanh (u)", "".join(f"t{k} = Tanh (u) " for k in range(99)) + "v = Sum ("
                           + ", ".join(f"t{k}" for k in range(99)) + ")") % "many",
-        "int64 many = {5000}", r"\[Loop #1\] is written out, and gives more than 50000 nodes",
+        "int64 many = {5000}", r"\[Loop #1\] is written out, and gives more than 30000 nodes",
     ),
     "condition of a loop": (
         "n = Constant <value_int: int = 5> () " + GO + FOREVER.replace(

@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx_models import distance
 
 import fastexpr as fx
+import fastexpr.onnx_backend
 from fastexpr.errors import DerivativeWarning, FastexprError, OnnxError
 from fastexpr.onnx.registry import ML, registered_versions
 
@@ -182,6 +183,15 @@ def test_trees_in_double_precision() -> None:
     by_place = dict(zip([1, 3, 4, 2, 5], lists["target_weights"], strict=True))
     assert below == [by_place[4] + by_place[2] + third]
     assert above == [by_place[1] + by_place[2] + third]
+
+
+def test_missing_numbers() -> None:
+    """x is finite always, but rows that are constants of a model may have NaN."""
+    model = model_of(
+        "TreeEnsembleRegressor", **REGRESSION | {"nodes_missing_value_tracks_true": [1, 0, 0, 0, 0, 1, 0, 0]}
+    )
+    x = np.array([[np.nan, 0.5, 1.0]], np.float32)
+    assert distance(fastexpr.onnx_backend.run_model(model, [x])[0].reshape(-1), reference(model, x)[0]) < 1e-6
 
 
 def test_a_batch_of_rows_inside() -> None:

@@ -77,8 +77,8 @@ def loop(node: OnnxNode) -> Sequence[Value]:
     while goes_on and (count is None or step < count):
         if step >= MOST_STEPS and (count is None or count > 10 * MOST_STEPS):
             node.fail(
-                f"goes on after {MOST_STEPS} steps: got the number of steps {count}, expected at most "
-                f"{10 * MOST_STEPS}. Export the model with fewer steps."
+                f"goes on after {MOST_STEPS} steps: got the number of steps {count}, expected one that is given, at "
+                f"most {10 * MOST_STEPS}. Export the model with a fixed number of steps."
             )
         results = node.run_graph("body", [np.array(step, np.int64), np.array(goes_on), *carried], str(step))
         check_results(node, len(results), 1 + len(carried) + len(collected))
