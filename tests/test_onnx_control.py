@@ -178,6 +178,12 @@ ERRORS = {
         BY_X + f"y = If (c) {TWO_SHAPES}", "",
         r"\[If #3\] chooses by the network's inputs between results of shapes \[\(1, 3\)\] and \[\(3,\)\]",
     ),
+    "sequences of branches": (
+        BY_X + """q = If (c) <then_branch = t () => (seq(double[1, 3]) a) { a = SequenceConstruct (x) },
+            else_branch = e () => (seq(double[1, 3]) b) { b = SequenceConstruct (x) }>
+            zero = Constant <value_int: int = 0> ()  y = SequenceAt (q, zero)""", "",
+        r"\[If #3\] has a graph that gives sequences",
+    ),
     "no condition": (f"s = ReduceSum <keepdims = 0> (x)  y = If (s) {BRANCHES}", "", r"\[If #1\] has a condition"),
     "a tensor that is not there": (
         GO + f"y = If (go) {BRANCHES}".replace("(x)", "(ghost)"), "", r"\[If #1\] reads 'ghost', which no node"

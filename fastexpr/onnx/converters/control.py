@@ -38,7 +38,7 @@ def if_else(node: OnnxNode) -> Sequence[Value]:
         return node.run_graph(branch, [], branch[:4])
     if not condition.is_condition or condition.shape not in ((), (1,)):
         node.fail("has a condition that is no bool, or more than one. Export the model again.")
-    yes, no = (node.run_graph(branch, [], branch[:4]) for branch in ("then_branch", "else_branch"))
+    yes, no = (tensors(node, node.run_graph(branch, [], branch[:4])) for branch in ("then_branch", "else_branch"))
     if [value.shape for value in yes] != [value.shape for value in no]:
         node.fail(
             f"chooses by the network's inputs between results of shapes {[value.shape for value in yes]} and "
@@ -46,6 +46,14 @@ def if_else(node: OnnxNode) -> Sequence[Value]:
         )
     chosen = node.graph.reshape(condition, ())
     return [blend(node, chosen, a, b) for a, b in zip(yes, no, strict=True)]
+
+
+def tensors(node: OnnxNode, values: Sequence[object]) -> list[Value]:
+    """The values, none of which may be a sequence."""
+    found = [value for value in values if isinstance(value, (Handle, np.ndarray))]
+    if len(found) != len(values):
+        node.fail("has a graph that gives sequences where tensors are expected. Export the model with tensors.")
+    return found
 
 
 def blend(node: OnnxNode, condition: Value, a: Value, b: Value) -> Value:
@@ -100,6 +108,7 @@ def stacked(node: OnnxNode, values: Sequence[Value], axis: int) -> Value:
     """Values of equal shapes along a new axis."""
     if not values:
         node.fail("makes no step, but collects what the steps give. Export the model without it.")
+    values = tensors(node, values)
     shape = values[0].shape
     if any(value.shape != shape for value in values):
         node.fail(f"collects values of shapes {[value.shape for value in values]}, expected equal ones. Export again.")
