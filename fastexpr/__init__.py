@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from fastexpr.expression import variables
     from fastexpr.frameworks.ensemble import ensemble
     from fastexpr.frameworks.keras import from_keras
+    from fastexpr.frameworks.lightgbm import from_lightgbm
     from fastexpr.frameworks.pytorch import from_torch
     from fastexpr.frameworks.sklearn import from_sklearn
+    from fastexpr.frameworks.xgboost import from_xgboost
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
 
@@ -40,8 +42,10 @@ _LAZY = {
     "Problem": "fastexpr.problem",
     "ensemble": "fastexpr.frameworks.ensemble",
     "from_keras": "fastexpr.frameworks.keras",
+    "from_lightgbm": "fastexpr.frameworks.lightgbm",
     "from_sklearn": "fastexpr.frameworks.sklearn",
     "from_torch": "fastexpr.frameworks.pytorch",
+    "from_xgboost": "fastexpr.frameworks.xgboost",
     "load": "fastexpr._core",
     "load_onnx": "fastexpr.onnx",
     "variables": "fastexpr.expression",
@@ -55,8 +59,10 @@ __all__ = [
     "ensemble",
     "errors",
     "from_keras",
+    "from_lightgbm",
     "from_sklearn",
     "from_torch",
+    "from_xgboost",
     "load",
     "load_onnx",
     "num_threads",

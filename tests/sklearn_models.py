@@ -19,6 +19,7 @@ import sklearn.multioutput
 import sklearn.neural_network
 import sklearn.preprocessing
 import sklearn.svm
+import sklearn.tree
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.gaussian_process import kernels
 from sklearn.impute import SimpleImputer
@@ -27,10 +28,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 
 linear, pre, svm, ensemble = sklearn.linear_model, sklearn.preprocessing, sklearn.svm, sklearn.ensemble
-select, compose = sklearn.feature_selection, sklearn.compose
+select, compose, tree = sklearn.feature_selection, sklearn.compose, sklearn.tree
 Gaussian = sklearn.gaussian_process.GaussianProcessRegressor
 Mlp, MlpClassifier = sklearn.neural_network.MLPRegressor, sklearn.neural_network.MLPClassifier
 Ridge, Scaler, Pca = linear.Ridge, pre.StandardScaler, sklearn.decomposition.PCA
+
+FEW: dict[str, Any] = {"max_iter": 10, "min_samples_leaf": 4}
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 3)) * [1.0, 2.0, 0.5] + [0.5, -1.0, 0.0]
@@ -159,6 +162,32 @@ CASES: dict[str, Callable[[], Case]] = {
     "GaussianProcessRegressor, power": lambda: gaussian(kernels.DotProduct(0.5) ** 3 + kernels.WhiteKernel(1.0)),
     "GaussianProcessRegressor, PairwiseKernel": lambda: gaussian(kernels.PairwiseKernel(0.3, metric="rbf")),
     "GaussianProcessRegressor, two targets": lambda: (Gaussian(kernels.RBF(1.5), optimizer=None, alpha=0.01), X, Y),
+    # trees
+    "DecisionTreeRegressor": lambda: regressor(tree.DecisionTreeRegressor(max_depth=4), Y),
+    "ExtraTreeRegressor": lambda: regressor(tree.ExtraTreeRegressor(random_state=0)),
+    "DecisionTreeClassifier": lambda: classifier(tree.DecisionTreeClassifier(max_depth=3), THREE),
+    "ExtraTreeClassifier": lambda: classifier(tree.ExtraTreeClassifier(max_depth=3, random_state=0)),
+    "RandomForestRegressor": lambda: regressor(ensemble.RandomForestRegressor(10, random_state=0), Y),
+    "RandomForestClassifier": lambda: classifier(ensemble.RandomForestClassifier(10, random_state=0), THREE),
+    "ExtraTreesRegressor": lambda: regressor(ensemble.ExtraTreesRegressor(10, random_state=0)),
+    "ExtraTreesClassifier": lambda: classifier(ensemble.ExtraTreesClassifier(10, random_state=0)),
+    "GradientBoostingRegressor": lambda: regressor(ensemble.GradientBoostingRegressor(n_estimators=10)),
+    "GradientBoostingRegressor, from 0": lambda: regressor(
+        ensemble.GradientBoostingRegressor(n_estimators=10, init="zero", loss="huber")
+    ),
+    "GradientBoostingClassifier, two classes": lambda: classifier(ensemble.GradientBoostingClassifier(n_estimators=10)),
+    "GradientBoostingClassifier, three classes": lambda: classifier(
+        ensemble.GradientBoostingClassifier(n_estimators=10), THREE
+    ),
+    "HistGradientBoostingRegressor": lambda: regressor(ensemble.HistGradientBoostingRegressor(**FEW)),
+    "HistGradientBoostingRegressor, Poisson": lambda: regressor(
+        ensemble.HistGradientBoostingRegressor(loss="poisson", **FEW), np.exp(y)
+    ),
+    "HistGradientBoostingClassifier, two classes": lambda: classifier(ensemble.HistGradientBoostingClassifier(**FEW)),
+    "HistGradientBoostingClassifier, three classes": lambda: classifier(
+        ensemble.HistGradientBoostingClassifier(**FEW), THREE
+    ),
+    "pipeline of trees": lambda: regressor(make_pipeline(Scaler(), tree.DecisionTreeRegressor(max_depth=4))),
     # estimators made of others
     "pipeline": lambda: regressor(make_pipeline(Scaler(), "passthrough", pre.PolynomialFeatures(2), Ridge())),
     "pipeline with splines": lambda: regressor(make_pipeline(pre.SplineTransformer(5), Ridge(1e-3))),

@@ -132,6 +132,25 @@ def test_splines_at_knots() -> None:
             assert net.hessian([knot], np.eye(net.n_outputs)[k])[0, 0] == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize(
+    "name", ["RandomForestRegressor", "GradientBoostingRegressor", "HistGradientBoostingRegressor"]
+)
+def test_trees_go_to_the_same_leaves(name: str) -> None:
+    """At thresholds and the doubles beside them, also where rounding to float32 changes sides."""
+    estimator = fitted(name)
+    net = fx.from_sklearn(estimator)
+    [forest] = [core for core, _, _ in net._nodes() if core.name == "TreeEnsemble"]
+    nodes, thresholds = forest.constants[:2]
+    points = []
+    for (kind, feature, *_), threshold in zip(nodes, thresholds, strict=True):
+        for number in (threshold, np.nextafter(threshold, np.inf), float(np.float32(threshold))) if kind else ():
+            points.append(X[len(points) % len(X)].copy())
+            points[-1][feature] = number
+    assert len(points) > 50
+    expected = estimator.predict(np.array(points)).reshape(len(points), -1)
+    assert distance(net(points), expected) < 1e-12
+
+
 class Twice(models.Ridge):
     """Derives from what has a rule, and predicts something else."""
 

@@ -25,6 +25,7 @@ from fastexpr.frameworks.sklearn import (  # noqa: F401  (they register their ru
     neural_networks,
     preprocessing,
     splines,
+    trees,
 )
 from fastexpr.frameworks.sklearn.registry import Symbolic, dense, expression_of, method_of, refuse
 from fastexpr.function.variants import checked_names, rebuild
@@ -51,9 +52,9 @@ def from_sklearn(
     Parameters
     ----------
     estimator
-        Linear models, multilayer perceptrons, Gaussian processes, support vector machines, kernel ridge regression;
-        scalers, polynomials, splines, projections and selections; pipelines and whatever else is made of these.
-        docs/frameworks.md has the list.
+        Linear models, multilayer perceptrons, Gaussian processes, support vector machines, kernel ridge regression,
+        trees, forests and boosting; scalers, polynomials, splines, projections and selections; pipelines and whatever
+        else is made of these. docs/frameworks.md has the list.
     return_std : bool
         Of a Gaussian process: the standard deviation of the prediction as a second output.
     input_names : sequence of str, optional
