@@ -29,18 +29,21 @@ Index curved_numbers(const Graph& graph, NodeId id) {
 
 }  // namespace
 
-Index hessian_directions(const Graph& graph, const Layout& layout) {
-  double updates = 0, back = 0;
+double cost_of_directions(const Graph& graph, const Layout& layout) {
+  double back = 0;
   for (const NodeId id : layout.active()) {
     const Operator& op = *graph.node(id).op;
-    const auto size = static_cast<double>(op.size());
-    back += static_cast<double>(op.work()) + unit_overhead * size;
-    if (!graph.is_curved(id)) continue;
-    back += static_cast<double>(op.work());
-    updates += static_cast<double>(curved_numbers(graph, id));
+    back += static_cast<double>(op.work()) * (graph.is_curved(id) ? 2 : 1) + unit_overhead * static_cast<double>(op.size());
   }
+  return static_cast<double>(graph.n_inputs()) * back;
+}
+
+Index hessian_directions(const Graph& graph, const Layout& layout) {
+  double updates = 0;
+  for (const NodeId id : layout.active())
+    if (graph.is_curved(id)) updates += static_cast<double>(curved_numbers(graph, id));
   const auto n = static_cast<double>(graph.n_inputs());
-  return n * back < 0.7 * updates * n * n / 2 ? std::min(width, graph.n_inputs()) : 0;
+  return cost_of_directions(graph, layout) < 0.7 * updates * n * n / 2 ? std::min(width, graph.n_inputs()) : 0;
 }
 
 // Columns [first, last) of the Hessian (points, n, n), after values, linearize and adjoints with one column.

@@ -11,4 +11,7 @@ namespace fastexpr {
 /// attention), and many inputs.
 Index hessian_directions(const Graph& graph, const Layout& layout);
 
+/// Multiplications that this takes, about.
+double cost_of_directions(const Graph& graph, const Layout& layout);
+
 }  // namespace fastexpr

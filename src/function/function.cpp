@@ -165,22 +165,7 @@ void Function::Implementation::derivatives(Workspace& workspace, const Request& 
   }
   run_linearize(graph, layout, workspace, part.hessian != nullptr ? 2 : 1);
   if (part.hessian == nullptr) return jacobian(workspace, part.jacobian);
-  const TangentGoal goal{part.jacobian != nullptr, part.hessian, part.weightings, nullptr};
-  const Index count = workspace.points() * part.weightings;
-  std::memset(part.hessian, 0, static_cast<std::size_t>(count * n() * n()) * sizeof(double));
-  run_adjoints(graph, layout, workspace, weights_as_seed(workspace, part.weights, part.weightings), part.weightings);
-  const Seeding& seeds = seeding();
-  if (!seeds.is_reduced() && directions > 0 && part.weightings == 1) {
-    hessian_by_directions(workspace, part.weights, part.hessian);
-    if (part.jacobian != nullptr) jacobian(workspace, part.jacobian);
-  } else if (seeds.is_reduced() && (part.jacobian == nullptr || m() <= seeds.columns)) {
-    hessian_from_seeds(workspace, part, seeds);
-    if (part.jacobian != nullptr) jacobian_by_rows(workspace, part.jacobian);
-  } else {
-    run_identity_tangents(graph, layout, workspace, goal);
-    if (part.jacobian != nullptr) gather_tangents(workspace, part.jacobian);
-  }
-  for (Index h = 0; h < count; ++h) linalg::mirror_upper(part.hessian + h * n() * n(), n());
+  hessian(workspace, part);
 }
 
 Function::Function(Graph graph, Signature signature) {

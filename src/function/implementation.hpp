@@ -6,6 +6,7 @@
 #include "function/directions.hpp"
 #include "function/function.hpp"
 #include "function/workspace_pool.hpp"
+#include "passes/front.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
@@ -26,6 +27,7 @@ struct Function::Implementation {
   WorkspacePool pool;
   std::once_flag seeding_once;
   Seeding seeding_of_hessian;
+  Front front_of_hessian;
   std::once_flag structure_once;
   Structure structure;
 
@@ -40,8 +42,11 @@ struct Function::Implementation {
   void jacobian_by_rows(Workspace& workspace, double* jacobian) const;
   void gather_tangents(const Workspace& workspace, double* jacobian) const;
   void derivatives(Workspace& workspace, const Request& part);
-  const Seeding& seeding();
-  void hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& seeds) const;
+  void plan_hessian();
+  void hessian(Workspace& workspace, const Request& part);
+  void hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& z, const double* A, Index stride,
+                          double* M) const;
+  void hessian_behind_front(Workspace& workspace, const Request& part) const;
   void hessian_columns(Workspace& workspace, Index first, Index last, double* hessian) const;
   void hessian_by_directions(Workspace& workspace, const double* weights, double* hessian);
   double* weights_as_seed(Workspace& workspace, const double* weights, Index weightings) const;

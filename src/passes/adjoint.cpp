@@ -17,6 +17,16 @@ double** wanted_adjoints(const Graph& graph, const Layout& layout, Workspace& wo
 
 void clear(double* block, Index count) { std::memset(block, 0, static_cast<std::size_t>(count) * sizeof(double)); }
 
+// From node `last` on, or the one before it.
+void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last) {
+  const Index columns = workspace.adjoint_columns();
+  for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
+    if (*it > last) continue;
+    const Node& node = graph.node(*it);
+    node.op->adjoint(workspace.at(*it), workspace.adjoint(*it), wanted_adjoints(graph, layout, workspace, node, false), columns);
+  }
+}
+
 }  // namespace
 
 void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns) {
@@ -30,10 +40,17 @@ void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace
     }
     seed += count;
   }
-  for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
-    const Node& node = graph.node(*it);
-    node.op->adjoint(workspace.at(*it), workspace.adjoint(*it), wanted_adjoints(graph, layout, workspace, node, false), columns);
-  }
+  go_backward(graph, layout, workspace, graph.n_nodes());
+}
+
+void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& workspace, const Seeding& z) {
+  workspace.require_adjoints(z.columns);
+  clear(workspace.adjoint(0), layout.value_size() * workspace.points() * z.columns);
+  for (std::size_t k = 0; k < z.nodes.size(); ++k)
+    for (Index i = 0; i < graph.size(z.nodes[k]); ++i)
+      for (Index p = 0; p < workspace.points(); ++p)
+        workspace.adjoint(z.nodes[k])[(i * workspace.points() + p) * z.columns + z.offsets[k] + i] = 1;
+  go_backward(graph, layout, workspace, z.last);
 }
 
 namespace {

@@ -21,6 +21,14 @@ void add_to_diagonal(const double* q, Index stride, Index n, double* H) {
 
 }  // namespace
 
+const double* curvature_diagonal(const Graph& graph, Workspace& workspace, NodeId id, Index weightings, Index w) {
+  const Operator& op = *graph.node(id).op;
+  const Index count = op.size() * workspace.points();
+  const double* adjoint = adjoint_column(workspace, id, count, weightings, w, workspace.adjoint_column());
+  op.curvature_diagonal(workspace.at(id), adjoint, graph.diagonal_input(id), workspace.diagonal());
+  return workspace.diagonal();
+}
+
 void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal,
                    bool is_x) {
   const Operator& op = *graph.node(id).op;
@@ -29,12 +37,10 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
   const Index count = op.size() * points;
   const Point at = workspace.at(id);
   for (Index w = 0; w < goal.weightings; ++w) {
-    const double* adjoint = adjoint_column(workspace, id, count, goal.weightings, w, workspace.adjoint_column());
     const auto H = [&](Index p) { return goal.hessian + (p * goal.weightings + w) * n * n; };
     const int input = graph.diagonal_input(id);
     if (input >= 0) {
-      double* q = workspace.diagonal();
-      op.curvature_diagonal(at, adjoint, input, q);
+      const double* q = curvature_diagonal(graph, workspace, id, goal.weightings, w);
       for (Index p = 0; p < points; ++p) {
         if (is_x)
           add_to_diagonal(q + p, points, n, H(p));
@@ -43,6 +49,7 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
       }
       continue;
     }
+    const double* adjoint = adjoint_column(workspace, id, count, goal.weightings, w, workspace.adjoint_column());
     double** S = workspace.adjoint_pointers();
     double* next = workspace.curvature();
     for (std::size_t k = 0; k < op.n_inputs(); ++k) {

@@ -10,4 +10,7 @@ namespace fastexpr {
 void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal,
                    bool is_x);
 
+/// q (size, points) of a node that is curved unit by unit, for column w of its adjoints; valid until the next call.
+const double* curvature_diagonal(const Graph& graph, Workspace& workspace, NodeId id, Index weightings, Index w);
+
 }  // namespace fastexpr

@@ -44,6 +44,12 @@ void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& wo
 /// Tangents from the seed in tangent(0), which the caller has filled after require_tangents or require_all_tangents.
 void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace);
 
+/// The tangent of one node, from those of its inputs.
+void run_tangent(const Graph& graph, Workspace& workspace, NodeId id);
+
+/// Adjoints of the seeds z instead of the outputs: adjoint(0) is (n, points, columns of z) = (dz/dx)'.
+void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& workspace, const Seeding& z);
+
 /// Second adjoints: second_adjoint(0) (n, points, columns) = H tangent(0), after run_adjoints with one column and run_tangents
 /// with all tangents kept.
 void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace);

@@ -13,7 +13,9 @@ Index Seeding::offset_of(NodeId id) const {
 
 Seeding find_seeding(const Graph& graph, const Layout& layout) {
   const Index n = graph.n_inputs();
-  Seeding reduced;
+  Seeding reduced, full;
+  full.columns = n;
+  bool is_possible = true;
   double affine_work = 0, other_work = 0, curved_units = 0;
   for (const NodeId id : layout.active()) {
     const Node& node = graph.node(id);
@@ -28,18 +30,17 @@ Seeding find_seeding(const Graph& graph, const Layout& layout) {
     for (const NodeId input : node.inputs) {
       const NodeId source = layout.storage(input);
       if (!graph.depends(source) || !graph.is_affine(source) || reduced.offset_of(source) >= 0) continue;
-      if (source == 0 || reduced.columns + graph.size(source) >= n) return {{}, {}, n, {}};
+      if (source == 0 || reduced.columns + graph.size(source) >= n) is_possible = false;
+      if (!is_possible) continue;
       reduced.nodes.push_back(source);
       reduced.offsets.push_back(reduced.columns);
       reduced.columns += graph.size(source);
     }
   }
   const auto width = static_cast<double>(n), narrow = static_cast<double>(reduced.columns);
-  const double full_cost = width * (affine_work + other_work) + curved_units * width * width / 2;
-  const double reduced_cost =
-      narrow * other_work + curved_units * narrow * narrow / 2 + narrow * narrow * width + narrow * width * width / 2;
-  if (reduced.nodes.empty() || reduced_cost >= 0.8 * full_cost) return {{}, {}, n, {}};
-  return reduced;
+  full.cost = width * (affine_work + other_work) + curved_units * width * width / 2;
+  reduced.cost = narrow * other_work + curved_units * narrow * narrow / 2 + narrow * narrow * width + narrow * width * width / 2;
+  return is_possible && !reduced.nodes.empty() && reduced.cost < 0.8 * full.cost ? reduced : full;
 }
 
 void fill_affine(const Graph& graph, const Layout& layout, Workspace& workspace, Seeding& seeding) {

@@ -13,9 +13,13 @@ struct Seeding {
   std::vector<NodeId> nodes;   // whose values make up z, in order; empty: x itself
   std::vector<Index> offsets;  // where each starts in z
   Index columns = 0;           // size of z, or n
-  std::vector<double> affine;  // A (columns, n); empty where z is x
+  std::vector<double> affine;  // A (columns, n); empty where z is x, or no affine image of it
+  NodeId last = 0;             // the last node before z; 0: the affine nodes are those before z
+  double cost = 0;             // of a Hessian: multiplications, about
 
   bool is_reduced() const { return !nodes.empty(); }
+  /// Whether the node's tangents are not needed.
+  bool is_before(const Graph& graph, NodeId id) const { return last > 0 ? id <= last : graph.is_affine(id); }
   /// Position of the node's first unit in z; -1 for a node that is not a seed.
   Index offset_of(NodeId id) const;
 };

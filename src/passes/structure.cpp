@@ -172,6 +172,8 @@ class Dependences {
 
 }  // namespace
 
+Coloring color_columns(const Pattern& pattern) { return color_columns(pattern, transposed(pattern)); }
+
 Structure find_structure(const Graph& graph, const Layout& layout) {
   Dependences dependences(graph, layout);
   Structure structure;

@@ -33,6 +33,9 @@ struct Structure {
   std::vector<bool> is_hub;  // columns of the Hessian with a colour of their own: their rows are read from them
 };
 
+/// Colours for the columns of a pattern.
+Coloring color_columns(const Pattern& pattern);
+
 Structure find_structure(const Graph& graph, const Layout& layout);
 
 }  // namespace fastexpr

@@ -27,8 +27,7 @@ void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace
   if (node.op->has_identity_tangent() && layout.storage(node.inputs[0]) == 0)
     node.op->identity_tangent(workspace.at(id), workspace.tangent(id));
   else
-    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id),
-                     workspace.tangent_columns());
+    run_tangent(graph, workspace, id);
 }
 
 bool reads_x_diagonally(const Graph& graph, const Layout& layout, NodeId id) {
@@ -52,7 +51,7 @@ void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& 
     seed_at_x(graph, layout, workspace);
   if (goal.hessian != nullptr) workspace.require_curvature(workspace.tangent_columns());
   for (const NodeId id : layout.active()) {
-    if (is_reduced && graph.is_affine(id)) {
+    if (is_reduced && goal.seeding->is_before(graph, id)) {
       const Index offset = goal.seeding->offset_of(id);
       if (offset >= 0)
         fill_identity(workspace.tangent(id), graph.size(id), workspace.points(), workspace.tangent_columns(), offset);
@@ -77,11 +76,13 @@ void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& wo
 }
 
 void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace) {
-  for (const NodeId id : layout.active()) {
-    const Node& node = graph.node(id);
-    node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id),
-                     workspace.tangent_columns());
-  }
+  for (const NodeId id : layout.active()) run_tangent(graph, workspace, id);
+}
+
+void run_tangent(const Graph& graph, Workspace& workspace, NodeId id) {
+  const Node& node = graph.node(id);
+  node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id),
+                   workspace.tangent_columns());
 }
 
 }  // namespace fastexpr
