@@ -23,6 +23,11 @@ def ints(*numbers: int) -> Array:
     return np.array(numbers, np.int64)
 
 
+def places(*shape: int) -> Array:
+    """For GridSample: some outside of the image; float32 holds them exactly, and no two pixels are equally near."""
+    return RANDOM.integers(-90, 90, shape) / 64 + 1 / 1024
+
+
 class Row(NamedTuple):
     """One node: inputs are shapes (depend on x), arrays (constant) or None (left out)."""
 
@@ -350,6 +355,23 @@ ROWS = [
     row("BatchNormalization", 7, (1, 3, 2), *(positive(3, 2) for _ in range(4)), spatial=0),
     row("LayerNormalization", 17, (2, 6), floats(6), floats(6)),
     row("LayerNormalization", 17, CUBE, floats(3, 4), axis=1, epsilon=1e-3),
+    *(
+        row(
+            "GridSample",
+            opset,
+            (2, 2, 3, 4),
+            places(2, 3, 2, 2),
+            mode=mode,
+            padding_mode=padding,
+            align_corners=aligned,
+        )
+        for opset, modes in ((16, ("bilinear", "nearest", "bicubic")), (20, ("linear", "nearest", "cubic")))
+        for mode in modes
+        for padding in ("zeros", "border", "reflection")
+        for aligned in (0, 1)
+    ),
+    row("GridSample", 22, (1, 2, 3, 4, 2), places(1, 2, 2, 3, 3)),
+    row("GridSample", 20, (1, 1, 1, 3), places(1, 2, 2, 2), padding_mode="reflection", align_corners=1),
     # caches
     row("TensorScatter", 24, (2, 5, 3), (2, 2, 3), ints(3, 0)),
     row("TensorScatter", 24, (2, 3, 5, 2), (2, 3, 3, 2), ints(3, 1), mode="circular"),

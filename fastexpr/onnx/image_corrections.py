@@ -6,11 +6,13 @@ negative pads, Resize before operator set 11.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_grid_sample import GridSample as ReferenceGridSample
 from onnx.reference.ops.op_resize import Resize as ReferenceResize
 
 from fastexpr.onnx.arrays import Array
@@ -192,6 +194,29 @@ class AffineGrid(Correction):
         return np.asarray(np.einsum("nij,...j->n...i", theta, grid))
 
 
+class ExactGridSample(ReferenceGridSample):  # type: ignore[misc]
+    """With places in double, the names of the modes before operator set 20, an axis of one pixel that is reflected, and
+    the cubic curve of PyTorch and ONNX Runtime: pixels are clamped to the border, places are not.
+    """
+
+    op_domain = ""
+
+    def _gs_denormalize_coordinates(self, n: Array, dims: Sequence[int], align_corners: bool) -> Array:
+        return np.array([self._gs_denormalize(float(v), dim, align_corners) for v, dim in zip(n, dims, strict=True)])
+
+    def _gs_reflect(self, x: float, x_min: float, x_max: float) -> float:
+        return super()._gs_reflect(x, x_min, x_max) if x_max > x_min else x_min
+
+    def _clamp(self, val: float, lo: float, hi: float) -> float:
+        is_place = isinstance(val, float)
+        return val if is_place and self._is_cubic else super()._clamp(val, lo, hi)
+
+    def _run(self, *inputs: Array, mode: str = "linear", **attributes: Any) -> tuple[Array]:
+        mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+        self._is_cubic = mode == "cubic"
+        return super()._run(*inputs, mode=mode, **attributes)  # type: ignore[no-any-return]
+
+
 def corrected_image_operators(opset: int) -> list[type[OpRun]]:
     """The classes above, for a model of this operator set."""
     operators: list[type[Correction]] = [
@@ -201,4 +226,5 @@ def corrected_image_operators(opset: int) -> list[type[OpRun]]:
     return [
         *(type(operator.__name__, (operator,), {"opset": opset}) for operator in operators),
         type("Resize", (resize,), {"opset": opset}),
+        type("GridSample", (ExactGridSample,), {}),
     ]

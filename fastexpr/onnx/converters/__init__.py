@@ -25,6 +25,7 @@ from fastexpr.onnx.converters import (
     recurrent,
     reductions,
     resize,
+    sampling,
     sequences,
     shapes,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "recurrent",
     "reductions",
     "resize",
+    "sampling",
     "sequences",
     "shapes",
 ]
