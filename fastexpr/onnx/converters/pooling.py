@@ -16,6 +16,8 @@ from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import matrix_along, sparse_linear
 from fastexpr.onnx.windows import Window, kernel_lengths, setting, sliding_window
 
+LARGEST_OVERLAP = 16  # windows that a large image's number may lie in
+
 
 def pooling_window(node: OnnxNode) -> Window:
     """The window of a pooling node."""
@@ -97,7 +99,7 @@ def max_pool(node: OnnxNode) -> Value:
     if first.min() < 0:
         node.fail("has a window that lies in the padding altogether. Export the model with less padding.")
     taps = filled_up(places, first)
-    node.check_size([*x.shape[:2], *taps.shape])
+    node.check_size([*x.shape[:2], *taps.shape], given=LARGEST_OVERLAP * math.prod(x.shape))
     flat = graph.reshape(x, (*x.shape[:2], math.prod(window.large)))
     windows = graph.rearrange(flat, lambda array: array[:, :, taps])
     y = graph.apply("ReduceMax", windows, axis=3, n_axes=1, keepdims=0)
