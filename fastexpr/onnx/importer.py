@@ -36,7 +36,7 @@ MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Consta
 MAY_BE_INFINITE |= {"Imputer", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"}  # NaN is "missing"
 #: What moves numbers, and what a mask is given to: -inf leaves a key of an attention out.
 MAY_BE_MASKED = {
-    "Add", "Attention", "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Reshape",
+    "Add", "Attention", "Concat", "Equal", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Pad", "Reshape",
     "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where",
 }  # fmt: skip
 
