@@ -208,6 +208,7 @@ W_64_TORCH = torch.tensor(W_64)
 THREE = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
 bias = np.random.default_rng(3).normal(size=4).astype(np.float32)
 LEFT = np.random.default_rng(4).normal(size=(2, 2, 3))
+ZEROS = np.array([[1.0, 0, 1], [0, 0, 0]])
 RIGHT = np.random.default_rng(5).normal(size=(2, 3, 2))
 SELU_ALPHA = float(np.float32(1.67326319217681884765625))
 SELU_GAMMA = float(np.float32(1.05070102214813232421875))
@@ -790,6 +791,8 @@ OTHERS = [
             ([(2, 1, 1, 2), (2, 2, 2)], {}, "both stretched"),
             ([(2, 2, 2), (1, 1, 2, 2)], {}, "leading ones"),
             ([(2, 2, 3), (2, 3, 2)], {0: LEFT}, "constant a"),
+            ([(2, 2, 3), (2, 3, 2)], {0: LEFT * ZEROS}, "zeros in a"),
+            ([(2, 2, 3), (2, 3, 2)], {1: (LEFT * ZEROS).reshape(2, 3, 2)}, "zeros in b"),
             ([(1, 2, 3), (2, 3, 2)], {1: RIGHT}, "constant b"),
             ([(1, 9), (9, 9)], {}, "wide"),
         )
@@ -910,6 +913,28 @@ def squared_matrix(nodes: Nodes) -> list[int]:
     return [nodes.add("MatMul", grid, grid)]
 
 
+def zeros_kept(nodes: Nodes) -> list[int]:
+    """Zeros that are joined, moved and multiplied; their exponentials are not 0."""
+    zeros = nodes.constant([0.0, 0.0])
+    joined = nodes.add("Concat", 0, zeros, axis=0)
+    left = nodes.add("Reshape", nodes.add("Select", joined, shape=[4], constants=[indices(0, 2, 3, 1)]), shape=[2, 2])
+    right = nodes.add("Reshape", joined, shape=[2, 2])
+    powers = nodes.add("Exp", left)
+    return [
+        nodes.add("MatMul", left, right),
+        nodes.add("Mul", left, right),
+        nodes.add("MatMul", powers, right),
+        nodes.add("MatMul", powers, left),
+    ]
+
+
+def zeros_kept_reference(x: Any) -> Any:
+    zeros = torch.zeros(2, dtype=x.dtype)
+    left, right = torch.stack([x[0], *zeros, x[1]]).reshape(2, 2), torch.cat([x, zeros]).reshape(2, 2)
+    powers = torch.exp(left)
+    return torch.cat([y.ravel() for y in (left @ right, left * right, powers @ right, powers @ left)])
+
+
 def shared_node(nodes: Nodes) -> list[int]:
     shared = nodes.add("Tanh", 0)
     return [nodes.add("Mul", nodes.add("Sin", shared), nodes.add("Exp", shared))]
@@ -966,6 +991,7 @@ def views_reference(x: Any) -> Any:
 
 GRAPHS = [
     GraphRow("shared node", 3, shared_node, lambda x: torch.sin(torch.tanh(x)) * torch.exp(torch.tanh(x))),
+    GraphRow("zeros", 2, zeros_kept, zeros_kept_reference),
     GraphRow("same input twice: Mul", 3, lambda nodes: [nodes.add("Mul", 0, 0)], lambda x: x * x),
     GraphRow("same input twice: Add", 3, lambda nodes: [nodes.add("Add", 0, 0)], lambda x: x + x),
     GraphRow("same input twice: MatMul", 4, squared_matrix, lambda x: (x.reshape(2, 2) @ x.reshape(2, 2)).ravel()),

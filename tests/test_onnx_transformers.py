@@ -123,6 +123,28 @@ def test_exported_attention(name: str, tmp_path: Path) -> None:
         assert distance(hessian, curvature(point).detach().numpy()) < 1e-11
 
 
+@pytest.mark.parametrize("name", ["operator", "written out"])
+def test_a_causal_network_depends_on_no_later_token(name: str) -> None:
+    if name == "operator":
+        nodes = [node("Attention", ["x", "x", "x"], ["y"], is_causal=1, q_num_heads=1, kv_num_heads=1)]
+        weights = {}
+    else:
+        nodes = [
+            node("Transpose", ["x"], ["k"], perm=[0, 2, 1]),
+            node("MatMul", ["x", "k"], ["s"]),
+            node("Add", ["s", "mask"], ["masked"]),
+            node("Softmax", ["masked"], ["p"]),
+            node("MatMul", ["p", "x"], ["y"]),
+        ]
+        weights = {"mask": np.where(np.tri(3), 0.0, -np.inf)}
+    net = fx.load_onnx(make_model(nodes, {"x": [1, 3, 4]}, ["y"], weights, opset=24))
+    jacobian, hessian = (pattern.toarray() for pattern in net.sparsity())
+    np.testing.assert_array_equal(jacobian.reshape(3, 4, 3, 4).any(axis=(1, 3)), np.tri(3, dtype=bool))
+    x = np.random.default_rng(0).normal(size=12)
+    np.testing.assert_array_equal(jacobian | (net.jacobian(x) != 0), jacobian)
+    np.testing.assert_array_equal(hessian | (net.hessian(x, np.ones(12)) != 0), hessian)
+
+
 def masked_softmax(mask: Any) -> fx.Function:
     """softmax(x + mask) along the last axis."""
     nodes = [node("Add", ["x", "m"], ["s"]), node("Softmax", ["s"], ["y"])]

@@ -36,8 +36,9 @@ MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Consta
 MAY_BE_INFINITE |= {"Imputer", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"}  # NaN is "missing"
 #: What moves numbers, and what a mask is given to: -inf leaves a key of an attention out.
 MAY_BE_MASKED = {
-    "Add", "Attention", "Concat", "Equal", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Pad", "Reshape",
-    "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where",
+    "Add", "Attention", "Concat", "Equal", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Pad",
+    "Reshape", "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
+    "Where",
 }  # fmt: skip
 
 

@@ -5,7 +5,10 @@
 
 namespace fastexpr {
 
-DependenceSets::DependenceSets() { intern({}); }
+DependenceSets::DependenceSets() {
+  intern({});
+  sets_.push_back(sets_[empty]);
+}
 
 DependenceSets::Id DependenceSets::intern(std::vector<std::int32_t> members) {
   const auto [entry, is_new] = ids_.emplace(std::move(members), static_cast<Id>(sets_.size()));
@@ -16,8 +19,8 @@ DependenceSets::Id DependenceSets::intern(std::vector<std::int32_t> members) {
 DependenceSets::Id DependenceSets::single(std::int32_t component) { return intern({component}); }
 
 DependenceSets::Id DependenceSets::unite(Id a, Id b) {
-  if (a == b || b == empty) return a;
-  if (a == empty) return b;
+  if (b <= zero) return a <= zero ? empty : a;
+  if (a == b || a <= zero) return b;
   const auto key = std::minmax(a, b);
   const auto known = unions_.find(key);
   if (known != unions_.end()) return known->second;
@@ -32,7 +35,7 @@ DependenceSets::Id DependenceSets::unite(Id a, Id b) {
 DependenceSets::Id DependenceSets::unite(std::vector<Id> ids) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  if (!ids.empty() && ids.front() == empty) ids.erase(ids.begin());
+  ids.erase(ids.begin(), std::upper_bound(ids.begin(), ids.end(), zero));
   if (ids.empty()) return empty;
   if (ids.size() == 1) return ids.front();
   const auto known = large_unions_.find(ids);

@@ -15,6 +15,7 @@ class DependenceSets {
  public:
   using Id = std::int32_t;
   static constexpr Id empty = 0;
+  static constexpr Id zero = 1;  // no component either, and the unit is 0: see Operator::keeps_zeros
 
   DependenceSets();
   Id single(std::int32_t component);

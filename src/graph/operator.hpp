@@ -121,6 +121,9 @@ class Operator {
   /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
   virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;
 
+  /// Whether dependence() takes and gives DependenceSets::zero, what a constant 0 depends on: 0 u does not depend on u.
+  virtual bool keeps_zeros() const { return false; }
+
   /// Which components of x each output unit depends on. Default: on all that any input unit does.
   virtual void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const;
   /// Appends the pairs that second derivatives couple. Default: everything with everything. Only where is_curved.

@@ -11,7 +11,7 @@ class Broadcast : public Operator {
   Index scratch_size() const override { return (is_mapped(0) ? size() : 0) + (is_mapped(1) ? size() : 0); }
   void value(const double* const* inputs, double* output, Index points, double* scratch) const final;
   void bounds(const Interval* const* inputs, Interval* output) const final;
-  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const final;
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override;
 
  protected:
   explicit Broadcast(const OperatorSpec& spec);

@@ -42,6 +42,8 @@ class Concat : public Operator {
 
   void bounds(const Interval* const* inputs, Interval* output) const override { join(inputs, output); }
 
+  bool keeps_zeros() const override { return true; }
+
   void dependence(DependenceSets&, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     join(inputs, output);
   }

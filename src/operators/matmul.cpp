@@ -159,13 +159,20 @@ class MatMul final : public Operator {
     });
   }
 
+  bool keeps_zeros() const override { return true; }
+
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     for_each([&](const Stack& place, Index c) {
+      const DependenceSets::Id *A = inputs[0] + place.a, *B = inputs[1] + place.b;
+      const bool has_zeros =
+          std::count(A, A + m_ * k_, DependenceSets::zero) + std::count(B, B + k_ * n_, DependenceSets::zero) > 0;
       std::vector<DependenceSets::Id> columns;
-      for (Index j = 0; j < n_; ++j) columns.push_back(united(sets, inputs[1] + place.b + j, n_));
+      for (Index j = 0; j < n_ && !has_zeros; ++j) columns.push_back(sets.unite(distinct(B + j, k_, n_)));
       for (Index i = 0; i < m_; ++i) {
-        const DependenceSets::Id row = united(sets, inputs[0] + place.a + i * k_, 1);
-        for (Index j = 0; j < n_; ++j) output[c + i * n_ + j] = sets.unite(row, columns[static_cast<std::size_t>(j)]);
+        const DependenceSets::Id row = has_zeros ? DependenceSets::empty : sets.unite(distinct(A + i * k_, k_, 1));
+        for (Index j = 0; j < n_; ++j)
+          output[c + i * n_ + j] =
+              has_zeros ? entry_dependence(sets, A + i * k_, B + j) : sets.unite(row, columns[static_cast<std::size_t>(j)]);
       }
     });
   }
@@ -213,14 +220,20 @@ class MatMul final : public Operator {
     return interval::widened(sum);
   }
 
-  DependenceSets::Id united(DependenceSets& sets, const DependenceSets::Id* first, Index step) const {
-    return sets.unite(distinct(first, k_, step));
+  /// Of all k where neither factor is 0.
+  DependenceSets::Id entry_dependence(DependenceSets& sets, const DependenceSets::Id* row,
+                                      const DependenceSets::Id* column) const {
+    std::vector<DependenceSets::Id> ids;
+    for (Index k = 0; k < k_; ++k)
+      if (row[k] != DependenceSets::zero && column[k * n_] != DependenceSets::zero)
+        ids.insert(ids.end(), {row[k], column[k * n_]});
+    return ids.empty() ? DependenceSets::zero : sets.unite(std::move(ids));
   }
 
   static std::vector<DependenceSets::Id> distinct(const DependenceSets::Id* first, Index count, Index step) {
     std::vector<DependenceSets::Id> ids;
     for (Index i = 0; i < count; ++i)
-      if (first[i * step] != DependenceSets::empty) ids.push_back(first[i * step]);
+      if (first[i * step] > DependenceSets::zero) ids.push_back(first[i * step]);
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     return ids;

@@ -25,6 +25,16 @@ class Mul final : public CurvedBroadcast {
     if (partials.ab != nullptr) std::fill(partials.ab, partials.ab + count, 1.0);
   }
 
+  bool keeps_zeros() const override { return true; }
+
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    for (Index i = 0; i < size(); ++i) {
+      const DependenceSets::Id a = inputs[0][unit_of(0, i)], b = inputs[1][unit_of(1, i)];
+      const bool is_zero = a == DependenceSets::zero || b == DependenceSets::zero;
+      output[i] = is_zero ? DependenceSets::zero : sets.unite(a, b);
+    }
+  }
+
   bool is_affine(const std::vector<bool>& depends) const override { return !depends[0] || !depends[1]; }
 
   Interval image(Interval a, Interval b) const override { return interval::multiply(a, b); }

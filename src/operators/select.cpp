@@ -43,6 +43,8 @@ class Select : public Operator {
     for (Index i = 0; i < size(); ++i) output[i] = inputs[0][indices_[i]];
   }
 
+  bool keeps_zeros() const override { return true; }
+
   void dependence(DependenceSets&, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     for (Index i = 0; i < size(); ++i) output[i] = inputs[0][indices_[i]];
   }

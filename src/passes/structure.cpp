@@ -1,6 +1,7 @@
 #include "passes/structure.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <set>
 
@@ -128,12 +129,14 @@ class Dependences {
   Dependences(const Graph& graph, const Layout& layout) : graph_(graph), layout_(layout) {
     ids_.assign(static_cast<std::size_t>(layout.value_size()), DependenceSets::empty);
     for (Index i = 0; i < graph.n_inputs(); ++i) ids_[static_cast<std::size_t>(i)] = sets_.single(static_cast<std::int32_t>(i));
+    for (const NodeId id : layout.constant()) find_zeros(id);
     std::vector<const Id*> inputs;
     CoupledSets coupled;
     for (const NodeId id : layout.active()) {
       const Node& node = graph.node(id);
       inputs.clear();
-      for (const NodeId input : node.inputs) inputs.push_back(of(input));
+      without_zeros_.clear();
+      for (const NodeId input : node.inputs) inputs.push_back(node.op->keeps_zeros() ? of(input) : without_zeros(input));
       node.op->dependence(sets_, inputs.data(), of(id));
       if (!graph.is_curved(id)) continue;
       node.op->couple(sets_, inputs.data(), coupled);
@@ -161,12 +164,32 @@ class Dependences {
   }
 
  private:
+  /// Marks the zeros of a node that has no inputs.
+  void find_zeros(NodeId id) {
+    const Operator& op = *graph_.node(id).op;
+    if (op.n_inputs() > 0) return;
+    std::vector<double> numbers(static_cast<std::size_t>(op.size()));
+    op.value(nullptr, numbers.data(), 1, nullptr);
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      if (numbers[i] == 0) of(id)[i] = DependenceSets::zero;
+  }
+
+  /// For operators that do not know of zeros.
+  const Id* without_zeros(NodeId id) {
+    const Id* own = of(id);
+    const Id* end = own + graph_.size(id);
+    if (std::find(own, end, DependenceSets::zero) == end) return own;
+    std::replace_copy(own, end, std::back_inserter(without_zeros_.emplace_back()), DependenceSets::zero, DependenceSets::empty);
+    return without_zeros_.back().data();
+  }
+
   Id* of(NodeId id) { return ids_.data() + layout_.value_offset(id); }
 
   const Graph& graph_;
   const Layout& layout_;
   DependenceSets sets_;
   std::vector<Id> ids_;
+  std::vector<std::vector<Id>> without_zeros_;  // of the node at hand; their own memory does not move
   std::set<std::pair<Id, Id>> pairs_;
 };
 
