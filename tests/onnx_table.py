@@ -36,8 +36,11 @@ class Row(NamedTuple):
     inputs: tuple[Any, ...]
     attributes: dict[str, Any] = {}  # noqa: RUF012
     outputs: int = 1
-    positive: bool = False
+    between: tuple[float, float] = (-2.0, 2.0)  # where x is taken from
     runtime: bool = True  # ONNX Runtime has it, as the standard says
+
+
+POSITIVE = (0.3, 2.0)
 
 
 def row(
@@ -46,16 +49,18 @@ def row(
     *inputs: Any,
     outputs: int = 1,
     positive: bool = False,
+    between: tuple[float, float] = (-2.0, 2.0),
     runtime: bool = True,
     **attributes: Any,
 ) -> Row:
-    return Row(operator, opset, inputs, attributes, outputs, positive, runtime)
+    return Row(operator, opset, inputs, attributes, outputs, POSITIVE if positive else between, runtime)
 
 
 X = (1, 6)
 UNARY = [
     "Neg", "Abs", "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Erf", "Sin", "Cos",
-    "LeakyRelu", "Elu", "Selu", "HardSigmoid", "Identity", "Reciprocal",
+    "LeakyRelu", "Elu", "Selu", "HardSigmoid", "Identity", "Reciprocal", "Tan", "Atan", "Sinh", "Cosh", "Asinh", "Sign",
+    "Floor", "Ceil", "Round",
 ]  # fmt: skip
 CUBE = (2, 3, 4)
 HEADS = (1, 2, 3, 2)
@@ -189,6 +194,8 @@ ROWS = [
     *(row(name, 20, X) for name in UNARY),
     *(row(name, 13, CUBE) for name in UNARY),
     *(row(name, 20, X, positive=True) for name in ("Log", "Sqrt")),
+    *(row(name, 20, X, between=(-0.9, 0.9)) for name in ("Asin", "Acos", "Atanh")),
+    row("Acosh", 20, X, between=(1.2, 3.0)),
     row("LeakyRelu", 16, X, alpha=0.3),
     row("Elu", 6, X, alpha=2.5),
     row("Selu", 6, X, alpha=1.5, gamma=2.0),
@@ -202,6 +209,14 @@ ROWS = [
     row("Celu", 12, X, alpha=1.75),
     row("Celu", 13, X),
     row("PRelu", 16, X, floats(6)),
+    row("PRelu", 9, CUBE, floats(3, 1)),
+    row("PRelu", 7, CUBE, (4,)),
+    row("PRelu", 6, CUBE, floats(3)),
+    row("PRelu", 1, CUBE, floats(1)),
+    row("ThresholdedRelu", 10, X, alpha=0.5),
+    row("ThresholdedRelu", 22, CUBE),
+    row("Shrink", 9, X, lambd=0.7, bias=0.25),
+    row("Shrink", 9, CUBE),
     row("Clip", 13, X, np.array(-0.5), np.array(0.7)),
     row("Clip", 13, X, None, np.array(0.7)),
     row("Clip", 11, X, np.array(0.1)),
@@ -210,6 +225,8 @@ ROWS = [
     row("Clip", 6, X, min=-0.5, max=0.25),
     row("Clip", 6, X, max=0.25),
     row("Clip", 13, X),
+    row("Clip", 13, X, (), np.array(0.7)),
+    row("Clip", 13, X, None, ()),
     # arithmetic
     *(row(name, 14, X, X) for name in ("Add", "Sub", "Mul", "Div")),
     *(row(name, 13, X, floats(6)) for name in ("Add", "Sub", "Mul", "Div")),
@@ -231,12 +248,18 @@ ROWS = [
     row("Sum", 6, X, X),
     row("Mean", 13, X, (6,), X),
     row("Mean", 6, X, X),
+    *(row("Mod", opset, X, floats(6), fmod=1) for opset in (10, 13)),
+    row("Mod", 13, (3, 1), (4,), fmod=1),
     *(row(name, 13, X, floats(6)) for name in ("Max", "Min")),
+    *(row(name, 6, X, X, X) for name in ("Max", "Min")),
+    row("Max", 13, X, np.array(-np.inf)),
+    row("Min", 13, X, np.array([1.0, -1.0, 0.5, np.inf, 0.0, -0.5])),
     *(row(name, 13, X, np.array(0.25)) for name in ("Max", "Min")),
     row("Max", 8, (1, 3), floats(2, 1), (2, 3)),
     row("Min", 13, np.array([[0.5]]), (3,)),
     row("Where", 16, np.array([True, False, True, False, False, True]), X, floats(3, 6)),
     row("Where", 9, np.array([[True], [False]]), floats(6), X),
+    row("Where", 16, np.array([True, False, True, False, False, True]), X, np.array(-1e30)),
     # Gemm and MatMul
     row("Gemm", 13, (1, 4), floats(4, 5), floats(5)),
     row("Gemm", 13, (1, 4), floats(5, 4), floats(1, 5), transB=1),
@@ -345,6 +368,16 @@ ROWS = [
     row("RotaryEmbedding", 23, (2, 3, 8), floats(2, 3, 2), floats(2, 3, 2), num_heads=2, interleaved=1),
     row("RotaryEmbedding", 23, (2, 2, 3, 6), floats(2, 3, 2), floats(2, 3, 2), rotary_embedding_dim=4),
     row("RotaryEmbedding", 23, (2, 2, 3, 6), floats(2, 3, 1), floats(2, 3, 1), rotary_embedding_dim=2, interleaved=1),
+    # Fourier transforms
+    row("DFT", 20, (1, 5, 1), None, np.array(1, np.int64)),
+    row("DFT", 20, (2, 4, 3, 2)),
+    row("DFT", 20, (2, 4, 3, 1), np.array(6, np.int64), np.array(1, np.int64), onesided=1),
+    row("DFT", 20, (1, 4, 2), inverse=1),
+    row("DFT", 17, (1, 5, 1), axis=1),
+    row("DFT", 17, (1, 6, 2), np.array(4, np.int64), inverse=1),
+    row("STFT", 17, (1, 10, 1), np.array(3, np.int64), positive(4)),
+    row("STFT", 17, (2, 9, 2), np.array(2, np.int64), positive(3), np.array(3, np.int64), onesided=0),
+    row("STFT", 17, (1, 10, 1), np.array(2, np.int64), None, np.array(5, np.int64)),
     # normalization
     row("InstanceNormalization", 6, (1, 3, 4), floats(3), floats(3)),
     row("InstanceNormalization", 22, (2, 2, 3, 2), floats(2), floats(2), epsilon=0.01),
@@ -376,6 +409,17 @@ ROWS = [
     row("TensorScatter", 24, (2, 5, 3), (2, 2, 3), ints(3, 0)),
     row("TensorScatter", 24, (2, 3, 5, 2), (2, 3, 3, 2), ints(3, 1), mode="circular"),
     row("TensorScatter", 24, (2, 5, 3), (2, 4, 3), axis=1),
+    row("LayerNormalization", 17, CUBE, floats(4), outputs=3),
+    row("LayerNormalization", 17, CUBE, (3, 4), (3, 4), axis=-2),
+    row("RMSNormalization", 23, CUBE, floats(4)),
+    row("RMSNormalization", 23, CUBE, (3, 4), axis=1, epsilon=0.01),
+    row("GroupNormalization", 21, (2, 4, 3), floats(4), floats(4), num_groups=2),
+    row("GroupNormalization", 21, (1, 6, 2, 2), (6,), floats(6), num_groups=3, epsilon=0.01),
+    row("GroupNormalization", 18, (1, 4, 2, 2), floats(2), floats(2), num_groups=2),
+    row("MeanVarianceNormalization", 13, (2, 3, 2, 2)),
+    row("MeanVarianceNormalization", 9, CUBE, axes=[1, 2]),
+    *(row("LpNormalization", opset, CUBE, axis=axis, p=p) for opset in (1, 22) for axis, p in ((-1, 2), (1, 1))),
+    row("InstanceNormalization", 1, (1, 3, 4), floats(3), floats(3)),
     # softmax and reductions
     *(row(name, 13, CUBE) for name in ("Softmax", "LogSoftmax")),
     *(row(name, 13, CUBE, axis=axis) for name in ("Softmax", "LogSoftmax") for axis in (0, -2)),
@@ -398,6 +442,32 @@ ROWS = [
     row("ReduceSumSquare", 13, CUBE, axes=[1]),
     row("ReduceL1", 13, CUBE, axes=[-1], keepdims=0),
     row("ReduceL2", 18, CUBE, ints(1, 2)),
+    *(
+        row(f"Reduce{name}", opset, CUBE, *inputs, **attributes)
+        for name in ("Max", "Min", "Prod", "L1", "L2", "LogSumExp", "SumSquare", "Mean")
+        for opset, inputs, attributes in (
+            (11, (), {"axes": [0, 2], "keepdims": 0}),
+            (18, (ints(0, 1),), {}),
+            (18, (), {"noop_with_empty_axes": 1}),
+        )
+    ),
+    row("ReduceProd", 1, CUBE),
+    row("ReduceProd", 18, CUBE, ints()),
+    *(row(f"Reduce{name}", 18, (2, 1, 3), ints(1)) for name in ("Max", "Min", "Prod", "L2", "LogSumExp")),
+    row("ReduceLogSum", 18, CUBE, ints(1), positive=True),
+    row("ReduceLogSum", 13, CUBE, axes=[0, 2], keepdims=0, positive=True),
+    row("CumSum", 14, CUBE, np.array(1)),
+    row("CumSum", 11, CUBE, np.array(-1), exclusive=1),
+    row("CumSum", 11, CUBE, np.array(0), reverse=1),
+    row("CumSum", 11, CUBE, np.array(1), exclusive=1, reverse=1),
+    row("CumProd", 26, CUBE, np.array(1)),
+    row("CumProd", 26, CUBE, np.array(-1), exclusive=1),
+    row("CumProd", 26, CUBE, np.array(0), reverse=1),
+    row("CumProd", 26, CUBE, np.array(1), exclusive=1, reverse=1),
+    row("Hardmax", 13, CUBE),
+    row("Hardmax", 13, CUBE, axis=1),
+    row("Hardmax", 11, CUBE, axis=1),
+    row("Hardmax", 1, CUBE, axis=2),
     *(row("GlobalAveragePool", opset, (1, 3, 2, 4)) for opset in (1, 22)),
     *IMAGES,
     # shapes
@@ -451,6 +521,25 @@ ROWS = [
     row("Split", 11, CUBE, axis=-1, split=[2, 2], outputs=2),
     row("Split", 2, CUBE, outputs=2),
     row("Tile", 13, (2, 3), ints(2, 1)),
+    row("ScatterElements", 18, (3, 4), np.array([[0, -1], [2, 1]]), (2, 2), axis=1),
+    row("ScatterElements", 11, (3, 4), np.array([[0, 2, 1]]), floats(1, 3)),
+    row("Scatter", 9, (3, 4), np.array([[0, 2, 1]]), (1, 3)),
+    *(
+        row("ScatterElements", 18, (3, 4), np.array([[0, 1, 1, 0, 1]]), (1, 5), axis=1, reduction=reduction)
+        for reduction in ("add", "mul", "max", "min")
+    ),
+    row("ScatterND", 18, (3, 4), np.array([[0], [2]]), (2, 4)),
+    row("ScatterND", 11, CUBE, np.array([[[0, 2], [1, -1]]]), floats(1, 2, 4)),
+    *(
+        row("ScatterND", 18, (3, 2), np.array([[0], [2], [0]]), (3, 2), reduction=reduction)
+        for reduction in ("add", "mul", "max", "min")
+    ),
+    row("Compress", 11, CUBE, np.array([True, False, True]), axis=1),
+    row("Compress", 9, CUBE, np.array([False, True, True, False, True])),
+    row("ReverseSequence", 10, (4, 3, 2), ints(1, 4, 3)),
+    row("ReverseSequence", 10, (3, 4), ints(1, 4, 3), batch_axis=0, time_axis=1),
+    row("OneHot", 11, ints(0, 2, -1), np.array(3), (2,), axis=0),
+    row("OneHot", 9, np.array([[1, 2]]), np.array(4), (2,)),
     # by the standard's definition
     row("NegativeLogLikelihoodLoss", 13, (2, 3), ints(2, 0), reduction="sum"),
     row("NegativeLogLikelihoodLoss", 13, (2, 3, 2), np.array([[0, 2], [1, 1]]), positive(3), ignore_index=1),
@@ -458,12 +547,14 @@ ROWS = [
     row("SoftmaxCrossEntropyLoss", 13, (2, 3), ints(2, 1), positive(3), reduction="none", outputs=2),
 ]
 # their converters give constants, or take no input: they have tests of their own below
-ELSEWHERE = {"Constant", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or"}
-ELSEWHERE |= {"RNN", "GRU", "LSTM", "If", "Loop", "Scan", "IsNaN"}
-ELSEWHERE |= {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul"}
-ELSEWHERE |= {"ConvInteger", "QLinearConv"}
-ELSEWHERE |= {"SequenceConstruct", "SequenceEmpty", "SequenceLength", "SequenceAt", "SequenceErase", "SequenceInsert"}
-ELSEWHERE |= {"SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement"}
+ELSEWHERE = {
+    "Constant", "Shape", "Size", "EyeLike", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And",
+    "Or", "Xor", "IsNaN", "IsInf", "RNN", "GRU", "LSTM", "If", "Loop", "Scan", "SequenceConstruct",
+    "SequenceEmpty", "SequenceLength", "SequenceAt", "SequenceErase", "SequenceInsert", "SplitToSequence",
+    "ConcatFromSequence", "Optional", "OptionalGetElement",
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul", "ConvInteger",
+    "QLinearConv",
+}  # fmt: skip
 
 
 def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:
@@ -477,7 +568,7 @@ def row_model(entry: Row, dtype: Any) -> tuple[ModelProto, dict[str, tuple[int, 
 
 def row_point(entry: Row, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
     random = np.random.default_rng(7)
-    return {name: random.uniform(0.3 if entry.positive else -2.0, 2.0, shape) for name, shape in shapes.items()}
+    return {name: random.uniform(*entry.between, shape) for name, shape in shapes.items()}
 
 
 def identify(entry: Row) -> str:

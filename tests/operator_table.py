@@ -68,6 +68,7 @@ class Row:
     absolute: float = 1e-305  # error allowed in derivatives, whatever their size
     at_kinks: dict[float, float] = field(default_factory=dict)  # argument: the derivative promised there
     has_exact_pattern: bool = True  # the sparsity found is what random points show; otherwise it may hold more
+    has_poles: bool = False  # unbounded over an interval with one inside: unary operators
     note: str = ""
 
     def __str__(self) -> str:
@@ -442,6 +443,88 @@ UNARY = [
         has_exact_pattern=False,
         note="crossed",
     ),
+    Row(
+        "Tan",
+        torch.tan,
+        limits=(np.nan, np.nan),
+        onnx=("Tan", {}),
+        exact=(mp.tan, lambda u: 1 + mp.tan(u) ** 2, lambda u: 2 * mp.tan(u) * (1 + mp.tan(u) ** 2)),
+        between=(-1.4, 1.4),
+        has_poles=True,
+    ),
+    *(
+        Row(
+            name,
+            formula,
+            limits=(np.nan, np.nan),
+            onnx=(name, {}),
+            exact=(
+                value,
+                partial(lambda u, sign: sign / mp.sqrt(1 - u * u), sign=sign),
+                partial(lambda u, sign: sign * u / (1 - u * u) ** mp.mpf(1.5), sign=sign),
+            ),
+            between=(-0.9, 0.9),
+            domain=(-1.0, 1.0),
+        )
+        for name, formula, value, sign in (("Asin", torch.asin, mp.asin, 1), ("Acos", torch.acos, mp.acos, -1))
+    ),
+    Row(
+        "Atan",
+        torch.atan,
+        limits=(-np.pi / 2, np.pi / 2),
+        onnx=("Atan", {}),
+        exact=(mp.atan, lambda u: 1 / (1 + u * u), lambda u: -2 * u / (1 + u * u) ** 2),
+    ),
+    Row("Sinh", torch.sinh, limits=(-np.inf, np.inf), onnx=("Sinh", {}), exact=(mp.sinh, mp.cosh, mp.sinh)),
+    Row("Cosh", torch.cosh, limits=(np.inf, np.inf), onnx=("Cosh", {}), exact=(mp.cosh, mp.sinh, mp.cosh)),
+    Row(
+        "Asinh",
+        torch.asinh,
+        limits=(-np.inf, np.inf),
+        onnx=("Asinh", {}),
+        exact=(mp.asinh, lambda u: 1 / mp.sqrt(1 + u * u), lambda u: -u / mp.sqrt(1 + u * u) ** 3),
+    ),
+    Row(
+        "Acosh",
+        torch.acosh,
+        limits=(np.nan, np.inf),
+        onnx=("Acosh", {}),
+        exact=(mp.acosh, lambda u: 1 / mp.sqrt(u * u - 1), lambda u: -u / mp.sqrt(u * u - 1) ** 3),
+        between=(1.2, 4.0),
+        domain=(1.0, np.inf),
+    ),
+    Row(
+        "Atanh",
+        torch.atanh,
+        limits=(np.nan, np.nan),
+        onnx=("Atanh", {}),
+        exact=(mp.atanh, lambda u: 1 / (1 - u * u), lambda u: 2 * u / (1 - u * u) ** 2),
+        between=(-0.9, 0.9),
+        domain=(-1.0, 1.0),
+    ),
+    Row(
+        "Sign",
+        lambda u: 0 * u + torch.sign(u.detach()),
+        limits=(-1, 1),
+        onnx=("Sign", {}),
+        exact=piecewise(mp.sign, lambda u: mp.mpf(0)),
+        at_kinks={0.0: 0.0},
+    ),
+    *(
+        Row(
+            name,
+            partial(lambda u, formula: 0 * u + formula(u.detach()), formula=formula),
+            limits=(-np.inf, np.inf),
+            onnx=(name, {}),
+            exact=piecewise(value, lambda u: mp.mpf(0)),
+            points=[constant(-1.5, -0.5, 0.5, 1.5, 2.0, 2.5)],
+        )
+        for name, formula, value in (
+            ("Floor", torch.floor, mp.floor),
+            ("Ceil", torch.ceil, mp.ceil),
+            ("Round", torch.round, mp.nint),
+        )
+    ),
 ]
 
 BINARY_SHAPES: dict[str, list[Shape]] = {
@@ -707,6 +790,106 @@ PIECEWISE = [
     ),
 ]
 
+
+def product_over(x: Any, dim: tuple[int, ...], keepdim: bool) -> Any:
+    for axis in reversed(dim):
+        x = torch.prod(x, axis, keepdim=keepdim)
+    return x
+
+
+def cumulative_sum(x: Any, axis: int, exclusive: int, reverse: int) -> Any:
+    x = torch.flip(x, (axis,)) if reverse else x
+    total = torch.cumsum(x, axis) - (x if exclusive else 0)
+    return torch.flip(total, (axis,)) if reverse else total
+
+
+def step_of(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula as numbers, whose derivative is zero."""
+    return lambda a, b: 0 * (a + b) + formula(a.detach(), b.detach()).to(torch.float64)
+
+
+def python_mod(a: Any, b: Any) -> Any:
+    return a - b * torch.floor((a / b).detach())
+
+
+def c_mod(a: Any, b: Any) -> Any:
+    return a - b * torch.trunc((a / b).detach())
+
+
+CHOICES = [
+    *(
+        Row(
+            name,
+            formula,
+            shapes,
+            fixed=fixed,
+            onnx=(name, {}),
+            note=note,
+        )
+        for name, formula in (("Max", torch.maximum), ("Min", torch.minimum))
+        for note, shapes, fixed in (
+            *((note, shapes, {}) for note, shapes in BINARY_SHAPES.items()),
+            ("constant a", [(3,), (2, 3)], {0: constant(-1.0, 0.0, 1.0)}),
+            ("constant b", [(2, 3), (3,)], {1: constant(-1.0, 0.0, 1.0)}),
+        )
+    ),
+    *(
+        Row(name, step_of(formula), shapes, points=[np.resize([1.0, 2.0], n)], note=note)
+        for name, formula in (("Less", torch.lt), ("LessOrEqual", torch.le), ("Equal", torch.eq))
+        for note, shapes, n in (("same shapes", [(2, 3), (2, 3)], 12), ("both", [(3, 1), (1, 2)], 5))
+    ),
+    *(
+        Row(
+            "Mod",
+            formula,
+            shapes,
+            {"fmod": fmod},
+            fixed=fixed,
+            between=(0.5, 3.0),
+            onnx=("Mod", {"fmod": fmod}),
+            has_exact_pattern=False,
+            note=f"fmod={fmod} {note}",
+        )
+        for fmod, formula in ((0, python_mod), (1, c_mod))
+        for note, shapes, fixed in (
+            ("same shapes", [(2, 3), (2, 3)], {}),
+            ("constant b", [(2, 3), (3,)], {1: constant(-0.7, 0.3, 1.1)}),
+            ("constant a", [(3,), (2, 3)], {0: constant(-7.3, 0.3, 11.1)}),
+        )
+    ),
+    *(
+        Row(
+            "Where",
+            lambda c, a, b: torch.where(c != 0, a, b),
+            shapes,
+            fixed=fixed,
+            has_exact_pattern=False,
+            note=note,
+        )
+        for note, shapes, fixed in (
+            ("constant condition", [(2, 3), (2, 3), (2, 3)], {0: np.array([[0.0, 1, 0], [1, 1, 0]])}),
+            ("broadcast", [(3, 1), (1, 2), (2, 1, 1)], {0: np.array([[0.0], [1], [0]])}),
+            ("condition of x", [(2, 3), (3,), (2, 1)], {}),
+            ("constant sides", [(2,), (2,), (2,)], {0: constant(1, 0), 1: constant(2, -np.inf)}),
+        )
+    ),
+    *(
+        Row(
+            "Hardmax",
+            partial(
+                lambda x, dim: 0 * x + torch.zeros_like(x).scatter(dim, x.detach().argmax(dim, keepdim=True), 1.0),
+                dim=dim,
+            ),
+            [(2, 3, 2)],
+            {"axis": dim, "n_axes": 1},
+            points=[np.tile([1.0, 2.0, 2.0], 4)],
+            onnx=("Hardmax", {"axis": dim}),
+            note=f"axis {dim}",
+        )
+        for dim in (0, 1, 2)
+    ),
+]
+
 OTHERS = [
     *PIECEWISE,
     *CONVOLUTIONS,
@@ -731,6 +914,48 @@ OTHERS = [
             ((2, 2, 2), 1, 2, 1, []),
             ((2, 1), 1, 1, 0, []),
         )
+    ),
+    *(
+        Row(
+            name,
+            partial(formula, dim=tuple(range(axis, axis + n_axes)), keepdim=bool(keepdims)),
+            [(2, 3, 2)],
+            {"axis": axis, "n_axes": n_axes, "keepdims": keepdims},
+            points=points,
+            onnx=(name, {"keepdims": keepdims}, indices(*range(axis, axis + n_axes))) if name != "ReduceProd" else None,
+            note=f"axis {axis} n_axes {n_axes} keepdims {keepdims}",
+        )
+        for name, formula, points in (
+            ("ReduceLogSumExp", torch.logsumexp, [np.resize([1e4, -1e4, 9999.5, 0.0, -800.0], 12)]),
+            ("ReduceL2", torch.linalg.vector_norm, [1e-3 * np.arange(1.0, 13.0)]),
+            ("ReduceProd", product_over, [np.resize([0.0, 1.0, -2.0, 3.0, 0.5], 12), np.zeros(12)]),
+        )
+        for axis, n_axes, keepdims in ((0, 1, 0), (1, 1, 1), (2, 1, 0), (0, 3, 0), (1, 2, 1))
+    ),
+    *(
+        Row(
+            name,
+            formula,
+            [(2, 1)],
+            {"axis": 1, "n_axes": 1, "keepdims": 0},
+            note="one member",
+        )
+        for name, formula in (
+            ("ReduceLogSumExp", lambda x: x[:, 0]),
+            ("ReduceL2", lambda x: x[:, 0].abs()),
+            ("ReduceProd", lambda x: x[:, 0]),
+        )
+    ),
+    *(
+        Row(
+            "CumSum",
+            partial(cumulative_sum, axis=axis, exclusive=exclusive, reverse=reverse),
+            [(2, 3, 2)],
+            {"axis": axis, "n_axes": 1, "exclusive": exclusive, "reverse": reverse},
+            onnx=("CumSum", {"exclusive": exclusive, "reverse": reverse}, np.array(axis, np.int64)),
+            note=f"axis {axis} exclusive {exclusive} reverse {reverse}",
+        )
+        for axis, exclusive, reverse in ((0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1), (1, 1, 1), (2, 1, 0))
     ),
     *(
         Row(
@@ -878,7 +1103,7 @@ OTHERS = [
     ),
 ]
 
-ROWS = [*UNARY, *BINARY_ROWS, *OTHERS]
+ROWS = [*UNARY, *BINARY_ROWS, *CHOICES, *OTHERS]
 
 
 # ---- several operators together: what a single one cannot show

@@ -39,7 +39,7 @@ REFUSED = {
     "asarray": (lambda x: np.asarray(x), "np.stack"),
     "array of vectors": (lambda x: np.array([x, x]), "np.stack"),
     "sparse in front": (lambda x: scipy.sparse.eye_array(3) @ x, "toarray"),
-    "arctan": (lambda x: np.arctan(x), "arctan is not available.*tanh"),
+    "cbrt": (lambda x: np.cbrt(x), "cbrt is not available.*tanh"),
     "log1p": (lambda x: np.log1p(x), "np.logaddexp"),
     "einsum": (lambda x: np.einsum("i,i", x, x), "einsum is not available.*matmul|einsum is not available.*dot"),
     "sort": (lambda x: np.sort(x), "sort is not available"),

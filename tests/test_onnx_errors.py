@@ -86,19 +86,36 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     ),
     "dropout in training": (one("Dropout", 0.5, True), r"\[Dropout 'bad'\] is in training mode"),
     "cast to integer": (one("Cast", to=TensorProto.INT64), r"\[Cast 'bad'\] .*to int64"),
+    "places of x": (two_node(node("NonZero", ["x"], ["y"])), r"unknown operator: got NonZero"),
     "condition of x": (
         two_node(node("Where", ["x", "x", "x"], ["y"], "bad")),
         r"\[Where 'bad'\] input 0 \('x'\) is no condition",
     ),
-    "limit of x": (two_node(node("Clip", ["x", "x"], ["y"], "bad")), r"\[Clip 'bad'\] input 1 .* depends"),
+    "shape of x": (two_node(node("Expand", ["x", "x"], ["y"], "bad")), r"\[Expand 'bad'\] input 1 .* depends"),
+    "scattered places": (
+        one("ScatterND", np.array([[4]]), np.ones((1, 4))),
+        r"\[ScatterND 'bad'\] has indices that do",
+    ),
+    "scattered updates": (
+        one("ScatterElements", np.array([[0]]), np.ones((1, 2))),
+        r"\[ScatterElements 'bad'\] has ind",
+    ),
+    "way to combine": (
+        one("ScatterND", np.array([[0]]), np.ones((1, 4)), reduction="mean", opset=18),
+        r"\[ScatterND 'bad'\] has reduction='mean', expected one of",
+    ),
+    "groups": (
+        one("GroupNormalization", np.ones(4), np.ones(4), num_groups=3, opset=21),
+        r"\[GroupNormalization 'bad'\] has num_groups=3",
+    ),
+    "norm": (one("LpNormalization", p=3), r"\[LpNormalization 'bad'\] has p=3"),
+    "two axes": (one("CumSum", np.array([0, 1])), r"\[CumSum 'bad'\] has the axes \[0, 1\]"),
+    "slopes": (one("PRelu", np.ones((2, 4))), r"\[PRelu 'bad'\] has slopes of shape \(2, 4\)"),
+    "transformed parts": (one("DFT"), r"\[DFT 'bad'\] has shape \(1, 4\)"),
     "wrong number of inputs": (one("Tanh", np.ones(4)), r"\[Tanh 'bad'\] has 2 inputs"),
     "too many outputs": (
         two_node(node("Tanh", ["x"], ["y", "z"], "bad")),
         r"\[Tanh 'bad'\] has 1 inputs and 2 outputs",
-    ),
-    "deviation of LayerNormalization": (
-        two_node(node("LayerNormalization", ["x", "s"], ["y", "m"], "bad"), weights={"s": np.ones(4)}, opset=17),
-        r"\[LayerNormalization 'bad'\] gives out its mean",
     ),
     "attribute of another type": (
         one("Softmax", axis="last"),

@@ -24,7 +24,9 @@ from fastexpr.onnx import export_onnx
 from fastexpr.onnx.export_rules import find_rule
 
 node = helper.make_node
-WITHOUT_DOUBLE_KERNEL = {"Conv", "ConvTranspose", "Erf", "Gelu"}  # in ONNX Runtime
+WITHOUT_DOUBLE_KERNEL = {  # in ONNX Runtime
+    "Conv", "ConvTranspose", "Erf", "Gelu", "Hardmax", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh",
+}  # fmt: skip
 
 
 def split_point(net: fx.Function, x: Array, dtype: Any) -> dict[str, Array]:

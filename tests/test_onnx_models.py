@@ -212,6 +212,16 @@ def test_constant_parts_are_folded(name: str) -> None:
         ("a = Less (x, z) b = Not (a) d = Less (x, o) c = And (b, d)", lambda x: (x >= 0) & (x < 1)),
         ("a = Less (x, z) b = Less (o, x) c = Or (a, b)", lambda x: (x < 0) | (x > 1)),
         ("a = Greater (x, z) b = Cast <to = 11> (a) d = Sub (b, o) c = Less (d, z)", lambda x: x <= 0),
+        ("c = Equal (x, z)", lambda x: x == 0),
+        ("a = Less (x, o) b = Less (z, x) c = Xor (a, b)", lambda x: (x < 1) ^ (x > 0)),
+        ("c = Cast <to = 9> (x)", lambda x: x != 0),
+        ("a = Less (x, o) b = Less (z, x) c = Equal (a, b)", lambda x: (x < 1) == (x > 0)),
+        ("a = Less (x, o) b = Less (z, x) c = Where (a, a, b)", lambda x: (x < 1) | (x > 0)),
+        ("l = Log (x) c = IsNaN (l)", lambda x: x < 0),
+        ("l = Log (x) c = IsInf (l)", lambda x: x == 0),
+        ("l = Log (x) c = IsInf <detect_positive = 0> (l)", lambda x: x == 0),
+        ("l = Log (x) c = IsInf <detect_negative = 0> (l)", lambda x: x > 5),
+        ("l = Log (x) c = IsInf <detect_negative = 0, detect_positive = 0> (l)", lambda x: x > 5),
     ],
 )
 def test_conditions(nodes: str, expected: Any) -> None:
@@ -225,6 +235,79 @@ def test_conditions(nodes: str, expected: Any) -> None:
     assert np.array_equal(net(x), evaluate(model, {"x": x[None]}))
     assert np.array_equal(np.diag(net.jacobian(x)), np.where(chosen, np.cos(x), np.exp(x)))
     assert distance(net.hessian(x, np.ones(6)), np.diag(np.where(chosen, -np.sin(x), np.exp(x)))) < 1e-15
+
+
+OLD_CONDITIONS = [
+    ("c = Greater <broadcast = 1> (x, w)", lambda x, w: x > w),
+    ("c = Less <broadcast = 1> (x, w)", lambda x, w: x < w),
+    ("a = Less <broadcast = 1> (x, w) b = Greater <broadcast = 1> (x, n) c = And (a, b)", lambda x, w: abs(x) < w),
+    ("a = Less <broadcast = 1> (x, w) b = Greater <broadcast = 1> (x, n) c = Or (a, b)", lambda x, w: x == x),
+    ("a = Less <broadcast = 1> (x, w) b = Greater <broadcast = 1> (x, n) c = Xor (a, b)", lambda x, w: abs(x) >= w),
+]
+
+
+@pytest.mark.parametrize(("nodes", "expected"), OLD_CONDITIONS)
+def test_conditions_before_operator_set_7(nodes: str, expected: Any) -> None:
+    model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 6]>
+        g (double[N, 6] x) => (double[N, 6] y) <double[6] w = {{1, 1, 1, 2, 2, 2}},
+            double[6] n = {{-1, -1, -1, -2, -2, -2}}> {{
+        {nodes} y = Cast <to = 11> (c) }}""")
+    x = np.array([-1.5, 0.5, 1.5, -2.5, 1.5, 3.0])
+    assert np.array_equal(fx.load_onnx(model, check=False)(x), expected(x, np.array([1, 1, 1, 2, 2, 2])))
+
+
+def test_what_is_not_chosen_need_not_be_finite() -> None:
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
+        g (double[N, 3] x) => (double[N, 3] y) <double z = {0}> {
+        r = Sqrt (x) l = Log (r) p = Mul (l, r) s = Sin (x) c = Greater (x, z) y = Where (c, p, s) }""")
+    net = fx.load_onnx(model)
+    x = np.array([-1.0, 0.0, 4.0])
+    assert np.allclose(net(x), [np.sin(-1), 0, 2 * np.log(2)], rtol=1e-15)
+    slopes = [np.cos(-1), 1, (np.log(2) + 1) / 4]
+    bends = np.array([np.sin(1), 0, -np.log(2) / 32])
+    assert distance(net.jacobian(x), np.diag(slopes)) < 1e-15
+    assert distance(net.vjp(x, np.ones(3)), np.array(slopes)) < 1e-15
+    assert distance(net.jvp(x, np.ones(3)), np.array(slopes)) < 1e-15
+    assert distance(net.hessian(x, np.ones(3)), np.diag(bends)) < 1e-14
+    assert distance(net.hvp(x, np.ones(3), np.ones(3)), bends) < 1e-14
+
+
+@pytest.mark.parametrize("operator", ["LayerNormalization", "GroupNormalization", "InstanceNormalization"])
+def test_normalization_of_nearly_constant_rows(operator: str) -> None:
+    """All digits, where the mean of large numbers and the mean of squares would lose them."""
+    attributes = {"num_groups": 1} if operator == "GroupNormalization" else {}
+    shape = (1, 4) if operator == "LayerNormalization" else (1, 1, 4)
+    scale = np.ones(4 if operator == "LayerNormalization" else 1)
+    weights = {"s": scale, "b": 0 * scale}
+    entry = node(operator, ["x", "s", "b"], ["y"], epsilon=1e-38, **attributes)
+    net = fx.load_onnx(make_model([entry], {"x": shape}, ["y"], weights, 21))
+    steps = np.array([1.0, 4.0, 2.0, 5.0])
+    x = 1024.0 + 2.0**-40 * steps  # exact
+    centred = steps - steps.mean()
+    deviation = np.sqrt(np.mean(centred**2))
+    assert distance(net(x), centred / deviation) < 1e-14
+    normalized = centred / deviation
+    slopes = (np.eye(4) - 0.25 - np.outer(normalized, normalized) / 4) / deviation * 2.0**40
+    assert distance(net.jacobian(x), slopes) < 1e-13
+
+
+def test_empty_reductions_and_identity_matrices() -> None:
+    """What depends on the shape of x alone is constant."""
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 18]>
+        g (double[3, 3] x) => (double[3, 3] y) <int64[1] zero = {0}, int64[1] axis = {0}> {
+        e = EyeLike <k = 1> (x) n = Slice (x, zero, zero) s = ReduceSum (n, axis) p = ReduceProd (n, axis)
+        a = Mul (x, e) b = Add (a, s) y = Add (b, p) }""")
+    x = np.arange(9.0)
+    assert np.array_equal(fx.load_onnx(model)(x), (x.reshape(3, 3) * np.eye(3, k=1) + 1).ravel())
+
+
+def test_scattering_one_place_twice() -> None:
+    """The last one stays; its derivative alone counts."""
+    entry = node("ScatterElements", ["x", "i", "u"], ["y"])
+    model = make_model([entry], {"x": [3], "u": [2]}, ["y"], {"i": np.array([1, 1])}, 18)
+    net = fx.load_onnx(model, check=False)
+    assert net([1.0, 2, 3, 4, 5]).tolist() == [1, 5, 3]
+    assert net.jacobian(np.zeros(5)).tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 1, 0, 0]]
 
 
 def test_own_functions_are_written_out() -> None:

@@ -189,7 +189,9 @@ def test_bounds_of_one_number_are_its_range(row: Row) -> None:
         (2.0, 2.0),
         (1.0, 9.0),
     ):
-        if lower < row.domain[0]:
+        if lower < row.domain[0] or upper > row.domain[1]:
+            continue
+        if row.has_poles and np.diff(np.floor(np.array([lower, upper]) / np.pi + 0.5)):
             continue
         values = function(np.linspace(lower, upper, 4001)[:, None])
         below, above = function.output_bounds([lower], [upper])
@@ -319,6 +321,7 @@ def test_derivative_at_kinks_is_the_one_promised(row: Row) -> None:
         kink
         for kink in row.at_kinks
         if function.vjp([kink - 1e-9], [1.0]) != pytest.approx(function.vjp([kink + 1e-9], [1.0]))
+        or function([kink - 1e-9]) != pytest.approx(function([kink + 1e-9]), abs=1e-6)
     ]
     assert sorted(operator.kinks) == sorted(jumps)
     for kink, slope in row.at_kinks.items():
@@ -328,7 +331,7 @@ def test_derivative_at_kinks_is_the_one_promised(row: Row) -> None:
 
 def test_operators_without_kinks_name_none() -> None:
     for row in ROWS:
-        if not row.at_kinks:
+        if not row.at_kinks and row.name not in ("Max", "Min", "Less", "LessOrEqual", "Equal"):
             assert not _core.Operator(row.name, list(row.shapes), row.attributes, list(row.constants)).kinks
 
 
@@ -342,7 +345,9 @@ def test_infinite_arguments_give_limits_and_nan_stays(row: Row) -> None:
     assert np.isnan(values[2])
     slopes = function.vjp(np.zeros(3), np.ones(3))
     bends = function.hvp(np.zeros(3), np.ones(3), np.ones(3))
-    has_slope = ~np.isnan(row.limits) & (row.name not in ("Exp", "Square"))  # their slope is infinite at inf: 0 * inf
+    has_slope = ~np.isnan(row.limits) & (
+        row.name not in ("Cosh", "Exp", "Sinh", "Square")
+    )  # their slope is infinite at inf: 0 * inf
     assert not np.isnan([slopes[:2], bends[:2]])[:, has_slope].any()
 
 
@@ -430,8 +435,8 @@ def refused(
 
 
 def test_unknown_operators_are_refused_with_the_known_ones() -> None:
-    message = refused("Tan", [(2,)])
-    assert "Tan" in message
+    message = refused("Tangent", [(2,)])
+    assert "Tangent" in message
     assert all(name in message for name in _core.operator_names())
 
 

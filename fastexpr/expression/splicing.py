@@ -20,15 +20,20 @@ from fastexpr.expression.node import Expression, Shape, apply
 from fastexpr.expression.operands import as_expression
 
 elementwise_operators = {
-    "Abs", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu", "GeluTanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
-    "Matern", "Neg", "Quantize", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Swish",
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Clip", "Cos", "Cosh", "Elu", "Erf", "Exp",
+    "Floor", "Gelu", "GeluTanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Matern", "Neg", "Quantize",
+    "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tan",
     "Tanh",
 }  # fmt: skip
-broadcasting_operators = {"Add", "Sub", "Mul", "Div", "Pow", "MatMul"}
-operators_along_the_last_axis = {"TreeEnsemble"}
-operators_along_axes = {  # attribute axis
-    "Concat", "Conv", "Linear", "LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softmax", "SparseLinear",
+broadcasting_operators = {
+    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mod", "Less", "LessOrEqual", "Equal", "Where",
+    "MatMul",
 }  # fmt: skip
+operators_along_axes = {  # attribute axis
+    "Concat", "Conv", "CumSum", "Hardmax", "Linear", "LogSoftmax", "ReduceL2", "ReduceLogSumExp", "ReduceMax",
+    "ReduceMean", "ReduceProd", "ReduceSum", "Softmax", "SparseLinear",
+}  # fmt: skip
+operators_along_the_last_axis = {"TreeEnsemble"}
 batch_operators = (
     elementwise_operators
     | broadcasting_operators

@@ -14,8 +14,10 @@ from fastexpr.expression.operands import as_expression, as_operand
 Rule = Callable[..., Expression]
 
 unary_operators = {
-    "absolute": "Abs", "cos": "Cos", "erf": "Erf", "exp": "Exp", "expit": "Sigmoid", "fabs": "Abs", "log": "Log",
-    "negative": "Neg", "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "tanh": "Tanh",
+    "absolute": "Abs", "arccos": "Acos", "arccosh": "Acosh", "arcsin": "Asin", "arcsinh": "Asinh", "arctan": "Atan",
+    "arctanh": "Atanh", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "erf": "Erf", "exp": "Exp", "expit": "Sigmoid",
+    "fabs": "Abs", "floor": "Floor", "log": "Log", "negative": "Neg", "rint": "Round", "sign": "Sign", "sin": "Sin",
+    "sinh": "Sinh", "softplus": "Softplus", "sqrt": "Sqrt", "tan": "Tan", "tanh": "Tanh",
 }  # fmt: skip
 
 
@@ -25,9 +27,7 @@ def unary(operator: str) -> Rule:
 
 for _ufunc, _operator in unary_operators.items():
     ufunc_rules[_ufunc] = unary(_operator)
-exp, log, sqrt, sin, cos, tanh, softplus = (
-    ufunc_rules[_name] for _name in ("exp", "log", "sqrt", "sin", "cos", "tanh", "softplus")
-)
+exp, log, sqrt, tanh, softplus = (ufunc_rules[_name] for _name in ("exp", "log", "sqrt", "tanh", "softplus"))
 
 
 def constant_value(value: Any) -> float | None:
@@ -145,23 +145,6 @@ def log_expit(x: Any) -> Expression:
 # ---- trigonometric and hyperbolic ----------------------------------------------
 
 
-@ufunc("tan")
-def tan(x: Any) -> Expression:
-    return divide(sin(x), cos(x))
-
-
-@ufunc("cosh")
-def cosh(x: Any) -> Expression:
-    x = as_expression(x)
-    return (exp(x) + exp(-x)) * 0.5
-
-
-@ufunc("sinh")
-def sinh(x: Any) -> Expression:
-    """tanh(x) cosh(x): nothing cancels, unlike in exp(x) - exp(-x)."""
-    return tanh(x) * cosh(x)
-
-
 def scale_by(factor: float) -> Rule:
     return lambda x: multiply(x, factor)
 
@@ -184,25 +167,23 @@ def limit(x: Expression, bound: float, side: str) -> Expression:
 
 @ufunc("maximum")
 def maximum(a: Any, b: Any) -> Expression:
-    """a + relu(b - a); with one number relu or a one-sided clip."""
+    """With one number relu or a one-sided clip; of two equal ones, the first counts."""
     for x, other in ((a, b), (b, a)):
         bound = constant_value(other)
         if bound is not None:
             x = as_expression(x)
             return apply("Relu", [x]) if bound == 0.0 else limit(x, bound, "lower")
-    a, b = as_expression(a), as_expression(b)
-    return add(a, apply("Relu", [b - a]))
+    return apply("Max", [as_expression(b), as_expression(a)])
 
 
 @ufunc("minimum")
 def minimum(a: Any, b: Any) -> Expression:
-    """a - relu(a - b); with one number a one-sided clip."""
+    """With one number a one-sided clip; of two equal ones, the first counts."""
     for x, other in ((a, b), (b, a)):
         bound = constant_value(other)
         if bound is not None:
             return limit(as_expression(x), bound, "upper")
-    a, b = as_expression(a), as_expression(b)
-    return subtract(a, apply("Relu", [a - b]))
+    return apply("Min", [as_expression(b), as_expression(a)])
 
 
 ufunc_rules["fmax"], ufunc_rules["fmin"] = maximum, minimum
@@ -232,6 +213,13 @@ def as_method(name: str) -> Callable[[Expression], Expression]:
 
 
 for _name in (
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctanh",
+    "ceil",
     "cos",
     "cosh",
     "deg2rad",
@@ -239,10 +227,13 @@ for _name in (
     "exp2",
     "expm1",
     "fabs",
+    "floor",
     "log",
     "log10",
     "log2",
     "rad2deg",
+    "rint",
+    "sign",
     "sin",
     "sinh",
     "sqrt",

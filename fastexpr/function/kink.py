@@ -18,7 +18,7 @@ class Kink:
     node: str  # label
     operator: str
     unit: tuple[int, ...]  # index into the node's output
-    argument: float  # of the operator, at x
+    argument: float  # of the operator, at x; of one with two inputs (Max), their difference
     kink: float  # the argument at which the derivative jumps
     distance: float  # |argument - kink|
 
@@ -56,18 +56,22 @@ def kinks(self: Function, x: npt.ArrayLike, count: int | None = 20) -> list[Kink
     [Relu 'Relu_1' unit [1]: argument 0.1, kink at 0, distance 0.1]
     """
     nodes = self._nodes()
-    kinked = [(core, inputs[0], label) for core, inputs, label in nodes if core.kinks]
+    kinked = [(core, inputs, label) for core, inputs, label in nodes if core.kinks]
     if not kinked:
         return []
-    arguments = values_of_nodes(self, [argument for _, argument, _ in kinked])(x)
-    if arguments.ndim != 1:
-        raise ShapeError(f"[Function] kinks: x must be one point: got a batch of {len(arguments)}. Call it for each.")
-    sizes = [int(np.prod(core.shape)) for core, _, _ in kinked]
+    values = values_of_nodes(self, [node for _, inputs, _ in kinked for node in inputs])(x)
+    if values.ndim != 1:
+        raise ShapeError(f"[Function] kinks: x must be one point: got a batch of {len(values)}. Call it for each.")
     found: list[tuple[float, float, float, int, int]] = []
     begin = 0
-    for which, ((core, _, _), size) in enumerate(zip(kinked, sizes, strict=True)):
-        found += nearest_units(core, arguments[begin : begin + size], which, count)
-        begin += size
+    for which, (core, _, _) in enumerate(kinked):
+        parts = []
+        for shape in core.input_shapes:
+            size = int(np.prod(shape))
+            parts.append(values[begin : begin + size].reshape(shape))
+            begin += size
+        argument = parts[0] if len(parts) == 1 else parts[0] - parts[1]
+        found += nearest_units(core, argument.reshape(-1), which, count)
     found.sort()
     return [
         Kink(label, core.name, tuple(int(i) for i in np.unravel_index(unit, core.shape)), argument, kink, distance)

@@ -40,6 +40,9 @@ class Tensors(tuple["Array | Handle", ...]):
 
 Value = Array | Handle
 
+#: Operators that only move or compare numbers: a constant -inf may stand there.
+TAKES_INFINITE = {"Where", "Max", "Min", "Less", "LessOrEqual", "Equal", "Concat"}
+
 ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
     "Add": np.add,
     "Sub": np.subtract,
@@ -74,7 +77,7 @@ class GraphBuilder:
 
     def apply(self, name: str, *inputs: Value, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
         """A new node. Constant inputs become Constant nodes."""
-        handles = [self.handle(value) for value in inputs]
+        handles = [self.handle(value, name not in TAKES_INFINITE) for value in inputs]
         shapes = [handle.shape for handle in handles]
         key = (  # equal nodes share one operator: a chain of 100,000 Tanh is one Tanh, an LSTM's steps have one matrix
             name,

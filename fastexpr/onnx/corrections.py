@@ -2,9 +2,11 @@
 
 It evaluates old versions of some operators by a newer definition: Softmax before operator set 13 normalises over all
 axes from `axis` on, not one; BatchNormalization before 14 means inference when it has one output; before 7, arithmetic
-broadcasts by attributes. Some it lacks. Old files are common, and a wrong reference would refuse them. Erf and Celu are
-rounded to float32, and the tanh form of Gelu has constants of 8 digits, where the standard's formula, PyTorch and JAX
-have all 17. Attention takes the root of its scale in float32, and gives the scores after the softcap for those before.
+broadcasts by attributes. Some it lacks. In a double model, GroupNormalization has float32 statistics, and
+MeanVarianceNormalization fails. LpNormalization forgets the absolute values. Old files are common, and a wrong
+reference would refuse them. Erf and Celu are rounded to float32, and the tanh form of Gelu has constants of 8 digits,
+where the standard's formula, PyTorch and JAX have all 17. Attention takes the root of its scale in float32, and gives
+the scores after the softcap for those before.
 """
 
 from __future__ import annotations
@@ -159,6 +161,65 @@ class Celu(OpRun):  # type: ignore[misc]
         return ((np.maximum(x, 0) + np.minimum(negative, 0)).astype(x.dtype),)
 
 
+class Hardmax(OpRun):  # type: ignore[misc]
+    """Before operator set 13."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
+        flat = flat_from(x, self.onnx_node)
+        return (np.eye(flat.shape[1], dtype=x.dtype)[flat.argmax(1)].reshape(x.shape),)
+
+
+class Scatter(OpRun):  # type: ignore[misc]
+    """What ScatterElements was called before operator set 11."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, indices: Array, updates: Array, axis: int = 0) -> tuple[Array]:
+        y = x.copy()
+        places: list[Array] = [*np.indices(indices.shape)]
+        places[axis] = indices
+        y[tuple(places)] = updates
+        return (y,)
+
+
+class LpNormalization(OpRun):  # type: ignore[misc]
+    """The 1-norm is one of absolute values."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, axis: int = -1, p: int = 2) -> tuple[Array]:
+        norm = np.linalg.norm(x, p, axis, keepdims=True)
+        return (np.where(norm == 0, 0, x / norm).astype(x.dtype),)
+
+
+class MeanVarianceNormalization(OpRun):  # type: ignore[misc]
+    """In double precision where x is."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, axes: list[int] | None = None) -> tuple[Array]:
+        over = tuple(axes or (0, 2, 3))
+        centred = x - x.mean(over, keepdims=True)
+        return ((centred / (np.sqrt((centred**2).mean(over, keepdims=True)) + 1e-9)).astype(x.dtype),)
+
+
+class GroupNormalization(OpRun):  # type: ignore[misc]
+    """In double precision where x is; before operator set 21 with scale and bias for each group."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, scale: Array, bias: Array, epsilon: float = 1e-5, num_groups: int = 1, **unused: Any
+    ) -> tuple[Array]:
+        groups = x.reshape(x.shape[0], num_groups, -1)
+        centred = groups - groups.mean(2, keepdims=True)
+        y = centred / np.sqrt((centred**2).mean(2, keepdims=True) + epsilon)
+        y = y.reshape(x.shape[0], len(scale), -1) * scale[:, np.newaxis] + bias[:, np.newaxis]
+        return (y.reshape(x.shape).astype(x.dtype),)
+
+
 class Gelu(OpRun):  # type: ignore[misc]
     """With exact constants."""
 
@@ -204,21 +265,17 @@ def legacy_arithmetic(name: str, function: Any) -> type[OpRun]:
 def corrected_operators(opset: int) -> list[type[OpRun]]:
     """What to hand to ReferenceEvaluator as new_ops for a model of this operator set."""
     operators: list[type[OpRun]] = [
-        Attention,
-        Celu,
-        Erf,
-        Gelu,
-        *RECURRENT,
-        *corrected_image_operators(opset),
-        SVMClassifier,
-        ZipMap,
-    ]
+        Attention, Celu, Erf, Gelu, LpNormalization, MeanVarianceNormalization, *RECURRENT,
+        *corrected_image_operators(opset), SVMClassifier, ZipMap,
+    ]  # fmt: skip
+    if opset >= 18:
+        operators.append(GroupNormalization)
     if opset < 19:
         operators.append(DequantizeLinear)
     if opset < 14:
         operators.append(BatchNormalization)
     if opset < 13:
-        operators += [Softmax, LogSoftmax]
+        operators += [Softmax, LogSoftmax, Hardmax, Scatter]
     if opset < 7:
         functions = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Pow": np.power}
         operators += [legacy_arithmetic(name, function) for name, function in functions.items()]

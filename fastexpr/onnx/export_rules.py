@@ -1,8 +1,9 @@
 """How each core operator is written in ONNX (operator set 20).
 
 ONNX Runtime has no double version of some operators (Softplus, LeakyRelu, Elu, ...). In a double model they are written
-in terms of others, in a form with the same derivatives, also at the kinks. Conv, Erf and the exact Gelu have no such
-form: a double model with one of them is valid, but ONNX Runtime refuses it.
+in terms of others, in a form with the same derivatives, also at the kinks. Conv, Erf, the exact Gelu, Hardmax, the
+inverse trigonometric and hyperbolic functions have no such form: a double model with one of them is valid, but ONNX
+Runtime refuses it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from fastexpr._core import Operator
-from fastexpr.onnx.converters.comparisons import STEEPEST
 from fastexpr.onnx.export_graph import ExportGraph
 from fastexpr.onnx.export_trees import tree_attributes
 from fastexpr.onnx.registry import ML
@@ -46,27 +47,26 @@ def constant(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
 
 
 @rule(
-    "Add",
-    "MatMul",
-    "Sub",
-    "Mul",
-    "Div",
-    "Pow",
-    "Neg",
-    "Abs",
-    "Relu",
-    "Sigmoid",
-    "Tanh",
-    "Exp",
-    "Log",
-    "Sqrt",
-    "Sin",
-    "Cos",
-    "Erf",
-)
+    "Add", "MatMul", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Neg", "Abs", "Relu", "Sigmoid", "Tanh", "Exp", "Log",
+    "Sqrt", "Sin", "Cos", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh", "Erf", "Sign", "Floor",
+    "Ceil", "Round",
+)  # fmt: skip
 def same_name(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """ONNX has it under the same name."""
     return graph.emit(op.name, *inputs)
+
+
+@rule("Tan", "Sinh", "Cosh")
+def tangent_or_hyperbolic(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """In double, sin / cos, tanh cosh (nothing cancels), and (exp(x) + exp(-x)) / 2."""
+    x = inputs[0]
+    if not graph.is_double:
+        return graph.emit(op.name, x)
+    if op.name == "Tan":
+        return graph.emit("Div", graph.emit("Sin", x), graph.emit("Cos", x))
+    sum_of_powers = graph.emit("Add", graph.emit("Exp", x), graph.emit("Exp", graph.emit("Neg", x)))
+    cosh = graph.emit("Mul", graph.number(0.5), sum_of_powers)
+    return cosh if op.name == "Cosh" else graph.emit("Mul", graph.emit("Tanh", x), cosh)
 
 
 @rule("Quantize")
@@ -150,8 +150,6 @@ def written_elu(graph: ExportGraph, x: str, alpha: float) -> str:
 def hard_sigmoid(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """clip(alpha x + beta, 0, 1)."""
     alpha, beta = op.attributes["alpha"], op.attributes["beta"]
-    if alpha == STEEPEST and beta == 0:  # what the importer makes of a condition
-        return graph.emit("Cast", graph.emit("Greater", inputs[0], graph.number(0.0)), to=graph.element_type)
     if not graph.is_double:
         return graph.emit("HardSigmoid", *inputs, alpha=alpha, beta=beta)
     line = graph.emit("Add", graph.emit("Mul", graph.number(alpha), inputs[0]), graph.number(beta))
@@ -199,7 +197,28 @@ def clip(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.emit("Clip", inputs[0], *(graph.number(limit) if math.isfinite(limit) else "" for limit in limits))
 
 
-@rule("Softmax", "LogSoftmax")
+@rule("Less", "LessOrEqual", "Equal")
+def comparison(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """1 where it holds, else 0."""
+    return graph.emit("Cast", graph.emit(op.name, *inputs), to=graph.element_type)
+
+
+@rule("Where")
+def where(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """A condition is a number here, a bool there."""
+    return graph.emit("Where", graph.emit("Cast", inputs[0], to=TensorProto.BOOL), *inputs[1:])
+
+
+@rule("Mod")
+def modulo(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """ONNX has the one with the sign of a, for floats: mod(a, b) = fmod(fmod(a, b) + b, b)."""
+    remainder = graph.emit("Mod", *inputs, fmod=1)
+    if op.attributes["fmod"]:
+        return remainder
+    return graph.emit("Mod", graph.emit("Add", remainder, inputs[1]), inputs[1], fmod=1)
+
+
+@rule("Softmax", "LogSoftmax", "Hardmax")
 def softmax(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """Over n_axes axes together; ONNX's has one."""
     axis, stop = op.attributes["axis"], op.attributes["axis"] + op.attributes["n_axes"]
@@ -210,7 +229,19 @@ def softmax(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.reshape(y, shape) if joined != shape else y
 
 
-@rule("ReduceSum", "ReduceMean", "ReduceMax")
+@rule("CumSum")
+def cumulative_sum(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """Along n_axes axes together; ONNX's has one."""
+    axis, stop = op.attributes["axis"], op.attributes["axis"] + op.attributes["n_axes"]
+    shape = list(op.shape)
+    joined = [*shape[:axis], math.prod(shape[axis:stop]), *shape[stop:]]
+    x = graph.reshape(inputs[0], joined) if joined != shape else inputs[0]
+    settings = {name: op.attributes[name] for name in ("exclusive", "reverse")}
+    y = graph.emit("CumSum", x, graph.integers(axis), **settings)
+    return graph.reshape(y, shape) if joined != shape else y
+
+
+@rule("ReduceSum", "ReduceMean", "ReduceMax", "ReduceProd", "ReduceL2", "ReduceLogSumExp")
 def reduction(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """Over neighbouring axes."""
     axes = list(range(op.attributes["axis"], op.attributes["axis"] + op.attributes["n_axes"]))

@@ -32,8 +32,11 @@ from fastexpr.onnx.sizes import Budget, check_ports
 
 KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()}
 LARGEST_UNROLLING = 30_000  # nodes of graphs inside If, Loop and Scan
-MAY_BE_INFINITE = {"Clip", "Max", "Min", "Cast", "CastLike", "Identity", "Constant", "IsNaN", "IsInf"}
-MAY_BE_INFINITE |= {"Imputer", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"}  # NaN is "missing"
+MAY_BE_INFINITE = {
+    "Clip", "Max", "Min", "Where", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "IsNaN", "IsInf",
+    "Cast", "CastLike", "Identity", "Constant",
+    "Imputer", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor",  # NaN is "missing"
+}  # fmt: skip
 #: What moves numbers, and what a mask is given to: -inf leaves a key of an attention out.
 MAY_BE_MASKED = {
     "Add", "Attention", "Concat", "Equal", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Pad",

@@ -129,7 +129,8 @@ class Operator {
   /// Appends the pairs that second derivatives couple. Default: everything with everything. Only where is_curved.
   virtual void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const;
 
-  /// Arguments at which the derivative jumps (0 for Relu): unit-wise operators with one input only.
+  /// Arguments at which the derivative or the value jumps (0 for Relu): unit-wise operators with one input, or with two, where
+  /// the argument is their difference (Max, Less).
   virtual std::vector<double> kinks() const { return {}; }
 
  protected:

@@ -11,7 +11,8 @@ Shape joint_shape(const OperatorSpec& spec) {
   return spec.input_shapes.size() == 2 ? broadcast(spec.input_shapes[0], spec.input_shapes[1]) : Shape{};
 }
 
-/// For every unit of the output, the unit of an input of this shape that it reads; empty where that is itself.
+}  // namespace
+
 std::vector<Index> unit_map(const Shape& input, const Shape& output) {
   if (size_of(input) == size_of(output)) return {};
   std::vector<Index> map(static_cast<std::size_t>(size_of(output)));
@@ -25,8 +26,6 @@ std::vector<Index> unit_map(const Shape& input, const Shape& output) {
   }
   return map;
 }
-
-}  // namespace
 
 Broadcast::Broadcast(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
   expect_inputs(spec, 2);
@@ -91,6 +90,7 @@ void Broadcast::add_rows(Factor factor, std::size_t l, const double* from, std::
     double* to_unit = to + unit_of(k, i) * points * columns;
     for (Index p = 0; p < points; ++p) {
       const double scale = factor(i * points + p);
+      if (scale == 0) continue;  // takes no part
       if (columns == 1)
         to_unit[p] += rows::product(scale, from_unit[p]);
       else
@@ -177,6 +177,8 @@ void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, c
     const double* T[2] = {rows_of[k][0] ? tangents[0] : nullptr, rows_of[k][1] ? tangents[1] : nullptr};
     if (!is_mapped(k)) {
       combine(factor, T[0], T[1], S[k], at.points, columns);
+      for (Index row = 0; row < size() * at.points; ++row)  // even where the tangents are not finite
+        if (output_adjoint[row] == 0) rows::fill_zero(S[k] + row * columns, columns);
       continue;
     }
     rows::fill_zero(S[k], input_size(k) * at.points * columns);

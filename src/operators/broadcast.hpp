@@ -4,6 +4,9 @@
 
 namespace fastexpr {
 
+/// For every unit of the output, the unit of an input of this shape that it reads; empty where that is itself.
+std::vector<Index> unit_map(const Shape& input, const Shape& output);
+
 /// v = phi(a, b) unit by unit, with NumPy broadcasting between the shapes of a and b. Unit i of the output reads unit
 /// unit_of(0, i) of a and unit_of(1, i) of b.
 class Broadcast : public Operator {

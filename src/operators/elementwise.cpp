@@ -50,8 +50,13 @@ void Elementwise::curvature(const Point& at, const double* output_adjoint, const
                             Index columns) const {
   const double* second = at.local + units(at);
   for (Index i = 0; i < units(at); ++i) {
-    const double q = output_adjoint[i] == 0 ? 0 : output_adjoint[i] * second[i];
-    for (Index c = 0; c < columns; ++c) S[0][i * columns + c] = q * tangents[0][i * columns + c];
+    double* S_i = S[0] + i * columns;
+    if (output_adjoint[i] == 0) {  // takes no part, even where the tangents are not finite
+      rows::fill_zero(S_i, columns);
+      continue;
+    }
+    const double q = output_adjoint[i] * second[i];
+    for (Index c = 0; c < columns; ++c) S_i[c] = q * tangents[0][i * columns + c];
   }
 }
 

@@ -41,4 +41,12 @@ Interval WeightedSum::enclosure() const {
   return widened(sum);
 }
 
+bool has_periodic_point(Interval u, double offset, double period) {
+  constexpr double doubt = 1e-6;
+  constexpr double too_far = 1e6;  // where the position within a period is in doubt, too
+  if (!(u.lower > -too_far && u.upper < too_far)) return true;
+  const double next = std::ceil((u.lower - doubt - offset) / period) * period + offset;
+  return next <= u.upper + doubt;
+}
+
 }  // namespace fastexpr::interval

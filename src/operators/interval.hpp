@@ -60,6 +60,9 @@ class WeightedSum {
 /// The whole line where b contains 0.
 Interval divide(Interval a, Interval b);
 
+/// Whether one of the points offset + k period lies in u, or so near that rounding hides which.
+bool has_periodic_point(Interval u, double offset, double period);
+
 /// Smallest and largest value of a function over an interval: at its ends or at a turning point inside. Not widened.
 template <class Function>
 Interval extremes(Interval u, std::initializer_list<double> turning_points, Function function) {

@@ -6,21 +6,14 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
+#include "operators/interval.hpp"
 #include "operators/operators.hpp"
 
 namespace fastexpr {
 
 namespace {
 
-/// Whether one of the points offset + 2 pi k lies in u, or so near that rounding hides which.
-bool has_point(Interval u, double offset) {
-  constexpr double period = 2.0 * std::numbers::pi;
-  constexpr double doubt = 1e-6;
-  constexpr double too_far = 1e6;  // where the position within a period is in doubt, too
-  if (!(u.lower > -too_far && u.upper < too_far)) return true;
-  const double next = std::ceil((u.lower - doubt - offset) / period) * period + offset;
-  return next <= u.upper + doubt;
-}
+bool has_point(Interval u, double offset) { return interval::has_periodic_point(u, offset, 2.0 * std::numbers::pi); }
 
 Interval wave_image(double at_lower, double at_upper, bool has_top, bool has_bottom) {
   return {has_bottom ? -1.0 : std::min(at_lower, at_upper), has_top ? 1.0 : std::max(at_lower, at_upper)};

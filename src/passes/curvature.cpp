@@ -1,5 +1,8 @@
 #include "passes/curvature.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "linalg/products.hpp"
 
 namespace fastexpr {
@@ -17,6 +20,20 @@ const double* adjoint_column(Workspace& workspace, NodeId id, Index count, Index
 // H += diag(q): the curvature of a node that reads x itself, whose tangent is the identity.
 void add_to_diagonal(const double* q, Index stride, Index n, double* H) {
   for (Index i = 0; i < n; ++i) H[i * n + i] += q[i * stride];
+}
+
+/// H += T' S, both (rows, n). A row of S that is zero takes no part, not even where its tangents are not finite: they belong to
+/// the side of a Where that is not chosen.
+void add_coupling(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
+  bool are_finite = true;
+  for (Index row = 0; row < rows; ++row)
+    for (Index c = 0; c < n; ++c) are_finite &= std::isfinite(T[row * stride + c]);
+  if (are_finite) return linalg::add_product_triangle(T, S, stride, rows, n, H);
+  for (Index row = 0; row < rows; ++row) {
+    const double* S_row = S + row * stride;
+    if (std::any_of(S_row, S_row + n, [](double number) { return number != 0; }))
+      linalg::add_product_triangle(T + row * stride, S_row, stride, 1, n, H);
+  }
 }
 
 }  // namespace
@@ -59,7 +76,7 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
     op.curvature(at, adjoint, tangents, S, n);
     for (std::size_t k = 0; k < op.n_inputs(); ++k)
       for (Index p = 0; S[k] != nullptr && p < points; ++p)
-        linalg::add_product_triangle(tangents[k] + p * n, S[k] + p * n, points * n, op.input_size(k), n, H(p));
+        add_coupling(tangents[k] + p * n, S[k] + p * n, points * n, op.input_size(k), n, H(p));
   }
 }
 

@@ -11,6 +11,7 @@ from fastexpr.onnx.converters import (
     convolution,
     determinant,
     einsum,
+    fourier,
     images,
     linear,
     masks,
@@ -26,6 +27,7 @@ from fastexpr.onnx.converters import (
     reductions,
     resize,
     sampling,
+    scattering,
     sequences,
     shapes,
 )
@@ -41,6 +43,7 @@ __all__ = [
     "convolution",
     "determinant",
     "einsum",
+    "fourier",
     "images",
     "linear",
     "masks",
@@ -56,6 +59,7 @@ __all__ = [
     "reductions",
     "resize",
     "sampling",
+    "scattering",
     "sequences",
     "shapes",
 ]

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
-@converter("Neg", "Abs", "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log", "Sqrt", "Erf", "Sin", "Cos")
+@converter(
+    "Neg", "Abs", "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Log", "Sqrt", "Erf", "Sin", "Cos", "Tan",
+    "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Sign", "Floor", "Ceil", "Round",
+)  # fmt: skip
 def elementwise(node: OnnxNode) -> Value:
     """The core has the operator under the same name."""
     return node.graph.apply(node.operator, node.input(0))
@@ -79,15 +82,50 @@ def celu(node: OnnxNode) -> Value:
 
 @converter("PRelu", since=7)
 def prelu(node: OnnxNode) -> Value:
-    """x < 0 ? slope x : x, which is relu(x) - slope relu(-x)."""
+    """x > 0 ? x : slope x, with the slope stretched to x."""
+    return leaky(node, node.input(1))
+
+
+@converter("PRelu", since=1)
+def prelu_by_channel(node: OnnxNode) -> Value:
+    """Before operator set 7, one slope, or one for each channel (axis 1)."""
+    x, slope = node.input(0), node.input(1)
+    if math.prod(slope.shape) > 1 and len(x.shape) > 2:
+        slope = node.graph.reshape(slope, (math.prod(slope.shape),) + (1,) * (len(x.shape) - 2))
+    return leaky(node, slope)
+
+
+def leaky(node: OnnxNode, slope: Value) -> Value:
+    """x > 0 ? x : slope x."""
     graph, x = node.graph, node.input(0)
-    negative_part = graph.apply("Relu", graph.apply("Neg", x))
-    return graph.subtract(graph.apply("Relu", x), graph.multiply(node.input(1), negative_part))
+    if np.broadcast_shapes(x.shape, slope.shape) != x.shape:
+        node.fail(f"has slopes of shape {slope.shape} for shape {x.shape}. Export the model again.")
+    return graph.apply("Where", graph.apply("Less", np.zeros(()), x), x, graph.multiply(slope, x))
+
+
+@converter("ThresholdedRelu", since=10)
+def thresholded_relu(node: OnnxNode) -> Value:
+    """x > alpha ? x : 0."""
+    graph, x = node.graph, node.input(0)
+    return graph.apply("Where", graph.apply("Less", np.full((), node.number("alpha")), x), x, np.zeros(()))
+
+
+@converter("Shrink", since=9)
+def shrink(node: OnnxNode) -> Value:
+    """x < -lambd ? x + bias : x > lambd ? x - bias : 0."""
+    graph, x = node.graph, node.input(0)
+    limit, bias = np.full((), node.number("lambd")), np.full((), node.number("bias"))
+    below, above = graph.apply("Less", x, -limit), graph.apply("Less", limit, x)
+    inner = graph.apply("Where", above, graph.subtract(x, bias), np.zeros(()))
+    return graph.apply("Where", below, graph.add(x, bias), inner)
 
 
 @converter("Clip", since=11)
 def clip(node: OnnxNode) -> Value:
     """min(max(x, lower), upper); a limit that is left out is infinite."""
+    if any(node.has_input(k) and isinstance(node.input(k), Handle) for k in (1, 2)):
+        y = node.graph.apply("Max", node.input(0), node.input(1)) if node.has_input(1) else node.input(0)
+        return node.graph.apply("Min", y, node.input(2)) if node.has_input(2) else y
     lower = node.constant_scalar(1) if node.has_input(1) else -math.inf
     upper = node.constant_scalar(2) if node.has_input(2) else math.inf
     return clipped(node, lower, upper)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from fastexpr.onnx.builder import GraphBuilder, Value
-from fastexpr.onnx.converters.comparisons import negation, step
 from fastexpr.onnx.node import OnnxNode
 
 Activation = Callable[[GraphBuilder, Value], Value]
@@ -62,7 +61,7 @@ def activation(node: OnnxNode, name: str, alphas: list[float], betas: list[float
             graph.apply("Tanh", graph.multiply(u, np.full((), beta))), np.full((), alpha)
         )
     if name == "ThresholdedRelu":  # u where u >= alpha, else 0
-        return lambda graph, u: graph.multiply(u, negation(graph, step(graph, graph.subtract(np.full((), alpha), u))))
+        return lambda graph, u: graph.apply("Where", graph.apply("Less", u, np.full((), alpha)), np.zeros(()), u)
     if name == "HardSigmoid":
         return lambda graph, u: graph.apply("HardSigmoid", u, alpha=alpha, beta=beta)
     if name in ("LeakyRelu", "Elu"):

@@ -24,8 +24,13 @@ def arithmetic(node: OnnxNode) -> Value:
 
 @converter("Add", "Sub", "Mul", "Div", "Pow", since=1)
 def arithmetic_with_attributes(node: OnnxNode) -> Value:
-    """Before operator set 7, b is stretched only where `broadcast` says so; its axes line up with those of a from
-    `axis` on.
+    """Before operator set 7, b is stretched by attributes."""
+    return node.graph.arithmetic(node.operator, *stretched_pair(node))
+
+
+def stretched_pair(node: OnnxNode) -> tuple[Value, Value]:
+    """The two inputs of an operator before operator set 7: b is stretched only where `broadcast` says so; its axes line
+    up with those of a from `axis` on.
     """
     a, b = node.input(0), node.input(1)
     axis = node.attribute("axis")
@@ -42,7 +47,13 @@ def arithmetic_with_attributes(node: OnnxNode) -> Value:
                 f"cannot stretch shape {b.shape} over {a.shape} from axis {axis} on. Export with opset 13 or newer."
             )
         b = node.graph.reshape(b, b.shape + (1,) * trailing)
-    return node.graph.arithmetic(node.operator, a, b)
+    return a, b
+
+
+@converter("Mod", since=10)
+def modulo(node: OnnxNode) -> Value:
+    """The remainder of a / b with the sign of b, or, with fmod=1, of a; between its jumps a - b q with a constant q."""
+    return node.graph.apply("Mod", node.input(0), node.input(1), fmod=node.integer("fmod"))
 
 
 @converter("Sum", since=8)

@@ -1,56 +1,101 @@
-"""Conditions on parts of the network, and what chooses by them: Greater, Less, Not, And, Or, Where, Max, Min.
+"""Conditions on parts of the network (Greater, Equal, Not, And, IsNaN, ...), and what chooses: Where, Max, Min.
 
-A condition is a number, 1 or 0: step(u) = 1 for u > 0, else 0, which is the core's HardSigmoid, clip(slope u, 0, 1),
-with a slope so steep that no difference of numbers falls in between. Its derivative is 0, as a condition's should be.
+A condition is a number, 1 or 0, whose derivative is 0. Where takes value and derivatives from what is chosen: the other
+side need not be finite.
 """
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.converters.arithmetic import stretched_pair
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
-STEEPEST = 1e200  # squared, it still leaves room for tangents
+LARGEST = float(np.finfo(np.float64).max)
 ONE = np.ones(())
+
+
+def condition(graph: GraphBuilder, name: str, a: Value, b: Value) -> Value:
+    """The core's Less, LessOrEqual or Equal."""
+    return graph.as_condition(graph.apply(name, a, b))
 
 
 def step(graph: GraphBuilder, value: Value) -> Value:
     """The condition that the value is positive."""
-    return graph.as_condition(graph.apply("HardSigmoid", value, alpha=STEEPEST, beta=0.0))
+    return condition(graph, "Less", np.zeros(()), value)
 
 
-def negation(graph: GraphBuilder, condition: Value) -> Value:
+def negation(graph: GraphBuilder, chosen: Value) -> Value:
     """1 where the condition is 0, and the other way round."""
-    return graph.as_condition(graph.subtract(ONE, condition))
+    return graph.as_condition(graph.subtract(ONE, chosen))
+
+
+def is_not_zero(graph: GraphBuilder, value: Value) -> Value:
+    """What a cast to bool gives."""
+    return negation(graph, condition(graph, "Equal", value, np.zeros(())))
 
 
 def condition_input(node: OnnxNode, k: int) -> Value:
     """Input k, which must be a condition or a constant that is one."""
-    value = node.input(k)
+    return as_numbers(node, k, node.input(k))
+
+
+def as_numbers(node: OnnxNode, k: int, value: Value) -> Value:
+    """The condition, input k, as numbers 1 and 0."""
     if isinstance(value, Handle):
         if not value.is_condition:
             node.fail(
                 f"input {k} ({node.proto.input[k]!r}) is no condition: expected the result of Greater, Less, Not, And, "
-                "Or, or a constant. Export the model again."
+                "Or and the like, or a constant. Export the model again."
             )
         return value
     return value.astype(np.float64)
 
 
-@converter("Greater", since=7)
-@converter("GreaterOrEqual", "Less", "LessOrEqual", since=9)
+@converter("Greater", "Less", "Equal", since=7)
+@converter("GreaterOrEqual", "LessOrEqual", since=12)
 def comparison(node: OnnxNode) -> Value:
-    """Where a > b is strict, a >= b is the negation of b > a."""
-    graph, a, b = node.graph, node.input(0), node.input(1)
-    if node.operator in ("Greater", "LessOrEqual"):
-        a, b = b, a
-    greater = step(graph, graph.subtract(b, a))
-    return negation(graph, greater) if node.operator.endswith("Equal") else greater
+    """With a NaN none of them holds."""
+    return compared(node, node.input(0), node.input(1))
+
+
+@converter("Greater", "Less", "Equal", since=1)
+def comparison_with_attributes(node: OnnxNode) -> Value:
+    """Before operator set 7, b is stretched by attributes."""
+    return compared(node, *stretched_pair(node))
+
+
+def compared(node: OnnxNode, a: Value, b: Value) -> Value:
+    """a > b is b < a."""
+    name = node.operator.replace("Greater", "Less")
+    return condition(node.graph, name, *((b, a) if name != node.operator else (a, b)))
+
+
+@converter("IsNaN", since=9)
+def is_nan(node: OnnxNode) -> Value:
+    """A NaN is not equal to itself. Where a mask leaves nothing of a softmax, it is known to be one."""
+    x = node.input(0)
+    mask = node.graph.masked.get(x.id) if isinstance(x, Handle) else None
+    if mask is not None:
+        return np.isnan(mask)
+    return negation(node.graph, condition(node.graph, "Equal", x, x))
+
+
+@converter("IsInf", since=10)
+def is_infinite(node: OnnxNode) -> Value:
+    """Beyond the largest number, on the sides that are asked for."""
+    graph, x = node.graph, node.input(0)
+    above = condition(graph, "Less", np.full((), LARGEST), x)
+    below = condition(graph, "Less", x, np.full((), -LARGEST))
+    if not node.integer("detect_negative"):
+        return above if node.integer("detect_positive") else graph.as_condition(graph.apply("Less", x, x))
+    return graph.as_condition(graph.apply("Max", above, below)) if node.integer("detect_positive") else below
 
 
 @converter("Not")
@@ -59,60 +104,77 @@ def logical_not(node: OnnxNode) -> Value:
     return negation(node.graph, condition_input(node, 0))
 
 
-@converter("And", since=7)
-def logical_and(node: OnnxNode) -> Value:
-    """Both: a b."""
-    return node.graph.as_condition(node.graph.multiply(condition_input(node, 0), condition_input(node, 1)))
+@converter("And", "Or", "Xor", since=7)
+def logical(node: OnnxNode) -> Value:
+    """The smaller, the larger, whether they differ."""
+    return combined(node, condition_input(node, 0), condition_input(node, 1))
 
 
-@converter("Or", since=7)
-def logical_or(node: OnnxNode) -> Value:
-    """Not neither: 1 - (1 - a) (1 - b)."""
-    graph = node.graph
-    neither = graph.multiply(negation(graph, condition_input(node, 0)), negation(graph, condition_input(node, 1)))
-    return negation(graph, neither)
+@converter("And", "Or", "Xor", since=1)
+def logical_with_attributes(node: OnnxNode) -> Value:
+    """Before operator set 7, b is stretched by attributes."""
+    a, b = stretched_pair(node)
+    return combined(node, as_numbers(node, 0, a), as_numbers(node, 1, b))
+
+
+def combined(node: OnnxNode, a: Value, b: Value) -> Value:
+    """And, Or or Xor of two conditions."""
+    if node.operator == "Xor":
+        return negation(node.graph, condition(node.graph, "Equal", a, b))
+    return node.graph.as_condition(node.graph.apply("Min" if node.operator == "And" else "Max", a, b))
 
 
 @converter("Where", since=9)
 def where(node: OnnxNode) -> Value:
-    """y = condition ? a : b, which is c a + (1 - c) b; both sides must be finite."""
-    condition = node.input(0)
-    if not isinstance(condition, Handle):
+    """y = condition ? a : b."""
+    if not isinstance(node.input(0), Handle):
         return where_constant(node)
-    graph, chosen = node.graph, condition_input(node, 0)
-    return graph.add(graph.multiply(chosen, node.input(1)), graph.multiply(negation(graph, chosen), node.input(2)))
+    a, b = node.input(1), node.input(2)
+    chosen = node.graph.apply("Where", condition_input(node, 0), a, b)
+    is_condition = all(value.is_condition if isinstance(value, Handle) else value.dtype == bool for value in (a, b))
+    return node.graph.as_condition(chosen) if is_condition else chosen
 
 
 def where_constant(node: OnnxNode) -> Value:
     """With a constant condition: elements picked from a and b joined."""
-    graph, condition, a, b = node.graph, node.constant(0).astype(bool), node.input(1), node.input(2)
-    size_a, size_b = (int(np.prod(value.shape, dtype=np.int64)) for value in (a, b))
+    graph, given, a, b = node.graph, node.constant(0).astype(bool), node.input(1), node.input(2)
+    size_a, size_b = (math.prod(value.shape) for value in (a, b))
     places_a = np.arange(size_a, dtype=np.int64).reshape(a.shape)
     places_b = size_a + np.arange(size_b, dtype=np.int64).reshape(b.shape)
     joined = graph.concatenate([graph.reshape(a, (size_a,)), graph.reshape(b, (size_b,))], 0)
     try:
-        places = np.where(condition, places_a, places_b)
+        places = np.where(given, places_a, places_b)
     except ValueError:
         node.fail(
-            f"has inputs of shapes {condition.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model "
-            "again."
+            f"has inputs of shapes {given.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model again."
         )
     return graph.rearrange(joined, lambda array: array[places])
 
 
 @converter("Max", "Min", since=8)
 def maximum(node: OnnxNode) -> Value:
-    """The largest or smallest of several values, two by two."""
+    """The largest or smallest of several values, two by two; where two are equal, the derivative is the later one's."""
     values = [node.input(k) for k in range(len(node.inputs))]
-    return reduce(lambda a, b: larger(node.graph, a, b, -1.0 if node.operator == "Min" else 1.0), values)
+    return reduce(lambda a, b: extreme(node.graph, node.operator, a, b), values)
 
 
-def larger(graph: GraphBuilder, a: Value, b: Value, sign: float) -> Value:
-    """max(a, b) = b + relu(a - b), or, with sign -1, min(a, b) = b - relu(b - a); with one number, a Clip."""
+@converter("Max", "Min", since=1)
+def maximum_of_equals(node: OnnxNode) -> Value:
+    """Before operator set 8, all inputs have one shape."""
+    shapes = [node.input(k).shape for k in range(len(node.inputs))]
+    if any(shape != shapes[0] for shape in shapes):
+        node.fail(f"has inputs of shapes {shapes}, expected equal shapes. Export with opset 13 or newer.")
+    return maximum(node)
+
+
+def extreme(graph: GraphBuilder, name: str, a: Value, b: Value) -> Value:
+    """max(a, b) or min(a, b); with one number, a Clip."""
     for value, other in ((a, b), (b, a)):
         if not isinstance(value, Handle) and value.size == 1 and isinstance(other, Handle):
-            limit: dict[str, Any] = {"lower" if sign > 0 else "upper": float(value.reshape(-1)[0])}
-            shape = np.broadcast_shapes(value.shape, other.shape)
-            return graph.reshape(graph.apply("Clip", other, **limit), shape)
-    difference = graph.subtract(a, b) if sign > 0 else graph.subtract(b, a)
-    return graph.arithmetic("Add" if sign > 0 else "Sub", b, graph.apply("Relu", difference))
+            number, shape = float(value.reshape(-1)[0]), np.broadcast_shapes(value.shape, other.shape)
+            if math.isfinite(number):
+                limit: dict[str, Any] = {"lower" if name == "Max" else "upper": number}
+                return graph.reshape(graph.apply("Clip", other, **limit), shape)
+    if isinstance(a, Handle) or isinstance(b, Handle):
+        return graph.apply(name, a, b)
+    return np.maximum(a, b) if name == "Max" else np.minimum(a, b)

@@ -8,6 +8,7 @@ from onnx import TensorProto
 
 from fastexpr.onnx.arrays import FLOAT_TYPES, RAW_TYPES, type_name
 from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.converters.comparisons import is_not_zero
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -46,6 +47,8 @@ def cast(node: OnnxNode) -> Value:
 def cast_like(node: OnnxNode) -> Value:
     """To the type of input 1; a value that depends on x is a float."""
     like = node.input(1)
+    if like.is_condition if isinstance(like, Handle) else like.dtype == bool:
+        return casted(node, node.input(0), TensorProto.BOOL)
     if isinstance(like, Handle) or like.dtype.kind == "f":
         return casted(node, node.input(0), TensorProto.FLOAT)
     return casted(node, node.input(0), int(onnx.helper.np_dtype_to_tensor_dtype(like.dtype)))
@@ -58,8 +61,8 @@ def casted(node: OnnxNode, x: Value, target: int) -> Value:
             return Handle(x.id, x.shape)
         return x if x.dtype.kind == "f" else x.astype(np.float64)
     if isinstance(x, Handle):
-        if x.is_condition and target == TensorProto.BOOL:
-            return x
+        if target == TensorProto.BOOL:
+            return x if x.is_condition else is_not_zero(node.graph, x)
         node.fail(
             f"casts a value that depends on the network's inputs to {type_name(target)}, which has no derivative: "
             "expected float, double, float16 or bfloat16. Leave this part out of the exported model."

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastexpr.onnx.builder import Handle, Value
-from fastexpr.onnx.converters.comparisons import negation
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -57,14 +56,14 @@ def tensors(node: OnnxNode, values: Sequence[object]) -> list[Value]:
 
 
 def blend(node: OnnxNode, condition: Value, a: Value, b: Value) -> Value:
-    """c a + (1 - c) b."""
+    """c ? a : b."""
     graph, pair = node.graph, (a, b)
     if any(not isinstance(value, Handle) and value.dtype.kind not in "fb" for value in pair):
         if all(not isinstance(value, Handle) for value in pair) and np.array_equal(a, b):  # type: ignore[arg-type]
             return a
         node.fail("chooses integers by the network's inputs, which has no derivative. Leave this part out.")
     is_bool = all(value.is_condition if isinstance(value, Handle) else value.dtype == bool for value in pair)
-    blended = graph.add(graph.multiply(condition, a), graph.multiply(negation(graph, condition), b))
+    blended = graph.apply("Where", condition, a, b)
     return graph.as_condition(blended) if is_bool else blended
 
 

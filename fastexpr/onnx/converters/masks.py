@@ -58,14 +58,6 @@ def masked_softmax(graph: GraphBuilder, x: Value, axis: int, empty: float = np.n
     return chosen(graph, is_kept, weights, np.where(is_empty, empty, 0.0))
 
 
-@converter("IsNaN", since=9)
-def is_nan(node: OnnxNode) -> Value:
-    """Constant: no value is NaN but that of a softmax whose whole row is masked."""
-    x = node.input(0)
-    mask = node.graph.masked.get(x.id) if isinstance(x, Handle) else None
-    return np.zeros(x.shape, bool) if mask is None else np.isnan(mask)
-
-
 @converter("Trilu", since=14)
 def trilu(node: OnnxNode) -> Value:
     """The upper or lower triangle of the last two axes, from the k-th diagonal on; 0 elsewhere."""

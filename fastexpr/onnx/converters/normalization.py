@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
-from fastexpr.onnx.builder import Shape, Value
+from fastexpr.onnx.builder import GraphBuilder, Shape, Value
 from fastexpr.onnx.converters.reductions import reduced
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
@@ -49,30 +52,116 @@ def statistic(node: OnnxNode, k: int, shape: Shape) -> Value:
 
 
 @converter("LayerNormalization", since=17)
-def layer_normalization(node: OnnxNode) -> Value:
-    """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance over the axes from `axis` on."""
-    if any(node.proto.output[1:]):
-        node.fail(
-            "gives out its mean and deviation, which is not supported. Leave these outputs out of the exported model."
-        )
+def layer_normalization(node: OnnxNode) -> Sequence[Value]:
+    """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance over the axes from `axis` on; further
+    outputs are the mean and 1 / sqrt(variance + epsilon). All in double, whatever stash_type says.
+    """
     graph, x = node.graph, node.input(0)
     axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
-    y = graph.multiply(normalized(node, x, axes), node.input(1))
-    return graph.add(y, node.input(2)) if node.has_input(2) else y
+    parts = standardized(node, x, axes)
+    y = graph.multiply(parts.normalized, node.input(1))
+    y = graph.add(y, node.input(2)) if node.has_input(2) else y
+    if len(node.proto.output) < 2:
+        return [y]
+    return [y, parts.mean, graph.divide(np.ones(()), parts.deviation)]
 
 
-@converter("InstanceNormalization", since=6)
+@converter("RMSNormalization", since=23)
+def rms_normalization(node: OnnxNode) -> Value:
+    """y = x / sqrt(mean x^2 + epsilon) scale, the mean over the axes from `axis` on."""
+    graph, x = node.graph, node.input(0)
+    axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
+    mean = reduced(graph, "ReduceMean", graph.multiply(x, x), axes, keepdims=True)
+    return graph.multiply(graph.divide(x, root_of(node, mean)), node.input(1))
+
+
+@converter("InstanceNormalization", since=1)
 def instance_normalization(node: OnnxNode) -> Value:
     """The same, mean and variance of each channel (axis 1) of each point."""
     graph, x = node.graph, node.input(0)
     scale, bias = (statistic(node, k, statistics_shape(node, x.shape)) for k in (1, 2))
     axes = list(range(2, len(x.shape)))
-    return graph.add(graph.multiply(normalized(node, x, axes), scale), bias)
+    return graph.add(graph.multiply(standardized(node, x, axes).normalized, scale), bias)
 
 
-def normalized(node: OnnxNode, x: Value, axes: list[int]) -> Value:
-    """(x - mean) / sqrt(variance + epsilon), over these axes."""
+@converter("GroupNormalization", since=21)
+def group_normalization(node: OnnxNode) -> Value:
+    """The same, mean and variance of each group of channels; scale and bias for each channel."""
+    return normalized_groups(node, by_group=False)
+
+
+@converter("GroupNormalization", since=18)
+def group_normalization_by_group(node: OnnxNode) -> Value:
+    """Before operator set 21, scale and bias for each group."""
+    return normalized_groups(node, by_group=True)
+
+
+def normalized_groups(node: OnnxNode, by_group: bool) -> Value:
+    """Channels as (groups, channels of one), each group normalized."""
+    graph, x, groups = node.graph, node.input(0), node.integer("num_groups")
+    if len(x.shape) < 2 or groups < 1 or x.shape[1] % groups != 0:
+        node.fail(f"has num_groups={groups} for shape {x.shape}, expected a divisor of axis 1. Export the model again.")
+    split = (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+    y = standardized(node, graph.reshape(x, split), list(range(2, len(split)))).normalized
+    leading = (groups, 1) if by_group else split[1:3]
+    shape = leading + (1,) * (len(x.shape) - 2)
+    y = graph.add(graph.multiply(y, statistic(node, 1, shape)), statistic(node, 2, shape))
+    return graph.reshape(y, x.shape)
+
+
+@converter("MeanVarianceNormalization", since=9)
+def mean_variance_normalization(node: OnnxNode) -> Value:
+    """y = (x - mean) / (sqrt(variance) + 1e-9), over the given axes."""
+    x = node.input(0)
+    axes = node.axes([0, 2, 3] if node.attribute("axes") is None else node.integers("axes") or [], len(x.shape))
     graph = node.graph
-    centred = graph.subtract(x, reduced(graph, "ReduceMean", x, axes, keepdims=True))
+    centred = centred_over(graph, x, axes)
     variance = reduced(graph, "ReduceMean", graph.multiply(centred, centred), axes, keepdims=True)
-    return graph.divide(centred, graph.apply("Sqrt", graph.add(variance, np.full((), node.number("epsilon")))))
+    return graph.divide(centred, graph.add(graph.apply("Sqrt", variance), np.full((), 1e-9)))
+
+
+@converter("LpNormalization", since=1)
+def lp_normalization(node: OnnxNode) -> Value:
+    """y = x / norm, the sum of |x| (p=1) or sqrt(sum x^2) (p=2) along an axis; 0 where all of x is."""
+    graph, x, p = node.graph, node.input(0), node.integer("p")
+    axis = node.axis(node.integer("axis"), len(x.shape))
+    if p not in (1, 2):
+        node.fail(f"has p={p}, expected 1 or 2. Export the model again.")
+    if p == 1:
+        norm = reduced(graph, "ReduceSum", graph.apply("Abs", x), [axis], keepdims=True)
+    else:
+        norm = reduced(graph, "ReduceL2", x, [axis], keepdims=True)
+    is_positive = graph.apply("Less", np.zeros(()), norm)
+    return graph.apply("Where", is_positive, graph.divide(x, norm), np.zeros(()))
+
+
+class Standardized(NamedTuple):
+    """What normalizing over axes gives."""
+
+    normalized: Value  # (x - mean) / deviation
+    mean: Value
+    deviation: Value  # sqrt(variance + epsilon)
+
+
+def standardized(node: OnnxNode, x: Value, axes: list[int]) -> Standardized:
+    """x over these axes, with the variance as the mean of (x - mean)^2."""
+    graph = node.graph
+    centred = centred_over(graph, x, axes)
+    deviation = root_of(node, reduced(graph, "ReduceMean", graph.multiply(centred, centred), axes, keepdims=True))
+    return Standardized(
+        graph.divide(centred, deviation), reduced(graph, "ReduceMean", x, axes, keepdims=True), deviation
+    )
+
+
+def centred_over(graph: GraphBuilder, x: Value, axes: list[int]) -> Value:
+    """x - mean. The first number is subtracted before: then nothing is lost where x is nearly constant, since the
+    difference of two near numbers is exact, while the mean of large ones is rounded.
+    """
+    first = tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(len(x.shape)))
+    shifted = graph.subtract(x, graph.rearrange(x, lambda array: array[first]))
+    return graph.subtract(shifted, reduced(graph, "ReduceMean", shifted, axes, keepdims=True))
+
+
+def root_of(node: OnnxNode, variance: Value) -> Value:
+    """sqrt(variance + epsilon)."""
+    return node.graph.apply("Sqrt", node.graph.add(variance, np.full((), node.number("epsilon"))))

@@ -1,4 +1,4 @@
-"""Choosing and joining elements: Slice, Gather, Split, Tile, Concat."""
+"""Choosing and joining elements: Slice, Gather, Split, Tile, Concat, Compress, OneHot."""
 
 from __future__ import annotations
 
@@ -156,3 +156,42 @@ def tile(node: OnnxNode) -> Value:
         node.fail(f"has repeats={repeats} for shape {x.shape}, expected one count per axis. Export the model again.")
     node.check_size([length * count for length, count in zip(x.shape, repeats, strict=True)], math.prod(x.shape))
     return node.graph.rearrange(x, lambda array: np.tile(array, repeats))
+
+
+@converter("Compress", since=9)
+def compress(node: OnnxNode) -> Value:
+    """The entries along an axis, or of all numbers in a row, where a constant condition holds."""
+    x, condition = node.input(0), node.constant(1).astype(bool).reshape(-1)
+    axis = node.attribute("axis")
+    axis = None if axis is None else node.axis(axis, len(x.shape))
+    length = math.prod(x.shape) if axis is None else x.shape[axis]
+    if len(condition) > length:
+        node.fail(f"has {len(condition)} conditions for {length} entries. Export the model again.")
+    return node.graph.rearrange(x, lambda array: np.compress(condition, array, axis))
+
+
+@converter("ReverseSequence", since=10)
+def reverse_sequence(node: OnnxNode) -> Value:
+    """For each entry of the batch axis, the first `sequence_lens` entries of the time axis in reverse."""
+    x, lengths = node.input(0), node.constant_integers(1)
+    batch, time = (node.axis(node.integer(name), len(x.shape)) for name in ("batch_axis", "time_axis"))
+    if batch == time or len(lengths) != x.shape[batch] or any(not 0 <= n <= x.shape[time] for n in lengths):
+        node.fail(f"has sequence_lens={lengths} for shape {x.shape}. Export the model again.")
+    steps = np.array([[*reversed(range(n)), *range(n, x.shape[time])] for n in lengths], np.int64)
+    shape = [length if axis in (batch, time) else 1 for axis, length in enumerate(x.shape)]
+    order = (steps if batch < time else steps.T).reshape(shape)
+    return node.graph.rearrange(x, lambda array: np.take_along_axis(array, np.broadcast_to(order, x.shape), time))
+
+
+@converter("OneHot", since=9)
+def one_hot(node: OnnxNode) -> Value:
+    """Of `values` (off, on), the second where a constant index says so, on a new axis."""
+    indices, values = node.constant(0).astype(np.int64), node.input(2)
+    depth = int(node.constant_scalar(1))
+    axis = node.axis(node.integer("axis"), indices.ndim + 1)
+    node.check_size((*indices.shape, max(depth, 0)))
+    if depth < 1 or values.shape != (2,):
+        node.fail(f"has depth {depth} and values of shape {values.shape}, expected two values. Export the model again.")
+    wrapped = np.where(indices < 0, indices + depth, indices)
+    is_on = np.moveaxis(wrapped[..., np.newaxis] == np.arange(depth), -1, axis)
+    return node.graph.rearrange(values, lambda array: array[is_on.astype(np.int64)])

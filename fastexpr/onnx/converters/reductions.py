@@ -1,6 +1,10 @@
-"""ReduceSum, ReduceMean, ReduceMax, and what is made of them."""
+"""Reductions: the core's, and what is made of them; softmax."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
 
 from fastexpr.onnx.builder import GraphBuilder, Value
 from fastexpr.onnx.converters.masks import masked_softmax
@@ -9,7 +13,7 @@ from fastexpr.onnx.registry import converter
 
 
 def reduced(graph: GraphBuilder, name: str, x: Value, axes: list[int], keepdims: bool) -> Value:
-    """ReduceSum, ReduceMean or ReduceMax of x over these axes (sorted, from the front).
+    """One of the core's reductions of x over these axes (sorted, from the front).
 
     The core reduces neighbouring axes only: others are moved to the end first. An axis of length 1 is reduced by
     leaving it out.
@@ -18,7 +22,7 @@ def reduced(graph: GraphBuilder, name: str, x: Value, axes: list[int], keepdims:
     shape = [1 if axis in axes else length for axis, length in enumerate(x.shape) if keepdims or axis not in axes]
     long_axes = [axis for axis in axes if x.shape[axis] != 1]
     if not long_axes:
-        return graph.reshape(x, shape)
+        return graph.reshape(graph.apply("Abs", x) if name == "ReduceL2" else x, shape)
     first, last = long_axes[0], long_axes[-1]
     if all(axis in long_axes or x.shape[axis] == 1 for axis in range(first, last + 1)):
         y: Value = graph.apply(name, x, axis=first, n_axes=last - first + 1, keepdims=0)
@@ -38,9 +42,9 @@ def reduction_axes(node: OnnxNode) -> list[int] | None:
     return None if node.attribute("noop_with_empty_axes") else list(range(rank))
 
 
-@converter("ReduceSum", "ReduceMean", "ReduceMax")
+@converter("ReduceSum", "ReduceMean", "ReduceMax", "ReduceProd", "ReduceLogSumExp")
 def reduce_axes(node: OnnxNode) -> Value:
-    """Sum, mean or maximum over axes."""
+    """One of the core's reductions over axes."""
     return reduce_value(node, node.operator, node.input(0))
 
 
@@ -50,14 +54,16 @@ def reduce_value(node: OnnxNode, name: str, x: Value) -> Value:
     return x if axes is None else reduced(node.graph, name, x, axes, bool(node.integer("keepdims")))
 
 
+@converter("ReduceMin")
+def reduce_min(node: OnnxNode) -> Value:
+    """-max(-x)."""
+    graph = node.graph
+    return graph.apply("Neg", reduce_value(node, "ReduceMax", graph.apply("Neg", node.input(0))))
+
+
 @converter("ReduceSumSquare")
 def reduce_sum_square(node: OnnxNode) -> Value:
     """sum x^2."""
-    return sum_of_squares(node)
-
-
-def sum_of_squares(node: OnnxNode) -> Value:
-    """The sum of x^2 over the node's axes."""
     x = node.input(0)
     return reduce_value(node, "ReduceSum", node.graph.multiply(x, x))
 
@@ -70,8 +76,48 @@ def reduce_l1(node: OnnxNode) -> Value:
 
 @converter("ReduceL2")
 def reduce_l2(node: OnnxNode) -> Value:
-    """sqrt(sum x^2)."""
-    return node.graph.apply("Sqrt", sum_of_squares(node))
+    """sqrt(sum x^2), whose derivative is 0 where all of x is."""
+    is_nothing_reduced = reduction_axes(node) is None
+    return (
+        node.graph.apply("Abs", node.input(0)) if is_nothing_reduced else reduce_value(node, "ReduceL2", node.input(0))
+    )
+
+
+@converter("ReduceLogSum")
+def reduce_log_sum(node: OnnxNode) -> Value:
+    """log(sum x)."""
+    return node.graph.apply("Log", reduce_value(node, "ReduceSum", node.input(0)))
+
+
+def one_axis(node: OnnxNode) -> int:
+    """The axis that input 1 names."""
+    axes = node.constant_integers(1)
+    if len(axes) != 1:
+        node.fail(f"has the axes {axes}, expected one. Export the model again.")
+    return node.axis(axes[0], len(node.input(0).shape))
+
+
+@converter("CumSum", since=11)
+def cumulative_sum(node: OnnxNode) -> Value:
+    """Partial sums along an axis."""
+    settings: dict[str, Any] = {name: int(bool(node.integer(name))) for name in ("exclusive", "reverse")}
+    return node.graph.apply("CumSum", node.input(0), axis=one_axis(node), n_axes=1, **settings)
+
+
+@converter("CumProd", since=26)
+def cumulative_product(node: OnnxNode) -> Value:
+    """Partial products along an axis: products of rows in which 1 stands for what does not take part."""
+    graph, x, axis = node.graph, node.input(0), one_axis(node)
+    length, size = x.shape[axis], int(np.prod(x.shape, dtype=np.int64))
+    node.check_size((size, length))
+    takes_part = np.tri(length, k=-1 if node.integer("exclusive") else 0, dtype=bool)
+    takes_part = takes_part[::-1, ::-1] if node.integer("reverse") else takes_part
+    last = graph.rearrange(x, lambda array: np.moveaxis(array, axis, -1))
+    joined = graph.concatenate([graph.reshape(last, (size,)), np.ones(1)], 0)
+    places = np.where(takes_part, np.arange(size).reshape(last.shape)[..., np.newaxis, :], size)
+    rows = graph.rearrange(joined, lambda array: array[places])
+    y = graph.apply("ReduceProd", rows, axis=len(x.shape), n_axes=1, keepdims=0)
+    return graph.rearrange(y, lambda array: np.moveaxis(array, -1, axis))
 
 
 @converter("GlobalAveragePool")
@@ -81,9 +127,9 @@ def global_average_pool(node: OnnxNode) -> Value:
     return reduced(node.graph, "ReduceMean", x, list(range(2, len(x.shape))), keepdims=True)
 
 
-@converter("Softmax", "LogSoftmax", since=13)
+@converter("Softmax", "LogSoftmax", "Hardmax", since=13)
 def softmax(node: OnnxNode) -> Value:
-    """exp(x) / sum exp(x), or its logarithm, along one axis."""
+    """exp(x) / sum exp(x), its logarithm, or 1 for the first largest and 0 for the others, along one axis."""
     x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
     if node.operator == "Softmax":
@@ -91,7 +137,7 @@ def softmax(node: OnnxNode) -> Value:
     return node.graph.apply(node.operator, x, axis=axis, n_axes=1)
 
 
-@converter("Softmax", "LogSoftmax", since=1)
+@converter("Softmax", "LogSoftmax", "Hardmax", since=1)
 def softmax_from_axis(node: OnnxNode) -> Value:
     """Before operator set 13: along all axes from `axis` on, together."""
     x = node.input(0)

@@ -129,3 +129,12 @@ def shape_of(node: OnnxNode) -> Value:
 def size_of(node: OnnxNode) -> Value:
     """How many numbers there are."""
     return np.array(math.prod(node.input(0).shape), np.int64)
+
+
+@converter("EyeLike", since=9)
+def eye_like(node: OnnxNode) -> Value:
+    """Ones on a diagonal, in the shape of the input."""
+    shape = node.input(0).shape
+    if len(shape) != 2:
+        node.fail(f"has an input of shape {shape}, expected a matrix. Export the model again.")
+    return np.eye(shape[0], shape[1], node.integer("k"))

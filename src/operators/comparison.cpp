@@ -1,0 +1,70 @@
+// Less: v = a < b    LessOrEqual: v = a <= b    Equal: v = a == b    1 where it holds, else 0; NumPy broadcasting
+//   Derivatives are zero, also at the jump a = b. With a NaN nothing holds. a > b is Less with a and b exchanged.
+
+#include "operators/broadcast.hpp"
+#include "operators/operators.hpp"
+#include "operators/piecewise_constant.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Comparison : public PiecewiseConstant<Broadcast> {
+ public:
+  explicit Comparison(const OperatorSpec& spec) : PiecewiseConstant(spec) {}
+
+  std::vector<double> kinks() const override { return {0.0}; }
+
+ protected:
+  /// The interval of a truth value that is certain, or open.
+  static Interval truth(bool must_hold, bool may_hold) { return {must_hold ? 1.0 : 0.0, may_hold ? 1.0 : 0.0}; }
+};
+
+class Less final : public Comparison {
+ public:
+  using Comparison::Comparison;
+
+ private:
+  void apply(const double* a, const double* b, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = a[i] < b[i] ? 1.0 : 0.0;
+  }
+
+  Interval image(Interval a, Interval b) const override { return truth(a.upper < b.lower, a.lower < b.upper); }
+};
+
+class LessOrEqual final : public Comparison {
+ public:
+  using Comparison::Comparison;
+
+ private:
+  void apply(const double* a, const double* b, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = a[i] <= b[i] ? 1.0 : 0.0;
+  }
+
+  Interval image(Interval a, Interval b) const override { return truth(a.upper <= b.lower, a.lower <= b.upper); }
+};
+
+class Equal final : public Comparison {
+ public:
+  using Comparison::Comparison;
+
+ private:
+  void apply(const double* a, const double* b, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = a[i] == b[i] ? 1.0 : 0.0;
+  }
+
+  Interval image(Interval a, Interval b) const override {
+    const bool is_one_number = a.lower == a.upper && b.lower == b.upper;
+    return truth(is_one_number && a.lower == b.lower, a.lower <= b.upper && b.lower <= a.upper);
+  }
+};
+
+}  // namespace
+
+OperatorPointer make_less(OperatorSpec spec) { return std::make_shared<Less>(spec); }
+
+OperatorPointer make_less_or_equal(OperatorSpec spec) { return std::make_shared<LessOrEqual>(spec); }
+
+OperatorPointer make_equal(OperatorSpec spec) { return std::make_shared<Equal>(spec); }
+
+}  // namespace fastexpr

@@ -1,0 +1,91 @@
+// Asinh: v = asinh(u)                   s' = 1 / sqrt(1 + u^2)                  s'' = -u s'^3
+// Acosh: v = acosh(u), NaN for u < 1    s' = 1 / (sqrt(u - 1) sqrt(u + 1))      s'' = -u s'^3; infinite at 1
+// Atanh: v = atanh(u), NaN for |u| > 1  s' = 1 / ((1 - u) (1 + u))              s'' = 2 u s'^2; infinite at -1 and 1
+
+#include <algorithm>
+#include <cmath>
+
+#include "operators/elementwise.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+constexpr double far = 1e300;  // from there on s'' is 0: no inf * 0
+
+/// second = -u s'^3, in an order that does not underflow before the result does.
+void falling_slope(const double* u, const double* first, double* second, Index count) {
+  for (Index i = 0; i < count; ++i) second[i] = -(std::clamp(u[i], -far, far) * first[i]) * first[i] * first[i];
+}
+
+class Asinh final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::asinh(u[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = 1.0 / std::hypot(1.0, u[i]);
+    if (second != nullptr) falling_slope(u, first, second, count);
+  }
+
+  Interval image(Interval u) const override { return increasing_image(u); }
+};
+
+class Acosh final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::acosh(u[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = 1.0 / (std::sqrt(u[i] - 1.0) * std::sqrt(u[i] + 1.0));
+    if (second != nullptr) falling_slope(u, first, second, count);
+  }
+
+  Interval image(Interval u) const override {
+    if (u.upper < 1) return interval::whole_line;
+    return increasing_image({std::max(u.lower, 1.0), u.upper});
+  }
+};
+
+class Atanh final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::atanh(u[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = std::abs(u[i]) <= 1 ? 1.0 / ((1.0 - u[i]) * (1.0 + u[i])) : not_defined;
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = 2.0 * u[i] * first[i] * first[i];
+  }
+
+  Interval image(Interval u) const override {
+    if (u.upper < -1 || u.lower > 1) return interval::whole_line;
+    return increasing_image({std::max(u.lower, -1.0), std::min(u.upper, 1.0)});
+  }
+
+  static constexpr double not_defined = std::numeric_limits<double>::quiet_NaN();
+};
+
+}  // namespace
+
+OperatorPointer make_asinh(OperatorSpec spec) { return std::make_shared<Asinh>(std::move(spec)); }
+
+OperatorPointer make_acosh(OperatorSpec spec) { return std::make_shared<Acosh>(std::move(spec)); }
+
+OperatorPointer make_atanh(OperatorSpec spec) { return std::make_shared<Atanh>(std::move(spec)); }
+
+}  // namespace fastexpr

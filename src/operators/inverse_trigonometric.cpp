@@ -1,0 +1,65 @@
+// Asin: v = asin(u), NaN for |u| > 1    s' = 1 / sqrt((1 - u) (1 + u))     s'' = u s'^3; infinite at -1 and 1
+// Acos: v = acos(u), NaN for |u| > 1    s' = -1 / sqrt((1 - u) (1 + u))    s'' = u s'^3; infinite at -1 and 1
+
+#include <algorithm>
+#include <cmath>
+
+#include "operators/elementwise.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+void arc_derivatives(double sign, const double* u, double* first, double* second, Index count) {
+  for (Index i = 0; i < count; ++i) first[i] = sign / std::sqrt((1.0 - u[i]) * (1.0 + u[i]));
+  if (second == nullptr) return;
+  for (Index i = 0; i < count; ++i) second[i] = u[i] * first[i] * first[i] * first[i];
+}
+
+bool is_outside(Interval u) { return u.upper < -1 || u.lower > 1; }
+
+Interval within_domain(Interval u) { return {std::max(u.lower, -1.0), std::min(u.upper, 1.0)}; }
+
+class Asin final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::asin(u[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    arc_derivatives(1.0, u, first, second, count);
+  }
+
+  Interval image(Interval u) const override { return is_outside(u) ? interval::whole_line : increasing_image(within_domain(u)); }
+};
+
+class Acos final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::acos(u[i]);
+  }
+
+  void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
+    arc_derivatives(-1.0, u, first, second, count);
+  }
+
+  Interval image(Interval u) const override {
+    return is_outside(u) ? interval::whole_line : image_with_turns(within_domain(u), {});
+  }
+};
+
+}  // namespace
+
+OperatorPointer make_asin(OperatorSpec spec) { return std::make_shared<Asin>(std::move(spec)); }
+
+OperatorPointer make_acos(OperatorSpec spec) { return std::make_shared<Acos>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,50 @@
+// Max: v = max(a, b)    Min: v = min(a, b)    NumPy broadcasting; NaN where one of them is
+//   The one that is chosen has derivative 1, the other 0. At the kink a = b it is b.
+
+#include <cmath>
+
+#include "operators/broadcast.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+/// Max; or Min, which is the largest of what has its sign turned.
+class Extreme final : public CurvedBroadcast {
+ public:
+  Extreme(const OperatorSpec& spec, double sign) : CurvedBroadcast(spec, {.aa = false, .ab = false, .bb = false}), sign_(sign) {}
+
+  std::vector<double> kinks() const override { return {0.0}; }
+
+ private:
+  bool is_first(double a, double b) const { return sign_ * a > sign_ * b || std::isnan(a); }
+
+  void apply(const double* a, const double* b, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = is_first(a[i], b[i]) ? a[i] : b[i];
+  }
+
+  void derivatives(const double* a, const double* b, const double*, const Partials& partials, Index count) const override {
+    for (Index i = 0; i < count; ++i) {
+      partials.a[i] = is_first(a[i], b[i]) ? 1.0 : 0.0;
+      partials.b[i] = 1.0 - partials.a[i];
+    }
+  }
+
+  Interval image(Interval a, Interval b) const override {
+    Interval v{};
+    apply(&a.lower, &b.lower, &v.lower, 1);
+    apply(&a.upper, &b.upper, &v.upper, 1);
+    return v;
+  }
+
+  double sign_;
+};
+
+}  // namespace
+
+OperatorPointer make_max(OperatorSpec spec) { return std::make_shared<Extreme>(spec, 1.0); }
+
+OperatorPointer make_min(OperatorSpec spec) { return std::make_shared<Extreme>(spec, -1.0); }
+
+}  // namespace fastexpr

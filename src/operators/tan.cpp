@@ -1,0 +1,38 @@
+// v = tan(u)    s' = 1 + v^2    s'' = 2 v s'
+
+#include <cmath>
+#include <numbers>
+
+#include "operators/elementwise.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Tan final : public Elementwise {
+ public:
+  using Elementwise::Elementwise;
+
+ private:
+  void apply(const double* u, double* v, Index count) const override {
+    for (Index i = 0; i < count; ++i) v[i] = std::tan(u[i]);
+  }
+
+  void derivatives(const double*, const double* v, double* first, double* second, Index count) const override {
+    for (Index i = 0; i < count; ++i) first[i] = 1.0 + v[i] * v[i];
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = 2.0 * v[i] * first[i];
+  }
+
+  Interval image(Interval u) const override {
+    return interval::has_periodic_point(u, std::numbers::pi / 2.0, std::numbers::pi) ? interval::whole_line : increasing_image(u);
+  }
+};
+
+}  // namespace
+
+OperatorPointer make_tan(OperatorSpec spec) { return std::make_shared<Tan>(std::move(spec)); }
+
+}  // namespace fastexpr

@@ -1,0 +1,85 @@
+// Where: v = c != 0 ? a : b, NumPy broadcasting of all three.
+//   v_c = 0, also where c jumps    v_a = 1 where c != 0, else 0    v_b = 1 - v_a
+// What is not chosen takes no part, neither in values nor in derivatives, and need not be finite.
+
+#include <algorithm>
+
+#include "operators/broadcast.hpp"
+#include "operators/interval.hpp"
+#include "operators/operators.hpp"
+#include "operators/rows.hpp"
+
+namespace fastexpr {
+
+namespace {
+
+class Where final : public Operator {
+ public:
+  explicit Where(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
+    for (std::size_t k = 0; k < 3; ++k) maps_[k] = unit_map(spec.input_shapes[k], shape());
+  }
+
+  void value(const double* const* inputs, double* output, Index points, double*) const override {
+    for_each_row(inputs[0], points, [&](Index row, std::size_t k, Index from) { output[row] = inputs[k][from]; });
+  }
+
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
+    for_each_row(at.inputs[0], at.points, [&](Index row, std::size_t k, Index from) {
+      double* to = output_tangent + row * columns;
+      if (tangents[k] == nullptr) return rows::fill_zero(to, columns);
+      rows::copy(tangents[k] + from * columns, to, columns);
+    });
+  }
+
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
+    for_each_row(at.inputs[0], at.points, [&](Index row, std::size_t k, Index from) {
+      if (adjoints[k] != nullptr) rows::add(output_adjoint + row * columns, adjoints[k] + from * columns, columns);
+    });
+  }
+
+  bool is_affine(const std::vector<bool>& depends) const override { return !depends[0]; }
+
+  void bounds(const Interval* const* inputs, Interval* output) const override {
+    for (Index i = 0; i < size(); ++i) {
+      const Interval c = inputs[0][unit_of(0, i)];
+      const Interval a = inputs[1][unit_of(1, i)];
+      const Interval b = inputs[2][unit_of(2, i)];
+      if (!interval::contains(c, 0.0))
+        output[i] = a;
+      else if (c.lower == 0 && c.upper == 0)
+        output[i] = b;
+      else
+        output[i] = {std::min(a.lower, b.lower), std::max(a.upper, b.upper)};
+    }
+  }
+
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    for (Index i = 0; i < size(); ++i) output[i] = sets.unite(inputs[1][unit_of(1, i)], inputs[2][unit_of(2, i)]);
+  }
+
+ private:
+  Index unit_of(std::size_t k, Index i) const { return maps_[k].empty() ? i : maps_[k][static_cast<std::size_t>(i)]; }
+
+  /// body(row of the output, the input that is chosen there, its row), for all units and points.
+  template <class Body>
+  void for_each_row(const double* condition, Index points, Body body) const {
+    for (Index i = 0; i < size(); ++i)
+      for (Index p = 0; p < points; ++p) {
+        const std::size_t k = condition[unit_of(0, i) * points + p] != 0 ? 1 : 2;
+        body(i * points + p, k, unit_of(k, i) * points + p);
+      }
+  }
+
+  static Shape joint_shape(const OperatorSpec& spec) {
+    expect_inputs(spec, 3);
+    return broadcast(broadcast(spec.input_shapes[0], spec.input_shapes[1]), spec.input_shapes[2]);
+  }
+
+  std::vector<Index> maps_[3];  // empty where the units are the output's own
+};
+
+}  // namespace
+
+OperatorPointer make_where(OperatorSpec spec) { return std::make_shared<Where>(spec); }
+
+}  // namespace fastexpr
