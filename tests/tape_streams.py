@@ -70,7 +70,7 @@ class Stream:
         self.nodes.append((name, given))
         return (len(self.nodes) - 1) * 4 + NODE
 
-    def compile(self, objective: int, rows: Sequence[int]) -> Any:
+    def compile(self, objective: int, rows: Sequence[int], has_hessian: bool = True) -> Any:
         return _core.NlpFunctions(
             np.array([CODES[name] for name, _ in self.nodes], dtype=np.uint8),
             np.array([len(operands) for _, operands in self.nodes], dtype=np.int32),
@@ -81,6 +81,7 @@ class Stream:
             objective,
             np.array(rows, dtype=np.int32),
             self.targets,
+            has_hessian,
         )
 
     def evaluate(self, outputs: Sequence[int], x: Any, parameters: Any = ()) -> Any:

@@ -57,9 +57,9 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
     original = compiled.compile_model
 
-    def counting(model: Any) -> Any:
+    def counting(model: Any, has_hessian: bool) -> Any:
         seen.append(model)
-        return original(model)
+        return original(model, has_hessian)
 
     monkeypatch.setattr(compiled, "compile_model", counting)
     return seen
@@ -321,3 +321,40 @@ def test_availability(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fx.solvers, "available", list)
     assert solver().available() == Availability.NotFound
     assert solver().version() is None
+
+
+def test_a_model_without_second_derivatives_where_they_are_not_asked_for() -> None:
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var([0, 1], initialize=0.5)
+    m.goal = pyo.Objective(expr=pyo.exp(m.x[0]) - m.x[0] + (m.x[1] - 1) ** 4)
+    solver = fxp.Fastexpr()
+    solver.solve(m, solver_options={"hessian_approximation": "limited-memory"})
+    assert solver._compiled is not None
+    assert not solver._compiled.has_hessian
+    assert abs(m.x[0].value) < 1e-4
+    m.x[0].set_value(0.5)
+    solver.solve(m)
+    assert solver._compiled.has_hessian
+    assert abs(m.x[0].value) < 1e-6
+
+
+@pytest.mark.parametrize("options", [{"tol": "1e-9", "max_iter": "50"}, {"max_iter": 50.0}, "tol=1e-9 max_iter=50"])
+def test_options_as_texts_and_floats(options: object) -> None:
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(initialize=1.0)
+    m.goal = pyo.Objective(expr=pyo.exp(m.x) - 2 * m.x)
+    results = pyo.SolverFactory("fastexpr").solve(m, options=options)
+    assert pyo.check_optimal_termination(results)
+
+
+def test_numbers_that_are_no_option_are_refused_by_name() -> None:
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(initialize=1.0)
+    m.goal = pyo.Objective(expr=m.x**2)
+    with pytest.raises(ValueError, match="refuses the option max_iter=3000000000"):
+        pyo.SolverFactory("fastexpr").solve(m, options={"max_iter": 3_000_000_000})
+
+
+def test_other_programs_are_not_run(caplog: pytest.LogCaptureFixture) -> None:
+    assert pyo.SolverFactory("fastexpr", executable="ipopt", solver_io="nl").available()
+    assert "takes no notice of executable='ipopt' and solver_io='nl'" in caplog.text

@@ -360,3 +360,73 @@ def test_second_derivatives_of_everything_with_everything_are_refused() -> None:
     assert s.compile(functions[0], []).hessian_structure()[0].size == 100 * 101 // 2
     with pytest.raises(GraphError, match=r"give large sums that stand inside nonlinear functions variables"):
         s.compile(functions[1], [])
+
+
+@pytest.mark.parametrize("gate", ["select", "fixed"])
+def test_a_branch_that_is_taken_hides_nothing(gate: str) -> None:
+    """What is not differentiable stays so: 0 times infinity is not 0, whatever stands around it."""
+    s = Stream(2, n_parameters=1)
+    squares = s.node("sum", s.node("power", s.x(0), 2.0), s.node("power", s.x(1), 2.0))
+    for inner in (s.node("sqrt", squares), s.node("power", s.node("sqrt", s.x(0)), 2.0)):
+        f = (
+            s.node("product", s.p(0), inner)
+            if gate == "fixed"
+            else s.node("select", s.node("less_equal", s.x(0), 1.0), inner, s.x(1))
+        )
+        functions = s.compile(f, [f])
+        functions.set_parameters([1.0])
+        assert functions.objective(np.zeros(2)) == 0.0
+        assert np.isnan(functions.gradient(np.zeros(2))[0])
+        assert np.isnan(functions.jacobian(np.zeros(2))[0])
+
+
+def test_values_beside_fixed_factors_are_not_hidden_either() -> None:
+    s = Stream(3, n_parameters=1)
+    f = s.node("sum", s.node("product", s.p(0), s.node("exp", s.x(2))), s.node("division", s.x(0), s.x(1)))
+    functions = s.compile(f, [])
+    functions.set_parameters([1.0])
+    assert np.isnan(functions.objective(np.zeros(3)))
+
+
+def test_branches_within_branches() -> None:
+    s = Stream(3)
+    x, y, z = (s.x(i) for i in range(3))
+    shared = s.node("sqrt", x)  # used in two branches of three
+    inner = s.node("select", s.node("less", y, 1.0), s.node("product", shared, y), s.node("log", y))
+    f = s.node("select", s.node("less", 0.0, x), inner, s.node("sum", s.node("product", x, z), s.node("exp", z)))
+    g = s.node("select", s.node("less", 0.0, x), s.node("product", shared, z), z)
+    for point in ([0.5, 0.3, 0.2], [0.5, 2.0, 0.2], [2.0, 0.5, -0.3]):
+        compare(s, [f, g, s.node("product", f, z)], np.array(point))
+    functions = s.compile(f, [g])
+    point = np.array([-0.5, -2.0, 0.2])  # neither sqrt(x) nor log(y) exist
+    e = np.exp(0.2)
+    np.testing.assert_allclose(functions.gradient(point), [0.2, 0.0, -0.5 + e], rtol=1e-15)
+    hessian = symmetric(functions.hessian_structure(), functions.hessian(point, np.ones(1)), 3)
+    np.testing.assert_allclose(hessian, [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, e]], rtol=1e-15)
+
+
+def test_coupled_chains_cost_no_more_than_their_nodes() -> None:
+    """Every step is used by the two after it, but there are only two rows: backwards through all of it, twice."""
+    n = 3000
+    s = Stream(n)
+    a, b = s.x(0), s.x(1)
+    for k in range(n):
+        a, b = (
+            s.node("sum", a, s.node("product", 0.01, s.node("sin", s.node("sum", b, s.x(k))))),
+            s.node("sum", b, s.node("product", 0.01, s.node("cos", s.node("sum", a, s.x(k))))),
+        )
+    functions = s.compile(s.constant(0.0), [a, b], has_hessian=False)
+    assert functions.jacobian_structure()[0].size == 2 * n
+    assert functions.jacobian(np.zeros(n)).size == 2 * n
+
+
+def test_without_second_derivatives() -> None:
+    s = Stream(2)
+    f = s.node("exp", s.node("product", s.x(0), s.x(1)))
+    functions = s.compile(f, [f], has_hessian=False)
+    assert functions.hessian_structure()[0].size == 0
+    assert not functions.has_hessian
+    x = np.array([0.5, 0.2])
+    np.testing.assert_allclose(functions.gradient(x), np.exp(0.1) * x[::-1], rtol=1e-15)
+    with pytest.raises(ValueError, match="without second derivatives"):
+        functions.hessian(x, np.zeros(1), 1.0)

@@ -50,6 +50,8 @@ class CompiledModel:
     ----------
     model : BlockData
         A constructed model, or one of its blocks.
+    has_hessian : bool
+        Whether second derivatives are compiled: not wanted by a solver that approximates them.
 
     Attributes
     ----------
@@ -69,7 +71,7 @@ class CompiledModel:
         A part of the model cannot be compiled; all components that cannot are named.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, has_hessian: bool = True) -> None:
         check_model(model)
         objectives = active_objectives(model)
         if len(objectives) > 1:
@@ -102,6 +104,7 @@ class CompiledModel:
             objective,
             rows,
             targets.functions,
+            has_hessian,
         )
         self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
         self.nlp = Nlp(
@@ -112,6 +115,11 @@ class CompiledModel:
             row_name=lambda row: str(self.constraints[row].name),
             owner=f"Model '{model.name}'",
         )
+
+    @property
+    def has_hessian(self) -> bool:
+        """Whether second derivatives were compiled."""
+        return self._functions.has_hessian
 
     def refresh(self) -> None:
         """Reads again what may change without compiling: values of mutable Params and fixed variables, bounds, starting
@@ -193,6 +201,6 @@ def constant_value(constraint: Any) -> float:
         return np.nan
 
 
-def compile_model(model: Any) -> CompiledModel:
+def compile_model(model: Any, has_hessian: bool = True) -> CompiledModel:
     """The nonlinear program of a Pyomo model; see :class:`CompiledModel`."""
-    return CompiledModel(model)
+    return CompiledModel(model, has_hessian)

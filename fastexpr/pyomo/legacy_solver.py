@@ -36,6 +36,7 @@ from pyomo.opt.results.solver import SolverStatus
 from pyomo.opt.results.solver import TerminationCondition as ClassicCondition
 
 from fastexpr.pyomo.solver import Fastexpr, FastexprConfig
+from fastexpr.pyomo.solver_log import logger
 
 conditions = {
     **legacy_termination_condition_map,
@@ -58,6 +59,18 @@ class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
     _capabilities = Bunch(
         linear=True, integer=False, quadratic_objective=True, quadratic_constraint=True, sos1=False, sos2=False
     )
+
+    def __init__(self, *, solver_io: str | None = None, executable: str | None = None, **kwds: Any) -> None:
+        if executable is not None or solver_io not in (None, "python"):  # the factory would swallow an error
+            logger.warning(
+                f"[Solver 'fastexpr'] runs in this process and takes no notice of executable={executable!r} and "
+                f"solver_io={solver_io!r}; solver='cyipopt' or 'pounce' chooses what it runs with."
+            )
+        super().__init__(**kwds)
+
+    def has_capability(self, cap: str) -> bool:
+        """Whether models of this kind are solved: "linear", "quadratic_objective", "integer", ..."""
+        return bool(self._capabilities.get(cap, False))
 
     def warm_start_capable(self) -> bool:
         """Always."""
@@ -84,7 +97,7 @@ class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
         timelimit: float | None = None,
         report_timing: bool = False,
         suffixes: Sequence[str] | None = None,
-        options: dict[str, Any] | None = None,
+        options: dict[str, Any] | str | None = None,
         options_string: str = "",
         solver_options: dict[str, Any] | None = None,
         warmstart: bool = False,
@@ -134,9 +147,10 @@ class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
             if timelimit is not None:
                 config.time_limit = timelimit
             config.warm_start = config.warm_start or warmstart
-            config.solver_options.set_value(
-                {**OptSolver._options_string_to_dict(options_string), **(options or solver_options or {})}
-            )
+            given = options or solver_options or {}
+            if isinstance(given, str):
+                given = OptSolver._options_string_to_dict(given)
+            config.solver_options.set_value({**OptSolver._options_string_to_dict(options_string), **given})
             without_prefix(config)
             results = self._run(model, config)
         has_solution = results.solution_status != SolutionStatus.noSolution

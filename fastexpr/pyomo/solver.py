@@ -116,9 +116,13 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
 
     def set_instance(self, model: Any) -> None:
         """Compiles the model, which `solve` otherwise does at its first call."""
+        self._compile(model, has_hessian(self.config))
+
+    def _compile(self, model: Any, has_hessian: bool) -> CompiledModel:
         from fastexpr.pyomo.compiled import compile_model
 
-        self._compiled, self._is_stale, self._last = compile_model(model), False, None
+        self._compiled, self._is_stale, self._last = compile_model(model, has_hessian), False, None
+        return self._compiled
 
     def set_objective(self, obj: Any) -> None:
         """Tells that the objective is another one; the next solve compiles the model again."""
@@ -222,10 +226,9 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         """The compiled model, with the values that the model has now."""
         compiled = self._compiled
         is_known = compiled is not None and compiled.model is model and not self._is_stale
-        if compiled is None or not (is_known and compiled.is_current(**config.auto_updates.value())):
-            self.set_instance(model)
-            assert self._compiled is not None
-            return self._compiled
+        is_enough = compiled is not None and (compiled.has_hessian or not has_hessian(config))
+        if compiled is None or not (is_known and is_enough and compiled.is_current(**config.auto_updates.value())):
+            return self._compile(model, has_hessian(config))
         compiled.refresh()
         return compiled
 
@@ -262,6 +265,11 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         with section(results, "load"), PauseGC():  # a collector would go through the whole model
             results.solution_loader.load_solution()
         results.timing_info.wall_time += results.timing_info.load
+
+
+def has_hessian(config: FastexprConfig) -> bool:
+    """Whether the solver asks for second derivatives."""
+    return bool(config.solver_options.value().get("hessian_approximation") != "limited-memory")
 
 
 def give_values(compiled: CompiledModel) -> None:

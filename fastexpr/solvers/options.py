@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,14 +23,33 @@ INTEGER_OPTIONS = frozenset({
 })  # fmt: skip
 
 
+#: Ipopt's whole numbers have 32 bits.
+LARGEST_INTEGER = 2**31
+
+
 def candidates(name: str, value: Any) -> list[Plain]:
-    """What to hand to the solver, the likeliest type first: True as Ipopt's yes, 1 as 1.0 where it takes floats."""
+    """What to hand to the solver, the likeliest type first: True as Ipopt's yes, 1 as 1.0 where it takes floats, and
+    "1e-9" as the number, for options files have nothing but text.
+    """
     plain: Any = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, bool):
         return ["yes" if plain else "no"]
-    if not isinstance(plain, int):
-        return [plain]
+    if isinstance(plain, str):
+        number = number_of(plain)
+        return [plain] if number is None else [*candidates(name, number), plain]
+    if isinstance(plain, float) and plain.is_integer() and abs(plain) < LARGEST_INTEGER:
+        plain = int(plain)
+    if not isinstance(plain, int) or abs(plain) >= LARGEST_INTEGER:
+        return [float(plain)] if isinstance(plain, int) else [plain]
     return [plain, float(plain)] if name in INTEGER_OPTIONS else [float(plain), plain]
+
+
+def number_of(text: str) -> int | float | None:
+    """The number that a text is, if it is one."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return None
 
 
 def refuse(solver: str, name: str, value: object) -> NoReturn:

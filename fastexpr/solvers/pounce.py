@@ -50,7 +50,10 @@ def run(
         try:
             with InterruptGuard(callbacks):
                 x, info = problem.solve(nlp.start, **first)
-            return callbacks.solution(x, info)
+            solution = callbacks.solution(x, info)
+            if solution.status == "too_few_degrees_of_freedom":
+                solution.x = np.array(nlp.start)  # it did not start
+            return solution
         except RuntimeError as error:
             correct_option(settings, error)
 

@@ -27,16 +27,16 @@ class PythonExternal : public tape::External {
 
   Index n_inputs() const override { return n_inputs_; }
   Index n_outputs() const override { return n_outputs_; }
-  Positions jacobian_positions() const override {
-    Positions result;
+  Entries jacobian_entries() const override {
+    Entries result{{}, n_outputs_ * n_inputs_};
     for (Index k = 0; k < n_outputs_; ++k)
-      for (Index j = 0; j < n_inputs_; ++j) result.emplace_back(k, j);
+      for (Index j = 0; j < n_inputs_; ++j) result.entries.push_back(entry(k, j));
     return result;
   }
-  Positions hessian_positions() const override {
-    Positions result;
+  Entries hessian_entries() const override {
+    Entries result{{}, n_inputs_ * n_inputs_};
     for (Index i = 0; i < n_inputs_; ++i)
-      for (Index j = 0; j <= i; ++j) result.emplace_back(i, j);
+      for (Index j = 0; j <= i; ++j) result.entries.push_back(entry(i, j));
     return result;
   }
 
@@ -61,11 +61,19 @@ class PythonExternal : public tape::External {
   }
 
  private:
+  Entry entry(Index row, Index column) const {
+    return {static_cast<std::int32_t>(row), static_cast<std::int32_t>(column),
+            static_cast<std::int32_t>(row * n_inputs_ + column)};
+  }
+
   void ask(const double* x, int order, const Shape& shape, double* result) const {
     const py::gil_scoped_acquire gil;
     const py::tuple answers = object_->attr("evaluate")(Numbers(n_inputs_, x), order);
     const auto numbers = Numbers::ensure(answers[static_cast<std::size_t>(order)]);
-    if (!numbers) throw py::error_already_set();
+    if (!numbers)
+      throw py::type_error("[NlpFunctions] an external function gave no array of real numbers for order " +
+                           std::to_string(order) + ": got " +
+                           py::repr(answers[static_cast<std::size_t>(order)]).cast<std::string>() + ".");
     if (Shape(numbers.shape(), numbers.shape() + numbers.ndim()) != shape)
       throw ShapeError("[NlpFunctions] an external function gave derivatives of order " + std::to_string(order) +
                        " of a wrong shape: got " + to_string(Shape(numbers.shape(), numbers.shape() + numbers.ndim())) +
@@ -90,7 +98,7 @@ std::span<const Number> view(const Array& array, const char* what) {
 
 std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts, const Integers& operands,
                                    const Numbers& constants, Index n_variables, Index n_parameters, std::int32_t objective,
-                                   const Integers& rows, const py::sequence& targets) {
+                                   const Integers& rows, const py::sequence& targets, bool has_hessian) {
   if (n_variables < 0 || n_parameters < 0) throw ShapeError("[NlpFunctions] numbers of variables and parameters are negative.");
   nlp::Statement statement{view<std::uint8_t>(opcodes, "opcodes"),
                            view<std::int32_t>(counts, "counts"),
@@ -103,7 +111,7 @@ std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts,
   std::vector<ExternalPointer> externals;
   for (const py::handle target : targets) externals.push_back(external_from(target));
   const py::gil_scoped_release release;
-  return std::make_shared<NlpFunctions>(statement, std::move(externals));
+  return std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
 }
 
 Numbers vector_of(const py::object& source, Index size, const char* what) {
@@ -148,7 +156,8 @@ void define_nlp_functions(py::module_& module) {
       "Objective and rows of a nonlinear program, compiled from flat arrays, with sparse exact derivatives.");
   refuse_new_without_init(type);
   type.def(py::init(&make), py::arg("opcodes"), py::arg("counts"), py::arg("operands"), py::arg("constants"),
-           py::arg("n_variables"), py::arg("n_parameters"), py::arg("objective"), py::arg("rows"), py::arg("targets"))
+           py::arg("n_variables"), py::arg("n_parameters"), py::arg("objective"), py::arg("rows"), py::arg("targets"),
+           py::arg("has_hessian") = true)
       .def(
           "set_parameters",
           [](NlpFunctions& self, const py::object& values) {
@@ -190,6 +199,7 @@ void define_nlp_functions(py::module_& module) {
       .def(
           "hessian",
           [](NlpFunctions& self, const py::object& point, const py::object& multipliers, double objective_factor) {
+            if (!self.has_hessian()) throw py::value_error("[NlpFunctions] compiled without second derivatives.");
             const Numbers x = vector_of(point, self.n_variables(), "x"), w = vector_of(multipliers, self.n_rows(), "multipliers");
             return evaluated(static_cast<Index>(self.hessian_positions().rows.size()),
                              [&](double* result) { self.hessian(x.data(), w.data(), objective_factor, result); });
@@ -200,6 +210,7 @@ void define_nlp_functions(py::module_& module) {
       .def_property_readonly("n_variables", &NlpFunctions::n_variables)
       .def_property_readonly("n_parameters", &NlpFunctions::n_parameters)
       .def_property_readonly("n_rows", &NlpFunctions::n_rows)
+      .def_property_readonly("has_hessian", &NlpFunctions::has_hessian)
       .def_property_readonly("n_nodes", &NlpFunctions::n_nodes, "Nodes of the model's own algebra.")
       .def_property_readonly("n_instructions", &NlpFunctions::n_instructions,
                              "Numbers computed at a point, derivatives included.")

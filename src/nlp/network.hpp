@@ -1,6 +1,10 @@
 #pragma once
 
+#include <limits>
+#include <string>
+
 #include "function/function.hpp"
+#include "graph/errors.hpp"
 #include "tape/external.hpp"
 
 namespace fastexpr::nlp {
@@ -12,8 +16,8 @@ class Network : public tape::External {
 
   Index n_inputs() const override { return function_->n_inputs(); }
   Index n_outputs() const override { return function_->n_outputs(); }
-  Positions jacobian_positions() const override { return positions(function_->structure().jacobian, false); }
-  Positions hessian_positions() const override { return positions(function_->structure().hessian, true); }
+  Entries jacobian_entries() const override { return entries(function_->structure().jacobian, false); }
+  Entries hessian_entries() const override { return entries(function_->structure().hessian, true); }
 
   void value(Index points, const double* x, double* value) const override {
     Request request;
@@ -22,29 +26,52 @@ class Network : public tape::External {
     request.value = value;
     function_->evaluate(request);
   }
-  void jacobian(Index points, const double* x, double* jacobian) const override {
+  void jacobian(Index points, const double* x, double* result) const override {
+    const Pattern& pattern = function_->structure().jacobian;
+    if (is_sparse(pattern)) {
+      for (Index p = 0; p < points; ++p) function_->sparse_jacobian(x + p * n_inputs(), result + p * pattern.n_entries());
+      return;
+    }
     Request request;
     request.points = points;
     request.x = x;
-    request.jacobian = jacobian;
+    request.jacobian = result;
     function_->evaluate(request);
   }
-  void hessian(Index points, const double* x, const double* weights, double* hessian) const override {
+  void hessian(Index points, const double* x, const double* weights, double* result) const override {
+    const Pattern& pattern = function_->structure().hessian;
+    if (is_sparse(pattern)) {
+      for (Index p = 0; p < points; ++p)
+        function_->sparse_hessian(x + p * n_inputs(), weights + p * n_outputs(), result + p * pattern.n_entries());
+      return;
+    }
     Request request;
     request.points = points;
     request.x = x;
     request.weights = weights;
-    request.hessian = hessian;
+    request.hessian = result;
     function_->evaluate(request);
   }
 
  private:
-  static Positions positions(const Pattern& pattern, bool is_lower_only) {
-    Positions result;
-    for (Index row = 0; row < pattern.rows; ++row)
-      for (Index e = pattern.starts[static_cast<std::size_t>(row)]; e < pattern.starts[static_cast<std::size_t>(row) + 1]; ++e)
-        if (const std::int32_t column = pattern.indices[static_cast<std::size_t>(e)]; !is_lower_only || column <= row)
-          result.emplace_back(static_cast<std::int32_t>(row), column);
+  /// Whether the entries alone are stored: point by point, where a dense array would be mostly zeros.
+  static bool is_sparse(const Pattern& pattern) { return 4 * pattern.n_entries() < pattern.rows * pattern.columns; }
+
+  static Entries entries(const Pattern& pattern, bool is_lower_only) {
+    Entries result;
+    result.size = is_sparse(pattern) ? pattern.n_entries() : pattern.rows * pattern.columns;
+    if (result.size > std::numeric_limits<std::int32_t>::max())
+      throw GraphError("[NlpFunctions] a network has too many derivatives: got " + std::to_string(pattern.rows) + " x " +
+                       std::to_string(pattern.columns) + ", expected less than 2^31.");
+    for (Index row = 0; row < pattern.rows; ++row) {
+      const auto begin = pattern.starts[static_cast<std::size_t>(row)], end = pattern.starts[static_cast<std::size_t>(row) + 1];
+      for (Index e = begin; e < end; ++e) {
+        const std::int32_t column = pattern.indices[static_cast<std::size_t>(e)];
+        const Index place = is_sparse(pattern) ? e : row * pattern.columns + column;
+        if (is_lower_only && column > row) continue;
+        result.entries.push_back({static_cast<std::int32_t>(row), column, static_cast<std::int32_t>(place)});
+      }
+    }
     return result;
   }
 

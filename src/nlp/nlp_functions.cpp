@@ -25,17 +25,18 @@ Positions positions_of(const SymbolicMatrix& matrix, std::size_t begin, std::siz
 
 }  // namespace
 
-NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals)
+NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian)
     : n_variables_(statement.n_variables),
       n_parameters_(statement.n_parameters),
-      n_rows_(static_cast<Index>(statement.rows.size())) {
+      n_rows_(static_cast<Index>(statement.rows.size())),
+      has_hessian_(has_hessian) {
   tape::Tape tape(n_variables_, n_parameters_, n_rows_, std::move(externals));
   const std::vector<Scaled> roots = read_statement(statement, tape);
   n_nodes_ = tape.size() - tape.n_leaves();
-  tape::Partials partials(tape);
-  const std::vector<bool> conditional = tape::find_conditional(tape);
-  const SymbolicMatrix first = tape::gradients(tape, partials, roots, conditional);
-  const SymbolicMatrix second = tape::lagrangian_hessian(tape, partials, roots, conditional);
+  tape::Partials partials(tape, tape::find_gates(tape, roots));
+  const SymbolicMatrix first = tape::gradients(tape, partials, roots);
+  SymbolicMatrix second{std::vector<Index>(static_cast<std::size_t>(n_variables_) + 1, 0), {}, {}};
+  if (has_hessian_) second = tape::lagrangian_hessian(tape, partials, roots);
 
   const auto n_gradient = static_cast<std::ptrdiff_t>(first.starts[1]);  // row 0 is the objective's
   gradient_columns_.assign(first.columns.begin(), first.columns.begin() + n_gradient);

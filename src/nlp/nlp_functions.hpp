@@ -19,11 +19,13 @@ struct Positions {
 /// Numbers that are not finite are results like others. Threads may share it; they take turns.
 class NlpFunctions {
  public:
-  NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals);
+  /// Without `has_hessian`, second derivatives are neither found nor stored.
+  NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian);
 
   Index n_variables() const { return n_variables_; }
   Index n_parameters() const { return n_parameters_; }
   Index n_rows() const { return n_rows_; }
+  bool has_hessian() const { return has_hessian_; }
   const Positions& jacobian_positions() const { return jacobian_; }
   /// Of the lower triangle.
   const Positions& hessian_positions() const { return hessian_; }
@@ -33,7 +35,7 @@ class NlpFunctions {
   void gradient(const double* x, double* result);     // (n)
   void constraints(const double* x, double* result);  // (m)
   void jacobian(const double* x, double* entries);
-  /// Of objective_factor * f + multipliers @ g.
+  /// Of objective_factor * f + multipliers @ g; only where has_hessian.
   void hessian(const double* x, const double* multipliers, double objective_factor, double* entries);
 
   Index n_nodes() const { return n_nodes_; }                           // values of the model itself
@@ -48,6 +50,7 @@ class NlpFunctions {
   void require(tape::Stage stage);
 
   Index n_variables_, n_parameters_, n_rows_;
+  bool has_hessian_;
   Index n_nodes_ = 0;
   Positions jacobian_, hessian_;
   std::vector<std::int32_t> gradient_columns_;

@@ -243,9 +243,7 @@ class Reader {
     if (!result.is_open()) return;
     scratch_.assign(open_.begin() + result.begin, open_.begin() + result.begin + result.count);
     forget(result);
-    const bool has_fixed_factor = std::any_of(
-        scratch_.begin(), scratch_.end(), [this](const Term& t) { return t.b != Tape::one && (is_fixed(t.a) || is_fixed(t.b)); });
-    result.number = tape_.sum(scratch_, has_fixed_factor, true);
+    result.number = tape_.sum(scratch_, true);
     result.count = 0;
   }
 
@@ -404,13 +402,18 @@ class Reader {
   /// Fixed factors stay together and outermost: where they are 0, the product is 0 whatever the rest is, as if it were not there.
   void multiply(Result& result, const Product& x, const Product& y) {
     const Scaled fixed = tape_.product(x.fixed, y.fixed);
-    if (Tape::is_constant(x.rest) || Tape::is_constant(y.rest)) {
-      open_with(result, Tape::term(fixed, tape_.product(x.rest, y.rest)));
-    } else if (Tape::is_constant(fixed)) {
+    if (Tape::is_constant(fixed) && !Tape::is_constant(x.rest) && !Tape::is_constant(y.rest)) {
       open_with(result, Tape::term({fixed.scale * x.rest.scale, x.rest.id}, y.rest));
-    } else {
-      open_with(result, Tape::term(fixed, tape_.product(x.rest, y.rest)));
+      return;
     }
+    Scaled rest = tape_.product(x.rest, y.rest);
+    if (!Tape::is_constant(fixed)) rest = where_nonzero(fixed, rest);
+    open_with(result, Tape::term(fixed, rest));
+  }
+
+  Scaled where_nonzero(Scaled fixed, Scaled rest) {
+    if (is_fixed(rest.id) || tape_.is_variable(rest.id)) return rest;
+    return tape_.apply(Operation::select, as_truth(fixed), rest, Tape::constant(0.0));
   }
 
   void read_power(Result& result) {

@@ -9,16 +9,23 @@ namespace {
 
 class Gradients {
  public:
-  Gradients(Tape& tape, Partials& partials, const std::vector<Scaled>& roots, const std::vector<bool>& conditional)
-      : tape_(tape), partials_(partials), roots_(roots), conditional_(conditional), n_nodes_(conditional.size()) {}
+  Gradients(Tape& tape, Partials& partials, const std::vector<Scaled>& roots)
+      : tape_(tape), partials_(partials), roots_(roots), n_nodes_(partials.n_nodes()) {}
 
   SymbolicMatrix run() {
-    assign_owners();
-    sort_by_owner();
-    starts_.assign(n_nodes_ + 1, {0, 0});
+    starts_.assign(n_nodes_, {0, 0});
     lists_of_.assign(n_nodes_, TermLists::empty);
-    for (std::size_t v = 0; v < n_nodes_; ++v)
-      if (owner_[v] == static_cast<Id>(v)) differentiate(static_cast<Id>(v));
+    is_root_.assign(n_nodes_, false);
+    if (share_little()) {
+      for (const Scaled& root : roots_)
+        if (is_inner(root.id) && starts_[static_cast<std::size_t>(root.id)].second == 0) differentiate(root.id, reach(root.id));
+    } else {
+      assign_owners();
+      sort_by_owner();
+      for (std::size_t v = 0; v < n_nodes_; ++v) is_root_[v] = owner_[v] == static_cast<Id>(v);
+      for (std::size_t v = 0; v < n_nodes_; ++v)
+        if (is_root_[v]) differentiate(static_cast<Id>(v), region(v));
+    }
     return collect();
   }
 
@@ -26,6 +33,53 @@ class Gradients {
   static constexpr Id unused = -1, shared = -2;
 
   bool is_inner(Id id) const { return !tape_.is_variable(id) && tape_.node(id).depends; }
+
+  /// Whether all roots' nodes together are not many more than there are nodes.
+  bool share_little() {
+    std::size_t total = 0;
+    for (const Scaled& root : roots_) {
+      if (is_inner(root.id)) total += reach(root.id).size();
+      if (total > 4 * n_nodes_) return false;
+    }
+    return true;
+  }
+
+  /// The nodes that a root depends on, ascending, itself included.
+  std::vector<Id>& reach(Id root) {
+    seen_.resize(n_nodes_, 0);
+    ++sweep_;
+    reach_.assign(1, root);
+    seen_[static_cast<std::size_t>(root)] = sweep_;
+    const auto visit = [&](Id id) {
+      if (!is_inner(id) || seen_[static_cast<std::size_t>(id)] == sweep_) return;
+      seen_[static_cast<std::size_t>(id)] = sweep_;
+      reach_.push_back(id);
+    };
+    for (std::size_t next = 0; next < reach_.size(); ++next) for_operands(reach_[next], visit);
+    std::sort(reach_.begin(), reach_.end());
+    return reach_;
+  }
+
+  template <class Body>
+  void for_operands(Id id, const Body& body) const {
+    const Node& node = tape_.node(id);
+    if (node.operation == Operation::sum) {
+      for (const Term& t : tape_.terms(node)) {
+        body(t.a);
+        body(t.b);
+      }
+    } else if (node.operation == Operation::given) {
+      for (const Scaled& input : tape_.calls()[static_cast<std::size_t>(node.a)].inputs) body(input.id);
+    } else {
+      body(node.a);
+      body(node.b);
+      body(node.c);
+    }
+  }
+
+  std::span<const Id> region(std::size_t root) const {
+    return {regions_.data() + first_[root], static_cast<std::size_t>(first_[root + 1] - first_[root])};
+  }
 
   /// A node's owner is the root through which alone the rows reach it; a node with several is a root itself.
   void assign_owners() {
@@ -57,20 +111,17 @@ class Gradients {
 
   void add(Id id, const Term& term) {
     TermLists::Head& head = lists_of_[static_cast<std::size_t>(id)];
-    if (head == TermLists::empty && (tape_.is_variable(id) || owner_[static_cast<std::size_t>(id)] == id)) reached_.push_back(id);
+    if (head == TermLists::empty && (tape_.is_variable(id) || is_root_[static_cast<std::size_t>(id)])) reached_.push_back(id);
     lists_.add(head, term);
   }
 
-  Scaled take(Id id) {
-    return tape_.sum(lists_.take(lists_of_[static_cast<std::size_t>(id)]), conditional_[static_cast<std::size_t>(id)], false);
-  }
+  Scaled take(Id id) { return tape_.sum(lists_.take(lists_of_[static_cast<std::size_t>(id)]), false); }
 
-  /// The gradient of one root, in variables; it is stored behind those of the roots before it.
-  void differentiate(Id root) {
-    const auto r = static_cast<std::size_t>(root);
+  /// The gradient of a root through these nodes, in variables; it is stored behind those of the roots before it.
+  void differentiate(Id root, std::span<const Id> nodes) {
     reached_.clear();
-    for (auto k = first_[r + 1]; k-- > first_[r];) {
-      const Id v = regions_[static_cast<std::size_t>(k)];
+    for (std::size_t k = nodes.size(); k-- > 0;) {
+      const Id v = nodes[k];
       const Scaled adjoint = v == root ? Tape::constant(1.0) : take(v);
       if (adjoint.is_zero()) continue;
       for (const Partial& partial : partials_.first(v)) add(partial.operand, Tape::term(partial.derivative, adjoint));
@@ -84,7 +135,7 @@ class Gradients {
       columns_.push_back(variable - 1);
       entries_.push_back(entry);
     }
-    starts_[r] = {begin, static_cast<Index>(columns_.size())};
+    starts_[static_cast<std::size_t>(root)] = {begin, static_cast<Index>(columns_.size())};
   }
 
   /// Replaces the roots that were reached by their own gradients.
@@ -127,8 +178,11 @@ class Gradients {
   Tape& tape_;
   Partials& partials_;
   const std::vector<Scaled>& roots_;
-  const std::vector<bool>& conditional_;
   const std::size_t n_nodes_;  // those that were there before
+  std::vector<bool> is_root_;  // whose gradients enter others'
+  std::vector<Id> reach_;
+  std::vector<std::int32_t> seen_;  // by which sweep last
+  std::int32_t sweep_ = 0;
   std::vector<Id> owner_;
   std::vector<std::int32_t> first_;
   std::vector<Id> regions_;
@@ -142,34 +196,8 @@ class Gradients {
 
 }  // namespace
 
-std::vector<bool> find_conditional(const Tape& tape) {
-  std::vector<bool> conditional(static_cast<std::size_t>(tape.size()), false);
-  const auto mark = [&](Id id) { conditional[static_cast<std::size_t>(id)] = true; };
-  for (Id id = tape.size(); id-- > tape.n_leaves();) {
-    const Node& node = tape.node(id);
-    const bool is_inside = conditional[static_cast<std::size_t>(id)];
-    if (node.operation == Operation::select) {
-      mark(node.b);
-      mark(node.c);
-    } else if (node.operation == Operation::sum) {
-      for (const Term& t : tape.terms(node)) {
-        const bool is_beside_fixed = node.is_guarded && tape.node(t.a).is_fixed != tape.node(t.b).is_fixed;
-        if (!is_inside && !(is_beside_fixed && t.b != Tape::one)) continue;
-        mark(t.a);
-        mark(t.b);
-      }
-    } else if (is_inside && node.operation == Operation::given) {
-      for (const Scaled& input : tape.calls()[static_cast<std::size_t>(node.a)].inputs) mark(input.id);
-    } else if (is_inside) {
-      mark(node.a);
-      mark(node.b);
-    }
-  }
-  return conditional;
-}
-
-SymbolicMatrix gradients(Tape& tape, Partials& partials, const std::vector<Scaled>& roots, const std::vector<bool>& conditional) {
-  return Gradients(tape, partials, roots, conditional).run();
+SymbolicMatrix gradients(Tape& tape, Partials& partials, const std::vector<Scaled>& roots) {
+  return Gradients(tape, partials, roots).run();
 }
 
 }  // namespace fastexpr::tape

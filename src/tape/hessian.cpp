@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "tape/derivatives.hpp"
 #include "tape/pairs.hpp"
@@ -14,11 +15,10 @@ namespace {
 
 class EdgePushing {
  public:
-  EdgePushing(Tape& tape, Partials& partials, const std::vector<bool>& conditional)
+  EdgePushing(Tape& tape, Partials& partials)
       : tape_(tape),
         partials_(partials),
-        conditional_(conditional),
-        n_nodes_(conditional.size()),
+        n_nodes_(partials.n_nodes()),
         pairs_(n_nodes_),
         adjoints_(n_nodes_, TermLists::empty),
         weights_(tape.calls().size()) {
@@ -33,8 +33,6 @@ class EdgePushing {
   }
 
  private:
-  bool is_conditional(Id id) const { return conditional_[static_cast<std::size_t>(id)]; }
-
   /// Nodes that are not affine in the variables: only their adjoints matter.
   void find_curved() {
     is_curved_.assign(n_nodes_, false);
@@ -57,12 +55,12 @@ class EdgePushing {
     if (is_curved_[static_cast<std::size_t>(id)]) lists_.add(adjoints_[static_cast<std::size_t>(id)], term);
   }
 
-  Scaled take(TermLists::Head head, bool is_guarded) { return tape_.sum(lists_.take(head), is_guarded, false); }
+  Scaled take(TermLists::Head head) { return tape_.sum(lists_.take(head), false); }
 
   void eliminate(Id v) {
     if (!pairs_.is_empty(v)) push(v);
     if (!is_curved_[static_cast<std::size_t>(v)]) return;
-    const Scaled adjoint = take(std::exchange(adjoints_[static_cast<std::size_t>(v)], TermLists::empty), is_conditional(v));
+    const Scaled adjoint = take(std::exchange(adjoints_[static_cast<std::size_t>(v)], TermLists::empty));
     const Node node = tape_.node(v);
     const bool is_output = node.operation == Operation::given;
     if (is_output) keep_weight(node, adjoint);
@@ -91,12 +89,12 @@ class EdgePushing {
   }
 
   void push(Id v) {
-    const std::vector<Partial> partials = merged(partials_.first(v), is_conditional(v));
+    const std::vector<Partial> partials = merged(partials_.first(v));
     pairs_.take_all(v, [&](Id p, TermLists::Head terms) {
-      const Scaled w = take(terms, is_conditional(v) || is_conditional(p));
+      const Scaled w = take(terms);
       if (w.is_zero()) return;
       if (p == v) {
-        push_diagonal(partials, w, is_conditional(v));
+        push_diagonal(partials, w);
         return;
       }
       for (const auto& [u, d] : partials) {
@@ -107,24 +105,24 @@ class EdgePushing {
     });
   }
 
-  void push_diagonal(const std::vector<Partial>& partials, Scaled w, bool is_guarded) {
+  void push_diagonal(const std::vector<Partial>& partials, Scaled w) {
     Pairs::require_room(partials.size() * (partials.size() + 1) / 2);
     for (std::size_t k = 0; k < partials.size(); ++k) {
-      const Scaled dw = tape_.product(partials[k].derivative, w, is_guarded);
+      const Scaled dw = tape_.product(partials[k].derivative, w);
       for (std::size_t l = 0; l <= k; ++l)
         pairs_.add(partials[k].operand, partials[l].operand, Tape::term(partials[l].derivative, dw), lists_);
     }
   }
 
   /// One partial for each operand.
-  std::vector<Partial> merged(std::vector<Partial> partials, bool is_guarded) {
+  std::vector<Partial> merged(std::vector<Partial> partials) {
     std::stable_sort(partials.begin(), partials.end(), [](const Partial& p, const Partial& q) { return p.operand < q.operand; });
     std::size_t n = 0;
     for (std::size_t begin = 0, end = 0; begin < partials.size(); begin = end) {
       std::vector<Term> terms;
       for (end = begin; end < partials.size() && partials[end].operand == partials[begin].operand; ++end)
         terms.push_back(Tape::term(partials[end].derivative, Tape::constant(1.0)));
-      const Scaled derivative = end == begin + 1 ? partials[begin].derivative : tape_.sum(terms, is_guarded, true);
+      const Scaled derivative = end == begin + 1 ? partials[begin].derivative : tape_.sum(terms, true);
       if (!derivative.is_zero()) partials[n++] = {partials[begin].operand, derivative};
     }
     partials.resize(n);
@@ -139,7 +137,7 @@ class EdgePushing {
       row.clear();
       const Id variable = tape_.variable(j);
       pairs_.take_all(variable, [&](Id other, TermLists::Head terms) {
-        const Scaled entry = take(terms, is_conditional(variable) || is_conditional(other));
+        const Scaled entry = take(terms);
         if (!entry.is_zero()) row.emplace_back(other, entry);
       });
       std::sort(row.begin(), row.end(), [](const auto& p, const auto& q) { return p.first < q.first; });
@@ -154,7 +152,6 @@ class EdgePushing {
 
   Tape& tape_;
   Partials& partials_;
-  const std::vector<bool>& conditional_;
   const std::size_t n_nodes_;  // those that were there before
   Pairs pairs_;
   TermLists lists_;
@@ -165,9 +162,8 @@ class EdgePushing {
 
 }  // namespace
 
-SymbolicMatrix lagrangian_hessian(Tape& tape, Partials& partials, const std::vector<Scaled>& roots,
-                                  const std::vector<bool>& conditional) {
-  return EdgePushing(tape, partials, conditional).run(roots);
+SymbolicMatrix lagrangian_hessian(Tape& tape, Partials& partials, const std::vector<Scaled>& roots) {
+  return EdgePushing(tape, partials).run(roots);
 }
 
 }  // namespace fastexpr::tape

@@ -18,12 +18,11 @@ Scaled times(double factor, Scaled x) { return {factor * x.scale, x.id}; }
 
 }  // namespace
 
-Partials::Partials(Tape& tape) : tape_(tape) {
+Partials::Partials(Tape& tape, std::vector<Scaled> gates) : tape_(tape), gates_(std::move(gates)) {
   for (const ExternalPointer& external : tape.externals()) {
-    Structure structure{external->jacobian_positions(), {}, external->hessian_positions()};
-    std::sort(structure.jacobian.begin(), structure.jacobian.end());
+    Structure structure{external->jacobian_entries(), {}, external->hessian_entries()};
     structure.starts.assign(static_cast<std::size_t>(external->n_outputs()) + 1, 0);
-    for (const auto& position : structure.jacobian) ++structure.starts[static_cast<std::size_t>(position.first) + 1];
+    for (const External::Entry& entry : structure.jacobian.entries) ++structure.starts[static_cast<std::size_t>(entry.row) + 1];
     for (std::size_t k = 1; k < structure.starts.size(); ++k) structure.starts[k] += structure.starts[k - 1];
     structures_.push_back(std::move(structure));
   }
@@ -53,6 +52,7 @@ const std::vector<Partial>& Partials::first(Id id) {
   } else if (!is_leaf(node.operation)) {
     add_other(node);
   }
+  for (Partial& partial : first_) partial.derivative = gated(tape_, gate(id), partial.derivative);
   return first_;
 }
 
@@ -183,20 +183,26 @@ void Partials::add_output(const Node& node) {
   const auto number = static_cast<std::size_t>(node.a);
   const Call& call = tape_.calls()[number];
   const Structure& structure = structures_[static_cast<std::size_t>(call.target)];
-  const Index n = tape_.external(call).n_inputs();
+  const std::vector<External::Entry>& entries = structure.jacobian.entries;
   if (first_jacobian_[number] == 0) {
     first_jacobian_[number] = tape_.size();
-    for (const auto& [output, input] : structure.jacobian) tape_.given(node.a, 1, output * n + input);
+    for (const External::Entry& entry : entries) tape_.given(node.a, 1, entry.place);
   }
   const auto output = static_cast<std::size_t>(node.c);
   for (std::size_t e = structure.starts[output]; e < structure.starts[output + 1]; ++e) {
-    const Scaled& input = call.inputs[static_cast<std::size_t>(structure.jacobian[e].second)];
+    const Scaled& input = call.inputs[static_cast<std::size_t>(entries[e].column)];
     add_first(input.id, {input.scale, first_jacobian_[number] + static_cast<Id>(e)});
   }
 }
 
 const std::vector<SecondPartial>& Partials::second(Id id) {
   second_.clear();
+  find_second(id);
+  for (SecondPartial& partial : second_) partial.derivative = gated(tape_, gate(id), partial.derivative);
+  return second_;
+}
+
+void Partials::find_second(Id id) {
   const Node node = tape_.node(id);
   const auto depends = [this](Id operand) { return tape_.node(operand).depends; };
   if (node.operation == Operation::sum) {
@@ -210,7 +216,7 @@ const std::vector<SecondPartial>& Partials::second(Id id) {
     if (tape_.is_constant_node(node.b)) {
       const double p = tape_.constant_of(node.b);
       second_.push_back({node.a, node.a, times(p * (p - 1.0), tape_.power(a, Tape::constant(p - 2.0)))});
-      return second_;
+      return;
     }
     const bool is_same = node.a == node.b;
     if (depends(node.a)) second_.push_back({node.a, node.a, tape_.apply(Operation::power_daa, a, b)});
@@ -218,19 +224,23 @@ const std::vector<SecondPartial>& Partials::second(Id id) {
     if (depends(node.a) && depends(node.b))
       second_.push_back({node.a, node.b, times(is_same ? 2.0 : 1.0, tape_.apply(Operation::power_dab, a, b))});
   }
-  return second_;
 }
 
-const std::vector<SecondPartial>& Partials::hessian_of_call(Index number, std::vector<Scaled> weights) {
+const std::vector<SecondPartial>& Partials::hessian_of_call(Index number_of_call, std::vector<Scaled> weights) {
   second_.clear();
-  tape_.set_call_weights(number, std::move(weights));
-  const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
-  const Index n = tape_.external(call).n_inputs();
-  for (const auto& [i, j] : structures_[static_cast<std::size_t>(call.target)].hessian) {
-    const Scaled &a = call.inputs[static_cast<std::size_t>(i)], &b = call.inputs[static_cast<std::size_t>(j)];
+  tape_.set_call_weights(number_of_call, std::move(weights));
+  const Call& call = tape_.calls()[static_cast<std::size_t>(number_of_call)];
+  Scaled gate_of_call;
+  for (Index k = 0; k < tape_.external(call).n_outputs(); ++k) {
+    const Scaled other = gate(call.first_output + static_cast<Id>(k));
+    if (!other.is_zero()) gate_of_call = gate_of_call.is_zero() ? other : either(tape_, gate_of_call, other);
+  }
+  for (const External::Entry& entry : structures_[static_cast<std::size_t>(call.target)].hessian.entries) {
+    const Scaled &a = call.inputs[static_cast<std::size_t>(entry.row)], &b = call.inputs[static_cast<std::size_t>(entry.column)];
     if (!tape_.node(a.id).depends || !tape_.node(b.id).depends) continue;
-    const double mirrored = i != j && a.id == b.id ? 2.0 : 1.0;
-    second_.push_back({a.id, b.id, times(mirrored * a.scale * b.scale, tape_.given(number, 2, i * n + j))});
+    const double mirrored = entry.row != entry.column && a.id == b.id ? 2.0 : 1.0;
+    const Scaled number = gated(tape_, gate_of_call, tape_.given(number_of_call, 2, entry.place));
+    second_.push_back({a.id, b.id, times(mirrored * a.scale * b.scale, number)});
   }
   return second_;
 }

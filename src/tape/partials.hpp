@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "tape/tape.hpp"
+#include "tape/gates.hpp"
 
 namespace fastexpr::tape {
 
@@ -22,7 +22,11 @@ struct SecondPartial {
 /// The derivatives of one node with respect to its operands, as nodes of the same tape.
 class Partials {
  public:
-  explicit Partials(Tape& tape);
+  /// `gates` are the nodes' from `find_gates`; derivatives are those of these nodes.
+  Partials(Tape& tape, std::vector<Scaled> gates);
+
+  /// How many nodes there are: the model's own, before derivatives were appended.
+  std::size_t n_nodes() const { return gates_.size(); }
 
   /// With respect to each operand that depends on a variable. An operand may come more than once: its derivatives add up.
   const std::vector<Partial>& first(Id node);
@@ -33,19 +37,22 @@ class Partials {
 
  private:
   struct Structure {  // of an external function
-    External::Positions jacobian;
+    External::Entries jacobian;
     std::vector<std::size_t> starts;  // of each output's entries
-    External::Positions hessian;
+    External::Entries hessian;
   };
 
+  Scaled gate(Id node) const { return gates_[static_cast<std::size_t>(node)]; }
   void add_first(Id operand, Scaled derivative);
   void add_unary(const Node& node, Id id);
   void add_other(const Node& node);
   void add_output(const Node& node);
   Scaled first_of_unary(const Node& node, Id id);
   Scaled second_of_unary(const Node& node, Id id);
+  void find_second(Id id);
 
   Tape& tape_;
+  std::vector<Scaled> gates_;
   std::vector<Structure> structures_;
   std::vector<Id> first_jacobian_;  // by call: where its derivatives begin; 0: not there yet
   std::vector<Partial> first_;

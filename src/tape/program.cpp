@@ -35,7 +35,9 @@ void reciprocals(const double* a, double* result, std::int32_t n) {
   for (std::int32_t i = 0; i < n; ++i) result[i] = 1.0 / a[i];
 }
 
-double guarded(double a, double b) { return a == 0.0 || b == 0.0 ? 0.0 : a * b; }
+void choices(const double* condition, const double* a, const double* b, double* result, std::int32_t n) {
+  for (std::int32_t i = 0; i < n; ++i) result[i] = condition[i] != 0.0 ? a[i] : b[i];
+}
 
 }  // namespace
 
@@ -81,6 +83,8 @@ void Program::run_one(const Run& run) {
       map(a, y, n);
     else if (run.operation == Operation::reciprocal)
       reciprocals(a, y, n);
+    else if (run.operation == Operation::select)
+      choices(a, b, c, y, n);
     else
       for (std::int32_t i = 0; i < n; ++i) y[i] = evaluate(run.operation, a[i], b[i], c[i]);
   }
@@ -103,7 +107,7 @@ void Program::run_sums(const Run& run) {
       for (std::int32_t t = 0; t < run.n_linear; ++t) total += scale_of(t, i) * number(*operand++, i);
       for (std::int32_t t = 0; t < run.n_bilinear; ++t, operand += 2) {
         const double a = number(operand[0], i), b = number(operand[1], i);
-        total += scale_of(run.n_linear + t, i) * (run.is_guarded ? guarded(a, b) : a * b);
+        total += scale_of(run.n_linear + t, i) * (a * b);
       }
       result[i] = total;
     }
@@ -118,10 +122,7 @@ void Program::run_sums(const Run& run) {
       const double* a = fetch(*operand++, begin, n, a_buffer);
       if (t >= run.n_linear) {
         const double* b = fetch(*operand++, begin, n, b_buffer);
-        if (run.is_guarded)
-          for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = guarded(a[i], b[i]);
-        else
-          for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = a[i] * b[i];
+        for (std::int32_t i = 0; i < n; ++i) a_buffer[i] = a[i] * b[i];
         a = a_buffer;
       }
       if (scales[t].scales < 0) {

@@ -36,7 +36,6 @@ struct Scale {
 
 struct Run {
   Operation operation;
-  bool is_guarded;
   std::int32_t first;     // where the numbers go
   std::int32_t count;     // nodes
   std::int32_t n_linear;  // of sums

@@ -161,8 +161,7 @@ class Scheduler {
   /// The same for nodes that one loop can compute.
   std::uint32_t signature(const Node& node) {
     if (node.operation != Operation::sum) return static_cast<std::uint32_t>(node.operation);
-    const std::uint64_t key =
-        static_cast<std::uint64_t>(node.b) << 33 | static_cast<std::uint64_t>(node.c) << 1 | node.is_guarded;
+    const std::uint64_t key = static_cast<std::uint64_t>(node.b) << 32 | static_cast<std::uint64_t>(node.c);
     return 256 + signatures_.emplace(key, static_cast<std::uint32_t>(signatures_.size())).first->second;
   }
 
@@ -175,8 +174,9 @@ class Scheduler {
     }
     for (const auto& [group, calls] : groups) {
       const External& external = *tape_.externals()[static_cast<std::size_t>(group[3])];
-      const Index n = external.n_inputs(), m = external.n_outputs();
-      const Index size = group[2] == 0 ? m : (group[2] == 1 ? m * n : n * n);
+      const Index size = group[2] == 0   ? external.n_outputs()
+                         : group[2] == 1 ? external.jacobian_entries().size
+                                         : external.hessian_entries().size;
       Batch batch{group[3], static_cast<int>(group[2]), {}, {}, next_place_, static_cast<Index>(calls.size())};
       for (const Index number : calls) {
         const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
@@ -236,7 +236,7 @@ class Scheduler {
     const Node& node = tape_.node(begin->id);
     const auto count = static_cast<std::int32_t>(end - begin);
     const bool is_sum = node.operation == Operation::sum;
-    program_.runs_.push_back({node.operation, node.is_guarded, place(begin->id), count, is_sum ? node.b : 0, is_sum ? node.c : 0,
+    program_.runs_.push_back({node.operation, place(begin->id), count, is_sum ? node.b : 0, is_sum ? node.c : 0,
                               static_cast<std::int64_t>(program_.operands_.size()),
                               static_cast<std::int64_t>(program_.run_scales_.size())});
     program_.n_instructions_ += count;

@@ -46,17 +46,18 @@ bool is_same(const Term& s, const Term& t) { return s.scale == t.scale && s.a ==
 
 Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<ExternalPointer> externals)
     : n_variables_(n_variables), n_parameters_(n_parameters), n_weights_(1 + n_rows), externals_(std::move(externals)) {
-  if (1 + n_variables + n_parameters + n_weights_ > std::numeric_limits<Id>::max() / 4)
+  constexpr Index most = std::numeric_limits<Id>::max() / 16;
+  if (n_variables > most || n_parameters > most || n_rows > most)
     throw GraphError("[NlpFunctions] the model is too large: got " + std::to_string(n_variables) + " variables and " +
                      std::to_string(n_rows) + " constraints.");
-  append({Operation::one, false, true, false, 0, 0, 0});
-  for (Index j = 0; j < n_variables_; ++j) append({Operation::variable, true, false, false, static_cast<Id>(j), 0, 0});
-  for (Index k = 0; k < n_parameters_; ++k) append({Operation::parameter, false, true, false, static_cast<Id>(k), 0, 0});
-  for (Index i = 0; i < n_weights_; ++i) append({Operation::weight, false, false, false, static_cast<Id>(i), 0, 0});
+  append({Operation::one, false, true, 0, 0, 0});
+  for (Index j = 0; j < n_variables_; ++j) append({Operation::variable, true, false, static_cast<Id>(j), 0, 0});
+  for (Index k = 0; k < n_parameters_; ++k) append({Operation::parameter, false, true, static_cast<Id>(k), 0, 0});
+  for (Index i = 0; i < n_weights_; ++i) append({Operation::weight, false, false, static_cast<Id>(i), 0, 0});
   table_.resize(1024);
 }
 
-Scaled Tape::sum(std::vector<Term>& terms, bool is_guarded, bool is_shared) {
+Scaled Tape::sum(std::vector<Term>& terms, bool is_shared) {
   double constant_part = 0.0;
   std::size_t n = 0;
   for (Term t : terms) {
@@ -73,7 +74,7 @@ Scaled Tape::sum(std::vector<Term>& terms, bool is_guarded, bool is_shared) {
     const Term t = terms[0];
     if (t.b == one) return {t.scale, t.a};
     terms[0] = {1.0, std::min(t.a, t.b), std::max(t.a, t.b)};
-    return {t.scale, find_or_append_sum(terms, 0, is_guarded, true)};
+    return {t.scale, find_or_append_sum(terms, 0, true)};
   }
   const auto bilinear = std::stable_partition(terms.begin(), terms.end(), [](const Term& t) { return t.b == one; });
   auto n_linear = static_cast<Id>(bilinear - terms.begin());
@@ -81,27 +82,27 @@ Scaled Tape::sum(std::vector<Term>& terms, bool is_guarded, bool is_shared) {
     terms.insert(bilinear, Term{constant_part, one, one});
     ++n_linear;
   }
-  return as_scaled(find_or_append_sum(terms, n_linear, is_guarded, is_shared));
+  return as_scaled(find_or_append_sum(terms, n_linear, is_shared));
 }
 
-Scaled Tape::product(Scaled a, Scaled b, bool is_guarded) {
+Scaled Tape::product(Scaled a, Scaled b) {
   if (a.is_zero() || b.is_zero()) return constant(0.0);
   if (a.id == one) return {a.scale * b.scale, b.id};
   if (b.id == one) return {a.scale * b.scale, a.id};
   std::vector<Term> terms{term(a, b)};
-  return sum(terms, is_guarded, true);
+  return sum(terms, true);
 }
 
 Scaled Tape::plus(Scaled a, Scaled b) {
   std::vector<Term> terms{term(a, constant(1.0)), term(b, constant(1.0))};
-  return sum(terms, false, true);
+  return sum(terms, true);
 }
 
 Scaled Tape::apply(Operation operation, Scaled a, Scaled b, Scaled c) {
   const bool has_b = !is_unary(operation), has_c = operation == Operation::select;
   if (is_constant(a) && (!has_b || is_constant(b)) && (!has_c || is_constant(c)))
     return constant(evaluate(operation, a.scale, b.scale, c.scale));
-  Node node{operation, false, true, false, materialize(a), has_b ? materialize(b) : one, has_c ? materialize(c) : one};
+  Node node{operation, false, true, materialize(a), has_b ? materialize(b) : one, has_c ? materialize(c) : one};
   for (const Id operand : {node.a, node.b, node.c}) {
     const Node& other = nodes_[static_cast<std::size_t>(operand)];
     node.depends = node.depends || other.depends;
@@ -125,7 +126,7 @@ Scaled Tape::power(Scaled base, Scaled exponent) {
 Id Tape::materialize(Scaled x) {
   if (x.scale == 1.0) return x.id;
   std::vector<Term> terms{{x.scale, x.id, one}};
-  return find_or_append_sum(terms, 1, false, true);
+  return find_or_append_sum(terms, 1, true);
 }
 
 Index Tape::call(Index target, const std::vector<Scaled>& inputs) {
@@ -147,13 +148,12 @@ Index Tape::call(Index target, const std::vector<Scaled>& inputs) {
   calls_by_hash_.emplace(hash, number);
   calls_.push_back({target, inputs, size(), {}});
   const Index m = externals_[static_cast<std::size_t>(target)]->n_outputs();
-  for (Index k = 0; k < m; ++k)
-    append({Operation::given, depends, is_fixed, false, static_cast<Id>(number), 0, static_cast<Id>(k)});
+  for (Index k = 0; k < m; ++k) append({Operation::given, depends, is_fixed, static_cast<Id>(number), 0, static_cast<Id>(k)});
   return number;
 }
 
-Scaled Tape::given(Index call, int order, Index position) {
-  return as_scaled(append({Operation::given, true, false, false, static_cast<Id>(call), order, static_cast<Id>(position)}));
+Scaled Tape::given(Index call, int order, Index place) {
+  return as_scaled(append({Operation::given, true, false, static_cast<Id>(call), order, static_cast<Id>(place)}));
 }
 
 Index Tape::bytes() const {
@@ -212,23 +212,17 @@ Id Tape::find_or_append(const Node& node) {
   return slot.id;
 }
 
-Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared) {
+Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_shared) {
   Slot* slot = nullptr;
   if (is_shared) {
     slot = &find(hash_of(terms), tape::last_operand(terms), [&](const Node& known) {
-      if (known.operation != Operation::sum || known.is_guarded != is_guarded) return false;
+      if (known.operation != Operation::sum) return false;
       const auto others = this->terms(known);
       return std::equal(terms.begin(), terms.end(), others.begin(), others.end(), is_same);
     });
     if (slot->id != 0) return slot->id;
   }
-  Node node{Operation::sum,
-            false,
-            true,
-            is_guarded,
-            static_cast<Id>(terms_.size()),
-            n_linear,
-            static_cast<Id>(terms.size()) - n_linear};
+  Node node{Operation::sum, false, true, static_cast<Id>(terms_.size()), n_linear, static_cast<Id>(terms.size()) - n_linear};
   for (const Term& t : terms) {
     for (const Id operand : {t.a, t.b}) {
       node.depends = node.depends || this->node(operand).depends;

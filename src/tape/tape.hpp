@@ -31,12 +31,11 @@ struct Term {
 };
 
 /// One node. Of a sum, a is its first term, b the number of linear terms (they come first), c of bilinear ones; of a leaf, a is
-/// its index; of a given number, a is the call, b the order of the derivative, c the position in the external's array.
+/// its index; of a given number, a is the call, b the order of the derivative, c the place in the external's array.
 struct Node {
   Operation operation;
-  bool depends;     // on a variable
-  bool is_fixed;    // depends on constants and parameters only
-  bool is_guarded;  // of a sum: a product with a factor 0 is 0 whatever the other factor is; see `find_conditional`
+  bool depends;   // on a variable
+  bool is_fixed;  // depends on constants and parameters only
   Id a;
   Id b;
   Id c;
@@ -87,9 +86,11 @@ class Tape {
 
   /// The sum of the terms (which are reordered): a node only where a scaled node or constant does not say the same. With
   /// `is_shared` an equal sum that is there already is used again.
-  Scaled sum(std::vector<Term>& terms, bool is_guarded, bool is_shared);
-  Scaled product(Scaled a, Scaled b, bool is_guarded = false);
+  Scaled sum(std::vector<Term>& terms, bool is_shared);
+  Scaled product(Scaled a, Scaled b);
   Scaled plus(Scaled a, Scaled b);
+  /// Of 1 and 0.
+  Scaled negation(Scaled truth) { return plus(constant(1.0), {-truth.scale, truth.id}); }
   /// Anything but leaves and sums.
   Scaled apply(Operation operation, Scaled a, Scaled b = {}, Scaled c = {});
   Scaled power(Scaled base, Scaled exponent);
@@ -98,8 +99,8 @@ class Tape {
 
   /// The number of an equal call, or a new one.
   Index call(Index target, const std::vector<Scaled>& inputs);
-  /// A derivative of a call: first order (output, input) at output * n + input; second order (input, input) at i * n + j.
-  Scaled given(Index call, int order, Index position);
+  /// A derivative of a call, at this place of the external's array.
+  Scaled given(Index call, int order, Index place);
   void set_call_weights(Index call, std::vector<Scaled> weights) {
     calls_[static_cast<std::size_t>(call)].weights = std::move(weights);
   }
@@ -115,7 +116,7 @@ class Tape {
 
   Id append(const Node& node);
   Id find_or_append(const Node& node);
-  Id find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_guarded, bool is_shared);
+  Id find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_shared);
   template <class IsEqual>
   Slot& find(std::uint32_t hash, Id last_operand, const IsEqual& is_equal);
   template <class IsIt>
