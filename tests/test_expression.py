@@ -53,7 +53,7 @@ def assert_like_numpy(build, *arrays, tolerance=1e-14):
 UNARY = [
     np.negative, np.positive, np.absolute, np.fabs, np.exp, np.exp2, np.expm1, np.sqrt, np.square, np.log, np.log2,
     np.log10, np.reciprocal, np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.deg2rad, np.rad2deg, np.radians,
-    np.degrees, scipy.special.erf, scipy.special.expit, scipy.special.log_expit,
+    np.degrees, np.arctan, np.arcsinh, np.sign, np.floor, np.ceil, np.rint, scipy.special.erf, scipy.special.expit, scipy.special.log_expit,
 ]  # fmt: skip
 BINARY = [
     np.add, np.subtract, np.multiply, np.divide, np.power, np.float_power, np.maximum, np.minimum, np.fmax, np.fmin,
@@ -68,6 +68,14 @@ def test_unary_ufunc(ufunc):
         takes_negatives = np.isfinite(ufunc(-0.5))
     if takes_negatives:
         assert_like_numpy(ufunc, A[:, :2] * 0.5)
+
+
+@pytest.mark.parametrize("ufunc", [np.arcsin, np.arccos, np.arctanh, np.arccosh], ids=lambda ufunc: ufunc.__name__)
+def test_unary_ufunc_on_an_interval(ufunc):
+    inside = np.array([-0.9, -0.2, 0.3, 0.7]) if ufunc is not np.arccosh else np.array([1.1, 1.5, 2.0, 30.0])
+    assert_like_numpy(ufunc, inside)
+    x = fx.variables(4)
+    fx.Function(x, ufunc(x)).check_derivatives(inside, tolerance=1e-7)
 
 
 @pytest.mark.parametrize("ufunc", BINARY, ids=lambda ufunc: ufunc.__name__)
@@ -90,6 +98,11 @@ def test_derivatives_of_unary_ufunc(ufunc):
 def test_derivatives_of_binary_ufunc(ufunc):
     x = fx.variables((2, 4))
     fx.Function(x, ufunc(x[0], x[1])).check_derivatives(POSITIVE[:2].ravel(), tolerance=1e-8)
+
+
+def test_extremes_of_numbers_of_very_different_size():
+    assert evaluated(lambda x: np.maximum(x[0], x[1]), np.array([1.0, -1e20])) == 1.0
+    assert evaluated(lambda x: np.minimum(x[0], x[1]), np.array([1.0, 1e20])) == 1.0
 
 
 def test_forms_that_do_not_cancel():

@@ -267,6 +267,13 @@ def test_kinks_are_the_nearest_units():
     assert "distance" in str(found[0])
 
 
+def test_kinks_of_two_numbers_are_where_they_are_equal():
+    x = fx.variables(4)
+    found = fx.Function(x, np.maximum(x[:3], x[3])).kinks([1.0, 2.5, -4.0, 2.0])
+    assert [(kink.operator, kink.unit, kink.kink) for kink in found] == [("Max", (k,), 0.0) for k in (1, 0, 2)]
+    assert [kink.distance for kink in found] == [0.5, 1.0, 6.0]
+
+
 def test_kinks_of_several_nodes_and_of_x_itself():
     x = fx.variables(3)
     f = fx.Function(x, np.abs(x).sum() + np.clip(x, -1.0, 2.0).reshape(3, 1).sum() + np.tanh(x[0]))
