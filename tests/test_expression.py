@@ -53,7 +53,8 @@ def assert_like_numpy(build, *arrays, tolerance=1e-14):
 UNARY = [
     np.negative, np.positive, np.absolute, np.fabs, np.exp, np.exp2, np.expm1, np.sqrt, np.square, np.log, np.log2,
     np.log10, np.reciprocal, np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.deg2rad, np.rad2deg, np.radians,
-    np.degrees, np.arctan, np.arcsinh, np.sign, np.floor, np.ceil, np.rint, scipy.special.erf, scipy.special.expit, scipy.special.log_expit,
+    np.degrees, np.arctan, np.arcsinh, np.sign, np.floor, np.ceil, np.rint, scipy.special.erf, scipy.special.expit,
+    scipy.special.log_expit,
 ]  # fmt: skip
 BINARY = [
     np.add, np.subtract, np.multiply, np.divide, np.power, np.float_power, np.maximum, np.minimum, np.fmax, np.fmin,
