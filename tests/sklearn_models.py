@@ -129,7 +129,15 @@ CASES: dict[str, Callable[[], Case]] = {
         f"SplineTransformer, degree {d}, {e}": (
             lambda d=d, e=e: (pre.SplineTransformer(4, d, extrapolation=e, include_bias=d != 2), X, None)
         )
-        for d, e in [(0, "constant"), (1, "constant"), (2, "linear"), (3, "linear"), (3, "continue"), (4, "constant")]
+        for d, e in [
+            (0, "constant"),
+            (1, "constant"),
+            (2, "linear"),
+            (3, "linear"),
+            (3, "continue"),
+            (4, "constant"),
+            (3, "periodic"),
+        ]
     },
     "SplineTransformer, quantiles": lambda: (pre.SplineTransformer(6, knots="quantile"), np.round(X), None),
     # kernels

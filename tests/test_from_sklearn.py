@@ -177,9 +177,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
         models.KernelRidge(kernel="chi2", gamma=1.0),
         r"KernelRidge: kernel: got 'chi2', expected one of linear",
     ),
-    "periodic splines": (
-        models.pre.SplineTransformer(5, extrapolation="periodic"),
-        r"SplineTransformer: extrapolation: got 'periodic', expected 'constant', 'continue' or 'linear'",
+    "bounded splines": (
+        models.pre.SplineTransformer(5, extrapolation="error"),
+        r"SplineTransformer: extrapolation: got 'error', expected 'constant', 'continue', 'linear' or 'periodic'",
     ),
     "linear splines": (
         models.pre.SplineTransformer(5, 1, extrapolation="linear"),

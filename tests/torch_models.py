@@ -64,6 +64,7 @@ ACTIVATIONS: list[nn.Module] = [
     nn.Softmin(dim=-1),
     nn.Softplus(),
     nn.Softplus(beta=2.0, threshold=20.0),
+    nn.Softshrink(0.25),
     nn.Softsign(),
     nn.Tanh(),
     nn.Tanhshrink(),

@@ -18,8 +18,8 @@ def spline_transformer(estimator: Any, x: Symbolic) -> Symbolic:
     An interval contains its lower end. At a knot the derivatives are those of the interval above it, which is what
     SciPy's splines have; they differ from below only where the spline is not smooth.
     """
-    if estimator.extrapolation not in ("constant", "continue", "linear"):
-        refuse(estimator, "extrapolation", estimator.extrapolation, "'constant', 'continue' or 'linear'")
+    if estimator.extrapolation == "error":
+        refuse(estimator, "extrapolation", "error", "'constant', 'continue', 'linear' or 'periodic'")
     if estimator.extrapolation == "linear" and estimator.degree < 2 and len(estimator.bsplines_) > 1:
         # There scikit-learn continues all features but the first from other knots than the outermost.
         refuse(estimator, "degree of a linear extrapolation", estimator.degree, "2 or more")
@@ -31,7 +31,11 @@ def features(estimator: Any, spline: Any, x: Symbolic) -> Symbolic:
     """The basis functions of one feature."""
     origins, coefficients = polynomials(spline)
     breaks = origins[1:]
-    if estimator.extrapolation != "continue":
+    is_closed = estimator.extrapolation in ("constant", "linear")
+    if estimator.extrapolation == "periodic":
+        period = float(spline.t[-spline.k - 1] - origins[0])
+        x = x - period * np.floor((x - origins[0]) / period)
+    if is_closed:
         degree, last = spline.k, float(spline.t[-spline.k - 1])
         is_constant = estimator.extrapolation == "constant"
         edges = np.array([origins[0], last])
@@ -44,7 +48,7 @@ def features(estimator: Any, spline: Any, x: Symbolic) -> Symbolic:
         origins = np.concatenate([origins[:1], origins, [last]])
     if not estimator.include_bias:
         coefficients = coefficients[:, :, :-1]
-    inside = indicators(x, breaks, closes_last=estimator.extrapolation != "continue")
+    inside = indicators(x, breaks, closes_last=is_closed)
     distance = x - origins
     powers = [inside]
     for _ in range(coefficients.shape[1] - 1):
