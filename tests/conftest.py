@@ -10,7 +10,8 @@ import pytest
 
 # Keras reads these when it is imported: by default it takes TensorFlow, and writes into the user's folder.
 os.environ["KERAS_BACKEND"] = "torch"
-os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras")
+keras_home = tempfile.TemporaryDirectory(prefix="keras")  # removed when Python ends
+os.environ["KERAS_HOME"] = keras_home.name
 
 
 @pytest.fixture(scope="session", autouse=True)
