@@ -15,7 +15,7 @@ from onnx_models import Array, distance, evaluate, make_model, mlp
 
 import fastexpr as fx
 from fastexpr.errors import GraphError, ShapeError
-from fastexpr.onnx import operator_names, wire
+from fastexpr.onnx import wire
 from fastexpr.onnx.model_file import ModelFile
 
 node = helper.make_node
@@ -364,15 +364,6 @@ def test_graph_in_two_pieces() -> None:
     del first.graph.initializer[2:]
     net = fx.load_onnx(first.SerializeToString() + second.SerializeToString())
     assert np.array_equal(net(np.ones(40)), fx.load_onnx(whole)(np.ones(40)))
-
-
-def test_documented_operators() -> None:
-    """The table in the documentation has every operator, and no other."""
-    text = (Path(__file__).parents[1] / "docs" / "onnx.md").read_text()
-    rows = [
-        line.split("|")[2].split() for line in text.splitlines() if line.startswith("| ") and "operators" not in line
-    ]
-    assert sorted(name for row in rows for name in row) == operator_names()
 
 
 def test_check_where_float32_rounds_to_zero() -> None:

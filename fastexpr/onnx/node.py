@@ -153,6 +153,10 @@ class OnnxNode:
         """Raises OnnxError about this node."""
         raise OnnxError(f"{self.title} {message}")
 
+    def fail_not_constant(self, value: Handle, message: str) -> NoReturn:
+        """Raises the error about a value that depends on x and must not."""
+        raise NotConstantError(f"{self.title} {message}", value)
+
     def attribute(self, name: str) -> Any:
         """The attribute's value, else the standard's default, else None."""
         return self._attributes.get(name)
@@ -202,10 +206,10 @@ class OnnxNode:
         """Input k, which must be constant."""
         value = self.input(k)
         if isinstance(value, Handle):
-            raise NotConstantError(
-                f"{self.title} input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a "
-                "constant. Export the model with this input fixed.",
+            self.fail_not_constant(
                 value,
+                f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. Export the "
+                "model with this input fixed.",
             )
         return value
 

@@ -17,7 +17,7 @@ from fastexpr.errors import OnnxError, ShapeError
 
 Array = NDArray[Any]
 
-LARGEST_TENSOR = 2**22  # numbers that an operator may make out of fewer
+LARGEST_TENSOR = 2**23  # numbers that an operator may make out of fewer
 LARGEST_PORTS = 2**22  # numbers in all inputs, or in all outputs: each has a name
 LARGEST_CONSTANTS = 2**26  # bytes of constants that are computed, beside some times those of the weights
 LARGEST_GROWTH = 4

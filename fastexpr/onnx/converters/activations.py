@@ -19,13 +19,45 @@ LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
     "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Sign", "Floor", "Ceil", "Round",
 )  # fmt: skip
 def elementwise(node: OnnxNode) -> Value:
-    """The core has the operator under the same name."""
+    """The core has the operator under the same name.
+
+    Neg: -x.
+    Abs: |x|; the derivative at 0 is 0.
+    Relu: max(x, 0); the derivative at 0 is 0.
+    Sigmoid: 1 / (1 + exp(-x)).
+    Tanh: The hyperbolic tangent.
+    Softplus: log(1 + exp(x)).
+    Softsign: x / (1 + |x|).
+    Exp: exp(x).
+    Log: The natural logarithm.
+    Sqrt: The square root.
+    Erf: The error function.
+    Sin: The sine.
+    Cos: The cosine.
+    Tan: The tangent.
+    Asin: The inverse sine.
+    Acos: The inverse cosine.
+    Atan: The inverse tangent.
+    Sinh: The hyperbolic sine.
+    Cosh: The hyperbolic cosine.
+    Asinh: The inverse hyperbolic sine.
+    Acosh: The inverse hyperbolic cosine.
+    Atanh: The inverse hyperbolic tangent.
+    Sign: 1, 0 or -1.
+    Floor: The next integer below.
+    Ceil: The next integer above.
+    Round: The nearest integer, of two the even one.
+    """
     return node.graph.apply(node.operator, node.input(0))
 
 
 @converter("LeakyRelu", "Elu")
 def with_alpha(node: OnnxNode) -> Value:
-    """LeakyRelu: x < 0 ? alpha x : x. Elu: x < 0 ? alpha (exp(x) - 1) : x."""
+    """The core has the operator under the same name.
+
+    LeakyRelu: x < 0 ? alpha x : x; the derivative at 0 is alpha.
+    Elu: x < 0 ? alpha (exp(x) - 1) : x; the derivative at 0 is alpha.
+    """
     return node.graph.apply(node.operator, node.input(0), alpha=node.number("alpha"))
 
 

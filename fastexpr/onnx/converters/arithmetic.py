@@ -14,7 +14,14 @@ from fastexpr.onnx.registry import converter
 
 @converter("Add", "Sub", "Mul", "Div", "Pow", since=7)
 def arithmetic(node: OnnxNode) -> Value:
-    """y = a op b with NumPy broadcasting."""
+    """y = a op b with NumPy broadcasting.
+
+    Add: a + b with NumPy broadcasting.
+    Sub: a - b with NumPy broadcasting.
+    Mul: a b with NumPy broadcasting.
+    Div: a / b with NumPy broadcasting.
+    Pow: a^b with NumPy broadcasting.
+    """
     a, b = node.input(0), node.input(1)
     for value, other in ((a, b), (b, a)):
         if node.operator == "Add" and isinstance(other, np.ndarray) and (other == -np.inf).any():

@@ -61,7 +61,14 @@ def as_numbers(node: OnnxNode, k: int, value: Value) -> Value:
 @converter("Greater", "Less", "Equal", since=7)
 @converter("GreaterOrEqual", "LessOrEqual", since=12)
 def comparison(node: OnnxNode) -> Value:
-    """With a NaN none of them holds."""
+    """A condition, 1 or 0; its derivative is 0. With a NaN none of them holds.
+
+    Greater: a > b; a condition: the derivative is 0.
+    GreaterOrEqual: a >= b; a condition: the derivative is 0.
+    Less: a < b; a condition: the derivative is 0.
+    LessOrEqual: a <= b; a condition: the derivative is 0.
+    Equal: a = b; a condition: the derivative is 0.
+    """
     return compared(node, node.input(0), node.input(1))
 
 
@@ -79,7 +86,10 @@ def compared(node: OnnxNode, a: Value, b: Value) -> Value:
 
 @converter("IsNaN", since=9)
 def is_nan(node: OnnxNode) -> Value:
-    """A NaN is not equal to itself. Where a mask leaves nothing of a softmax, it is known to be one."""
+    """A NaN is not equal to itself. Where a mask leaves nothing of a softmax, it is known to be one.
+
+    A condition: the derivative is 0.
+    """
     x = node.input(0)
     mask = node.graph.masked.get(x.id) if isinstance(x, Handle) else None
     if mask is not None:
@@ -89,7 +99,10 @@ def is_nan(node: OnnxNode) -> Value:
 
 @converter("IsInf", since=10)
 def is_infinite(node: OnnxNode) -> Value:
-    """Beyond the largest number, on the sides that are asked for."""
+    """Beyond the largest number, on the sides that are asked for.
+
+    A condition: the derivative is 0.
+    """
     graph, x = node.graph, node.input(0)
     above = condition(graph, "Less", np.full((), LARGEST), x)
     below = condition(graph, "Less", x, np.full((), -LARGEST))
@@ -100,13 +113,21 @@ def is_infinite(node: OnnxNode) -> Value:
 
 @converter("Not")
 def logical_not(node: OnnxNode) -> Value:
-    """1 - a."""
+    """1 - a.
+
+    A condition: the derivative is 0.
+    """
     return negation(node.graph, condition_input(node, 0))
 
 
 @converter("And", "Or", "Xor", since=7)
 def logical(node: OnnxNode) -> Value:
-    """The smaller, the larger, whether they differ."""
+    """The smaller, the larger, whether they differ.
+
+    And: Both hold; a condition: the derivative is 0.
+    Or: One of them holds; a condition: the derivative is 0.
+    Xor: They differ; a condition: the derivative is 0.
+    """
     return combined(node, condition_input(node, 0), condition_input(node, 1))
 
 

@@ -60,14 +60,15 @@ def casted(node: OnnxNode, x: Value, target: int) -> Value:
         if isinstance(x, Handle):  # a condition becomes a plain number
             return Handle(x.id, x.shape)
         return x if x.dtype.kind == "f" else x.astype(np.float64)
+    if target not in RAW_TYPES:
+        node.fail(f"casts to {type_name(target)}, expected a float, an integer or bool. Export the model again.")
     if isinstance(x, Handle):
         if target == TensorProto.BOOL:
             return x if x.is_condition else is_not_zero(node.graph, x)
-        node.fail(
+        node.fail_not_constant(
+            x,
             f"casts a value that depends on the network's inputs to {type_name(target)}, which has no derivative: "
-            "expected float, double, float16 or bfloat16. Leave this part out of the exported model."
+            "expected float, double, float16 or bfloat16. Leave this part out of the exported model.",
         )
-    if target not in RAW_TYPES:
-        node.fail(f"casts to {type_name(target)}, expected a float, an integer or bool. Export the model again.")
     with np.errstate(all="ignore"):
         return x.astype(RAW_TYPES[target])

@@ -22,7 +22,7 @@ def linear(
 
 @converter("MatMul")
 def matmul(node: OnnxNode) -> Value:
-    """NumPy's matmul."""
+    """NumPy's matmul: products of the last two axes, the others broadcast."""
     a, b = node.input(0), node.input(1)
     if not a.shape or not b.shape or a.shape[-1] != b.shape[-2 if len(b.shape) > 1 else 0]:
         node.fail(

@@ -59,7 +59,10 @@ def normalizer(node: OnnxNode) -> Value:
 
 @converter("Binarizer", domain=ML)
 def binarizer(node: OnnxNode) -> Value:
-    """1 where x is above the threshold, else 0."""
+    """1 where x is above the threshold, else 0.
+
+    Piecewise constant: the derivative is 0.
+    """
     above = node.graph.subtract(node.input(0), np.full((), node.attribute("threshold") or 0.0))
     return node.graph.multiply(step(node.graph, above), np.ones(()))
 

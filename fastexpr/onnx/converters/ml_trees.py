@@ -187,7 +187,10 @@ def with_base(node: OnnxNode, scores: Value, n: int) -> Value:
 
 @converter("TreeEnsembleRegressor", domain=ML)
 def tree_ensemble_regressor(node: OnnxNode) -> Value:
-    """The trees' numbers put together, plus base values."""
+    """The trees' numbers put together, plus base values.
+
+    Piecewise constant: the derivative is 0.
+    """
     n, name = node.attribute("n_targets") or 1, node.attribute("aggregate_function")
     if name not in AGGREGATES:
         node.fail(f"has aggregate_function={name!r}, expected one of {', '.join(AGGREGATES)}. Export the model again.")
@@ -201,6 +204,8 @@ def tree_ensemble_regressor(node: OnnxNode) -> Value:
 def tree_ensemble_classifier(node: OnnxNode) -> Sequence[Value | None]:
     """No label; a score for each class. Trees that speak of one class only give the score s of the second of two:
     1 - s and s, or, where a transformation follows, -s and s.
+
+    Piecewise constant: the derivative is 0.
     """
     graph, n = node.graph, n_classes(node, "classlabels_int64s", "classlabels_strings")
     ids = set(listed(node, "class_ids"))
@@ -219,7 +224,10 @@ def tree_ensemble_classifier(node: OnnxNode) -> Sequence[Value | None]:
 
 @converter("TreeEnsemble", since=5, domain=ML)
 def tree_ensemble(node: OnnxNode) -> Value:
-    """Version 5: nodes and leaves by their places; a leaf has one target."""
+    """Sums of the leaves that x reaches; nodes and leaves by their places, a leaf has one target.
+
+    Piecewise constant: the derivative is 0.
+    """
     targets, weights = listed(node, "leaf_targetids"), listed(node, "leaf_weights")
     feature_ids = listed(node, "nodes_featureids")
     n, n_leaves, n_targets = len(feature_ids), len(targets), node.attribute("n_targets") or 1

@@ -77,7 +77,7 @@ def rms_normalization(node: OnnxNode) -> Value:
 
 @converter("InstanceNormalization", since=1)
 def instance_normalization(node: OnnxNode) -> Value:
-    """The same, mean and variance of each channel (axis 1) of each point."""
+    """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance of each channel (axis 1)."""
     graph, x = node.graph, node.input(0)
     scale, bias = (statistic(node, k, statistics_shape(node, x.shape)) for k in (1, 2))
     axes = list(range(2, len(x.shape)))
@@ -86,7 +86,10 @@ def instance_normalization(node: OnnxNode) -> Value:
 
 @converter("GroupNormalization", since=21)
 def group_normalization(node: OnnxNode) -> Value:
-    """The same, mean and variance of each group of channels; scale and bias for each channel."""
+    """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance of each group of channels.
+
+    Scale and bias are those of each channel, before operator set 21 of each group.
+    """
     return normalized_groups(node, by_group=False)
 
 

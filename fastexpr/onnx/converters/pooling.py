@@ -84,7 +84,7 @@ def lp_pool(node: OnnxNode) -> Value:
 
 @converter("GlobalLpPool")
 def global_lp_pool(node: OnnxNode) -> Value:
-    """The same over all spatial axes."""
+    """(sum |x|^p)^(1/p) over all spatial axes."""
     x, p = node.input(0), norm_order(node)
     axes = list(range(2, len(x.shape)))
     return root(node, reduced(node.graph, "ReduceSum", powers(node, x, p), axes, keepdims=True), p)

@@ -69,7 +69,10 @@ def limits_of(node: OnnxNode, dtype: np.dtype[Any]) -> tuple[int, int]:
 
 @converter("QuantizeLinear", since=10)
 def quantize_linear(node: OnnxNode) -> Value:
-    """clip(round(x / scale) + zero point): whole numbers, in the range of the zero point's type."""
+    """clip(round(x / scale) + zero point): whole numbers, in the range of the zero point's type.
+
+    Derivatives are those without rounding ("straight through").
+    """
     x, scale, zero = node.input(0), node.constant(1), constant_or_zero(node, 2)
     target = node.attribute("output_dtype") or 0
     dtype = zero.dtype if node.has_input(2) or not target else tensor_dtype_to_np_dtype(target)
@@ -94,7 +97,10 @@ def dequantize_linear(node: OnnxNode) -> Value:
 
 @converter("DynamicQuantizeLinear", since=11)
 def dynamic_quantize_linear(node: OnnxNode) -> Sequence[Value]:
-    """QuantizeLinear to 0 to 255, with scale (max - min) / 255 over all numbers and 0, and zero point -min / scale."""
+    """QuantizeLinear to 0 to 255, with scale (max - min) / 255 over all numbers and 0, and zero point -min / scale.
+
+    Derivatives are those without rounding ("straight through").
+    """
     graph, x = node.graph, node.input(0)
     flat = graph.reshape(x, (int(np.prod(x.shape)),))
     high, depth = (  # the largest number and minus the smallest, at least 0

@@ -44,7 +44,14 @@ def reduction_axes(node: OnnxNode) -> list[int] | None:
 
 @converter("ReduceSum", "ReduceMean", "ReduceMax", "ReduceProd", "ReduceLogSumExp")
 def reduce_axes(node: OnnxNode) -> Value:
-    """One of the core's reductions over axes."""
+    """One of the core's reductions over axes.
+
+    ReduceSum: The sum over axes.
+    ReduceMean: The mean over axes.
+    ReduceMax: The maximum over axes; of several, the first one has the derivative.
+    ReduceProd: The product over axes.
+    ReduceLogSumExp: log(sum exp(x)) over axes.
+    """
     return reduce_value(node, node.operator, node.input(0))
 
 
@@ -129,7 +136,12 @@ def global_average_pool(node: OnnxNode) -> Value:
 
 @converter("Softmax", "LogSoftmax", "Hardmax", since=13)
 def softmax(node: OnnxNode) -> Value:
-    """exp(x) / sum exp(x), its logarithm, or 1 for the first largest and 0 for the others, along one axis."""
+    """Along one axis; before operator set 13, along all axes from `axis` on, together.
+
+    Softmax: exp(x) / sum exp(x) along an axis.
+    LogSoftmax: x - log(sum exp(x)) along an axis.
+    Hardmax: 1 for the first largest along an axis, 0 for the others.
+    """
     x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
     if node.operator == "Softmax":

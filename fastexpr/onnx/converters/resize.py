@@ -216,7 +216,7 @@ def resize_by_factors(node: OnnxNode) -> Value:
 
 @converter("Upsample", since=9)
 def upsample(node: OnnxNode) -> Value:
-    """The same."""
+    """Interpolation by factors, nearest or linear."""
     return upsampled(node, finite_scales(node, 1, len(node.input(0).shape)))
 
 
