@@ -77,61 +77,15 @@ constexpr int n_operands(std::uint8_t opcode) {
 }
 
 Operation operation_of(std::uint8_t opcode) {
-  switch (opcode) {
-    case exp:
-      return Operation::exp;
-    case log:
-      return Operation::log;
-    case log10:
-      return Operation::log10;
-    case sqrt:
-      return Operation::sqrt;
-    case sin:
-      return Operation::sin;
-    case cos:
-      return Operation::cos;
-    case tan:
-      return Operation::tan;
-    case asin:
-      return Operation::asin;
-    case acos:
-      return Operation::acos;
-    case atan:
-      return Operation::atan;
-    case sinh:
-      return Operation::sinh;
-    case cosh:
-      return Operation::cosh;
-    case tanh:
-      return Operation::tanh;
-    case asinh:
-      return Operation::asinh;
-    case acosh:
-      return Operation::acosh;
-    case atanh:
-      return Operation::atanh;
-    case abs:
-      return Operation::abs;
-    case ceil:
-      return Operation::ceil;
-    case floor:
-      return Operation::floor;
-    case minimum:
-      return Operation::minimum;
-    case maximum:
-      return Operation::maximum;
-    case less:
-      return Operation::less;
-    case less_equal:
-      return Operation::less_equal;
-    case equal:
-      return Operation::equal;
-    case both:
-      return Operation::both;
-    default:
-      return Operation::select;
-  }
+  const auto counted_from = [opcode](Operation first, Opcode first_opcode) {
+    return static_cast<Operation>(static_cast<int>(first) + opcode - first_opcode);
+  };
+  if (opcode >= exp && opcode <= floor) return counted_from(Operation::exp, exp);
+  if (opcode == minimum || opcode == maximum) return counted_from(Operation::minimum, minimum);
+  return counted_from(Operation::less, less);
 }
+static_assert(static_cast<int>(Operation::floor) - static_cast<int>(Operation::exp) == floor - exp);
+static_assert(static_cast<int>(Operation::both) - static_cast<int>(Operation::less) == both - less);
 
 [[noreturn]] void refuse(const std::string& what) { throw GraphError("[NlpFunctions] " + what); }
 

@@ -19,10 +19,10 @@ enum class Operation : std::uint8_t {
   sum,
   // of one operand
   reciprocal,
-  sqrt,
-  exp,
+  exp,  // from here to floor in the order of the opcodes: see src/nlp/statement.cpp
   log,
   log10,
+  sqrt,
   sin,
   cos,
   tan,
