@@ -117,6 +117,7 @@ std::vector<bool> find_hubs(const Pattern& hessian) {
 }
 
 Coloring color_hessian(const Pattern& hessian, const std::vector<bool>& is_hub) {
+  if (hessian.n_entries() == hessian.rows * hessian.columns) return all_different(hessian.columns);
   Coloring coloring = color_columns(hessian, hessian, is_hub);
   for (std::size_t column = 0; column < is_hub.size(); ++column)
     if (is_hub[column]) coloring.colors[column] = static_cast<std::int32_t>(coloring.n_colors++);
