@@ -4,6 +4,7 @@
 #include "bindings/bindings.hpp"
 #include "graph/errors.hpp"
 #include "nlp/network.hpp"
+#include "nlp/opcodes.hpp"
 
 namespace fastexpr::bindings {
 

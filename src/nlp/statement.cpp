@@ -4,6 +4,7 @@
 #include <string>
 
 #include "graph/errors.hpp"
+#include "nlp/opcodes.hpp"
 
 namespace fastexpr::nlp {
 
@@ -14,78 +15,6 @@ using tape::Operation;
 using tape::Scaled;
 using tape::Tape;
 using tape::Term;
-
-enum Opcode : std::uint8_t {
-  sum,
-  product,
-  division,
-  negation,
-  power,
-  exp,
-  log,
-  log10,
-  sqrt,
-  sin,
-  cos,
-  tan,
-  asin,
-  acos,
-  atan,
-  sinh,
-  cosh,
-  tanh,
-  asinh,
-  acosh,
-  atanh,
-  abs,
-  ceil,
-  floor,
-  minimum,
-  maximum,
-  select,
-  less,
-  less_equal,
-  equal,
-  both,
-  call,
-  n_opcodes
-};
-static_assert(n_opcodes == opcode_names.size());
-
-constexpr int any = -1;
-
-constexpr int n_operands(std::uint8_t opcode) {
-  switch (opcode) {
-    case sum:
-    case minimum:
-    case maximum:
-    case call:
-      return any;
-    case select:
-      return 3;
-    case product:
-    case division:
-    case power:
-    case less:
-    case less_equal:
-    case equal:
-    case both:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-Operation operation_of(std::uint8_t opcode) {
-  const auto counted_from = [opcode](Operation first, Opcode first_opcode) {
-    return static_cast<Operation>(static_cast<int>(first) + opcode - first_opcode);
-  };
-  if (opcode >= exp && opcode <= floor) return counted_from(Operation::exp, exp);
-  if (opcode == minimum || opcode == maximum) return counted_from(Operation::minimum, minimum);
-  return counted_from(Operation::less, less);
-}
-static_assert(static_cast<int>(Operation::floor) - static_cast<int>(Operation::exp) == floor - exp);
-static_assert(static_cast<int>(Operation::both) - static_cast<int>(Operation::less) == both - less);
 
 [[noreturn]] void refuse(const std::string& what) { throw GraphError("[NlpFunctions] " + what); }
 

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "tape/tape.hpp"
@@ -15,12 +13,6 @@
 namespace fastexpr::nlp {
 
 enum class Kind : std::int32_t { node, variable, parameter, constant };
-
-/// In the order of the opcodes.
-inline constexpr std::array<std::string_view, 32> opcode_names{
-    "sum",  "product", "division", "negation", "power",  "exp",  "log",        "log10", "sqrt",  "sin",   "cos",
-    "tan",  "asin",    "acos",     "atan",     "sinh",   "cosh", "tanh",       "asinh", "acosh", "atanh", "abs",
-    "ceil", "floor",   "minimum",  "maximum",  "select", "less", "less_equal", "equal", "and",   "call"};
 
 struct Statement {
   std::span<const std::uint8_t> opcodes;

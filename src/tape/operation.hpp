@@ -19,7 +19,7 @@ enum class Operation : std::uint8_t {
   sum,
   // of one operand
   reciprocal,
-  exp,  // from here to floor in the order of the opcodes: see src/nlp/statement.cpp
+  exp,  // from here to floor in the order of the opcodes: see src/nlp/opcodes.hpp
   log,
   log10,
   sqrt,
