@@ -142,6 +142,9 @@ def test_import_is_quick() -> None:
 
 def copy_of_the_package(folder: Path, *ignored: str) -> Path:
     shutil.copytree(FOLDER, folder / "fastexpr", ignore=shutil.ignore_patterns("__pycache__", *ignored))
+    taken = FOLDER.parent / "fastexpr.libs"  # a repaired wheel keeps there what it took from the system
+    if taken.exists():
+        shutil.copytree(taken, folder / taken.name)
     return folder
 
 
@@ -179,11 +182,7 @@ def test_a_build_from_before_the_cython_modules_says_so(tmp_path: Path, module: 
 
 
 def test_the_package_works_from_a_folder_that_was_moved(tmp_path: Path) -> None:
-    # A repaired wheel keeps the libraries that it took from the system in a folder beside the package.
     folder = copy_of_the_package(tmp_path)
-    taken = FOLDER.parent / "fastexpr.libs"
-    if taken.exists():
-        shutil.copytree(taken, folder / taken.name)
     code = (
         "import fastexpr as fx\nx = fx.variables(2)\nprint(fx._core.__file__, fx.Function(x, (x**2).sum())([3.0, 4.0]))"
     )
