@@ -26,12 +26,6 @@ class Gates {
     const Node node = tape_.node(v);
     const Scaled own = gate(v);
     switch (node.operation) {
-      case Operation::sum:
-        for (const Term& t : tape_.terms(node)) {
-          open(t.a, own);
-          open(t.b, own);
-        }
-        return;
       case Operation::given:
         for (const Scaled& input : tape_.calls()[static_cast<std::size_t>(node.a)].inputs) open(input.id, own);
         return;
@@ -43,8 +37,7 @@ class Gates {
         return;
       }
       default:
-        open(node.a, own);
-        open(node.b, own);
+        tape_.for_operands(node, [&](Id operand) { open(operand, own); });
     }
   }
 

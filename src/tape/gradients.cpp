@@ -55,26 +55,14 @@ class Gradients {
       seen_[static_cast<std::size_t>(id)] = sweep_;
       reach_.push_back(id);
     };
-    for (std::size_t next = 0; next < reach_.size(); ++next) for_operands(reach_[next], visit);
+    for (std::size_t next = 0; next < reach_.size(); ++next) {
+      const Node& node = tape_.node(reach_[next]);
+      tape_.for_operands(node, visit);
+      if (node.operation == Operation::given)
+        for (const Scaled& input : tape_.calls()[static_cast<std::size_t>(node.a)].inputs) visit(input.id);
+    }
     std::sort(reach_.begin(), reach_.end());
     return reach_;
-  }
-
-  template <class Body>
-  void for_operands(Id id, const Body& body) const {
-    const Node& node = tape_.node(id);
-    if (node.operation == Operation::sum) {
-      for (const Term& t : tape_.terms(node)) {
-        body(t.a);
-        body(t.b);
-      }
-    } else if (node.operation == Operation::given) {
-      for (const Scaled& input : tape_.calls()[static_cast<std::size_t>(node.a)].inputs) body(input.id);
-    } else {
-      body(node.a);
-      body(node.b);
-      body(node.c);
-    }
   }
 
   std::span<const Id> region(std::size_t root) const {

@@ -59,7 +59,6 @@ enum class Operation : std::uint8_t {
 
 constexpr bool is_leaf(Operation operation) { return operation <= Operation::given; }
 constexpr bool is_unary(Operation operation) { return operation >= Operation::reciprocal && operation <= Operation::sech2; }
-constexpr bool is_binary(Operation operation) { return operation >= Operation::power && operation <= Operation::both; }
 
 /// The number itself, for everything but leaves and sums; b and c are not looked at where there is no such operand.
 double evaluate(Operation operation, double a, double b, double c);

@@ -13,22 +13,6 @@ namespace {
 constexpr std::uint8_t dead = n_stages;
 constexpr Id chunk_size = 4096;
 
-/// Positions of the operands of a node, as `Run` has them.
-template <class Body>
-void for_operands(const Tape& tape, const Node& node, const Body& body) {
-  if (node.operation == Operation::sum) {
-    for (const Term& t : tape.terms(node)) {
-      body(t.a);
-      if (t.b != Tape::one) body(t.b);
-    }
-    return;
-  }
-  if (is_leaf(node.operation)) return;
-  body(node.a);
-  if (!is_unary(node.operation)) body(node.b);
-  if (node.operation == Operation::select) body(node.c);
-}
-
 /// A node's place in the order: by key, signature, id.
 struct Entry {
   std::uint64_t key;  // epoch, chunk, level
@@ -94,7 +78,7 @@ class Scheduler {
       if (node.is_fixed) stage(id) = 0;
       const std::uint8_t wanted = stage(id);
       const auto want = [&](Id operand) { stage(operand) = std::min(stage(operand), wanted); };
-      for_operands(tape_, node, want);
+      tape_.for_operands(node, want);
       if (node.operation == Operation::given) {
         state_of(node).stage = std::min(state_of(node).stage, wanted);
         for_operands_of_call({node.a, node.b}, want);
@@ -127,10 +111,10 @@ class Scheduler {
       }
       const std::uint8_t s = stages_[v];
       std::int32_t epoch = 0;
-      for_operands(tape_, node, [&](Id operand) { epoch = std::max(epoch, epoch_at(operand, s)); });
+      tape_.for_operands(node, [&](Id operand) { epoch = std::max(epoch, epoch_at(operand, s)); });
       const std::int32_t chunk = counts[s]++ / chunk_size;
       std::uint16_t level = 0;
-      for_operands(tape_, node, [&](Id operand) {
+      tape_.for_operands(node, [&](Id operand) {
         const auto u = static_cast<std::size_t>(operand);
         if (operand < tape_.n_leaves() || stages_[u] != s || chunks[u] != chunk || epoch_at(operand, s) != epoch) return;
         if (tape_.node(operand).operation != Operation::given) level = std::max(level, static_cast<std::uint16_t>(levels[u] + 1));
@@ -241,12 +225,12 @@ class Scheduler {
                               static_cast<std::int64_t>(program_.run_scales_.size())});
     program_.n_instructions_ += count;
     std::int32_t n_operands = 0;
-    for_operands(tape_, node, [&](Id) { ++n_operands; });
+    tape_.for_operands(node, [&](Id) { ++n_operands; });
     columns_.resize(static_cast<std::size_t>(n_operands) * static_cast<std::size_t>(count));
     std::size_t row = 0;
     for (auto entry = begin; entry != end; ++entry, ++row) {
       std::size_t place_in = row;
-      for_operands(tape_, tape_.node(entry->id), [&](Id operand) {
+      tape_.for_operands(tape_.node(entry->id), [&](Id operand) {
         columns_[place_in] = place(operand);
         place_in += static_cast<std::size_t>(count);
       });

@@ -156,11 +156,6 @@ Scaled Tape::given(Index call, int order, Index place) {
   return as_scaled(append({Operation::given, true, false, static_cast<Id>(call), order, static_cast<Id>(place)}));
 }
 
-Index Tape::bytes() const {
-  return static_cast<Index>(nodes_.capacity() * sizeof(Node) + terms_.capacity() * sizeof(Term) +
-                            table_.capacity() * sizeof(Slot));
-}
-
 Id Tape::append(const Node& node) {
   if (nodes_.size() >= static_cast<std::size_t>(std::numeric_limits<Id>::max()) || terms_.size() >= std::size_t{1} << 31)
     throw GraphError("[NlpFunctions] the model is too large: its derivatives have more than 2^31 terms.");

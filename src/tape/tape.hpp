@@ -61,13 +61,28 @@ class Tape {
   Id weight(Index i) const { return static_cast<Id>(1 + n_variables_ + n_parameters_ + i); }
   Index n_variables() const { return n_variables_; }
   Index n_parameters() const { return n_parameters_; }
-  Index n_weights() const { return n_weights_; }
   Id n_leaves() const { return weight(n_weights_); }  // given numbers apart
   bool is_variable(Id id) const { return id >= 1 && id <= n_variables_; }
 
   Id size() const { return static_cast<Id>(nodes_.size()); }
   const Node& node(Id id) const { return nodes_[static_cast<std::size_t>(id)]; }
   std::span<const Term> terms(const Node& sum) const { return {terms_.data() + sum.a, static_cast<std::size_t>(sum.b + sum.c)}; }
+  /// Calls body with each operand of a node, in their order; of a bilinear term both. Leaves have none: those of a given number
+  /// are its call's.
+  template <class Body>
+  void for_operands(const Node& node, const Body& body) const {
+    if (is_leaf(node.operation)) return;
+    if (node.operation == Operation::sum) {
+      for (const Term& t : terms(node)) {
+        body(t.a);
+        if (t.b != one) body(t.b);
+      }
+      return;
+    }
+    body(node.a);
+    if (!is_unary(node.operation)) body(node.b);
+    if (node.operation == Operation::select) body(node.c);
+  }
   const std::vector<ExternalPointer>& externals() const { return externals_; }
   const std::vector<Call>& calls() const { return calls_; }
   const External& external(const Call& call) const { return *externals_[static_cast<std::size_t>(call.target)]; }
@@ -104,8 +119,6 @@ class Tape {
   void set_call_weights(Index call, std::vector<Scaled> weights) {
     calls_[static_cast<std::size_t>(call)].weights = std::move(weights);
   }
-
-  Index bytes() const;
 
  private:
   /// Of the table of nodes that are looked for. The hash stands beside the node, which is somewhere else in memory.
