@@ -7,6 +7,7 @@
 | solves | `solves` | `limits` (the problem), `solve_candidates`, `oracles` |
 | nmpc | `nmpc` | `control` (the problem), `control_candidates`, `control_oracle` |
 | doors | `doors` | `limits`, `solve_candidates` |
+| threads | `threads` | `networks`, `peers` |
 
 Common to them: `command_line`, `processes`, `timing`, `machine`, `tables`, `pictures`.
 """

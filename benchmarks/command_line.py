@@ -15,18 +15,19 @@ PEERS = ["jax", "numpy"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
-COMMANDS = ["derivatives", "models", "solves", "nmpc", "doors"]
+USUAL = ["derivatives", "models", "solves", "nmpc", "doors"]  # what runs where no command is named
+COMMANDS = [*USUAL, "threads"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
 def parse(texts: list[str]) -> list[argparse.Namespace]:
-    """One set of arguments for every command that is to run: all of them, one after the other, where none is named."""
+    """One set of arguments for every command that is to run: the usual ones in turn where none is named."""
     parser = make_parser()
     if texts and (texts[0] in COMMANDS or texts[0] in ("-h", "--help")):
         return [checked(parser, parser.parse_args(texts))]
     first = parser.parse_args(["derivatives", *texts])
     shared = {name: getattr(first, name) for name in SHARED}
-    others = [argparse.Namespace(**vars(parser.parse_args([command])) | shared) for command in COMMANDS[1:]]
+    others = [argparse.Namespace(**vars(parser.parse_args([command])) | shared) for command in USUAL[1:]]
     return [checked(parser, arguments) for arguments in [first, *others]]
 
 
@@ -35,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="What fastexpr costs, beside others. Answers are compared first, then everybody is timed in the "
-        "same run. Without a command: all of them, and the options are those of 'derivatives'.",
+        f"same run. Without a command: {', '.join(USUAL)}, and the options are those of 'derivatives'.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_derivatives(commands)
@@ -43,6 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_solves(commands)
     add_nmpc(commands)
     add_doors(commands)
+    add_threads(commands)
     return parser
 
 
@@ -113,6 +115,22 @@ def add_doors(commands: SubParsers) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="solves for one figure (default: 5)")
 
 
+def add_threads(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "threads", "Several threads beside one, and beside a process that keeps a core busy."
+    )
+    parser.set_defaults(threads=2)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="which ones (default: all)")
+    parser.add_argument(
+        "--quantities",
+        nargs="+",
+        choices=QUANTITIES,
+        default=QUANTITIES[:3],
+        help="what to compute (default: all but the last)",
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
+
+
 def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
     """The arguments, smaller where --quick is; ends the program where they contradict each other."""
     if arguments.quick:
@@ -121,6 +139,8 @@ def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> a
         parser.error(f"--threads must be at least 1: got {arguments.threads}")
     if arguments.clock == "cpu" and arguments.threads > 1:
         parser.error("--clock cpu adds up the time of all threads: it makes sense with --threads 1 only")
+    if arguments.command == "threads" and arguments.threads == 1:
+        parser.error("--threads 1: there would be nothing to compare")
     if arguments.command == "nmpc" and (arguments.steps < 4 or arguments.steps % 4):
         parser.error(f"--steps must be a multiple of 4: got {arguments.steps}")
     return arguments
@@ -128,9 +148,9 @@ def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> a
 
 def make_quick(arguments: argparse.Namespace) -> None:
     """What is done in seconds."""
-    if arguments.command in ("derivatives", "models"):
+    if arguments.command in ("derivatives", "models", "threads"):
         arguments.seconds = min(arguments.seconds, 0.25)
-    if arguments.command == "derivatives":
+    if arguments.command in ("derivatives", "threads"):
         arguments.networks = [name for name in arguments.networks if name <= "S4"]
     elif arguments.command == "models":
         arguments.sizes = [size for size in arguments.sizes if size <= 10_000]

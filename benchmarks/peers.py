@@ -16,14 +16,19 @@ Array = NDArray[np.float64]
 Evaluator = Callable[[Array, Array], tuple[Array, ...]]
 
 
-def fastexpr_functions(network: Network) -> dict[str, Evaluator]:
-    """Ours, through the public API, from an ONNX file."""
+def load(network: Network) -> Any:
+    """Ours, from an ONNX file."""
     import fastexpr as fx
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         write_onnx(network, path)
-        net = fx.load_onnx(path, check=False)
+        return fx.load_onnx(path, check=False)
+
+
+def fastexpr_functions(network: Network) -> dict[str, Evaluator]:
+    """Ours, through the public API."""
+    net = load(network)
     return {
         "value": lambda x, w: (net(x),),
         "jacobian": lambda x, w: (net.jacobian(x),),

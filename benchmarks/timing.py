@@ -9,11 +9,18 @@ from collections.abc import Callable, Mapping
 
 
 def side_by_side(
-    evaluators: Mapping[str, Callable[[], object]], seconds: float, clock: Callable[[], float]
+    evaluators: Mapping[str, Callable[[], object]],
+    seconds: float,
+    clock: Callable[[], float],
+    before: Callable[[str], object] = lambda name: None,
 ) -> dict[str, float]:
-    """Median seconds of a call of each, for calls that may take microseconds only; `seconds` is the time for each."""
+    """Median seconds of a call of each, for calls that may take microseconds only; `seconds` is the time for each.
+
+    `before` is called with the name of whoever is next, outside of the time.
+    """
     repeats = {}
     for name, evaluate in evaluators.items():
+        before(name)
         start = time.perf_counter()
         evaluate()
         once = time.perf_counter() - start
@@ -22,6 +29,7 @@ def side_by_side(
     end = time.perf_counter() + seconds * len(evaluators)
     while time.perf_counter() < end or min(map(len, samples.values())) < 3:
         for name, evaluate in evaluators.items():
+            before(name)
             start = clock()
             for _ in range(repeats[name]):
                 evaluate()
