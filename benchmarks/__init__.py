@@ -2,7 +2,7 @@
 
 | command | what | how |
 |---|---|---|
-| derivatives | `derivatives` | `networks`, `peers` |
+| derivatives | `derivatives` | `networks`, `derivative_candidates`, `peers` and `peer_*`, `comparison` |
 | models | `models` | `pyomo_models`, `asl`, `evaluations`, `memory`, `ipopt_time` |
 | solves | `solves` | `limits` (the problem), `solve_candidates`, `oracles` |
 | nmpc | `nmpc` | `control` (the problem), `control_candidates`, `control_oracle` |

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 NETWORKS = ["S1", "S2", "S3", "S4", "S5", "S6"]
 QUANTITIES = ["value", "jacobian", "hessian", "evaluate"]
-PEERS = ["jax", "numpy"]
+PEERS = ["jax", "pytorch", "casadi", "casadi-c", "numpy"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]

@@ -112,4 +112,4 @@ def run(arguments: argparse.Namespace) -> None:
         lines: list[dict[str, Any]] = [{"inputs": row.n_inputs, **row.times} for row in rows]
         write_csv(arguments.output / "doors.csv", lines)
         curves = {door: [(row.n_inputs, row.times[door]) for row in rows] for door in DOORS}
-        draw(arguments.output / "doors.png", [Panel("one solve through Pyomo", "inputs", "seconds", curves)])
+        draw(arguments.output / "doors.png", [[Panel("one solve through Pyomo", "inputs", "seconds", curves)]])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,29 @@ def read_rate(n_bytes: int, seconds: float, clock: Callable[[], float]) -> float
     numbers = np.ones(max(n_bytes // 8, 8))
     out = np.empty(())
     return numbers.nbytes / fastest(lambda: np.dot(numbers, numbers, out=out), seconds, clock)
+
+
+def limits(
+    flops: Mapping[str, float], n_bytes: int, multiply_rate: float, clock: Callable[[], float]
+) -> dict[str, float]:
+    """Seconds by quantity: the flops at this rate; for the value no less than reading these bytes once takes."""
+    found = {quantity: count / multiply_rate for quantity, count in flops.items()}
+    found["value"] = max(found["value"], n_bytes / read_rate(n_bytes, 0.2, clock))
+    return found
+
+
+def introduce(arguments: argparse.Namespace, packages: list[str]) -> float:
+    """Prints what this machine is and can do, and who is compared; returns the rate of dgemm."""
+    import fastexpr as fx
+
+    clock = CLOCKS[arguments.clock]
+    rate = multiply_rate(1.0, clock)
+    memory_rate = read_rate(1 << 28, 1.0, clock)
+    print(f"{processor()}, {arguments.threads} thread(s), {arguments.clock} clock")
+    print(f"dgemm {rate / 1e9:.1f} GF/s, reading {memory_rate / 1e9:.1f} GB/s from memory")
+    print(versions(["fastexpr", *packages]))
+    print(f"fastexpr: {fx.build_info()}", flush=True)
+    return rate
 
 
 def processor() -> str:

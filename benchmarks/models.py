@@ -171,7 +171,7 @@ def write_files(folder: Path, rows: list[Figures]) -> None:
         names = ["build", "write .nl", "compile", "solve: the rest"]
         curves = {name: [(row.n_constraints, row.times[name]) for row in chosen] for name in names}
         panels.append(Panel(kind, "constraints", "seconds", curves))
-    draw(folder / "models.png", panels)
+    draw(folder / "models.png", [panels])
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import onnx
 
 SIZES = {
     "S1": [4, 32, 32, 1],
@@ -51,13 +55,15 @@ class Network:
 
         Value: 2 per weight. Jacobian: rows of it, from the outputs back. Hessian: adjoints, then dz_l/dx layer by layer
         (the first is a weight matrix itself, the last is not needed) and one triangle of J' diag J per hidden layer.
+        The latter by h = len(z_1) columns, and W_1' (.) W_1 in the end, where that is less.
         """
         sizes = [W.size for W, _ in self.layers]
-        n, m = self.sizes[0], self.sizes[-1]
+        n, h, m = self.sizes[0], self.sizes[1], self.sizes[-1]
         value = 2.0 * sum(sizes)
         jacobian = value + 2.0 * m * sum(sizes[:-1])
-        tangents = 2.0 * n * sum(sizes[1:-1])
-        hessian = 2.0 * value + tangents + n * (n + 1.0) * sum(self.sizes[1:-1])
+        second = 2.0 * n * sum(sizes[1:-1]) + n * (n + 1.0) * sum(self.sizes[1:-1])
+        inner = 2.0 * h * sum(sizes[2:-1]) + h * (h + 1.0) * sum(self.sizes[2:-1])
+        hessian = 2.0 * value + min(second, inner + 2.0 * h * h * n + n * (n + 1.0) * h)
         last = 2.0 * n * sizes[-1]
         return {"value": value, "jacobian": jacobian, "hessian": hessian, "evaluate": hessian + last}
 
@@ -78,20 +84,54 @@ def random_network(name: str, sizes: list[int]) -> Network:
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    """As PyTorch exports it: Gemm with the transposed weights, Tanh."""
+    """Into a file."""
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
 
-    nodes, constants, here = [], [], "x"
-    for i, (W, b) in enumerate(network.layers):
-        constants += [numpy_helper.from_array(W, f"W{i}"), numpy_helper.from_array(b, f"b{i}")]
+    onnx.save(onnx_model(network), path)
+
+
+def onnx_model(network: Network, activation: str = "Tanh", has_skip: bool = False) -> onnx.ModelProto:
+    """As PyTorch exports it: Gemm with the transposed weights, an activation; x beside what the last layer reads."""
+    from onnx import helper
+
+    nodes, here = [], "x"
+    for i in range(len(network.layers)):
+        is_last = i == len(network.layers) - 1
+        if is_last and has_skip:
+            nodes.append(helper.make_node("Concat", [here, "x"], ["all"], name="Concat", axis=1))
+            here = "all"
         attributes = {"alpha": 1.0, "beta": 1.0, "transB": 1}  # the first two are defaults, without which OMLT refuses
         nodes.append(helper.make_node("Gemm", [here, f"W{i}", f"b{i}"], [f"z{i}"], name=f"Gemm {i}", **attributes))
         here = f"z{i}"
-        if i < len(network.layers) - 1:
-            nodes.append(helper.make_node("Tanh", [here], [f"a{i}"], name=f"Tanh {i}"))
+        if not is_last:
+            nodes += activation_nodes(activation, here, f"a{i}")
             here = f"a{i}"
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, network.sizes[0]])
-    y = helper.make_tensor_value_info(here, TensorProto.FLOAT, [1, network.sizes[-1]])
-    graph = helper.make_graph(nodes, network.name, [x], [y], constants)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), path)
+    constants = {name: array for i, (W, b) in enumerate(network.layers) for name, array in ((f"W{i}", W), (f"b{i}", b))}
+    return model_of(nodes, constants, [1, network.sizes[0]], here, network.sizes[-1])
+
+
+def activation_nodes(activation: str, z: str, a: str) -> list[onnx.NodeProto]:
+    """One node, but for SiLU, which PyTorch exports as two."""
+    from onnx import helper
+
+    if activation == "Silu":
+        sigmoid = helper.make_node("Sigmoid", [z], [f"{a}_sigmoid"], name=f"Sigmoid {a}")
+        return [sigmoid, helper.make_node("Mul", [z, f"{a}_sigmoid"], [a], name=f"Mul {a}")]
+    return [helper.make_node(activation, [z], [a], name=f"{activation} {a}")]
+
+
+def model_of(
+    nodes: list[onnx.NodeProto],
+    constants: dict[str, NDArray[np.float32]],
+    shape: list[int],
+    output: str,
+    n_outputs: int,
+) -> onnx.ModelProto:
+    """From x of this shape to an output of shape (1, n_outputs)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, n_outputs])
+    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "network", [x], [y], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.networks import Network, write_onnx
+from benchmarks.networks import Network, onnx_model
 
 Array = NDArray[np.float64]
 Evaluator = Callable[[Array, Array], tuple[Array, ...]]
 
 
 def load(network: Network) -> Any:
-    """Ours, from an ONNX file."""
+    """Ours, from an ONNX model."""
     import fastexpr as fx
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        write_onnx(network, path)
-        return fx.load_onnx(path, check=False)
+    return fx.load_onnx(onnx_model(network), check=False)
 
 
 def fastexpr_functions(network: Network) -> dict[str, Evaluator]:
     """Ours, through the public API."""
-    net = load(network)
+    return fastexpr_derivatives(load(network))
+
+
+def fastexpr_derivatives(net: Any) -> dict[str, Evaluator]:
+    """Of a loaded network, at one point or a batch."""
     return {
         "value": lambda x, w: (net(x),),
         "jacobian": lambda x, w: (net.jacobian(x),),
@@ -38,11 +37,8 @@ def fastexpr_functions(network: Network) -> dict[str, Evaluator]:
 
 
 def jax_functions(network: Network) -> dict[str, Evaluator]:
-    """JAX: jit, double precision, jacrev, forward over reverse for the Hessian. Weights are arguments."""
-    import jax
+    """JAX, with the weights as arguments."""
     import jax.numpy as jnp
-
-    layers = [(jnp.asarray(W), jnp.asarray(b)) for W, b in network.widened()]
 
     def value(x: Any, layers: Any) -> Any:
         for W, b in layers[:-1]:
@@ -50,22 +46,32 @@ def jax_functions(network: Network) -> dict[str, Evaluator]:
         W, b = layers[-1]
         return W @ x + b
 
-    def weighted(x: Any, w: Any, layers: Any) -> Any:
-        return w @ value(x, layers)
+    return jax_derivatives(value, network.widened())
 
-    f = jax.jit(value)
-    jacobian = jax.jit(jax.jacrev(value))
-    hessian = jax.jit(jax.hessian(weighted))
 
-    @jax.jit
-    def evaluate(x: Any, w: Any, layers: Any) -> Any:
-        return value(x, layers), jax.jacrev(value)(x, layers), jax.hessian(weighted)(x, w, layers)
+def jax_derivatives(value: Callable[[Any, Any], Any], parameters: Any, is_batch: bool = False) -> dict[str, Evaluator]:
+    """Of value(x, parameters): jit, double, jacrev, forward over reverse for the Hessian; vmap for a batch."""
+    import jax
+    import jax.numpy as jnp
 
+    parameters = jax.tree.map(jnp.asarray, parameters)
+
+    def weighted(x: Any, w: Any, parameters: Any) -> Any:
+        return w @ value(x, parameters)
+
+    def together(x: Any, w: Any, parameters: Any) -> Any:
+        return value(x, parameters), jax.jacrev(value)(x, parameters), jax.hessian(weighted)(x, w, parameters)
+
+    def compiled(function: Callable[..., Any], n_arrays: int) -> Callable[..., Any]:
+        return jax.jit(jax.vmap(function, (0,) * n_arrays + (None,)) if is_batch else function)
+
+    f, jacobian = compiled(value, 1), compiled(jax.jacrev(value), 1)
+    hessian, evaluate = compiled(jax.hessian(weighted), 2), compiled(together, 2)
     return {
-        "value": lambda x, w: (np.asarray(f(x, layers)),),
-        "jacobian": lambda x, w: (np.asarray(jacobian(x, layers)),),
-        "hessian": lambda x, w: (np.asarray(hessian(x, w, layers)),),
-        "evaluate": lambda x, w: tuple(np.asarray(part) for part in evaluate(x, w, layers)),
+        "value": lambda x, w: (np.asarray(f(x, parameters)),),
+        "jacobian": lambda x, w: (np.asarray(jacobian(x, parameters)),),
+        "hessian": lambda x, w: (np.asarray(hessian(x, w, parameters)),),
+        "evaluate": lambda x, w: tuple(np.asarray(part) for part in evaluate(x, w, parameters)),
     }
 
 
@@ -129,10 +135,3 @@ def numpy_functions(network: Network) -> dict[str, Evaluator]:
         "hessian": lambda x, w: (hessian_at(forward(x), w)[0],),
         "evaluate": evaluate,
     }
-
-
-MAKERS: dict[str, Callable[[Network], dict[str, Evaluator]]] = {
-    "fastexpr": fastexpr_functions,
-    "jax": jax_functions,
-    "numpy": numpy_functions,
-}

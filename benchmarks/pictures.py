@@ -20,8 +20,8 @@ class Panel:
     limits: Curves = field(default_factory=dict)
 
 
-def draw(path: Path, panels: list[Panel]) -> bool:
-    """One picture with the panels side by side; False where there is no matplotlib."""
+def draw(path: Path, rows: Sequence[Sequence[Panel]]) -> bool:
+    """One picture with rows of panels, a colour for each name in all of them; False where there is no matplotlib."""
     try:
         import matplotlib
     except ImportError:
@@ -29,15 +29,21 @@ def draw(path: Path, panels: list[Panel]) -> bool:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 3.6), squeeze=False)
-    for axis, panel in zip(axes[0], panels, strict=True):
+    n_columns = max(map(len, rows))
+    figure, axes = pyplot.subplots(len(rows), n_columns, figsize=(4 * n_columns, 3.6 * len(rows) + 0.3), squeeze=False)
+    colours: dict[str, str] = {}
+    lines = {}
+    for axis, panel in zip(axes.flat, [panel for row in rows for panel in row], strict=True):
         for name, points in panel.curves.items():
-            axis.loglog(*zip(*sorted(points), strict=True), "o-", label=name)
+            colour = colours.setdefault(name, f"C{len(colours)}")
+            if points:
+                lines[name] = axis.loglog(*zip(*sorted(points), strict=True), "o-", color=colour, markersize=4)[0]
         for name, points in panel.limits.items():
-            axis.loglog(*zip(*sorted(points), strict=True), "k:", label=name)
+            lines[name] = axis.loglog(*zip(*sorted(points), strict=True), "k:")[0]
         axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-    axes[0][0].legend()
-    figure.tight_layout()
+        axis.grid(alpha=0.3)
+    figure.legend(lines.values(), lines.keys(), loc="upper center", ncols=len(lines), frameon=False)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     print(f"written: {path}")

@@ -130,7 +130,7 @@ def write_files(folder: Path, rows: list[Row]) -> None:
     for row in rows:
         for name, parts in row.parts.items():
             curves.setdefault(name, []).append((row.n_parameters, sum(parts.values())))
-    draw(folder / "solves.png", [Panel("solve, imports included", "parameters", "seconds", curves)])
+    draw(folder / "solves.png", [[Panel("solve, imports included", "parameters", "seconds", curves)]])
 
 
 def run(arguments: argparse.Namespace) -> None:

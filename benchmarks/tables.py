@@ -62,6 +62,13 @@ def seconds(value: float | None) -> str:
     return f"{value:,.1f}" if value >= 100 else f"{value:.3g}" if value >= 1e-3 else f"{value:.1e}"
 
 
+def microseconds(value: float | None) -> str:
+    """A time given in seconds, to four digits or a microsecond; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{1e6 * value:,.4g}" if value < 1e-2 else f"{1e6 * value:,.0f}"
+
+
 def ratio(over: float | None, under: float | None) -> str:
     """How many times one is the other."""
     if over is None or under is None or under == 0:

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import machine
-from benchmarks.derivatives import check_answers
+from benchmarks.comparison import check_answers
+from benchmarks.derivative_candidates import MAKERS
 from benchmarks.networks import Network, make
-from benchmarks.peers import MAKERS, Evaluator, load
-from benchmarks.tables import Table, ratio, show, write_csv
+from benchmarks.peers import Evaluator, load
+from benchmarks.tables import Table, microseconds, ratio, show, write_csv
 from benchmarks.timing import side_by_side
 
 Array = NDArray[np.float64]
@@ -57,7 +58,7 @@ class Subject:
             self.functions[who] = {quantity: made[quantity] for quantity in arguments.quantities}
         for count in (1, self.n_threads):
             fx.set_num_threads(count)
-            worst = check_answers(self.network, self.functions, self.x, self.w)
+            worst = check_answers(self.network.name, self.functions, self.x, self.w)
             print(f"{name}, {count} thread(s): answers agree with NumPy's to {worst:.1e}", flush=True)
 
     def call(self, who: str, quantity: str) -> Callable[[], object]:
@@ -175,10 +176,6 @@ def measure_disturbed(subjects: dict[str, Subject], arguments: argparse.Namespac
     with busy_core():
         measure("busy")
     return list(rows.values())
-
-
-def microseconds(value: float) -> str:
-    return f"{1e6 * value:,.4g}" if value < 1e-2 else f"{1e6 * value:,.0f}"
 
 
 def points_table(title: str, rows: list[Row], n_threads: int) -> Table:
