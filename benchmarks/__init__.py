@@ -8,6 +8,7 @@
 | nmpc | `nmpc` | `control` (the problem), `control_candidates`, `control_oracle` |
 | doors | `doors` | `limits`, `solve_candidates` |
 | threads | `threads` | `networks`, `peers` |
+| startup | `startup` | `startup_candidates` |
 
 Common to them: `command_line`, `processes`, `timing`, `machine`, `tables`, `pictures`.
 """

@@ -15,7 +15,7 @@ PEERS = ["jax", "pytorch", "casadi", "casadi-c", "numpy"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
-USUAL = ["derivatives", "models", "solves", "nmpc", "doors"]  # what runs where no command is named
+USUAL = ["derivatives", "models", "solves", "nmpc", "doors", "startup"]  # what runs where no command is named
 COMMANDS = [*USUAL, "threads"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
@@ -45,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_nmpc(commands)
     add_doors(commands)
     add_threads(commands)
+    add_startup(commands)
     return parser
 
 
@@ -131,6 +132,11 @@ def add_threads(commands: SubParsers) -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
 
 
+def add_startup(commands: SubParsers) -> None:
+    parser = add_command(commands, "startup", "From the import to the first Hessian, in fresh processes.")
+    parser.add_argument("--repeats", type=int, default=11, help="processes for one figure (default: 11)")
+
+
 def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
     """The arguments, smaller where --quick is; ends the program where they contradict each other."""
     if arguments.quick:
@@ -157,6 +163,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
     elif arguments.command == "solves":
         arguments.networks = [name for name in arguments.networks if name <= "S2"]
         arguments.repeats = 1
+    elif arguments.command == "startup":
+        arguments.repeats = min(arguments.repeats, 3)
     elif arguments.command == "nmpc":
         arguments.steps, arguments.repeats = min(arguments.steps, 16), 2
     else:

@@ -65,18 +65,14 @@ class Subject:
         return partial(self.functions[who][quantity], self.x, self.w)
 
 
-def one_and_all(
-    call: Callable[[], object], n_threads: int, seconds: float, others: dict[int, Callable[[], object]] | None = None
-) -> dict[str, float]:
-    """Median seconds of the call with one thread and with all, in turns; of the others with 1 and n threads, too."""
+def one_and_all(call: Callable[[], object], n_threads: int, seconds: float) -> dict[str, float]:
+    """Median seconds of the call with one thread and with all, in turns."""
     import fastexpr as fx
 
-    names = {"one": 1, "all": n_threads}
-    calls: dict[str, Callable[[], object]] = dict.fromkeys(names, call)
-    for name, count in list(names.items()):
-        if others is not None:
-            calls[f"read by {name}"], names[f"read by {name}"] = others[count], count
-    return side_by_side(calls, seconds, time.perf_counter, before=lambda name: fx.set_num_threads(names[name]))
+    counts = {"one": 1, "all": n_threads}
+    return side_by_side(
+        dict.fromkeys(counts, call), seconds, time.perf_counter, lambda name: fx.set_num_threads(counts[name])
+    )
 
 
 def measure_points(subject: Subject, arguments: argparse.Namespace) -> list[Row]:
@@ -113,20 +109,25 @@ def measure_batches(network: Network, n_points: int, arguments: argparse.Namespa
     return rows
 
 
-def readers(n_bytes: int, n_threads: int, pool: ThreadPoolExecutor) -> dict[int, Callable[[], object]]:
-    """A plain read of so many bytes, by one thread and by many, each with a part of its own."""
-    numbers = np.ones(n_bytes // 8)
-    parts = np.array_split(numbers, n_threads)
-    return {1: lambda: np.max(numbers), n_threads: lambda: list(pool.map(np.max, parts))}
-
-
 def measure_reading(subject: Subject, arguments: argparse.Namespace) -> Row:
-    """The value beside a plain read of as many bytes as the weights have, in turns."""
+    """The value beside a plain read of as many bytes as the weights have."""
+    import fastexpr as fx
+
+    counts = {"one": 1, "all": arguments.threads}
+    value = subject.call("fastexpr", "value")
     n_bytes = 4 * subject.network.n_parameters
+    numbers = np.ones(n_bytes // 8)
+    parts = np.array_split(numbers, arguments.threads)
     with ThreadPoolExecutor(arguments.threads) as pool:
-        reads = readers(n_bytes, arguments.threads, pool)
-        call = subject.call("fastexpr", "value")
-        times = one_and_all(call, arguments.threads, 2 * arguments.seconds, reads)
+        calls: dict[str, Callable[[], object]] = {
+            "one": value,
+            "read by one": lambda: np.max(numbers),
+            "all": value,
+            "read by all": lambda: list(pool.map(np.max, parts)),
+        }
+        times = side_by_side(
+            calls, arguments.seconds, time.perf_counter, lambda name: fx.set_num_threads(counts.get(name, 1))
+        )
     return {"what": "reading", "network": subject.network.name, "bytes": n_bytes} | times
 
 
