@@ -3,6 +3,8 @@
 | command | what | how |
 |---|---|---|
 | derivatives | `derivatives` | `networks`, `derivative_candidates`, `peers` and `peer_*`, `comparison` |
+| architectures | `architectures` | `architecture_networks`, `peers`, `comparison` |
+| batches | `batches` | `networks`, `peers`, `comparison` |
 | models | `models` | `pyomo_models`, `asl`, `evaluations`, `memory`, `ipopt_time` |
 | solves | `solves` | `limits` (the problem), `solve_candidates`, `oracles` |
 | nmpc | `nmpc` | `control` (the problem), `control_candidates`, `control_oracle` |

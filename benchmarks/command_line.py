@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 NETWORKS = ["S1", "S2", "S3", "S4", "S5", "S6"]
 QUANTITIES = ["value", "jacobian", "hessian", "evaluate"]
 PEERS = ["jax", "pytorch", "casadi", "casadi-c", "numpy"]
+ARCHITECTURES = [
+    *(f"{base}-{activation}" for base in ("S2", "S3") for activation in ("softplus", "silu", "gelu", "relu")),
+    *("wide", "skip", "convolution"),
+]
+BATCHES = ["S2", "S3"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
-USUAL = ["derivatives", "models", "solves", "nmpc", "doors", "startup"]  # what runs where no command is named
+# What runs where no command is named.
+USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "startup"]
 COMMANDS = [*USUAL, "threads"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
@@ -40,6 +46,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_derivatives(commands)
+    add_architectures(commands)
+    add_batches(commands)
     add_models(commands)
     add_solves(commands)
     add_nmpc(commands)
@@ -74,6 +82,24 @@ def add_derivatives(commands: SubParsers) -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="which ones (default: all)")
     parser.add_argument("--quantities", nargs="+", choices=QUANTITIES, default=QUANTITIES, help="what to compute")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="whom to compare with")
+    parser.add_argument("--seconds", type=float, default=2.0, help="time for one figure (default: 2)")
+
+
+def add_architectures(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "architectures", "Other activations, more inputs than units, a skip, convolutions: beside JAX."
+    )
+    parser.add_argument(
+        "--networks", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES, help="which ones (default: all)"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
+
+
+def add_batches(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "batches", "Value, Jacobian and Hessian at many points in one call, beside JAX and dgemm's rate."
+    )
+    parser.add_argument("--networks", nargs="+", choices=BATCHES, default=BATCHES, help="which ones (default: all)")
     parser.add_argument("--seconds", type=float, default=2.0, help="time for one figure (default: 2)")
 
 
@@ -154,10 +180,12 @@ def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> a
 
 def make_quick(arguments: argparse.Namespace) -> None:
     """What is done in seconds."""
-    if arguments.command in ("derivatives", "models", "threads"):
+    if "seconds" in arguments:
         arguments.seconds = min(arguments.seconds, 0.25)
     if arguments.command in ("derivatives", "threads"):
         arguments.networks = [name for name in arguments.networks if name <= "S4"]
+    elif arguments.command in ("architectures", "batches"):
+        arguments.networks = [name for name in arguments.networks if not name.startswith("S3")]
     elif arguments.command == "models":
         arguments.sizes = [size for size in arguments.sizes if size <= 10_000]
     elif arguments.command == "solves":

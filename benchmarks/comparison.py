@@ -71,3 +71,14 @@ def over_networks(quantity: str, rows: Sequence[Row], names: Sequence[str]) -> T
         table.add(f"{peer} / fastexpr", *(ratio(row.times.get(peer), row.times["fastexpr"]) for row in rows))
     table.add("fastexpr / limit", *(ratio(row.times["fastexpr"], row.limit) for row in rows))
     return table
+
+
+def over_candidates(quantity: str, rows: Sequence[Row], peer: str) -> Table:
+    """The same for one peer, a row per network."""
+    table = Table(quantity, ["microseconds", "fastexpr", peer, "limit", f"{peer} / fastexpr", "fastexpr / limit"])
+    for row in rows:
+        ours, theirs = row.times["fastexpr"], row.times[peer]
+        table.add(
+            row.network, *map(microseconds, (ours, theirs, row.limit)), ratio(theirs, ours), ratio(ours, row.limit)
+        )
+    return table

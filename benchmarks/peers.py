@@ -36,7 +36,7 @@ def fastexpr_derivatives(net: Any) -> dict[str, Evaluator]:
     }
 
 
-def jax_functions(network: Network) -> dict[str, Evaluator]:
+def jax_functions(network: Network, is_batch: bool = False) -> dict[str, Evaluator]:
     """JAX, with the weights as arguments."""
     import jax.numpy as jnp
 
@@ -46,7 +46,7 @@ def jax_functions(network: Network) -> dict[str, Evaluator]:
         W, b = layers[-1]
         return W @ x + b
 
-    return jax_derivatives(value, network.widened())
+    return jax_derivatives(value, network.widened(), is_batch)
 
 
 def jax_derivatives(value: Callable[[Any, Any], Any], parameters: Any, is_batch: bool = False) -> dict[str, Evaluator]:
