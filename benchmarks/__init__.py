@@ -11,6 +11,7 @@
 | doors | `doors` | `limits`, `solve_candidates` |
 | threads | `threads` | `networks`, `peers` |
 | startup | `startup` | `startup_candidates` |
+| largest | `largest` | `largest_candidates`, `networks`, `peers` |
 
 Common to them: `command_line`, `processes`, `timing`, `machine`, `tables`, `pictures`.
 """

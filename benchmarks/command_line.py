@@ -22,7 +22,7 @@ SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
 # What runs where no command is named.
 USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "startup"]
-COMMANDS = [*USUAL, "threads"]
+COMMANDS = [*USUAL, "threads", "largest"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_nmpc(commands)
     add_doors(commands)
     add_threads(commands)
+    add_largest(commands)
     add_startup(commands)
     return parser
 
@@ -163,6 +164,21 @@ def add_startup(commands: SubParsers) -> None:
     parser.add_argument("--repeats", type=int, default=11, help="processes for one figure (default: 11)")
 
 
+def add_largest(commands: SubParsers) -> None:
+    parser = add_command(commands, "largest", "A network of 592,768,037 parameters: 5 GB of disk, 6 GB of memory.")
+    parser.set_defaults(threads=2)
+    parser.add_argument("--folder", type=Path, help="where its files are, or are to stay (default: a temporary one)")
+    parser.add_argument("--width", type=int, default=4000, help="units of a layer (default: 4000)")
+    parser.add_argument("--layers", type=int, default=38, help="number of hidden layers (default: 38)")
+    parser.add_argument(
+        "--peers", nargs="*", choices=["jax", "numpy"], default=["jax", "numpy"], help="whom to compare with"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="calls for one figure (default: 5)")
+    parser.add_argument(
+        "--limit", type=float, default=300.0, help="seconds after which a process is stopped (default: 300)"
+    )
+
+
 def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
     """The arguments, smaller where --quick is; ends the program where they contradict each other."""
     if arguments.quick:
@@ -191,6 +207,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
     elif arguments.command == "solves":
         arguments.networks = [name for name in arguments.networks if name <= "S2"]
         arguments.repeats = 1
+    elif arguments.command == "largest":
+        arguments.width = min(arguments.width, 400)
     elif arguments.command == "startup":
         arguments.repeats = min(arguments.repeats, 3)
     elif arguments.command == "nmpc":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import onnx
 
+    TensorMaker = Callable[[NDArray[np.float32], str], onnx.TensorProto]
+
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 SIZES = {
     "S1": [4, 32, 32, 1],
     "S2": [10, 64, 64, 64, 5],
@@ -39,7 +43,7 @@ class Network:
 
     name: str
     sizes: list[int]
-    layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    layers: list[Layer]
 
     @property
     def n_parameters(self) -> int:
@@ -65,7 +69,8 @@ class Network:
         inner = 2.0 * h * sum(sizes[2:-1]) + h * (h + 1.0) * sum(self.sizes[2:-1])
         hessian = 2.0 * value + min(second, inner + 2.0 * h * h * n + n * (n + 1.0) * h)
         last = 2.0 * n * sizes[-1]
-        return {"value": value, "jacobian": jacobian, "hessian": hessian, "evaluate": hessian + last}
+        flops = {"value": value, "gradient": 2.0 * value, "jacobian": jacobian, "hessian": hessian}
+        return {**flops, "evaluate": hessian + last}
 
 
 def make(name: str) -> Network:
@@ -75,12 +80,15 @@ def make(name: str) -> Network:
 
 def random_network(name: str, sizes: list[int]) -> Network:
     """A network whose activations neither die out nor saturate; the same numbers every time."""
+    return Network(name, sizes, list(random_layers(sizes)))
+
+
+def random_layers(sizes: list[int]) -> Iterator[Layer]:
+    """Its layers, one by one."""
     random = np.random.default_rng(sum(sizes))
-    layers = []
     for k, h in pairwise(sizes):
         W = (random.standard_normal((h, k)) / np.sqrt(k)).astype(np.float32)
-        layers.append((W, (0.1 * random.standard_normal(h)).astype(np.float32)))
-    return Network(name, sizes, layers)
+        yield W, (0.1 * random.standard_normal(h)).astype(np.float32)
 
 
 def write_onnx(network: Network, path: Path) -> None:
@@ -90,8 +98,13 @@ def write_onnx(network: Network, path: Path) -> None:
     onnx.save(onnx_model(network), path)
 
 
-def onnx_model(network: Network, activation: str = "Tanh", has_skip: bool = False) -> onnx.ModelProto:
-    """As PyTorch exports it: Gemm with the transposed weights, an activation; x beside what the last layer reads."""
+def onnx_model(
+    network: Network, activation: str = "Tanh", has_skip: bool = False, tensor: TensorMaker | None = None
+) -> onnx.ModelProto:
+    """As PyTorch exports it: Gemm with the transposed weights, an activation; x beside what the last layer reads.
+
+    `tensor(array, name)` makes a constant; without it, the model holds the numbers.
+    """
     from onnx import helper
 
     nodes, here = [], "x"
@@ -107,7 +120,7 @@ def onnx_model(network: Network, activation: str = "Tanh", has_skip: bool = Fals
             nodes += activation_nodes(activation, here, f"a{i}")
             here = f"a{i}"
     constants = {name: array for i, (W, b) in enumerate(network.layers) for name, array in ((f"W{i}", W), (f"b{i}", b))}
-    return model_of(nodes, constants, [1, network.sizes[0]], here, network.sizes[-1])
+    return model_of(nodes, constants, [1, network.sizes[0]], here, network.sizes[-1], tensor)
 
 
 def activation_nodes(activation: str, z: str, a: str) -> list[onnx.NodeProto]:
@@ -126,12 +139,13 @@ def model_of(
     shape: list[int],
     output: str,
     n_outputs: int,
+    tensor: TensorMaker | None = None,
 ) -> onnx.ModelProto:
     """From x of this shape to an output of shape (1, n_outputs)."""
     from onnx import TensorProto, helper, numpy_helper
 
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     y = helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, n_outputs])
-    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    weights = [(tensor or numpy_helper.from_array)(array, name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, "network", [x], [y], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])

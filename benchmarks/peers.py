@@ -30,6 +30,7 @@ def fastexpr_derivatives(net: Any) -> dict[str, Evaluator]:
     """Of a loaded network, at one point or a batch."""
     return {
         "value": lambda x, w: (net(x),),
+        "gradient": lambda x, w: (net.vjp(x, w),),
         "jacobian": lambda x, w: (net.jacobian(x),),
         "hessian": lambda x, w: (net.hessian(x, w),),
         "evaluate": lambda x, w: net.evaluate(x, w),
@@ -46,7 +47,8 @@ def jax_functions(network: Network, is_batch: bool = False) -> dict[str, Evaluat
         W, b = layers[-1]
         return W @ x + b
 
-    return jax_derivatives(value, network.widened(), is_batch)
+    layers = [(jnp.asarray(W, float), jnp.asarray(b, float)) for W, b in network.layers]
+    return jax_derivatives(value, layers, is_batch)
 
 
 def jax_derivatives(value: Callable[[Any, Any], Any], parameters: Any, is_batch: bool = False) -> dict[str, Evaluator]:
@@ -65,10 +67,11 @@ def jax_derivatives(value: Callable[[Any, Any], Any], parameters: Any, is_batch:
     def compiled(function: Callable[..., Any], n_arrays: int) -> Callable[..., Any]:
         return jax.jit(jax.vmap(function, (0,) * n_arrays + (None,)) if is_batch else function)
 
-    f, jacobian = compiled(value, 1), compiled(jax.jacrev(value), 1)
+    f, gradient, jacobian = compiled(value, 1), compiled(jax.grad(weighted), 2), compiled(jax.jacrev(value), 1)
     hessian, evaluate = compiled(jax.hessian(weighted), 2), compiled(together, 2)
     return {
         "value": lambda x, w: (np.asarray(f(x, parameters)),),
+        "gradient": lambda x, w: (np.asarray(gradient(x, w, parameters)),),
         "jacobian": lambda x, w: (np.asarray(jacobian(x, parameters)),),
         "hessian": lambda x, w: (np.asarray(hessian(x, w, parameters)),),
         "evaluate": lambda x, w: tuple(np.asarray(part) for part in evaluate(x, w, parameters)),
@@ -89,6 +92,12 @@ def numpy_functions(network: Network) -> dict[str, Evaluator]:
         W, b = layers[-1]
         activations.append(W @ activations[-1] + b)
         return activations
+
+    def gradient_at(activations: list[Array], w: Array) -> Array:
+        adjoint = layers[-1][0].T @ w
+        for (W, _), a in zip(layers[-2::-1], activations[-2:0:-1], strict=True):
+            adjoint = W.T @ (adjoint * (1.0 - a * a))
+        return adjoint
 
     def jacobian_at(activations: list[Array]) -> Array:
         J = layers[-1][0]
@@ -131,6 +140,7 @@ def numpy_functions(network: Network) -> dict[str, Evaluator]:
 
     return {
         "value": lambda x, w: (forward(x)[-1],),
+        "gradient": lambda x, w: (gradient_at(forward(x), w),),
         "jacobian": lambda x, w: (jacobian_at(forward(x)),),
         "hessian": lambda x, w: (hessian_at(forward(x), w)[0],),
         "evaluate": evaluate,
