@@ -1,11 +1,10 @@
-"""The numeric kernels: products against NumPy, vector math against mpmath, the thread pool.
+"""The numeric kernels: products against NumPy, the thread pool.
 
 The whole file runs once more in a process of its own for every other CPU path that this machine has.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 
@@ -252,150 +250,6 @@ def test_environment_sets_threads() -> None:
     code = "from fastexpr import _core; print(_core.num_threads())"
     assert run_in_process(code, FASTEXPR_NUM_THREADS="3") == "3"
     assert int(run_in_process(code, FASTEXPR_NUM_THREADS="nonsense")) >= 1
-
-
-# ---- vector math
-
-SPECIAL_TEXT = """
-    0 -0 inf -inf nan 5e-324 -5e-324 1e-310 -1e-310 2.2250738585072014e-308 1 -1 0.5 -0.5 2 1e-8 -1e-8 1e22 1e300 1e-300
-    1.7976931348623157e308 -1.7976931348623157e308 1e307 709.78 709.79 -708.4 -745.13 -746 800 -800
-    36.7 -36.7 26.5 27.3 -6 -0.9999999999999999 0.9999999999999999
-    """
-SPECIAL = [float(text) for text in SPECIAL_TEXT.split()]
-
-
-def sigmoid(x: mpmath.mpf) -> mpmath.mpf:
-    return 1 / (1 + mpmath.exp(-x))
-
-
-def softplus(x: mpmath.mpf) -> mpmath.mpf:
-    return mpmath.log1p(mpmath.exp(x))
-
-
-FUNCTIONS = {
-    "exp": mpmath.exp,
-    "expm1": mpmath.expm1,
-    "log": mpmath.log,
-    "log1p": mpmath.log1p,
-    "sin": mpmath.sin,
-    "cos": mpmath.cos,
-    "tanh": mpmath.tanh,
-    "erf": mpmath.erf,
-    "erfc": mpmath.erfc,
-    "sqrt": mpmath.sqrt,
-    "sigmoid": sigmoid,
-    "softplus": softplus,
-}
-AT_INFINITY = {  # the limits at -inf and +inf
-    "exp": (0.0, np.inf),
-    "expm1": (-1.0, np.inf),
-    "log": (np.nan, np.inf),
-    "log1p": (np.nan, np.inf),
-    "sin": (np.nan, np.nan),
-    "cos": (np.nan, np.nan),
-    "tanh": (-1.0, 1.0),
-    "erf": (-1.0, 1.0),
-    "erfc": (2.0, 0.0),
-    "sqrt": (np.nan, np.inf),
-    "sigmoid": (0.0, 1.0),
-    "softplus": (0.0, np.inf),
-}
-LOWEST = {"log": 0.0, "log1p": -1.0, "sqrt": 0.0}  # of the domain; below it the answer is NaN
-
-
-def points_of_all_sizes() -> np.ndarray:
-    generator = np.random.default_rng(11)
-    spread = np.ldexp(generator.uniform(-1, 1, 150), generator.integers(-1070, 1024, 150))
-    usual = generator.uniform(-1, 1, 300) * 10 ** generator.uniform(-3, 3, 300)
-    return np.concatenate([SPECIAL, spread, usual])
-
-
-def exact(name: str, x: float) -> float | mpmath.mpf:
-    if np.isnan(x) or x < LOWEST.get(name, -np.inf):
-        return np.nan
-    if np.isinf(x):
-        return AT_INFINITY[name][int(x > 0)]
-    if x == LOWEST.get(name) and name != "sqrt":
-        return -np.inf
-    if abs(x) > 1e5 and name in ("exp", "expm1", "tanh", "erf", "erfc", "sigmoid", "softplus"):
-        if name == "softplus" and x > 0:
-            return mpmath.mpf(x)
-        return AT_INFINITY[name][int(x > 0)]
-    with mpmath.workprec(1300 if name in ("sin", "cos") else 200):
-        if name in ("expm1", "log1p", "tanh", "erf") and abs(x) < 1e-60:
-            return mpmath.mpf(x) * (2 / mpmath.sqrt(mpmath.pi) if name == "erf" else 1)
-        return FUNCTIONS[name](mpmath.mpf(x))
-
-
-def error_in_ulp(got: float, wanted: float | mpmath.mpf) -> float:
-    nearest = float(wanted)
-    if np.isnan(nearest) or np.isnan(got):
-        return 0.0 if np.isnan(nearest) and np.isnan(got) else np.inf
-    if np.isinf(nearest) or np.isinf(got):
-        return 0.0 if got == nearest else np.inf
-    return float(abs(mpmath.mpf(float(got)) - wanted) / mpmath.mpf(math.ulp(nearest)))
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_error_of_a_function_is_below_four_ulp(name: str) -> None:
-    x = points_of_all_sizes()
-    y = np.empty_like(x)
-    getattr(linalg, name)(x, y)
-    with mpmath.workprec(200):
-        errors = np.array([error_in_ulp(got, exact(name, at)) for at, got in zip(x.tolist(), y.tolist(), strict=True)])
-    assert np.all(errors <= 4.0), [(at, got) for at, got, error in zip(x, y, errors, strict=True) if error > 4.0][:5]
-
-
-@pytest.mark.parametrize("name", ["sin", "tanh", "erf", "expm1", "log1p", "sqrt"])
-def test_sign_of_zero_is_kept(name: str) -> None:
-    y = np.empty(2)
-    getattr(linalg, name)(np.array([0.0, -0.0]), y)
-    assert np.array_equal(y, [0.0, 0.0])
-    assert np.array_equal(np.signbit(y), [False, True])
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_answer_does_not_depend_on_the_place_in_the_array(name: str) -> None:
-    for count in [*range(18), 35]:
-        x = random.uniform(0.01, 3.0, count)
-        together = np.empty_like(x)
-        getattr(linalg, name)(x, together)
-        one_by_one = np.empty_like(x)
-        for i in range(count):
-            out = np.empty(1)
-            getattr(linalg, name)(x[i : i + 1], out)
-            one_by_one[i] = out[0]
-        assert np.array_equal(together, one_by_one)
-        in_place = x.copy()
-        getattr(linalg, name)(in_place, in_place)
-        assert np.array_equal(in_place, together)
-
-
-def test_power() -> None:
-    generator = np.random.default_rng(3)
-    base = np.concatenate([generator.uniform(-5, 5, 400), 10 ** generator.uniform(-100, 100, 200)])
-    exponent = np.concatenate([generator.integers(-9, 9, 400), generator.uniform(-3, 3, 200)]).astype(float)
-    got = np.empty_like(base)
-    linalg.pow(base, exponent, got)
-    with mpmath.workprec(300):
-        wanted = [
-            mpmath.power(mpmath.mpf(x), mpmath.mpf(y)) for x, y in zip(base.tolist(), exponent.tolist(), strict=True)
-        ]
-        errors = [error_in_ulp(a, b) for a, b in zip(got.tolist(), wanted, strict=True)]
-    assert max(errors) <= 4.0
-
-
-def test_power_at_special_points_is_that_of_the_c_library() -> None:
-    halves = [0.0, 1.0, 2.0, 0.5, 3.0, 2.5, 1e300, np.inf]
-    values = np.array([*halves, *(-x for x in halves), np.nan])
-    base, exponent = (grid.ravel() for grid in np.meshgrid(values, values))
-    got = np.empty_like(base)
-    linalg.pow(base, exponent, got)
-    with np.errstate(all="ignore"):
-        wanted = np.power(base, exponent)
-    np.testing.assert_array_max_ulp(got[np.isfinite(wanted)], wanted[np.isfinite(wanted)], 4)
-    np.testing.assert_array_equal(got[~np.isfinite(wanted)], wanted[~np.isfinite(wanted)])
-    assert np.array_equal(np.signbit(got[wanted == 0]), np.signbit(wanted[wanted == 0]))
 
 
 # ---- other CPU paths

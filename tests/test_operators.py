@@ -313,6 +313,29 @@ def test_unary_operators_keep_their_digits_everywhere(row: Row, order: int) -> N
             )
 
 
+def arguments_of_all_sizes(row: Row) -> np.ndarray:
+    generator = np.random.default_rng(5)
+    exponents = np.concatenate([np.arange(-1074, 1024, 12), np.arange(-11, 10).repeat(4)])
+    sizes = np.ldexp(generator.uniform(1, 2, exponents.size), exponents)
+    both = np.concatenate([sizes, -sizes])
+    return both[(row.domain[0] < both) & (both < row.domain[1]) & ~np.isin(both, list(row.at_kinks))]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.exact], ids=str)
+def test_unary_operators_are_right_in_every_binade(row: Row) -> None:
+    x = arguments_of_all_sizes(row)
+    function = function_of(replace(row, shapes=[x.shape]))
+    ones = np.ones(x.size)
+    with mp.workdps(60):
+        for order, found in enumerate((function(x), function.vjp(x, ones), function.hvp(x, ones, ones))):
+            for argument, got in zip(x.tolist(), found.tolist(), strict=True):
+                wanted = row.exact[order](mp.mpf(argument))
+                if abs(wanted) < 1.7e308:
+                    assert abs(got - wanted) <= 1e-15 * max(1, abs(wanted)), (order, argument, got, wanted)
+                else:
+                    assert abs(got) >= 1.7e308, (order, argument, got, wanted)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.at_kinks], ids=str)
 def test_derivative_at_kinks_is_the_one_promised(row: Row) -> None:
     function = function_of(replace(row, shapes=[(1,)]))

@@ -33,6 +33,12 @@ void map(const double* x, double* y, Index count) {
   for (Index i = 0; i < count; ++i) y[i] = function(x[i]);
 }
 
+double sin_of(double x) { return std::fabs(x) > far ? sin_of_far(x) : std::sin(x); }
+double cos_of(double x) { return std::fabs(x) > far ? cos_of_far(x) : std::cos(x); }
+double erfc_of(double x) {
+  if (x < 0.8 || x > 1.3) return std::erfc(x);
+  return static_cast<double>(std::erfc(static_cast<long double>(x)));  // glibc's for double is up to 5 ulp off
+}
 double sigmoid_of(double x) {
   const double e = std::exp(-std::fabs(x));
   return (x > 0.0 ? 1.0 : e) / (1.0 + e);
@@ -45,11 +51,11 @@ const Kernels& kernels() {
       .expm1 = map< ::expm1>,
       .log = map< ::log>,
       .log1p = map< ::log1p>,
-      .sin = map< ::sin>,
-      .cos = map< ::cos>,
+      .sin = map<sin_of>,
+      .cos = map<cos_of>,
       .tanh = map< ::tanh>,
       .erf = map< ::erf>,
-      .erfc = map< ::erfc>,
+      .erfc = map<erfc_of>,
       .sigmoid = map<sigmoid_of>,
       .softplus = map<softplus_of>,
       .pow =
@@ -63,6 +69,9 @@ const Kernels& kernels() {
 #endif
 
 }  // namespace
+
+double sin_of_far(double x) { return static_cast<double>(std::sin(static_cast<long double>(x))); }
+double cos_of_far(double x) { return static_cast<double>(std::cos(static_cast<long double>(x))); }
 
 void exp(const double* x, double* y, Index count) { kernels().exp(x, y, count); }
 void expm1(const double* x, double* y, Index count) { kernels().expm1(x, y, count); }

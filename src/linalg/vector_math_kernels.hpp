@@ -13,6 +13,11 @@ struct Kernels {
   void (*pow)(const double* x, const double* y, double* z, Index count);
 };
 
+/// Above this size SLEEF and the C library lose digits of sin and cos near multiples of pi; these two do not, and are slow.
+constexpr double far = 1e8;
+double sin_of_far(double x);
+double cos_of_far(double x);
+
 #if defined(FASTEXPR_HAS_SLEEF)
 extern const Kernels sleef_baseline_kernels;
 #if defined(__x86_64__)
