@@ -22,7 +22,6 @@ from benchmarks.peers import Evaluator, fastexpr_derivatives
 from benchmarks.processes import Laps
 
 QUANTITIES = ["value", "gradient", "hessian"]
-REST = 0.2  # seconds: OpenBLAS's threads go on spinning for a while after their work
 READ = 1 << 28  # bytes of a plain read: from memory
 Answers = dict[str, NDArray[np.float64]]
 
@@ -153,7 +152,7 @@ def in_rounds(
     samples: dict[str, list[float]] = {quantity: [] for quantity in QUANTITIES}
     rates: dict[str, list[float]] = {name: [] for name in limits}
     for _ in range(rounds):
-        time.sleep(REST)
+        time.sleep(machine.REST)
         for quantity in QUANTITIES:
             call = partial(functions[quantity], x, w)
             start = time.perf_counter()

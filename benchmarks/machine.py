@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+REST = 0.2  # seconds: OpenBLAS's threads go on spinning for a while after their work, and keep a core busy
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 

@@ -146,6 +146,7 @@ def busy_core() -> Iterator[None]:
 
 def call_times(call: Callable[[], object], seconds: float) -> Array:
     """Seconds of each call, one by one."""
+    time.sleep(machine.REST)
     call()
     times: list[float] = []
     end = time.perf_counter() + seconds
