@@ -159,11 +159,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, print the tables, write the file."""
     processes.compile_sources()
     if arguments.folder is not None:
-        arguments.folder.mkdir(parents=True, exist_ok=True)
-        run_in(arguments.folder.resolve(), arguments)
+        folder = arguments.folder.resolve() / f"{arguments.layers}x{arguments.width}"
+        folder.mkdir(parents=True, exist_ok=True)
+        run_in(folder, arguments)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        run_in(Path(folder), arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        run_in(Path(temporary), arguments)
 
 
 def run_in(folder: Path, arguments: argparse.Namespace) -> None:
