@@ -83,7 +83,7 @@ def add_derivatives(commands: SubParsers) -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="which ones (default: all)")
     parser.add_argument("--quantities", nargs="+", choices=QUANTITIES, default=QUANTITIES, help="what to compute")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="whom to compare with")
-    parser.add_argument("--seconds", type=float, default=2.0, help="time for one figure (default: 2)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
 
 
 def add_architectures(commands: SubParsers) -> None:
@@ -101,7 +101,7 @@ def add_batches(commands: SubParsers) -> None:
         commands, "batches", "Value, Jacobian and Hessian at many points in one call, beside JAX and dgemm's rate."
     )
     parser.add_argument("--networks", nargs="+", choices=BATCHES, default=BATCHES, help="which ones (default: all)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="time for one figure (default: 2)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
 
 
 def add_models(commands: SubParsers) -> None:
