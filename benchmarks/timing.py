@@ -24,7 +24,7 @@ def side_by_side(
         start = time.perf_counter()
         evaluate()
         once = time.perf_counter() - start
-        repeats[name] = max(1, min(2000, int(0.005 / once)))
+        repeats[name] = max(1, min(20_000, int(0.05 / once)))
     samples: dict[str, list[float]] = {name: [] for name in evaluators}
     end = time.perf_counter() + seconds * len(evaluators)
     while time.perf_counter() < end or min(map(len, samples.values())) < 3:

@@ -46,7 +46,7 @@ struct Kernels {
   /// out[i, :] += d[i] * T[i, :], both (rows, columns).
   void (*add_scaled_rows)(const double* d, const double* T, Index rows, Index columns, double* out);
 
-  const char* name;          // "baseline", "avx2", "avx512"
+  const char* name;          // "baseline", "avx2", "avx512vl", "avx512"
   bool is_faster_than_blas;  // in wide products, too: OpenBLAS's kernels for this CPU do not know what comes next
 };
 
@@ -56,6 +56,7 @@ const Kernels& kernels();
 extern const Kernels baseline_kernels;
 #if defined(__x86_64__)
 extern const Kernels avx2_kernels;
+extern const Kernels avx512vl_kernels;
 extern const Kernels avx512_kernels;
 #endif
 

@@ -13,7 +13,7 @@ namespace {
 
 const Kernels& choose() {
 #if defined(__x86_64__)
-  if (std::strcmp(cpu_path(), "avx512") == 0) return sleef_avx512_kernels;
+  if (std::strncmp(cpu_path(), "avx512", 6) == 0) return sleef_avx512_kernels;
   if (std::strcmp(cpu_path(), "avx2") == 0) return sleef_avx2_kernels;
 #endif
   return sleef_baseline_kernels;

@@ -30,12 +30,12 @@ class Linear final : public Operator {
   }
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
-    product(inputs[0], inner_ * points, output);
-    if (!bias_.empty()) add_bias(output, inner_ * points);
+    if (!bias_.empty()) start_from_bias(output, inner_ * points);
+    product(inputs[0], inner_ * points, output, !bias_.empty());
   }
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
-    product(tangents[0], inner_ * at.points * columns, output_tangent);
+    product(tangents[0], inner_ * at.points * columns, output_tangent, false);
   }
 
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
@@ -81,6 +81,10 @@ class Linear final : public Operator {
   // out (h, points, k): row i of W for every point.
   template <class Number>
   void copy_weights(const Number* W, Index points, double* out) const {
+    if (!is_transposed_ && points == 1) {
+      std::copy(W, W + h_ * k_, out);
+      return;
+    }
     for (Index i = 0; i < h_; ++i) {
       double* row = out + i * points * k_;
       if (is_transposed_) {
@@ -92,19 +96,21 @@ class Linear final : public Operator {
     }
   }
 
-  // y (outer, h, width) = W x, x (outer, k, width).
-  void product(const double* x, Index width, double* y) const {
-    if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, weights_, !is_transposed_, y, false);
+  // y (outer, h, width) = W x, or += where `accumulate`; x (outer, k, width).
+  void product(const double* x, Index width, double* y, bool accumulate) const {
+    if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, weights_, !is_transposed_, y, accumulate);
     for (Index o = 0; o < outer_; ++o)
-      linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, false);
+      linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, accumulate);
   }
 
-  void add_bias(double* y, Index width) const {
-    for (Index o = 0; o < outer_; ++o)
-      for (Index i = 0; i < h_; ++i) {
-        double* row = y + (o * h_ + i) * width;
-        for (Index c = 0; c < width; ++c) row[c] += bias_[static_cast<std::size_t>(i)];
+  void start_from_bias(double* y, Index width) const {
+    for (Index o = 0; o < outer_; ++o, y += h_ * width) {
+      if (width == 1) {
+        std::copy(bias_.begin(), bias_.end(), y);
+      } else {
+        for (Index i = 0; i < h_; ++i) std::fill_n(y + i * width, width, bias_[static_cast<std::size_t>(i)]);
       }
+    }
   }
 
   Interval row_bounds(const Interval* column, Index row) const {

@@ -145,11 +145,13 @@ void multiply_narrow_transposed(const Number* A, Index stride, Index rows, Index
   }
 }
 
-constexpr int max_stored_columns = 12;
-constexpr int max_transposed_columns = narrow_sums;
+template <int lanes>
+constexpr int max_stored_columns = lanes == 8 ? 12 : 10;
+template <int lanes>
+constexpr int max_transposed_columns = lanes == 8 ? narrow_sums : 12;
 
 /// True where it has computed the product: few columns, and vectors enough to fill along the other side.
-template <int lanes, class Number, int columns = max_transposed_columns>
+template <int lanes, class Number, int columns = max_transposed_columns<lanes>>
 bool multiply_narrow(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index n,
                      Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer) {
   if constexpr (columns >= 2) {
@@ -161,7 +163,7 @@ bool multiply_narrow(const Number* A, Index stride, bool is_transposed, Index ro
       multiply_narrow_transposed<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate, buffer);
       return true;
     }
-    if constexpr (columns <= max_stored_columns) {
+    if constexpr (columns <= max_stored_columns<lanes>) {
       const bool is_long = k >= (columns <= 4   ? 32
                                  : columns <= 6 ? 128
                                                 : 256) &&

@@ -16,10 +16,13 @@ namespace {
 constexpr Index tail_stride = max_thin_columns + max_lanes;
 
 /// How many vectors wide a tile may be, and how high one of that width: as many sums as there are registers.
-constexpr int max_tile_vectors = vector_registers >= 32 ? 4 : 3;
+template <int lanes>
+constexpr int max_tile_vectors = vector_registers < 32 ? 3
+                                 : lanes == 8          ? 4
+                                                       : 6;
 constexpr int tile_rows(int vectors) {
   if (vector_registers < 32) return vectors == 1 ? 8 : vectors == 2 ? 6 : 4;
-  return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6;
+  return vectors <= 2 ? 12 : vectors == 3 ? 8 : vectors == 4 ? 6 : 4;
 }
 
 /// Entry (row, p) of A is A[row * row_stride + p * depth_stride].
@@ -122,12 +125,21 @@ void compute_rows(const double* A, Index a_stride, Index rows, const ThinBlock& 
   for (; rows >= 1; step(1)) compute_tile<lanes, 1, vectors, Panel>(A, a_stride, B, k, target);
 }
 
+template <int lanes, class Panel, int vectors = max_tile_vectors<lanes>>
+void compute_rows_of_width(Index width, const double* A, Index a_stride, Index rows, const ThinBlock& B, Index k,
+                           const Target& target) {
+  if constexpr (vectors > 1) {
+    if (width < vectors) return compute_rows_of_width<lanes, Panel, vectors - 1>(width, A, a_stride, rows, B, k, target);
+  }
+  compute_rows<lanes, vectors, Panel>(A, a_stride, rows, B, k, target);
+}
+
 /// Column tiles of nearly equal width: body(first column, vectors).
 template <int lanes, class Body>
 inline void for_tiles(Index columns, const Body& body) {
   Index vectors = (columns + lanes - 1) / lanes;
   Index first = 0;
-  for (Index tiles = (vectors + max_tile_vectors - 1) / max_tile_vectors; tiles > 0; --tiles) {
+  for (Index tiles = (vectors + max_tile_vectors<lanes> - 1) / max_tile_vectors<lanes>; tiles > 0; --tiles) {
     const Index width = (vectors + tiles - 1) / tiles;
     body(first, width);
     vectors -= width;
@@ -143,12 +155,7 @@ void multiply_panel(const double* A, Index a_stride, Index rows, const ThinBlock
     if (B.tail == nullptr) slice = {B.rows + first * panel_depth, width * lanes, k, nullptr};
     const Index left = target.columns - first;
     const Target part{target.C + first, target.stride, left < width * lanes ? left : width * lanes, target.accumulate};
-    if (width == 1) compute_rows<lanes, 1, Panel>(A, a_stride, rows, slice, k, part);
-    if (width == 2) compute_rows<lanes, 2, Panel>(A, a_stride, rows, slice, k, part);
-    if (width == 3) compute_rows<lanes, 3, Panel>(A, a_stride, rows, slice, k, part);
-    if constexpr (max_tile_vectors >= 4) {
-      if (width == 4) compute_rows<lanes, 4, Panel>(A, a_stride, rows, slice, k, part);
-    }
+    compute_rows_of_width<lanes, Panel>(width, A, a_stride, rows, slice, k, part);
   });
 }
 
@@ -206,7 +213,7 @@ constexpr Index min_rows_to_pack = 48;
 template <int lanes, class Number>
 void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
                    Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer) {
-  if (columns <= max_transposed_columns &&
+  if (columns <= max_transposed_columns<lanes> &&
       multiply_narrow<lanes>(A, stride, is_transposed, rows, k, B, columns, b_stride, C, c_stride, accumulate, buffer)) {
     return;
   }
