@@ -1,11 +1,19 @@
 """Evaluation allocates nothing: the C library's allocator is counted while a network fills the arrays it is given."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import helper
+from onnx_models import make_model
+
+import fastexpr as fx
 
 COUNTER = r"""
 #include <stdatomic.h>
@@ -27,68 +35,68 @@ void *aligned_alloc(size_t alignment, size_t size) {
   atomic_fetch_add(&count, 1);
   return __libc_memalign(alignment, size);
 }
+int posix_memalign(void **result, size_t alignment, size_t size) {
+  atomic_fetch_add(&count, 1);
+  *result = __libc_memalign(alignment, size);
+  return *result == NULL;
+}
 """
 
-SCRIPT = r"""
-import ctypes, sys
-import numpy as np
-import fastexpr as fx
+SIZES = [
+    [4, 32, 32, 1],
+    [10, 64, 64, 64, 5],
+    [20, 200, 200, 10],
+    [60, 100, 100, 3],
+    [100, 130, 130, 4],
+    [200, 300, 300, 2],
+]
+random = np.random.default_rng(0)
 
-count = ctypes.CDLL(None).allocation_count
-count.restype = ctypes.c_long
 
-def network(widths):
-    rng = np.random.default_rng(0)
-    x = fx.variables(widths[0])
+def weights(*shape: int) -> np.ndarray:
+    return 0.3 * random.standard_normal(shape).astype(np.float32)
+
+
+def dense(sizes: list[int], is_skipping: bool = False) -> fx.Function:
+    x = fx.variables(sizes[0])
     y = x
-    for a, b in zip(widths, widths[1:]):
-        y = np.tanh(rng.standard_normal((b, a)).astype(np.float32) @ y + rng.standard_normal(b))
-    return fx.Function(x, y)
+    for k, h in pairwise(sizes):
+        y = np.tanh(weights(h, k) @ y + weights(h))
+    return fx.Function(x, y + np.sum(x * x) + weights(sizes[-1], sizes[0]) @ x if is_skipping else y)
 
-# Between 50 and some 150 columns OpenBLAS's own kernels for small matrices take a buffer of their own: not among these.
-fx.set_num_threads(int(sys.argv[1]))
-for widths in ([4, 32, 32, 3], [20, 200, 200, 10], [200, 300, 300, 2]):
-    net = network(widths)
-    n, m = widths[0], widths[-1]
-    for points in (1, 3):
-        batch = () if points == 1 else (points,)
-        x = np.full((*batch, n), 0.1)
-        w = np.ones((*batch, m))
-        out = [np.empty((*batch, m)), np.empty((*batch, m, n)), np.empty((*batch, n, n))]
-        vector = np.empty((*batch, n))
-        calls = {
-            "value": lambda: net(x, out=out[0]),
-            "jacobian": lambda: net.jacobian(x, out=out[1]),
-            "hessian": lambda: net.hessian(x, w, out=out[2]),
-            "evaluate": lambda: net.evaluate(x, w, out=out),
-            "jvp": lambda: net.jvp(x, x, out=out[0]),
-            "vjp": lambda: net.vjp(x, w, out=vector),
-            "hvp": lambda: net.hvp(x, w, x, out=vector),
-        }
-        for name, call in calls.items():
-            for _ in range(3):
-                call()
-            fewest = 10**9  # of three rounds: a thread that joins in late makes its workspace then
-            for _ in range(3):
-                before = count()
-                for _ in range(20):
-                    call()
-                fewest = min(fewest, count() - before)
-            print(widths, points, name, fewest)
-"""
+
+def convolutional() -> fx.Function:
+    nodes = [
+        helper.make_node("Conv", ["x", "W0", "b0"], ["c0"]),
+        helper.make_node("Tanh", ["c0"], ["t0"]),
+        helper.make_node("Conv", ["t0", "W1", "b1"], ["c1"], strides=[2, 2]),
+        helper.make_node("Tanh", ["c1"], ["t1"]),
+        helper.make_node("Flatten", ["t1"], ["f"]),
+        helper.make_node("Gemm", ["f", "W2", "b2"], ["g"], transB=1),
+        helper.make_node("Softmax", ["g"], ["y"]),
+    ]
+    arrays = {"W0": weights(4, 1, 3, 3), "b0": weights(4), "W1": weights(8, 4, 3, 3), "b1": weights(8)}
+    arrays |= {"W2": weights(5, 128), "b2": weights(5)}
+    return fx.load_onnx(make_model(nodes, {"x": [1, 1, 12, 12]}, ["y"], arrays, dtype=np.float32))
+
+
+def networks() -> dict[str, fx.Function]:
+    found = {f"dense{sizes[0]}": dense(sizes) for sizes in SIZES}
+    return found | {"skip": dense([10, 64, 64, 5], is_skipping=True), "convolutional": convolutional()}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_evaluation_allocates_nothing(tmp_path: Path, threads: int) -> None:
+    for name, net in networks().items():
+        net.save(tmp_path / f"{name}.fx")
     (tmp_path / "counter.c").write_text(COUNTER)
     library = tmp_path / "counter.so"
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, tmp_path / "counter.c"], check=True)
+    command = [sys.executable, str(Path(__file__).with_name("allocation_counts.py")), str(tmp_path), str(threads)]
     environment = {**os.environ, "LD_PRELOAD": str(library)}
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(threads)], env=environment, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     lines = run.stdout.splitlines()
-    assert len(lines) == 3 * 2 * 7
+    assert len(lines) == (4 * 3 + 4 * 2) * 7 + 3 * 2
     # Python itself allocates now and then, so a few in 20 calls are not ours.
     offenders = [line for line in lines if int(line.split()[-1]) > 5]
     assert offenders == []

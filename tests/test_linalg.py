@@ -70,6 +70,14 @@ def test_products_at_every_edge(precision: type, transposed: bool) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("accumulate", [False, True])
+def test_products_of_small_sizes(precision: type, transposed: bool, accumulate: bool) -> None:
+    for rows, k, columns in random.integers(1, 41, (500, 3)).tolist():
+        check_multiply(rows, k, columns, precision, transposed, accumulate)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("accumulate", [False, True])
 def test_products_of_several_panels(precision: type, transposed: bool, accumulate: bool) -> None:
     for rows, k in LONG:
         for columns in (1, 10, 37, 65, 130):

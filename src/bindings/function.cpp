@@ -10,15 +10,23 @@ namespace fastexpr::bindings {
 
 namespace {
 
+/// At least `count` ones, which nobody writes: one array for all calls, made anew where a call has more points than any before.
+Numbers ones(Index count) {
+  static Numbers* most = new Numbers(std::vector<Index>{0});  // never destroyed: Python may be gone by then
+  if (most->size() < count) {
+    *most = Numbers(std::vector<Index>{count});
+    std::fill_n(most->mutable_data(), count, 1.0);
+  }
+  return *most;
+}
+
 Numbers weights_from(const Function& function, const py::object& weights, const Points& x) {
   const Index m = function.n_outputs();
   if (!weights.is_none()) return beside_points(weights, x, m, "weights");
   if (m != 1)
     throw ShapeError("weights are missing: this network has " + std::to_string(m) +
                      " outputs, so say which combination of them, e.g. weights of shape (" + std::to_string(m) + ",)");
-  Numbers ones(std::vector<Index>{x.count});
-  std::fill_n(ones.mutable_data(), x.count, 1.0);
-  return ones;
+  return ones(x.count);
 }
 
 // Runs without the GIL: other Python threads go on.
@@ -147,10 +155,10 @@ Numbers gradient(const Function& function, const py::object& argument, const py:
                      ": use vjp(x, weights) for a combination of them, or jacobian(x)");
   const Points x = points_from(function, argument);
   Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
-  const Numbers ones = weights_from(function, py::none(), x);
+  const Numbers weights = ones(x.count);
   double* numbers = result.mutable_data();
   const py::gil_scoped_release release;
-  function.vjp(x.count, x.data(), ones.data(), numbers);
+  function.vjp(x.count, x.data(), weights.data(), numbers);
   return result;
 }
 
