@@ -183,6 +183,10 @@ Index Function::n_outputs() const { return implementation_->m(); }
 void Function::evaluate(const Request& request) const {
   Implementation& self = *implementation_;
   const Index n = self.n(), m = self.m(), weightings = request.weightings;
+  if (request.hessian != nullptr && request.jacobian == nullptr && request.value == nullptr && !self.graph.is_curved()) {
+    std::fill_n(request.hessian, request.points * weightings * n * n, 0.0);  // for this no network need be evaluated
+    return;
+  }
   const Index columns = request.hessian != nullptr ? n : request.jacobian != nullptr ? std::min(n, m) : 1;
   self.for_chunks(request.points, chunk_for(columns), [&](Workspace& workspace, Index first) {
     self.load(workspace, request.x + first * n);

@@ -25,15 +25,26 @@ class NodeList {
         node = {make_operator({"Square", {node.op->spec().input_shapes[0]}, {}, {}}), {node.inputs[0]}, node.label};
   }
 
+  /// x sigmoid(x), as exporters write it.
+  void name_swishes() {
+    for (Node& mul : nodes_) {
+      if (mul.op->name() != "Mul") continue;
+      for (std::size_t side = 0; side < 2; ++side) {
+        const NodeId gate = mul.inputs[side], x = mul.inputs[1 - side];
+        if (gate == 0 || at(gate).op->name() != "Sigmoid" || at(gate).inputs[0] != x || readers(gate) != 1) continue;
+        mul = {make_operator({"Swish", {at(gate).op->shape()}, Attributes({{"alpha", 1.0}}), {}}), {x}, mul.label};
+        break;
+      }
+    }
+  }
+
   void fuse_biases() {
     for (Node& add : nodes_) {
       if (add.op->name() != "Add") continue;
       for (int side = 0; side < 2; ++side) {
         const NodeId linear = add.inputs[static_cast<std::size_t>(side)];
         const NodeId constant = add.inputs[static_cast<std::size_t>(1 - side)];
-        if (linear == 0 || constant == 0 || !is_bias(add, at(linear), at(constant)) ||
-            n_readers_[static_cast<std::size_t>(linear)] != 1)
-          continue;
+        if (linear == 0 || constant == 0 || !is_bias(add, at(linear), at(constant)) || readers(linear) != 1) continue;
         OperatorSpec spec = at(linear).op->spec();
         Tensor bias = at(constant).op->spec().constants[0];
         bias.shape = {bias.size()};
@@ -45,6 +56,7 @@ class NodeList {
   }
 
  private:
+  int readers(NodeId id) const { return n_readers_[static_cast<std::size_t>(id)]; }
   const Node& at(NodeId id) const { return nodes_[static_cast<std::size_t>(id) - 1]; }
 
   bool is_square(const Node& node) const {
@@ -110,6 +122,7 @@ void simplify(std::vector<Node>& nodes, std::vector<NodeId>& outputs) {
   if (!are_ids_valid(nodes, outputs)) return;
   NodeList list(nodes, outputs);
   list.name_squares();
+  list.name_swishes();
   list.fuse_biases();
   drop_unread(nodes, outputs);
 }

@@ -8,22 +8,24 @@
 
 // One triangle of H += T' diag(q) T and H += T' S. Rows are taken a panel at a time: scaled into a buffer of this thread, and
 // those with q == 0 left out. H is updated in blocks of rows: a triangle on the diagonal, a rectangle to the right of it.
+// Threads share out the rows of T where H is small, each with an H of its own, and the blocks of H where it is not.
 
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index parallel_flops = 40'000'000;  // some 0.6 ms: shared panels are larger than the first-level cache likes
-constexpr Index block_rows = 96;              // of H
-constexpr Index parallel_block_rows = 32;     // where H is small and the work is shared
-constexpr Index one_block_n = 144;            // up to here all of H is one block on one thread
-constexpr Index blas_n = 400;                 // from here on OpenBLAS is as fast
-constexpr Index blas_n_without_avx = 48;
+constexpr Index parallel_flops = 2'000'000;        // some 40 us
+constexpr Index parallel_block_flops = 8'000'000;  // of a panel: its parts are larger than the first-level cache likes
+constexpr Index small_n = 256;                     // up to here an H for every thread pays
+constexpr Index block_rows = 192;                  // of H
+constexpr Index one_block_n = 144;                 // up to here all of H is one block on one thread
+constexpr Index blas_n = 48;                       // from here on OpenBLAS is faster than own kernels without AVX
+
+bool shares_blocks(Index rows, Index n) { return n > small_n && rows * n * n >= parallel_block_flops && num_threads() > 1; }
 
 /// Of T, in a panel. Small ones keep T, the scaled rows and H's tile in the first-level cache; shared work wants larger pieces.
 Index rows_in_panel(Index rows, Index n) {
-  if (n >= blas_n) return 512;
-  const bool is_shared = rows * n * n >= parallel_flops && num_threads() > 1;
-  return is_shared ? std::clamp<Index>(131072 / n, 256, 4096) : std::clamp<Index>(2560 / n, 96, 512);
+  if (!kernels().is_faster_than_blas && n >= blas_n) return 512;
+  return shares_blocks(rows, n) ? 128 : std::clamp<Index>(2560 / n, 96, 512);
 }
 
 struct Panel {
@@ -33,7 +35,7 @@ struct Panel {
 };
 
 bool uses_blas(const Panel& P, const Panel& S, Index n) {
-  return n >= (kernels().is_faster_than_blas ? blas_n : blas_n_without_avx) && blas::fits(P.stride) && blas::fits(S.stride);
+  return !kernels().is_faster_than_blas && n >= blas_n && blas::fits(P.stride) && blas::fits(S.stride);
 }
 
 /// Rows [first, last) of H's upper triangle += P' S.
@@ -57,10 +59,10 @@ void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last,
 
 /// H += P' S, both (rows, n); behind each row of S there are max_lanes more readable numbers.
 void add_panel(const Panel& P, const Panel& S, Index n, double* H) {
-  const bool is_large = P.rows * n * n >= parallel_flops && num_threads() > 1;
-  const bool is_one_block = !is_large && (n <= one_block_n || uses_blas(P, S, n));
-  const Index height = is_one_block ? n : n <= one_block_n ? parallel_block_rows : block_rows;
-  split(is_large, (n + height - 1) / height, 1, [&](Index begin, Index end) {
+  const bool is_shared = shares_blocks(P.rows, n);
+  const bool is_one_block = !is_shared && (n <= one_block_n || uses_blas(P, S, n));
+  const Index height = is_one_block ? n : block_rows;
+  split(is_shared, (n + height - 1) / height, 1, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) add_block(P, S, n, block * height, std::min(n, (block + 1) * height), H);
   });
 }
@@ -77,10 +79,7 @@ Panel compact(const double* T, Index stride, const double* q, Index q_stride, In
   return {target, n, kept};
 }
 
-}  // namespace
-
-void add_scaled_gram(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H) {
-  if (n == 0) return;
+void add_scaled_gram_here(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H) {
   const Index padded = n + max_lanes;
   const Index step = rows_in_panel(rows, n);
   for (Index first = 0; first < rows; first += step, T += step * stride, q += step * q_stride) {
@@ -94,7 +93,7 @@ void add_scaled_gram(const double* T, Index stride, const double* q, Index q_str
     if (zeros > 0) P = compact(T, stride, q, q_stride, count, n, kept_q);
     const double* factors = zeros > 0 ? kept_q : q;
     const Index factor_stride = zeros > 0 ? 1 : q_stride;
-    split(P.rows * n >= parallel_flops / 16, P.rows, 64, [&](Index begin, Index end) {
+    split(shares_blocks(P.rows, n), P.rows, 64, [&](Index begin, Index end) {
       kernels().scale_rows(factors + begin * factor_stride, factor_stride, P.numbers + begin * P.stride, P.stride, end - begin, n,
                            scaled + begin * padded, padded);
     });
@@ -102,8 +101,7 @@ void add_scaled_gram(const double* T, Index stride, const double* q, Index q_str
   }
 }
 
-void add_product_triangle(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
-  if (n == 0) return;
+void add_product_triangle_here(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
   const Index padded = n + max_lanes;
   const Index step = rows_in_panel(rows, n);
   for (Index first = 0; first < rows; first += step) {
@@ -112,6 +110,40 @@ void add_product_triangle(const double* T, const double* S, Index stride, Index 
     for (Index i = 0; i < count; ++i) std::copy(S + (first + i) * stride, S + (first + i) * stride + n, copy + i * padded);
     add_panel({T + first * stride, stride, count}, {copy, padded, count}, n, H);
   }
+}
+
+/// add(first row, last row, H), shared out where H is small: every thread takes a stretch of rows and has an H of its own.
+template <class Add>
+void share_rows(Index rows, Index n, double* H, const Add& add) {
+  const Index parts = std::min<Index>(num_threads(), rows / 64);
+  if (n > small_n || rows * n * n < parallel_flops || parts < 2) return add(Index{0}, rows, H);
+  double* others = scratch(ScratchSlot::partial_sums, (parts - 1) * n * n);
+  split(true, parts, 1, [&](Index begin, Index end) {
+    for (Index part = begin; part < end; ++part) {
+      double* own = part == 0 ? H : others + (part - 1) * n * n;
+      if (part > 0) std::fill_n(own, n * n, 0.0);
+      add(rows * part / parts, rows * (part + 1) / parts, own);
+    }
+  });
+  for (Index part = 1; part < parts; ++part, others += n * n) {
+    for (Index i = 0; i < n * n; ++i) H[i] += others[i];
+  }
+}
+
+}  // namespace
+
+void add_scaled_gram(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H) {
+  if (n == 0) return;
+  share_rows(rows, n, H, [&](Index first, Index last, double* sum) {
+    add_scaled_gram_here(T + first * stride, stride, q + first * q_stride, q_stride, last - first, n, sum);
+  });
+}
+
+void add_product_triangle(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
+  if (n == 0) return;
+  share_rows(rows, n, H, [&](Index first, Index last, double* sum) {
+    add_product_triangle_here(T + first * stride, S + first * stride, stride, last - first, n, sum);
+  });
 }
 
 }  // namespace fastexpr::linalg

@@ -10,11 +10,12 @@
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index parallel_bytes = 1 << 20;    // of a matrix that is read once
-constexpr Index parallel_flops = 8'000'000;  // some 0.1 ms; waking a thread takes 5 to 50 us
+constexpr Index parallel_bytes = 1 << 20;    // of a matrix that is read once: some 15 us
+constexpr Index parallel_flops = 2'000'000;  // some 40 us; waking a thread takes 5 to 50 us
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
+constexpr Index tile_rows = 8;      // most tiles are as high, or half as high
 constexpr Index tiled_rows = 1056;  // of C in one task of own tiles, at most; whole panels
 
 /// A matrix whose numbers are of one type; [row, column] as stored.
@@ -65,18 +66,41 @@ const double* widened_panel(const Weights<Number>& A, Index row, Index rows, Ind
   return panel;
 }
 
+/// y += A' x. Threads share out the rows, so that each reads a stretch of memory from end to end, and sum into columns of their
+/// own.
+template <class Number>
+void add_transposed_column(const Weights<Number>& A, Index rows, Index columns, const double* x, double* y) {
+  const Index parts = std::min<Index>(2 * num_threads(), rows / 64);
+  if (rows * columns * Index{sizeof(Number)} < parallel_bytes || num_threads() == 1 || parts < 2) {
+    return add_transposed_vector(A, rows, columns, x, y);
+  }
+  double* sums = scratch(ScratchSlot::partial_sums, (parts - 1) * columns);
+  split(true, parts, 1, [&](Index begin, Index end) {
+    for (Index part = begin; part < end; ++part) {
+      const Index first = rows * part / parts, last = rows * (part + 1) / parts;
+      double* target = part == 0 ? y : sums + (part - 1) * columns;
+      if (part > 0) std::fill_n(target, columns, 0.0);
+      add_transposed_vector({A.at(first, 0), A.stride}, last - first, columns, x + first, target);
+    }
+  });
+  for (Index part = 1; part < parts; ++part) {
+    for (Index j = 0; j < columns; ++j) y[j] += sums[(part - 1) * columns + j];
+  }
+}
+
 template <class Number>
 void multiply_one_column(const Weights<Number>& A, bool is_transposed, Index rows, Index k, const double* x, double* y,
                          bool accumulate) {
+  if (is_transposed) {
+    if (!accumulate) std::fill(y, y + rows, 0.0);
+    return add_transposed_column(A, k, rows, x, y);
+  }
   // In whole units, so that a row is summed in the same order wherever a chunk ends: results do not depend on who is busy.
-  const Index unit = is_transposed ? 64 : 8;
+  constexpr Index unit = 8;
   const Index grain = std::max<Index>(1, 65536 / (unit * k));
   split(rows * k * Index{sizeof(Number)} >= parallel_bytes, (rows + unit - 1) / unit, grain, [&](Index begin, Index end) {
     const Index first = begin * unit;
-    const Index count = std::min(rows, end * unit) - first;
-    if (!is_transposed) return multiply_vector({A.at(first, 0), A.stride}, count, k, x, y + first, accumulate);
-    if (!accumulate) std::fill(y + first, y + first + count, 0.0);
-    add_transposed_vector({A.at(0, first), A.stride}, k, count, x, y + first);
+    multiply_vector({A.at(first, 0), A.stride}, std::min(rows, end * unit) - first, k, x, y + first, accumulate);
   });
 }
 
@@ -91,9 +115,9 @@ void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, In
   const Index width = ((columns + column_blocks - 1) / column_blocks + max_lanes - 1) / max_lanes * max_lanes;
   const bool is_large = 2 * rows * k * columns >= parallel_flops;
   Index height = tiled_rows;
-  if (is_large && num_threads() > 1) {  // some tasks per thread
-    const Index share = rows * column_blocks / (4 * num_threads());
-    height = std::clamp(share / panel_rows * panel_rows, panel_rows, tiled_rows);
+  if (is_large && num_threads() > 1) {  // two tasks per thread: each of them packs B
+    const Index tasks = std::max<Index>(1, 2 * num_threads() / column_blocks);
+    height = std::min(height, ((rows + tasks - 1) / tasks + tile_rows - 1) / tile_rows * tile_rows);
   }
   const Index row_blocks = (rows + height - 1) / height;
   split(is_large, row_blocks * column_blocks, 1, [&](Index begin, Index end) {

@@ -7,7 +7,7 @@
 namespace fastexpr::linalg {
 namespace {
 
-constexpr Index parallel_numbers = 1 << 17;
+constexpr Index parallel_numbers = 1 << 15;
 constexpr Index block = 16;  // of a transpose: two cache lines of doubles each way
 
 /// Body(rows of a block, columns of a block) over a grid of blocks.

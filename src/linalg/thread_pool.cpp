@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -16,7 +17,9 @@
 // Problem: small pieces of one evaluation, on a machine that others use, too, in processes that fork.
 // One job at a time. The caller puts it up, wakes the workers and starts on the chunks itself; a worker that comes late finds
 // nothing left, and nobody waits for it: only for workers that have joined. A second caller finds the pool busy and does all
-// of its own work. Workers sleep on a condition variable, they never spin.
+// of its own work.
+// One evaluation is many jobs in a row, and waking a thread costs as much as a small one of them: a worker looks out for the next
+// job for a moment before it sleeps, and so does the caller for the last workers. Never for longer: the machine has other users.
 // After a fork only the calling thread exists in the child: the handler forgets the pool (its memory with it) and a new one is
 // made at the next use.
 
@@ -24,6 +27,23 @@ namespace fastexpr::linalg {
 namespace {
 
 using Body = std::function<void(Index, Index)>;
+
+/// Looks again and again until `is_true` or a moment has passed; says which.
+template <class Condition>
+bool comes_soon(const Condition& is_true) {
+  constexpr std::chrono::microseconds moment(100);
+  constexpr int looks = 64;  // before each look at the clock
+  const auto end = std::chrono::steady_clock::now() + moment;
+  do {
+    for (int i = 0; i < looks; ++i) {
+      if (is_true()) return true;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
 
 thread_local bool is_inside_job = false;
 
@@ -47,13 +67,18 @@ class Pool {
       const std::lock_guard lock(mutex_);
       job_ = {&body, count, chunk};
       next_.store(0, std::memory_order_relaxed);
-      seats_ = helpers;
+      seats_.store(helpers, std::memory_order_relaxed);
     }
-    wake_.notify_all();
+    if (sleeping_.load(std::memory_order_relaxed) > 0) wake_.notify_all();
     work_on(job_);
+    {
+      const std::lock_guard lock(mutex_);
+      seats_.store(0, std::memory_order_relaxed);  // nobody joins from here on
+    }
+    const auto is_done = [this] { return working_.load(std::memory_order_acquire) == 0; };
+    if (comes_soon(is_done)) return true;
     std::unique_lock lock(mutex_);
-    seats_ = 0;  // nobody joins from here on
-    done_.wait(lock, [this] { return working_ == 0; });
+    done_.wait(lock, is_done);
     return true;
   }
 
@@ -83,9 +108,14 @@ class Pool {
   }
 
   void run_worker() {
+    const auto is_wanted = [this] { return seats_.load(std::memory_order_relaxed) > 0 || is_stopping_; };
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return seats_ > 0 || is_stopping_; });
+      if (!is_wanted()) {
+        ++sleeping_;
+        wake_.wait(lock, is_wanted);
+        --sleeping_;
+      }
       if (is_stopping_) return;
       --seats_;
       ++working_;
@@ -93,8 +123,11 @@ class Pool {
       lock.unlock();
       work_on(job);
       lock.lock();
-      seats_ = 0;  // the chunks are all taken
+      seats_.store(0, std::memory_order_relaxed);  // the chunks are all taken
       if (--working_ == 0) done_.notify_one();
+      lock.unlock();
+      comes_soon(is_wanted);
+      lock.lock();
     }
   }
 
@@ -105,9 +138,10 @@ class Pool {
   std::vector<std::thread> workers_;
   Job job_ = {};
   std::atomic<Index> next_ = 0;
-  int seats_ = 0;    // workers that may still join the job
-  int working_ = 0;  // workers that have joined
-  bool is_stopping_ = false;
+  std::atomic<int> seats_ = 0;     // workers that may still join the job
+  std::atomic<int> working_ = 0;   // workers that have joined
+  std::atomic<int> sleeping_ = 0;  // workers that must be woken
+  std::atomic<bool> is_stopping_ = false;
 };
 
 std::atomic<Pool*> pool = nullptr;

@@ -10,7 +10,9 @@ double** wanted_adjoints(const Graph& graph, const Layout& layout, Workspace& wo
   double** pointers = workspace.adjoint_pointers();
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
     const NodeId source = layout.storage(node.inputs[k]);
-    pointers[k] = !graph.depends(source) ? nullptr : is_second ? workspace.second_adjoint(source) : workspace.adjoint(source);
+    pointers[k] = !graph.depends(source) ? nullptr
+                  : is_second            ? workspace.second_adjoint(source)
+                                         : workspace.begun_adjoint(source, graph.size(source));
   }
   return pointers;
 }
@@ -23,19 +25,20 @@ void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace,
   for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
     if (*it > last) continue;
     const Node& node = graph.node(*it);
-    node.op->adjoint(workspace.at(*it), workspace.adjoint(*it), wanted_adjoints(graph, layout, workspace, node, false), columns);
+    const double* own = workspace.begun_adjoint(*it, graph.size(*it));
+    node.op->adjoint(workspace.at(*it), own, wanted_adjoints(graph, layout, workspace, node, false), columns);
   }
+  workspace.begun_adjoint(0, graph.size(0));
 }
 
 }  // namespace
 
 void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns) {
   workspace.require_adjoints(columns);
-  clear(workspace.adjoint(0), layout.value_size() * workspace.points() * columns);
   for (const NodeId output : graph.outputs()) {
     const Index count = graph.size(output) * workspace.points() * columns;
     if (graph.depends(output)) {
-      double* adjoint = workspace.adjoint(output);
+      double* adjoint = workspace.begun_adjoint(output, graph.size(layout.storage(output)));
       for (Index i = 0; i < count; ++i) adjoint[i] += seed[i];
     }
     seed += count;
@@ -45,11 +48,12 @@ void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace
 
 void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& workspace, const Seeding& z) {
   workspace.require_adjoints(z.columns);
-  clear(workspace.adjoint(0), layout.value_size() * workspace.points() * z.columns);
-  for (std::size_t k = 0; k < z.nodes.size(); ++k)
-    for (Index i = 0; i < graph.size(z.nodes[k]); ++i)
-      for (Index p = 0; p < workspace.points(); ++p)
-        workspace.adjoint(z.nodes[k])[(i * workspace.points() + p) * z.columns + z.offsets[k] + i] = 1;
+  for (std::size_t k = 0; k < z.nodes.size(); ++k) {
+    const Index size = graph.size(z.nodes[k]);
+    double* adjoint = workspace.begun_adjoint(z.nodes[k], size);
+    for (Index i = 0; i < size; ++i)
+      for (Index p = 0; p < workspace.points(); ++p) adjoint[(i * workspace.points() + p) * z.columns + z.offsets[k] + i] = 1;
+  }
   go_backward(graph, layout, workspace, z.last);
 }
 

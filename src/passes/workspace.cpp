@@ -1,5 +1,6 @@
 #include "passes/workspace.hpp"
 
+#include <algorithm>
 #include <new>
 
 namespace fastexpr {
@@ -23,6 +24,7 @@ Workspace::Workspace(const Graph& graph, const Layout& layout, Index points) : l
   input_values_.resize(layout.n_input_links());
   tangent_pointers_.resize(layout.most_inputs());
   adjoint_pointers_.resize(layout.most_inputs());
+  has_begun_.resize(static_cast<std::size_t>(graph.n_nodes()));
   for (NodeId id = 1; id < graph.n_nodes(); ++id) {
     std::size_t link = layout.first_input(id);
     for (const NodeId input : graph.node(id).inputs) input_values_[link++] = value(input);
@@ -50,6 +52,15 @@ void Workspace::require_all_tangents(Index columns) {
 void Workspace::require_adjoints(Index columns) {
   adjoint_columns_ = columns;
   adjoints_.require(layout_->value_size() * points_ * columns);
+  std::fill(has_begun_.begin(), has_begun_.end(), 0);
+}
+
+double* Workspace::begun_adjoint(NodeId id, Index size) {
+  double* block = adjoint(id);
+  char& has_begun = has_begun_[static_cast<std::size_t>(layout_->storage(id))];
+  if (has_begun == 0) std::fill_n(block, size * points_ * adjoint_columns_, 0.0);
+  has_begun = 1;
+  return block;
 }
 
 void Workspace::require_second_adjoints(Index columns) {

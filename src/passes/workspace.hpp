@@ -47,6 +47,8 @@ class Workspace {
     return tangents_.data() + offset * points_ * tangent_columns_;
   }
   double* adjoint(NodeId id) const { return adjoints_.data() + layout_->value_offset(id) * points_ * adjoint_columns_; }
+  /// The same, for a contribution: set to zero where it is the first one since require_adjoints. `size`: of the node.
+  double* begun_adjoint(NodeId id, Index size);
   double* second_adjoint(NodeId id) const {
     return second_adjoints_.data() + layout_->value_offset(id) * points_ * second_adjoint_columns_;
   }
@@ -81,6 +83,7 @@ class Workspace {
   std::vector<const double*> input_values_;
   std::vector<const double*> tangent_pointers_;
   std::vector<double*> adjoint_pointers_;
+  std::vector<char> has_begun_;  // by node, its adjoint
 };
 
 }  // namespace fastexpr
