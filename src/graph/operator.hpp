@@ -84,6 +84,15 @@ class Operator {
   /// adjoints[k] += phi'_k' output_adjoint; a null adjoints[k] is not wanted.
   virtual void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const = 0;
 
+  /// Whether first_adjoint() is there, which sets the adjoint of the only input instead of adding to it.
+  virtual bool has_first_adjoint() const { return false; }
+  virtual void first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
+    (void)at;
+    (void)output_adjoint;
+    (void)adjoint;
+    (void)columns;
+  }
+
   /// Whether tangent() is the same at every point, given which inputs depend on x.
   virtual bool is_affine(const std::vector<bool>& depends) const {
     (void)depends;

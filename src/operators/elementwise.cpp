@@ -27,9 +27,19 @@ void Elementwise::linearize(const Point& at, int order, double* local) const {
   derivatives(at.inputs[0], at.output, local, second, units(at));
 }
 
+namespace {
+void scale(const double* slopes, const double* rows, Index count, Index columns, double* out) {
+  if (rows::are_finite(slopes, count)) return linalg::scale_rows(slopes, rows, count, columns, out);
+  for (Index i = 0; i < count * columns; ++i) out[i] = rows::product(slopes[i / columns], rows[i]);
+}
+}  // namespace
+
 void Elementwise::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {
-  if (rows::are_finite(at.local, units(at))) return linalg::scale_rows(at.local, tangents[0], units(at), columns, output_tangent);
-  for (Index i = 0; i < units(at) * columns; ++i) output_tangent[i] = rows::product(at.local[i / columns], tangents[0][i]);
+  scale(at.local, tangents[0], units(at), columns, output_tangent);
+}
+
+void Elementwise::first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
+  scale(at.local, output_adjoint, units(at), columns, adjoint);
 }
 
 void Elementwise::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {

@@ -39,11 +39,11 @@ class Linear final : public Operator {
   }
 
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
-    const Index width = inner_ * at.points * columns;
-    if (width == 1 && outer_ > 1)
-      return linalg::multiply_right(output_adjoint, outer_, weights_, is_transposed_, adjoints[0], true);
-    for (Index o = 0; o < outer_; ++o)
-      linalg::multiply(weights_, !is_transposed_, output_adjoint + o * h_ * width, width, adjoints[0] + o * k_ * width, true);
+    transposed_product(output_adjoint, inner_ * at.points * columns, adjoints[0], true);
+  }
+  bool has_first_adjoint() const override { return true; }
+  void first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const override {
+    transposed_product(output_adjoint, inner_ * at.points * columns, adjoint, false);
   }
 
   bool has_identity_tangent() const override { return outer_ == 1 && inner_ == 1; }
@@ -101,6 +101,13 @@ class Linear final : public Operator {
     if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, weights_, !is_transposed_, y, accumulate);
     for (Index o = 0; o < outer_; ++o)
       linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, accumulate);
+  }
+
+  // x (outer, k, width) = W' y, or += where `accumulate`; y (outer, h, width).
+  void transposed_product(const double* y, Index width, double* x, bool accumulate) const {
+    if (width == 1 && outer_ > 1) return linalg::multiply_right(y, outer_, weights_, is_transposed_, x, accumulate);
+    for (Index o = 0; o < outer_; ++o)
+      linalg::multiply(weights_, !is_transposed_, y + o * h_ * width, width, x + o * k_ * width, accumulate);
   }
 
   void start_from_bias(double* y, Index width) const {

@@ -26,6 +26,12 @@ void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace,
     if (*it > last) continue;
     const Node& node = graph.node(*it);
     const double* own = workspace.begun_adjoint(*it, graph.size(*it));
+    if (node.op->has_first_adjoint()) {
+      if (double* first = workspace.fresh_adjoint(node.inputs[0])) {
+        node.op->first_adjoint(workspace.at(*it), own, first, columns);
+        continue;
+      }
+    }
     node.op->adjoint(workspace.at(*it), own, wanted_adjoints(graph, layout, workspace, node, false), columns);
   }
   workspace.begun_adjoint(0, graph.size(0));

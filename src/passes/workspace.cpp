@@ -63,6 +63,13 @@ double* Workspace::begun_adjoint(NodeId id, Index size) {
   return block;
 }
 
+double* Workspace::fresh_adjoint(NodeId id) {
+  char& has_begun = has_begun_[static_cast<std::size_t>(layout_->storage(id))];
+  if (has_begun != 0) return nullptr;
+  has_begun = 1;
+  return adjoint(id);
+}
+
 void Workspace::require_second_adjoints(Index columns) {
   second_adjoint_columns_ = columns;
   second_adjoints_.require(layout_->value_size() * points_ * columns);
