@@ -25,7 +25,7 @@ bool shares_blocks(Index rows, Index n) { return n > small_n && rows * n * n >= 
 /// Of T, in a panel. Small ones keep T, the scaled rows and H's tile in the first-level cache; shared work wants larger pieces.
 Index rows_in_panel(Index rows, Index n) {
   if (!kernels().is_faster_than_blas && n >= blas_n) return 512;
-  return shares_blocks(rows, n) ? 128 : std::clamp<Index>(2560 / n, 96, 512);
+  return shares_blocks(rows, n) ? 128 : std::clamp<Index>(2560 / n, 128, 512);
 }
 
 struct Panel {
