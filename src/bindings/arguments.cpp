@@ -56,6 +56,16 @@ bool holds_numbers(const py::array& objects) {
   return true;
 }
 
+/// Past pybind11's constructor, whose lists of sizes and strides cost as much as a small network's layer.
+Numbers new_array(const Dimensions& dimensions) {
+  const auto& numpy = py::detail::npy_api::get();
+  PyObject* array =
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype::of<double>().release().ptr(), static_cast<int>(dimensions.rank),
+                                  dimensions.sizes.data(), nullptr, nullptr, 0, nullptr);
+  if (array == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<Numbers>(array);
+}
+
 std::string out_defect(const py::array& out) {
   if (!out.dtype().is(py::dtype::of<double>())) return "dtype " + py::str(out.dtype()).cast<std::string>();
   return out.writeable() ? "an array that is not C-contiguous" : "a read-only array";
@@ -117,7 +127,7 @@ Numbers beside_points(const py::handle& source, const Points& x, Index size, con
 }
 
 Numbers result_array(const py::object& out, const Dimensions& dimensions) {
-  if (out.is_none()) return Numbers(dimensions.shape());
+  if (out.is_none()) return new_array(dimensions);
   if (!py::isinstance<py::array>(out)) throw py::type_error("out must be a NumPy array");
   const auto array = py::reinterpret_borrow<py::array>(out);
   if (!Numbers::check_(out) || !array.writeable())

@@ -35,10 +35,10 @@ void evaluate_released(const Function& function, const Request& request) {
   function.evaluate(request);
 }
 
-py::object call(const Function& function, const py::object& self, const py::object& argument, const py::object& out) {
+py::object call(const Function& function, const py::object& argument, const py::object& out) {
   if (is_symbolic(argument)) {
     if (!out.is_none()) throw py::type_error("out= has no meaning for a symbolic argument");
-    return py::module_::import("fastexpr.expression").attr("apply_function")(self, argument);
+    return py::module_::import("fastexpr.expression").attr("apply_function")(&function, argument);
   }
   const Points x = points_from(function, argument);
   Numbers value = result_array(out, with_batch(x, {function.n_outputs()}));
@@ -117,8 +117,8 @@ py::tuple evaluate(const Function& function, const py::object& argument, const p
   if (order < 0 || order > 2) throw py::value_error("order must be 0, 1 or 2, got " + std::to_string(order));
   const Points x = points_from(function, argument);
   const Index n = function.n_inputs(), m = function.n_outputs();
-  py::tuple given(3);
-  for (int k = 0; k < 3; ++k) given[static_cast<std::size_t>(k)] = py::none();
+  const py::object none = py::none();
+  std::array<py::object, 3> given{none, none, none};
   if (!out.is_none()) {
     const auto arrays = py::cast<py::sequence>(out);
     if (static_cast<int>(arrays.size()) != order + 1)
@@ -282,12 +282,7 @@ void define_function(py::module_& module) {
              for (const NodeId id : f.graph().outputs()) ids.append(id);
              return ids;
            })
-      .def(
-          "__call__",
-          [](const py::object& self, const py::object& x, const py::object& out) {
-            return call(self.cast<const Function&>(), self, x, out);
-          },
-          py::arg("x"), py::arg("out") = none, documentation::call)
+      .def("__call__", &call, py::arg("x"), py::arg("out") = none, documentation::call)
       .def("jacobian", &jacobian, py::arg("x"), py::arg("sparse") = false, py::arg("out") = none, documentation::jacobian)
       .def("hessian", &hessian, py::arg("x"), py::arg("weights") = none, py::arg("sparse") = false, py::arg("out") = none,
            documentation::hessian)
