@@ -34,7 +34,10 @@ __attribute__((noinline)) void dot_tile(const Number* A, Index stride, Index k, 
   Vector<lanes> a[rows];
   for (; p + lanes <= k; p += lanes) {
 #pragma GCC unroll 32
-    for (int r = 0; r < rows; ++r) a[r] = load<lanes>(A + r * stride + p);
+    for (int r = 0; r < rows; ++r) {
+      ask_for_once(A + r * stride + p);
+      a[r] = load<lanes>(A + r * stride + p);
+    }
     add(a);
   }
   if (p < k) {
@@ -81,6 +84,7 @@ __attribute__((noinline)) void outer_tile(const Number* A, Index stride, Index k
   Vector<lanes> total[columns][vectors] = {};
   for (Index p = 0; p < k; ++p) {
     Vector<lanes> a[vectors];
+    ask_for_once(A + p * stride);
 #pragma GCC unroll 32
     for (int v = 0; v < vectors; ++v) a[v] = load<lanes>(A + p * stride + v * lanes);
 #pragma GCC unroll 32
@@ -100,16 +104,21 @@ __attribute__((noinline)) void outer_tile(const Number* A, Index stride, Index k
   }
 }
 
-/// Rows of A are read side by side, a few at a time: a tile over all of k would touch another page of memory with every row.
-constexpr Index streams = 32;
+/// Rows of A are read side by side, a few at a time: a tile over all of k would touch another page of memory with every row, and
+/// rows that lie far apart share the few places that the first-level cache has for them.
+template <class Number>
+inline Index streams(Index stride) {
+  return stride * static_cast<Index>(sizeof(Number)) <= 2048 ? 64 : 32;
+}
 
 /// `rows` rows of C, at least one vector of them; the sums are made in `buffer` (columns, rows) and turned around at the end.
 template <int lanes, int columns, class Number>
 void multiply_narrow_rows(const Number* A, Index stride, Index rows, Index k, const double* B, Index b_stride, double* C,
                           Index c_stride, bool accumulate, double* buffer) {
   constexpr int vectors = narrow_height(columns);
-  for (Index p = 0; p < k; p += streams) {
-    const Index depth = k - p < streams ? k - p : streams;
+  const Index step = streams<Number>(stride);
+  for (Index p = 0; p < k; p += step) {
+    const Index depth = k - p < step ? k - p : step;
     const Number* from = A + p * stride;
     const double* b = B + p * b_stride;
     Index r = 0;

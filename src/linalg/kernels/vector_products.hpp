@@ -11,8 +11,6 @@ namespace fastexpr::linalg {
 namespace {
 
 constexpr int streams_of_rows = 8;
-constexpr Index ahead = 256;  // bytes
-
 /// Vectors of numbers that fill a line of the cache.
 template <int lanes, class Number>
 constexpr int vectors_in_a_line = 64 / (lanes * static_cast<int>(sizeof(Number)));
@@ -22,12 +20,6 @@ template <int count>
 struct Count {
   static constexpr int value = count;
 };
-
-/// Numbers that are read once and wanted soon.
-template <class Number>
-inline void ask_for_once(const Number* x) {
-  __builtin_prefetch(x + ahead / static_cast<Index>(sizeof(Number)), 0, 0);
-}
 
 /// y[r * apart] (+)= A[r * apart, :] x for r in [0, rows), the numbers of a row in lanes; k >= lanes.
 template <int lanes, int rows, class Number>

@@ -63,6 +63,13 @@ inline void store(double* y, Vector<lanes> numbers) {
   *reinterpret_cast<typename VectorTypes<lanes>::LooseDouble*>(y) = numbers;
 }
 
+/// Asks for numbers that are read once and wanted soon, past the caches where that is possible.
+template <class Number>
+inline void ask_for_once(const Number* x) {
+  constexpr Index ahead = 256;  // bytes
+  __builtin_prefetch(x + ahead / static_cast<Index>(sizeof(Number)), 0, 0);
+}
+
 inline double sum(Vector<2> v) { return v[0] + v[1]; }
 inline double sum(Vector<4> v) { return sum(Vector<2>{v[0], v[1]} + Vector<2>{v[2], v[3]}); }
 inline double sum(Vector<8> v) { return sum(Vector<4>{v[0], v[1], v[2], v[3]} + Vector<4>{v[4], v[5], v[6], v[7]}); }
