@@ -207,8 +207,9 @@ def test_threads_agree_with_one_thread() -> None:
             linalg.set_num_threads(threads)
             H = np.zeros((n, n))
             linalg.add_scaled_gram(T, q, H)
+            linalg.add_product_triangle(T, q[:, None] * T, H)
             results.append(H)
-        expect_equal(results[1], results[0], np.abs(T.T) @ np.abs(q[:, None] * T), rows)
+        expect_equal(results[1], results[0], 2 * np.abs(T.T) @ np.abs(q[:, None] * T), 2 * rows)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000, 100_003])

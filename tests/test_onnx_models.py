@@ -203,6 +203,25 @@ def test_constant_parts_are_folded(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("nodes", "names"),
+    [
+        ("s = Sigmoid (x) y = Mul (x, s)", {"Swish"}),  # as PyTorch writes SiLU
+        ("s = Sigmoid (x) y = Mul (s, x)", {"Swish"}),
+        ("s = Sigmoid (x) t = Mul (s, x) y = Add (t, s)", {"Sigmoid", "Mul", "Add"}),  # s is wanted for itself
+        ("s = Sigmoid (x) t = Tanh (x) y = Mul (s, t)", {"Sigmoid", "Tanh", "Mul"}),
+    ],
+)
+def test_a_product_with_its_own_sigmoid_is_a_swish(nodes: str, names: set[str]) -> None:
+    model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (double[N, 6] x) => (double[N, 6] y) {{ {nodes} }}""")
+    net = fx.load_onnx(model, check=True)
+    assert set(operators(net)) - {"Reshape"} == names
+    x = np.linspace(-3, 3, 6)
+    assert distance(net(x), evaluate(model, {"x": x[None]})) < 1e-15
+    net.check_derivatives(x)
+
+
+@pytest.mark.parametrize(
     ("nodes", "expected"),
     [
         ("c = Greater (x, z)", lambda x: x > 0),
