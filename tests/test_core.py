@@ -244,6 +244,34 @@ def test_read_only_weights_are_shared_not_copied() -> None:
     assert np.shares_memory(operator.constants[0], weights)
 
 
+@pytest.mark.parametrize("is_writable", [True, False])
+@pytest.mark.parametrize("rows", [127, 128, 300, 1100])  # 65,024 bytes and more: small pages, large ones, an array by itself
+def test_large_weights_are_copied_once(rows: int, is_writable: bool) -> None:
+    weights = np.random.default_rng(7).normal(size=(rows, 128 if rows < 1000 else 1024)).astype(np.float32)
+    original = weights.copy()
+    weights.flags.writeable = is_writable
+    nodes = Nodes(weights.shape[1])
+    function = nodes.function(nodes.add("Linear", 0, axis=0, transposed=0, constants=[weights]))
+    own = function._nodes()[0][0].constants[0]
+    assert np.shares_memory(own, weights) == (not is_writable and not 64 << 10 <= weights.nbytes < 4 << 20)
+    again = _core.Operator("Linear", [(weights.shape[1],)], {"axis": 0, "transposed": 0}, [own])
+    assert np.shares_memory(own, again.constants[0])  # as when networks are spliced
+    if is_writable:
+        weights[:] = 7
+    np.testing.assert_array_equal(own, original)
+    x = np.linspace(-1, 1, weights.shape[1])
+    np.testing.assert_allclose(function(x), original.astype(float) @ x, rtol=1e-12, atol=1e-12)
+
+
+def test_large_weights_of_many_networks_stay_apart() -> None:
+    tables = [np.full((k, 128), k, dtype=np.float32) for k in range(128, 1128, 100)]
+    operators = [_core.Operator("Linear", [(128,)], {"axis": 0, "transposed": 0}, [table]) for table in tables]
+    kept = [operator.constants[0] for operator in operators[::2]]
+    del operators
+    for array, table in zip(kept, tables[::2], strict=True):
+        np.testing.assert_array_equal(array, table)
+
+
 def test_changing_an_array_afterwards_changes_no_network() -> None:
     weights = np.ones((3, 2))
     nodes = Nodes(2)

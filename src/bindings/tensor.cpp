@@ -1,4 +1,5 @@
 #include "bindings/bindings.hpp"
+#include "graph/weight_memory.hpp"
 
 namespace fastexpr::bindings {
 
@@ -12,18 +13,21 @@ Precision precision_of(const py::array& array) {
                        py::str(array.dtype()).cast<std::string>());
 }
 
-/// Whether nobody can change the numbers any more. A read-only view of a writable array is not enough. Operators check indices
-/// once and then trust them, so those must be an operator's own (in a capsule), as owners may make an array writable again.
-bool is_frozen(const py::array& array, Precision precision) {
+constexpr const char* capsule_name = "fastexpr.Tensor";
+
+enum class Access { writable, read_only, ours };
+
+/// Who can change the numbers: a read-only view of a writable array is not enough. Those of another operator are in a capsule.
+Access access_of(const py::array& array) {
   py::object holder = array;
   while (py::isinstance<py::array>(holder)) {
     const auto link = py::reinterpret_borrow<py::array>(holder);
-    if (link.writeable()) return false;
+    if (link.writeable()) return Access::writable;
     const py::object base = link.base();
-    if (!base || base.is_none()) return precision != Precision::int64;
+    if (!base || base.is_none()) return Access::read_only;
     holder = base;
   }
-  return precision != Precision::int64 || py::isinstance<py::capsule>(holder);
+  return PyCapsule_IsValid(holder.ptr(), capsule_name) != 0 ? Access::ours : Access::read_only;
 }
 
 }  // namespace
@@ -32,8 +36,17 @@ Tensor tensor_from(const py::object& source) {
   py::array array = py::array::ensure(source, py::array::c_style);
   if (!array) throw py::error_already_set();
   const Precision precision = precision_of(array);
-  if (!is_frozen(array, precision)) array = array.attr("copy")().cast<py::array>();
-  Tensor tensor{precision, Shape(array.shape(), array.shape() + array.ndim()), array.data(), nullptr};
+  Tensor tensor{precision, Shape(array.shape(), array.shape() + array.ndim()), nullptr, nullptr};
+  const Access access = access_of(array);
+  if (const auto bytes = static_cast<std::size_t>(array.nbytes()); access != Access::ours && wants_large_pages(bytes)) {
+    tensor.owner = on_large_pages(array.data(), bytes);
+    tensor.data = tensor.owner.get();
+    return tensor;
+  }
+  // Operators check indices once and then trust them, and an owner may make an array writable again: those are copied, too.
+  const bool is_safe = access == Access::ours || (access == Access::read_only && precision != Precision::int64);
+  if (!is_safe) array = array.attr("copy")().cast<py::array>();
+  tensor.data = array.data();
   // The array lives as long as the tensor; whoever drops it last may not hold the GIL.
   auto* keeper = new py::array(std::move(array));
   tensor.owner = std::shared_ptr<const void>(keeper, [](const void* held) {
@@ -45,7 +58,7 @@ Tensor tensor_from(const py::object& source) {
 }
 
 py::array array_from(const Tensor& tensor) {
-  const py::capsule owner(new std::shared_ptr<const void>(tensor.owner),
+  const py::capsule owner(new std::shared_ptr<const void>(tensor.owner), capsule_name,
                           [](void* held) { delete static_cast<std::shared_ptr<const void>*>(held); });
   const py::dtype dtype = tensor.precision == Precision::float32   ? py::dtype::of<float>()
                           : tensor.precision == Precision::float64 ? py::dtype::of<double>()
