@@ -7,7 +7,6 @@ import json
 import math
 import os
 import pickle
-import time
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,5 @@ def test_a_long_chain(tmp_path: Path) -> None:
     n_nodes = 100_000
     tanh = _core.Operator("Tanh", [(1,)])
     make_net(1, [(tanh, [i], "") for i in range(n_nodes)], [n_nodes]).save(tmp_path / "chain.fx")
-    begin = time.perf_counter()
     net = fx.load(tmp_path / "chain.fx")
-    assert time.perf_counter() - begin < 5
     assert len(net._nodes()) == n_nodes

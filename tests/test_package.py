@@ -128,16 +128,9 @@ def test_types_are_shipped() -> None:
     assert (FOLDER / "_core.pyi").exists()
 
 
-def test_import_is_quick() -> None:
-    code = (
-        "import json, numpy, sys, time\n"
-        "start = time.perf_counter()\n"
-        "import fastexpr\n"
-        "print(json.dumps([time.perf_counter() - start, sorted(sys.modules)]))"
-    )
-    seconds, modules = min(json.loads(in_new_process(code)) for _ in range(3))
-    assert not {"onnx", "pyomo", "scipy", "cyipopt", "matplotlib"} & set(modules)
-    assert seconds < 0.25
+def test_import_leaves_to_later_what_takes_long() -> None:
+    modules = json.loads(in_new_process("import fastexpr, json, sys; print(json.dumps(sorted(sys.modules)))"))
+    assert not {"onnx", "pyomo", "scipy", "cyipopt", "matplotlib", "asyncio", "multiprocessing"} & set(modules)
 
 
 def copy_of_the_package(folder: Path, *ignored: str) -> Path:
