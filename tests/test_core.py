@@ -245,7 +245,7 @@ def test_read_only_weights_are_shared_not_copied() -> None:
 
 
 @pytest.mark.parametrize("is_writable", [True, False])
-@pytest.mark.parametrize("rows", [127, 128, 300, 1100])  # 65,024 bytes and more: small pages, large ones, an array by itself
+@pytest.mark.parametrize("rows", [127, 128, 300, 1100])  # small pages; large ones; by itself
 def test_large_weights_are_copied_once(rows: int, is_writable: bool) -> None:
     weights = np.random.default_rng(7).normal(size=(rows, 128 if rows < 1000 else 1024)).astype(np.float32)
     original = weights.copy()
