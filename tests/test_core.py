@@ -124,6 +124,29 @@ def test_threads_of_ours_inside_threads_of_the_caller() -> None:
         assert_close(result, expected)
 
 
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_answers_are_the_same_to_the_last_bit_whoever_is_busy(precision: type) -> None:
+    """Layers so large that all kinds of work are shared: products, vectors either way, small and large rank updates."""
+    functions = [dense_network(n, 700, 2, 3, precision) for n in (40, 300)]
+    points = [np.random.default_rng(3).normal(size=(2, function.n_inputs)) for function in functions]
+    alone = [everything(f, x[0]) + everything(f, x) for f, x in zip(functions, points, strict=True)]
+    differing: list[int] = []
+
+    def work(k: int) -> None:
+        for turn in range(3):
+            f, x, wanted = (kind[(k + turn) % 2] for kind in (functions, points, alone))
+            got = everything(f, x[0]) + everything(f, x)
+            differing.extend(i for i, (a, b) in enumerate(zip(got, wanted, strict=True)) if not np.array_equal(a, b))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert differing == []
+
+
 def test_the_number_of_threads_does_not_change_the_answer() -> None:
     function = dense_network(n=100, width=300)
     x = np.random.default_rng(2).normal(size=function.n_inputs)

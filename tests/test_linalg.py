@@ -185,7 +185,7 @@ def test_mirror() -> None:
 
 
 def test_threads_agree_with_one_thread() -> None:
-    shapes = [(1500, 700, 1), (1500, 700, 20), (900, 600, 150)]
+    shapes = [(1500, 700, 1), (5000, 100, 1), (1500, 700, 20), (900, 600, 150)]
     for rows, k, columns in shapes:
         for precision in PRECISIONS:
             for transposed in (False, True):
@@ -194,14 +194,14 @@ def test_threads_agree_with_one_thread() -> None:
                 results = []
                 for threads in (1, 3):
                     linalg.set_num_threads(threads)
-                    C = np.empty((rows, columns))
-                    linalg.multiply(A, transposed, B, C, False)
+                    C = np.ones((rows, columns))
+                    linalg.multiply(A, transposed, B, C, True)
                     results.append(C)
                 wide = (A.T if transposed else A).astype(float)
-                expect_equal(results[1], results[0], np.abs(wide) @ np.abs(B), k)
-    for n, rows in ((40, 30_000), (150, 4000), (400, 1000)):
+                expect_equal(results[1], results[0], 1 + np.abs(wide) @ np.abs(B), k)
+    for n, rows in ((40, 30_000), (150, 4000), (256, 500), (257, 500), (400, 1000)):
         T = random.standard_normal((rows, n))
-        q = random.standard_normal(rows)
+        q = random.standard_normal(rows) * (random.uniform(size=rows) < 0.8)
         results = []
         for threads in (1, 3):
             linalg.set_num_threads(threads)

@@ -10,14 +10,17 @@ namespace fastexpr::bindings {
 
 namespace {
 
-/// At least `count` ones, which nobody writes: one array for all calls, made anew where a call has more points than any before.
+/// At least `count` ones, which nobody writes: one array for all calls with few points. The GIL is held.
 Numbers ones(Index count) {
-  static Numbers* most = new Numbers(std::vector<Index>{0});  // never destroyed: Python may be gone by then
-  if (most->size() < count) {
-    *most = Numbers(std::vector<Index>{count});
-    std::fill_n(most->mutable_data(), count, 1.0);
-  }
-  return *most;
+  constexpr Index few = 4096;
+  const auto make = [](Index size) {
+    Numbers array(std::vector<Index>{size});
+    std::fill_n(array.mutable_data(), size, 1.0);
+    return array;
+  };
+  if (count > few) return make(count);
+  static const Numbers* const shared = new Numbers(make(few));  // never destroyed: Python may be gone by then
+  return *shared;
 }
 
 Numbers weights_from(const Function& function, const py::object& weights, const Points& x) {

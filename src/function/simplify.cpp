@@ -32,6 +32,8 @@ class NodeList {
       for (std::size_t side = 0; side < 2; ++side) {
         const NodeId gate = mul.inputs[side], x = mul.inputs[1 - side];
         if (gate == 0 || at(gate).op->name() != "Sigmoid" || at(gate).inputs[0] != x || readers(gate) != 1) continue;
+        --n_readers_[static_cast<std::size_t>(gate)];
+        --n_readers_[static_cast<std::size_t>(x)];
         mul = {make_operator({"Swish", {at(gate).op->shape()}, Attributes({{"alpha", 1.0}}), {}}), {x}, mul.label};
         break;
       }

@@ -14,18 +14,19 @@ namespace fastexpr::linalg {
 namespace {
 
 constexpr Index parallel_flops = 2'000'000;        // some 40 us
-constexpr Index parallel_block_flops = 8'000'000;  // of a panel: its parts are larger than the first-level cache likes
+constexpr Index parallel_block_flops = 8'000'000;  // of a panel, whose blocks are shared
 constexpr Index small_n = 256;                     // up to here an H for every thread pays
+constexpr Index most_parts = 8;                    // with an H of their own
 constexpr Index block_rows = 192;                  // of H
-constexpr Index one_block_n = 144;                 // up to here all of H is one block on one thread
-constexpr Index blas_n = 48;                       // from here on OpenBLAS is faster than own kernels without AVX
+constexpr Index shared_block_rows = 96;
+constexpr Index blas_n = 48;  // from here on OpenBLAS is faster than own kernels without AVX
 
 bool shares_blocks(Index rows, Index n) { return n > small_n && rows * n * n >= parallel_block_flops && num_threads() > 1; }
 
-/// Of T, in a panel. Small ones keep T, the scaled rows and H's tile in the first-level cache; shared work wants larger pieces.
-Index rows_in_panel(Index rows, Index n) {
+/// Of T, in a panel: T and the scaled rows stay in the second-level cache, of small ones in the first.
+Index rows_in_panel(Index n) {
   if (!kernels().is_faster_than_blas && n >= blas_n) return 512;
-  return shares_blocks(rows, n) ? 128 : std::clamp<Index>(2560 / n, 128, 512);
+  return std::clamp<Index>(2560 / n, 128, 512);
 }
 
 struct Panel {
@@ -60,8 +61,7 @@ void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last,
 /// H += P' S, both (rows, n); behind each row of S there are max_lanes more readable numbers.
 void add_panel(const Panel& P, const Panel& S, Index n, double* H) {
   const bool is_shared = shares_blocks(P.rows, n);
-  const bool is_one_block = !is_shared && (n <= one_block_n || uses_blas(P, S, n));
-  const Index height = is_one_block ? n : block_rows;
+  const Index height = is_shared ? shared_block_rows : uses_blas(P, S, n) ? n : block_rows;
   split(is_shared, (n + height - 1) / height, 1, [&](Index begin, Index end) {
     for (Index block = begin; block < end; ++block) add_block(P, S, n, block * height, std::min(n, (block + 1) * height), H);
   });
@@ -81,7 +81,7 @@ Panel compact(const double* T, Index stride, const double* q, Index q_stride, In
 
 void add_scaled_gram_here(const double* T, Index stride, const double* q, Index q_stride, Index rows, Index n, double* H) {
   const Index padded = n + max_lanes;
-  const Index step = rows_in_panel(rows, n);
+  const Index step = rows_in_panel(n);
   for (Index first = 0; first < rows; first += step, T += step * stride, q += step * q_stride) {
     const Index count = std::min(step, rows - first);
     double* scaled = scratch(ScratchSlot::scaled, std::min(step, rows) * (padded + 1));
@@ -103,7 +103,7 @@ void add_scaled_gram_here(const double* T, Index stride, const double* q, Index 
 
 void add_product_triangle_here(const double* T, const double* S, Index stride, Index rows, Index n, double* H) {
   const Index padded = n + max_lanes;
-  const Index step = rows_in_panel(rows, n);
+  const Index step = rows_in_panel(n);
   for (Index first = 0; first < rows; first += step) {
     const Index count = std::min(step, rows - first);
     double* copy = scratch(ScratchSlot::scaled, std::min(step, rows) * padded);
@@ -115,7 +115,7 @@ void add_product_triangle_here(const double* T, const double* S, Index stride, I
 /// add(first row, last row, H), shared out where H is small: every thread takes a stretch of rows and has an H of its own.
 template <class Add>
 void share_rows(Index rows, Index n, double* H, const Add& add) {
-  const Index parts = std::min<Index>(num_threads(), rows / 64);
+  const Index parts = std::min({Index{num_threads()}, rows / 64, most_parts});
   if (n > small_n || rows * n * n < parallel_flops || parts < 2) return add(Index{0}, rows, H);
   double* others = scratch(ScratchSlot::partial_sums, (parts - 1) * n * n);
   split(true, parts, 1, [&](Index begin, Index end) {
@@ -125,9 +125,14 @@ void share_rows(Index rows, Index n, double* H, const Add& add) {
       add(rows * part / parts, rows * (part + 1) / parts, own);
     }
   });
-  for (Index part = 1; part < parts; ++part, others += n * n) {
-    for (Index i = 0; i < n * n; ++i) H[i] += others[i];
-  }
+  split(parts > 2, n, 16, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      for (Index part = 1; part < parts; ++part) {
+        const double* other = others + (part - 1) * n * n;
+        for (Index j = i; j < n; ++j) H[i * n + j] += other[i * n + j];
+      }
+    }
+  });
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ constexpr Index parallel_flops = 2'000'000;  // some 40 us; waking a thread take
 constexpr Index wide_panel_rows = 192;       // a widened panel stays in the second-level cache
 constexpr Index wide_panel_depth = 512;
 
+constexpr Index most_parts = 16;    // with sums of their own
 constexpr Index tile_rows = 8;      // most tiles are as high, or half as high
 constexpr Index tiled_rows = 1056;  // of C in one task of own tiles, at most; whole panels
 
@@ -67,12 +68,18 @@ const double* widened_panel(const Weights<Number>& A, Index row, Index rows, Ind
 }
 
 /// y += A' x. Threads share out the rows, so that each reads a stretch of memory from end to end, and sum into columns of their
-/// own.
+/// own; where there are few rows, the columns.
 template <class Number>
 void add_transposed_column(const Weights<Number>& A, Index rows, Index columns, const double* x, double* y) {
-  const Index parts = std::min<Index>(2 * num_threads(), rows / 64);
-  if (rows * columns * Index{sizeof(Number)} < parallel_bytes || num_threads() == 1 || parts < 2) {
-    return add_transposed_vector(A, rows, columns, x, y);
+  constexpr Index unit = 64;
+  const bool is_large = rows * columns * Index{sizeof(Number)} >= parallel_bytes && num_threads() > 1;
+  const Index parts = std::min<Index>(2 * num_threads(), most_parts);
+  if (!is_large || rows < unit * parts) {
+    split(is_large, (columns + unit - 1) / unit, std::max<Index>(1, 65536 / (unit * rows)), [&](Index begin, Index end) {
+      const Index first = begin * unit;
+      add_transposed_vector({A.at(0, first), A.stride}, rows, std::min(columns, end * unit) - first, x, y + first);
+    });
+    return;
   }
   double* sums = scratch(ScratchSlot::partial_sums, (parts - 1) * columns);
   split(true, parts, 1, [&](Index begin, Index end) {
@@ -83,8 +90,8 @@ void add_transposed_column(const Weights<Number>& A, Index rows, Index columns, 
       add_transposed_vector({A.at(first, 0), A.stride}, last - first, columns, x + first, target);
     }
   });
-  for (Index part = 1; part < parts; ++part) {
-    for (Index j = 0; j < columns; ++j) y[j] += sums[(part - 1) * columns + j];
+  for (Index part = 1; part < parts; ++part, sums += columns) {
+    for (Index j = 0; j < columns; ++j) y[j] += sums[j];
   }
 }
 
@@ -115,7 +122,7 @@ void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, In
   const Index width = ((columns + column_blocks - 1) / column_blocks + max_lanes - 1) / max_lanes * max_lanes;
   const bool is_large = 2 * rows * k * columns >= parallel_flops;
   Index height = tiled_rows;
-  if (is_large && num_threads() > 1) {  // two tasks per thread: each of them packs B
+  if (is_large && num_threads() > 1) {  // two tasks per thread, not more: they pack B anew
     const Index tasks = std::max<Index>(1, 2 * num_threads() / column_blocks);
     height = std::min(height, ((rows + tasks - 1) / tasks + tile_rows - 1) / tile_rows * tile_rows);
   }

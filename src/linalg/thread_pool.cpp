@@ -137,10 +137,10 @@ class Pool {
   std::condition_variable done_;
   std::vector<std::thread> workers_;
   Job job_ = {};
-  std::atomic<Index> next_ = 0;
-  std::atomic<int> seats_ = 0;     // workers that may still join the job
-  std::atomic<int> working_ = 0;   // workers that have joined
-  std::atomic<int> sleeping_ = 0;  // workers that must be woken
+  alignas(64) std::atomic<Index> next_ = 0;  // in a line of its own: all write it, while others look at what follows
+  alignas(64) std::atomic<int> seats_ = 0;   // workers that may still join the job
+  std::atomic<int> working_ = 0;             // workers that have joined
+  std::atomic<int> sleeping_ = 0;            // workers that must be woken
   std::atomic<bool> is_stopping_ = false;
 };
 

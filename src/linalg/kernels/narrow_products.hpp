@@ -173,10 +173,7 @@ bool multiply_narrow(const Number* A, Index stride, bool is_transposed, Index ro
       return true;
     }
     if constexpr (columns <= max_stored_columns<lanes>) {
-      const bool is_long = k >= (columns <= 4   ? 32
-                                 : columns <= 6 ? 128
-                                                : 256) &&
-                           columns * (k + 2 * lanes) <= thin_buffer_numbers;
+      const bool is_long = k >= (columns <= 7 ? 16 : 48) && columns * (k + 2 * lanes) <= thin_buffer_numbers;
       if (!is_transposed && is_long) {
         multiply_narrow_stored<lanes, columns>(A, stride, rows, k, B, b_stride, C, c_stride, accumulate, buffer);
         return true;
