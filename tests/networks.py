@@ -10,6 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 import fastexpr as fx
+import fastexpr.pyomo as fxp
 
 
 @dataclasses.dataclass
@@ -45,3 +46,12 @@ def algebra(n: int, m: int, x: Sequence[Any], width: int = 6, seed: int = 0) -> 
         sum(float(v) * unit for v, unit in zip(row, hidden, strict=True)) + float(c)
         for row, c in zip(numbers.V, numbers.c, strict=True)
     ]
+
+
+def model_with_external_network(net: fx.Function, x: np.ndarray) -> pyo.ConcreteModel:
+    """`net` at m.x, which starts at `x`, as external functions m.net; m.y is twice the first output."""
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(range(x.size), initialize=dict(enumerate(x.tolist())), bounds=(-2, 2))
+    model.net = fxp.ExternalNetwork(net)
+    model.y = pyo.Expression(expr=model.net(model.x)[0] * 2)
+    return model

@@ -9,7 +9,7 @@ import numpy as np
 import pyomo.dae as dae
 import pyomo.environ as pyo
 import pytest
-from networks import network
+from networks import model_with_external_network, network
 from pyomo.core.base.external import AMPLExternalFunction
 from pyomo.util.check_units import assert_units_consistent
 
@@ -28,11 +28,7 @@ def net() -> fx.Function:
 
 @pytest.fixture
 def m(net: fx.Function) -> pyo.ConcreteModel:
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(range(3), initialize=dict(enumerate(X.tolist())), bounds=(-2, 2))
-    model.net = fxp.ExternalNetwork(net)
-    model.y = pyo.Expression(expr=model.net(model.x)[0] * 2)
-    return model
+    return model_with_external_network(net, X)
 
 
 # ---- values and derivatives in Python

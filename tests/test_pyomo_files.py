@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from networks import network
+from networks import model_with_external_network, network
 from pyomo.core.base.external import AMPLExternalFunction
 
 import fastexpr as fx
@@ -32,11 +32,7 @@ def net() -> fx.Function:
 
 @pytest.fixture
 def m(net: fx.Function) -> pyo.ConcreteModel:
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(range(3), initialize=dict(enumerate(X.tolist())), bounds=(-2, 2))
-    model.net = fxp.ExternalNetwork(net)
-    model.y = pyo.Expression(expr=model.net(model.x)[0] * 2)
-    return model
+    return model_with_external_network(net, X)
 
 
 def test_the_file_is_named_by_content_in_a_plain_place(m: pyo.ConcreteModel, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def convolution(w: Writer, layer: Any, x: Value, kernel: Any, groups: int, bias:
     settings = padding_of(layer, rank, kernel.shape[:rank], tuple(layer.dilation_rate))
     inputs = (x, weights) if bias is None else (x, weights, bias)
     strides, dilations = list(layer.strides), list(layer.dilation_rate)
-    return w.onnx("Conv", *inputs, group=groups, strides=strides, dilations=dilations, **settings)  # type: ignore[no-any-return]
+    return w.onnx("Conv", *inputs, group=groups, strides=strides, dilations=dilations, **settings)
 
 
 def bias_of(w: Writer, layer: Any) -> Any:
@@ -154,7 +154,7 @@ def global_max_pooling(w: Writer, layer: Any, x: Value) -> Value:
 def global_pooling(w: Writer, layer: Any, x: Value, name: str) -> Value:
     first = 1 if is_last(layer) else 2
     axes = np.arange(first, first + len(x.shape) - 2, dtype=np.int64)
-    return w.onnx(name, x, axes, keepdims=int(layer.keepdims))  # type: ignore[no-any-return]
+    return w.onnx(name, x, axes, keepdims=int(layer.keepdims))
 
 
 # ---- padding, cropping, repeating ----------------------------------------------
@@ -197,7 +197,7 @@ def up_sampling(w: Writer, layer: Any, x: Value) -> Value:
     factors = [1, *size, 1] if is_last(layer) else [1, 1, *size]
     if kind == "bilinear":
         scales = np.array(factors, np.float32)
-        return w.onnx("Resize", x, None, scales, mode="linear")  # type: ignore[no-any-return]
+        return w.onnx("Resize", x, None, scales, mode="linear")
     if kind != "nearest":
         refuse(layer, "interpolation", kind, "'nearest' or 'bilinear'")
     return w.graph.rearrange(x, lambda array: repeated(array, factors))

@@ -34,12 +34,12 @@ def average(w: Writer, layer: Any, values: list[Value]) -> Value:
 
 @layer("Maximum")
 def maximum(w: Writer, layer: Any, values: list[Value]) -> Value:
-    return w.onnx("Max", *values)  # type: ignore[no-any-return]
+    return w.onnx("Max", *values)
 
 
 @layer("Minimum")
 def minimum(w: Writer, layer: Any, values: list[Value]) -> Value:
-    return w.onnx("Min", *values)  # type: ignore[no-any-return]
+    return w.onnx("Min", *values)
 
 
 @layer("Concatenate")
@@ -140,4 +140,4 @@ def reduction(w: Writer, op: Any, x: Value) -> Value:
     """Over some axes, or all."""
     axes = range(len(x.shape)) if op.axis is None else op.axis if isinstance(op.axis, list | tuple) else [op.axis]
     positive = np.array(sorted(axis % len(x.shape) for axis in axes), np.int64)
-    return w.onnx(f"Reduce{type(op).__name__}", x, positive, keepdims=int(op.keepdims))  # type: ignore[no-any-return]
+    return w.onnx(f"Reduce{type(op).__name__}", x, positive, keepdims=int(op.keepdims))

@@ -61,7 +61,7 @@ def recurrent(w: Writer, layer: Any, x: Value, initial_state: Any = None, **sett
     states = [w.graph.reshape(state, (1, *state.shape)) for state in as_list(initial_state)]
     steps = w.graph.transpose(x, (1, 0, 2))
     operator, n_outputs = ("RNN" if kind == "SimpleRNN" else kind), 3 if kind == "LSTM" else 2
-    Y, *finals = w.onnx(operator, steps, W, R, biases(w, cell, order), None, *states, n_outputs=n_outputs, **attributes)
+    Y, *finals = w.onnx_outputs(n_outputs, operator, steps, W, R, biases(w, cell, order), None, *states, **attributes)
     last = [w.graph.reshape(final, final.shape[1:]) for final in finals]
     everything = w.graph.transpose(w.graph.reshape(Y, (Y.shape[0], *Y.shape[2:])), (1, 0, 2))
     output = everything if layer.return_sequences else last[0]

@@ -67,23 +67,32 @@ class Writer:
         self._importer = Importer(ModelFile(model))
         self._importer.run()
         self.graph = self._importer.graph
-        self.inputs: list[Value] = [self._importer.values[name] for name, _ in inputs]  # type: ignore[misc]
+        self.inputs = [self._value(name) for name, _ in inputs]
         self._n_nodes = 0
 
-    def onnx(self, operator: str, *inputs: Value | None, n_outputs: int = 1, **attributes: Any) -> Any:
-        """An ONNX operator of these values: its value, or a list where there are several outputs."""
+    def onnx(self, operator: str, *inputs: Value | None, **attributes: Any) -> Value:
+        """An ONNX operator of these values: its one output."""
+        return self.onnx_outputs(1, operator, *inputs, **attributes)[0]
+
+    def onnx_outputs(self, count: int, operator: str, *inputs: Value | None, **attributes: Any) -> list[Value]:
+        """An ONNX operator of these values: its first `count` outputs."""
         names = []
         for k, value in enumerate(inputs):
             name = "" if value is None else f"{operator} {self._n_nodes} input {k}"
             names.append(name)
             if value is not None:
                 self._importer.values[name] = value
-        outputs = [f"{operator} {self._n_nodes} output {k}" for k in range(n_outputs)]
+        outputs = [f"{operator} {self._n_nodes} output {k}" for k in range(count)]
         node = helper.make_node(operator, names, outputs, name=self.graph.label, **attributes)
         self._importer.append(node, self._n_nodes)
         self._n_nodes += 1
-        results = [self._importer.values[name] for name in outputs]
-        return results[0] if n_outputs == 1 else results
+        return [self._value(name) for name in outputs]
+
+    def _value(self, name: str) -> Value:
+        value = self._importer.values[name]
+        if value is None:  # as only an optional input is that was left out
+            raise KeyError(name)
+        return value
 
     def weight(self, variable: Any) -> Array:
         """The numbers of a variable, in its own precision."""

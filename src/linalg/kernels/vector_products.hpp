@@ -11,9 +11,12 @@ namespace fastexpr::linalg {
 namespace {
 
 constexpr int streams_of_rows = 8;
-/// Vectors of numbers that fill a line of the cache.
+/// Vectors of numbers in one step along a row: a line of the cache, or the four that are unrolled below.
 template <int lanes, class Number>
-constexpr int vectors_in_a_line = 64 / (lanes * static_cast<int>(sizeof(Number)));
+constexpr int vectors_in_a_step = [] {
+  constexpr int vectors = 64 / (lanes * static_cast<int>(sizeof(Number)));
+  return vectors < 4 ? vectors : 4;
+}();
 
 /// A number that is known when the code is compiled.
 template <int count>
@@ -25,19 +28,19 @@ struct Count {
 template <int lanes, int rows, class Number>
 inline void dot_rows(const Number* A, Index stride, Index apart, Index k, const double* x, double* y, bool accumulate) {
   constexpr int chains = rows >= 8 ? 1 : 2;  // sums per row
-  constexpr int line = vectors_in_a_line<lanes, Number>;
+  constexpr int step = vectors_in_a_step<lanes, Number>;
   const Index row = apart * stride;
   Vector<lanes> sums[rows][chains] = {};
   Index p = 0;
-  for (; p + line * lanes <= k; p += line * lanes) {
-    Vector<lanes> numbers[line];
+  for (; p + step * lanes <= k; p += step * lanes) {
+    Vector<lanes> numbers[step];
 #pragma GCC unroll 4
-    for (int c = 0; c < line; ++c) numbers[c] = load<lanes>(x + p + c * lanes);
+    for (int c = 0; c < step; ++c) numbers[c] = load<lanes>(x + p + c * lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
       ask_for_once(A + r * row + p);
 #pragma GCC unroll 4
-      for (int c = 0; c < line; ++c) sums[r][c % chains] += load<lanes>(A + r * row + p + c * lanes) * numbers[c];
+      for (int c = 0; c < step; ++c) sums[r][c % chains] += load<lanes>(A + r * row + p + c * lanes) * numbers[c];
     }
   }
   for (; p + lanes <= k; p += lanes) {
@@ -86,7 +89,7 @@ void multiply_vector(const Number* A, Index stride, Index rows, Index k, const d
 /// y += x[0] A[0, :] + x[apart] A[apart, :] + ... for `rows` rows.
 template <int lanes, int rows, class Number>
 inline void add_rows(const Number* A, Index stride, Index apart, Index columns, const double* x, double* y) {
-  constexpr int line = vectors_in_a_line<lanes, Number>;
+  constexpr int step = vectors_in_a_step<lanes, Number>;
   const Index row = apart * stride;
   Vector<lanes> factors[rows];
 #pragma GCC unroll 16
@@ -100,7 +103,7 @@ inline void add_rows(const Number* A, Index stride, Index apart, Index columns, 
     for (int c = 0; c < vectors; ++c) even[c] = load<lanes>(y + j + c * lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
-      if constexpr (vectors == line) ask_for_once(A + r * row + j);
+      if constexpr (vectors == step) ask_for_once(A + r * row + j);
 #pragma GCC unroll 4
       for (int c = 0; c < vectors; ++c) {
         const Vector<lanes> term = load<lanes>(A + r * row + j + c * lanes) * factors[r];
@@ -111,8 +114,8 @@ inline void add_rows(const Number* A, Index stride, Index apart, Index columns, 
 #pragma GCC unroll 4
     for (int c = 0; c < vectors; ++c) store<lanes>(y + j + c * lanes, even[c] + odd[c]);
   };
-  for (; j + line * lanes <= columns; j += line * lanes) add(Count<line>{});
-  if constexpr (line > 1) {
+  for (; j + step * lanes <= columns; j += step * lanes) add(Count<step>{});
+  if constexpr (step > 1) {
     for (; j + lanes <= columns; j += lanes) add(Count<1>{});
   }
   for (; j < columns; ++j) {
