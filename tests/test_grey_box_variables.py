@@ -80,13 +80,19 @@ def test_bounds_can_be_left_out() -> None:
         assert {variable.bounds for variable in [*m.egb.inputs.values(), *m.egb.outputs.values()]} == {(None, None)}
 
 
-def test_outputs_have_no_bounds_where_an_input_is_held_outside_of_the_range() -> None:
+def test_bounds_of_outputs_follow_an_input_that_is_held_outside_of_the_range() -> None:
     m = pyo.ConcreteModel()
     m.x = pyo.Var(range(N), initialize=9.0)
     m.x[0].fix()
     m.egb = ExternalGreyBoxBlock()
     m.egb.set_external_model(fxp.GreyBox(meant()), inputs=list(m.x.values()))
-    assert m.egb.outputs["y[0]"].bounds == (None, None)
+    net = meant()
+    lower, upper = net.output_bounds([9.0, *net.lower[1:]], [9.0, *net.upper[1:]])
+    assert m.egb.outputs["y[0]"].bounds == pytest.approx((lower[0], upper[0]))
+    m.x[0].unfix()
+    m.x[1].setub(0.25)
+    lower, upper = net.output_bounds(net.lower, [net.upper[0], 0.25, *net.upper[2:]])
+    assert m.egb.outputs["y[0]"].bounds == pytest.approx((lower[0], upper[0]))
 
 
 def test_initialize() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 from networks import network
+from pyomo.gdp import Disjunct, Disjunction
 
 import fastexpr as fx
 import fastexpr.pyomo as fxp
@@ -64,7 +65,8 @@ def test_a_block_on_the_user_s_variables(net: fx.Function) -> None:
     assert m.x[2].bounds == (-2, 0.5)  # a fixed variable is left alone
     assert m.out["y0"].bounds == (None, None)
     m.outside = fxp.NetworkBlock(ranged, inputs=m.x)
-    assert m.outside.outputs[0].bounds == (None, None)  # the fixed input is outside of the range
+    lower, upper = net.output_bounds([-1, -1, 4.0], [0.5, 0.5, 4.0])  # the fixed input is where it is
+    assert m.outside.outputs[0].bounds == pytest.approx((lower[0], upper[0]))
     expected = net(np.array([0.25, 0.25, 4.0]))
     assert [m.out["y0"].value, m.out["y1"].value] == pytest.approx(expected.tolist(), rel=1e-14)
     m.x[1].setlb(-2)
@@ -78,7 +80,8 @@ def test_a_block_on_expressions(net: fx.Function) -> None:
     m.x = pyo.Var(initialize=0.5)
     m.nn = fxp.NetworkBlock(net.with_bounds([-1] * 3, [1] * 3), inputs=[m.x, m.x**2, 0.25])
     assert m.x.bounds == (-1, 1)
-    assert m.nn.outputs[0].bounds == (None, None)  # x**2 and the number are not kept in the network's range
+    lower, upper = net.output_bounds([-1, -np.inf, 0.25], [1, np.inf, 0.25])  # x**2 is not kept in the network's range
+    assert m.nn.outputs[0].bounds == pytest.approx((lower[0], upper[0]))
     assert pyo.value(m.nn.inputs[1]) == 0.25
     assert m.nn.outputs[1].value == pytest.approx(net(np.array([0.5, 0.25, 0.25]))[1], rel=1e-14)
 
@@ -202,8 +205,150 @@ def test_members_that_start_alike_cost_one_evaluation(net: fx.Function, monkeypa
     monkeypatch.setattr(Memory, "_recall", value)
     m = pyo.ConcreteModel()
     m.nn = fxp.NetworkBlock(range(5), network=net.with_bounds([-1] * 3, [1] * 3))
+    assert all(None not in m.nn[k].outputs[j].bounds for k in range(5) for j in range(2))
     assert sorted(evaluations) == ["output_bounds", "value"]
     for k in range(5):
         assert [v.value for v in m.nn[k].outputs.values()] == pytest.approx(net(np.zeros(3)).tolist(), rel=1e-14)
     assert not pickle.loads(pickle.dumps(m)).nn._memory._known
     assert not m.clone().nn._memory._known
+
+
+# ---- bounds that a block gives are its own
+
+
+def wide_net() -> fx.Function:
+    x = fx.variables(2)
+    net = fx.Function(x, np.tanh(x[0] + 0.3 * x[1])).with_names(outputs=["z"])
+    return net.with_bounds([0, 0], [1, 1])
+
+
+def maximum(m: pyo.ConcreteModel, solver: str) -> float:
+    m.best = pyo.Objective(expr=m.nn.outputs["z"], sense=pyo.maximize)
+    pyo.assert_optimal_termination(pyo.SolverFactory(solver).solve(m))
+    return float(pyo.value(m.best))
+
+
+@pytest.mark.parametrize("solver", ["fastexpr", "pounce"])
+def test_bounds_that_are_widened_after_the_build_count(solver: str) -> None:
+    m = pyo.ConcreteModel()
+    m.a, m.b = pyo.Var(bounds=(0, 0.5)), pyo.Var()
+    m.nn = fxp.NetworkBlock(wide_net(), inputs=[m.a, m.b])
+    assert m.b.bounds == (0, 1)
+    m.a.setub(2)
+    m.b.setub(5)
+    assert maximum(m, solver) == pytest.approx(np.tanh(2 + 0.3 * 5), abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["fastexpr", "pounce"])
+def test_an_input_that_is_fixed_after_the_build_counts_where_it_is(solver: str) -> None:
+    m = pyo.ConcreteModel()
+    m.a, m.b = pyo.Var(), pyo.Var()
+    m.nn = fxp.NetworkBlock(wide_net(), inputs=[m.a, m.b])
+    m.b.fix(7.0)
+    assert m.b.bounds == (None, None)
+    assert maximum(m, solver) == pytest.approx(np.tanh(1 + 0.3 * 7), abs=1e-6)
+    m.b.unfix()
+    assert m.b.bounds == (0, 1)
+
+
+def test_bounds_by_mutable_params_are_followed() -> None:
+    m = pyo.ConcreteModel()
+    m.p = pyo.Param(initialize=0.25, mutable=True)
+    m.a, m.b = pyo.Var(bounds=(0, m.p)), pyo.Var()
+    m.nn = fxp.NetworkBlock(wide_net(), inputs=[m.a, m.b])
+    assert m.nn.outputs["z"].ub == pytest.approx(np.tanh(0.25 + 0.3))
+    m.p = 0.5
+    assert m.nn.outputs["z"].ub == pytest.approx(np.tanh(0.5 + 0.3))
+    solver = pyo.SolverFactory("fastexpr")
+    m.best = pyo.Objective(expr=m.nn.outputs["z"], sense=pyo.maximize)
+    solver.solve(m)
+    m.p = 3.0  # wider than the range: that holds
+    solver.solve(m)
+    assert m.a.ub == 1
+    assert pyo.value(m.best) == pytest.approx(np.tanh(1.3), abs=1e-6)
+
+
+def test_a_deleted_or_deactivated_block_bounds_nothing() -> None:
+    m = pyo.ConcreteModel()
+    m.a, m.b = pyo.Var(bounds=(-3, 3)), pyo.Var()
+    m.sub = pyo.Block()
+    m.sub.nn = fxp.NetworkBlock(wide_net(), inputs=[m.a, m.b])
+    m.other = fxp.NetworkBlock(wide_net().with_bounds([-1, -1], [2, 2]), inputs=[m.a, m.b])
+    assert (m.a.bounds, m.b.bounds) == ((0, 1), (0, 1))
+    m.sub.deactivate()
+    assert (m.a.bounds, m.b.bounds) == ((-1, 2), (-1, 2))
+    m.sub.activate()
+    assert m.a.bounds == (0, 1)
+    m.del_component(m.sub)
+    assert (m.a.bounds, m.b.bounds) == ((-1, 2), (-1, 2))
+    m.del_component(m.other)
+    assert (m.a.bounds, m.b.bounds) == ((-3, 3), (None, None))
+
+
+@pytest.mark.parametrize(
+    "copy", [lambda m: m.clone(), lambda m: pickle.loads(pickle.dumps(m))], ids=["clone", "pickle"]
+)
+def test_bounds_of_copies_follow_the_copy(copy: Callable[[pyo.ConcreteModel], pyo.ConcreteModel]) -> None:
+    m = pyo.ConcreteModel()
+    m.a, m.b = pyo.Var(bounds=(-3, 3)), pyo.Var()
+    m.nn = fxp.NetworkBlock(wide_net(), inputs=[m.a, m.b])
+    copied = copy(m)
+    m.a.setub(2)
+    assert copied.a.bounds == (0, 1)
+    assert copied.nn.outputs["z"].ub == pytest.approx(np.tanh(1.3))
+    copied.del_component(copied.nn)
+    assert (copied.a.bounds, m.a.bounds) == ((-3, 3), (0, 2))
+
+
+def test_outputs_follow_another_network() -> None:
+    m = pyo.ConcreteModel()
+    m.nn = fxp.NetworkBlock(wide_net())
+    x = fx.variables(2)
+    m.nn.update(fx.Function(x, 5.0 + x[0]).with_names(outputs=["z"]).with_bounds([0, 0], [1, 1]))
+    assert m.nn.outputs["z"].bounds == pytest.approx((5, 6))
+    assert maximum(m, "fastexpr") == pytest.approx(6.0, abs=1e-6)
+
+
+def test_bounds_that_the_user_gives_an_output_are_kept() -> None:
+    m = pyo.ConcreteModel()
+    m.nn = fxp.NetworkBlock(wide_net())
+    m.nn.outputs["z"].setub(0.5)
+    m.nn.inputs[0].setub(3.0)
+    assert m.nn.outputs["z"].ub == 0.5
+    assert maximum(m, "fastexpr") == pytest.approx(0.5, abs=1e-6)
+
+
+def test_bounds_in_units() -> None:
+    m = pyo.ConcreteModel()
+    m.T = pyo.Var(units=pyo.units.K, bounds=(-5 * pyo.units.K, 5 * pyo.units.K))
+    m.nn = fxp.NetworkBlock(wide_net(), inputs=[m.T, 0.0], output_units="mol/s")
+    assert m.T.bounds == (0, 1)
+    assert m.nn.outputs["z"].bounds == pytest.approx((0.0, np.tanh(1.0)))
+    m.pprint()
+
+
+def test_an_output_that_cannot_move_has_room() -> None:
+    m = pyo.ConcreteModel()
+    m.nn = fxp.NetworkBlock(wide_net())
+    for variable in m.nn.inputs.values():
+        variable.fix(0.5)
+    assert m.nn.outputs["z"].bounds == (None, None)
+    assert maximum(m, "fastexpr") == pytest.approx(np.tanh(0.65), abs=1e-7)
+
+
+def test_transformations_take_the_bounds_for_numbers() -> None:
+    m = pyo.ConcreteModel()
+    m.a, m.b = pyo.Var(), pyo.Var()
+    m.flag = Disjunct([0, 1])
+    m.nn = fxp.NetworkBlock(wide_net(), inputs=[m.a, m.b])
+    m.flag[0].c = pyo.Constraint(expr=m.nn.outputs["z"] >= 0.5)
+    m.flag[1].c = pyo.Constraint(expr=m.a <= 0.1)
+    m.either = Disjunction(expr=[m.flag[0], m.flag[1]])
+    big_m = pyo.TransformationFactory("gdp.bigm").create_using(m)
+    assert big_m.a.bounds == (0, 1)
+    m.flag.deactivate()
+    m.either.deactivate()
+    m.best = pyo.Objective(expr=m.nn.outputs["z"], sense=pyo.maximize)
+    scaled = pyo.TransformationFactory("core.scale_model").create_using(m)
+    pyo.assert_optimal_termination(pyo.SolverFactory("fastexpr").solve(scaled))
+    assert pyo.value(scaled.component("scaled_best")) == pytest.approx(np.tanh(1.3), abs=1e-6)

@@ -45,7 +45,10 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         self._set_outputs(results, overwrite=True)
 
     def update(self, net: Any, path: str | os.PathLike[str] | None = None) -> None:
-        """Put another network in place of this one, as :meth:`ExternalNetwork.update`. Bounds stay as they are."""
+        """Put another network in place of this one, as :meth:`ExternalNetwork.update`.
+
+        The inputs keep their range; the bounds of the block's own outputs follow the new network.
+        """
         self.network.update(net, path)
 
     def _evaluate(self) -> Any:
@@ -81,7 +84,8 @@ class NetworkBlock(Block):  # type: ignore[misc]
         One unit for all, or one per entry (a list, or a dict by name).
     bounds : bool
         Whether the range that the network is meant for (``net.with_bounds``) bounds the input variables (also yours,
-        whose own bounds stay where they are tighter) and, by interval arithmetic, the block's own output variables.
+        whose own bounds stay where they are tighter, as long as the block is in the model and active) and, by interval
+        arithmetic over the bounds that the inputs have at each solve, the block's own output variables.
     path : path-like, optional
         Where the network's file shall be; see :class:`ExternalNetwork`.
     **kwargs

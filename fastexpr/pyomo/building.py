@@ -16,6 +16,7 @@ from fastexpr.errors import ModelError
 from fastexpr.pyomo.arguments import Entries
 from fastexpr.pyomo.external import ExternalNetwork
 from fastexpr.pyomo.named import NamedVar, named_reference
+from fastexpr.pyomo.network_bounds import Enclosure, enclose, keep_in_range
 from fastexpr.pyomo.units import groups
 
 
@@ -37,15 +38,17 @@ def build_block(block: Any, *index: Any) -> None:
     else:
         block.inputs = named_reference(net.input_names, inputs)
         if lower is not None:
-            _tighten(block, inputs, lower, upper)
+            keep_in_range(block, inputs, lower, upper)
+    scalars = list(block.inputs.values()) if inputs is None else inputs
     outputs = _given_scalars(block, "output", net.output_names, net.outputs, index)
     if outputs is None:
-        is_bounded = lower is not None and all(map(_stays_within, block.inputs.values(), lower, upper))
-        bounds = container._memory.output_bounds(net, lower, upper) if is_bounded else (None, None)
-        _add_variables(block, "outputs", net.output_names, units["output"], *bounds)
+        _add_variables(block, "outputs", net.output_names, units["output"], None, None)
+        if lower is not None:
+            enclosure = Enclosure(block.network, scalars, container._memory)
+            enclose(block.outputs.values(), enclosure)
     else:
         block.outputs = named_reference(net.output_names, outputs)
-    results = block.network(list(block.inputs.values()) if inputs is None else inputs)
+    results = block.network(scalars)
     block.equations = Constraint(list(net.output_names))
     for name, result in results.items():
         # Not the named expression: where Pyomo's presolve finds all inputs to be constant, it stays in the .nl file as
@@ -119,13 +122,6 @@ def _range(net: Any) -> tuple[Any, Any]:
     return lower, upper
 
 
-def _stays_within(scalar: Any, low: float, high: float) -> bool:
-    """Whether an input is a variable that the range holds for: `_tighten` passes over fixed ones and expressions."""
-    if not isinstance(scalar, VarData):
-        return False
-    return not scalar.fixed or (scalar.value is not None and low <= scalar.value <= high)
-
-
 def _add_variables(block: Any, attribute: str, names: Sequence[str], units: Any, lower: Any, upper: Any) -> None:
     """Variables of the block's own; a Pyomo Var has one unit, so several units take several Vars and a Reference."""
     bounds: dict[str, tuple[float | None, float | None]] = dict.fromkeys(names, (None, None))
@@ -144,24 +140,6 @@ def _add_variables(block: Any, attribute: str, names: Sequence[str], units: Any,
 
 def _bound(number: float) -> float | None:
     return float(number) if np.isfinite(number) else None
-
-
-def _tighten(block: Any, scalars: Sequence[Any], lower: Any, upper: Any) -> None:
-    """Keep the user's variables in the network's range."""
-    for scalar, low, high in zip(scalars, lower, upper, strict=True):
-        if not isinstance(scalar, VarData) or scalar.fixed:
-            continue
-        low = max(float(low), -np.inf if scalar.lb is None else scalar.lb)
-        high = min(float(high), np.inf if scalar.ub is None else scalar.ub)
-        if low > high:
-            raise ModelError(
-                f"[NetworkBlock '{block.name}'] the bounds of '{scalar.name}', ({scalar.lb}, {scalar.ub}), and the "
-                "network's range have nothing in common. Change them, or pass bounds=False."
-            )
-        if scalar.lb != _bound(low):
-            scalar.setlb(_bound(low))
-        if scalar.ub != _bound(high):
-            scalar.setub(_bound(high))
 
 
 def middle_of_bounds(variable: Any) -> float:

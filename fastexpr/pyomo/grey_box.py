@@ -129,8 +129,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
     def update(self, net: Any) -> None:
         """Put another network in place of this one. Clones of the model keep theirs.
 
-        Bounds stay as they are, also those that the network of before gave the outputs: widen them, or build with
-        ``bounds=False``, where the new one may leave them.
+        The inputs keep the range of the network of before; the bounds of the block's own outputs follow the new one.
 
         Parameters
         ----------
@@ -227,7 +226,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
         check_index(self._owner, "input", block.inputs, self._input_names)
         check_index(self._owner, "output", block.outputs, self._output_names)
         if self._has_bounds:
-            set_bounds(block, self.net, self.instances(block))
+            set_bounds(block, self, self.instances(block))
         unset = [variable.value is None for variable in block.outputs.values()]
         start = self.net(starting_values(block.inputs).reshape(self.n_instances, -1)).ravel()
         set_values(block.outputs.values(), np.where(unset, start, np.nan))

@@ -11,7 +11,8 @@ from pyomo.core.base.var import VarData
 from pyomo.environ import Suffix
 
 from fastexpr.errors import ModelError
-from fastexpr.pyomo.building import _bound, _range, _stays_within, _tighten, middle_of_bounds
+from fastexpr.pyomo.building import Memory, _range, middle_of_bounds
+from fastexpr.pyomo.network_bounds import Enclosure, enclose, keep_in_range
 
 Array = npt.NDArray[np.float64]
 SAMPLES = 32  # points in the network's range, to see how much its outputs vary
@@ -40,21 +41,16 @@ def check_index(owner: str, kind: str, variables: Any, names: Sequence[str]) -> 
         )
 
 
-def set_bounds(block: Any, net: Any, instances: Sequence[Instance]) -> None:
+def set_bounds(block: Any, model: Any, instances: Sequence[Instance]) -> None:
     """Keep the inputs in the network's range, and the block's own outputs where interval arithmetic puts them."""
-    lower, upper = _range(net)
+    lower, upper = _range(model.net)
     if lower is None:
         return
-    for instance in instances:
-        _tighten(block, list(instance.inputs.values()), lower, upper)
-    if block.outputs.is_reference():
-        return
-    lowest, highest = net.output_bounds(lower, upper)
+    memory = Memory()
     for inputs, outputs in instances:
-        if all(map(_stays_within, inputs.values(), lower, upper)):
-            for variable, low, high in zip(outputs.values(), lowest, highest, strict=True):
-                variable.setlb(_bound(low))
-                variable.setub(_bound(high))
+        keep_in_range(block, list(inputs.values()), lower, upper)
+        if not block.outputs.is_reference():
+            enclose(list(outputs.values()), Enclosure(model, list(inputs.values()), memory))
 
 
 def starting_values(inputs: Any) -> Array:
