@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyomo.dae as dae
@@ -11,11 +12,13 @@ import pyomo.environ as pyo
 import pyomo.kernel as pmo
 import pytest
 from compiled_models import INF, small_model
+from networks import network
 from pyomo.contrib.pynumero.interfaces.external_grey_box import ExternalGreyBoxBlock
 from pyomo.gdp import Disjunct, Disjunction
 from pyomo.mpec import Complementarity, complements
 from pyomo.network import Arc, Port
 
+import fastexpr.pyomo as fxp
 from fastexpr.errors import ModelError
 from fastexpr.pyomo.compiled import compile_model
 
@@ -135,3 +138,15 @@ def test_bounds_that_make_no_sense_are_refused(lower: Any, upper: Any) -> None:
     m.x[1].bounds = lower, upper
     with pytest.raises(ModelError, match=r"\[Var 'x\[1\]'\] has no sensible (lower|upper) bound: got (nan|-?inf)"):
         compile_model(m)
+
+
+def test_a_gams_file_cannot_hold_a_network(tmp_path: Path) -> None:
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(3), initialize=0.1)
+    m.net = fxp.ExternalNetwork(network(3, 2))
+    m.o = pyo.Objective(expr=m.x[0] + m.net(m.x)[1] ** 2)
+    with pytest.raises(ModelError, match="a GAMS file cannot hold a network"):
+        m.write(str(tmp_path / "model.gms"))
+    m.o.set_value(m.x[0] + pyo.log(m.x[1] + 1))
+    m.write(str(tmp_path / "model.gms"))
+    assert "log(" in (tmp_path / "model.gms").read_text()

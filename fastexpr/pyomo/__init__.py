@@ -15,6 +15,7 @@ from fastexpr.pyomo.initialization import initialize
 from fastexpr.pyomo.legacy_solver import register
 from fastexpr.pyomo.solver import Fastexpr
 from fastexpr.pyomo.solvers import find_solver
+from fastexpr.pyomo.writers import refuse_networks
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.grey_box import GreyBox
@@ -24,6 +25,7 @@ _LAZY = {"GreyBox": "fastexpr.pyomo.grey_box"}  # imported at first use: it brin
 __all__ = ["ExternalNetwork", "Fastexpr", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver", "initialize"]
 
 register()
+refuse_networks()
 
 
 def __getattr__(name: str) -> Any:

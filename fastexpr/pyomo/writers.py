@@ -1,0 +1,40 @@
+"""Formats that cannot hold a network: their writers would print its call as if the solver knew the function."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from pyomo.core.expr.numeric_expr import ExternalFunctionExpression
+
+from fastexpr.errors import ModelError
+from fastexpr.pyomo.function import NetworkFunction
+
+
+def refuse_networks() -> None:
+    """Make Pyomo's GAMS writer refuse models with networks; what it does with other functions stays."""
+    with contextlib.suppress(ImportError, AttributeError):  # another Pyomo may have another writer
+        from pyomo.repn.plugins.gams_writer import ToGamsVisitor
+
+        handlers = ToGamsVisitor._expression_handlers
+        others = handlers.get(ExternalFunctionExpression)
+        if not getattr(others, "refuses_networks", False):
+            handlers[ExternalFunctionExpression] = _handler("GAMS", others)
+
+
+def _handler(language: str, others: Any) -> Any:
+    def handle(visitor: Any, node: Any, values: Sequence[str]) -> Any:
+        if isinstance(node._fcn, NetworkFunction):
+            _refuse(language, node)
+        return node._to_string(values, False, visitor.smap) if others is None else others(visitor, node, values)
+
+    handle.refuses_networks = True  # type: ignore[attr-defined]
+    return handle
+
+
+def _refuse(language: str, node: Any) -> NoReturn:
+    raise ModelError(
+        f"[NetworkFunction '{node._fcn.name}'] a {language} file cannot hold a network: it is an external function for "
+        "AMPL solvers. What to do: SolverFactory('fastexpr'), or an AMPL solver ('pounce', 'ipopt')."
+    )
