@@ -65,17 +65,20 @@ class Tape {
   bool is_variable(Id id) const { return id >= 1 && id <= n_variables_; }
 
   Id size() const { return static_cast<Id>(nodes_.size()); }
+  /// A reference that the next node ends: who appends to the tape meanwhile takes a copy.
   const Node& node(Id id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  /// A view that the next sum ends: the terms of all sums stand in one vector, which grows.
   std::span<const Term> terms(const Node& sum) const { return {terms_.data() + sum.a, static_cast<std::size_t>(sum.b + sum.c)}; }
   /// Calls body with each operand of a node, in their order; of a bilinear term both. Leaves have none: those of a given number
-  /// are its call's.
+  /// are its call's. The body may append to the tape: the node is a copy, and terms are looked up one by one.
   template <class Body>
-  void for_operands(const Node& node, const Body& body) const {
+  void for_operands(const Node node, const Body& body) const {
     if (is_leaf(node.operation)) return;
     if (node.operation == Operation::sum) {
-      for (const Term& t : terms(node)) {
-        body(t.a);
-        if (t.b != one) body(t.b);
+      for (Id t = node.a; t < node.a + node.b + node.c; ++t) {
+        const Term term = terms_[static_cast<std::size_t>(t)];
+        body(term.a);
+        if (term.b != one) body(term.b);
       }
       return;
     }
