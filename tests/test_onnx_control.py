@@ -172,7 +172,7 @@ ERRORS = {
     ),
     "number of steps": (
         GO + "s = ReduceSum <keepdims = 0> (x)  n = Cast <to = 7> (s) " + FOREVER % "n", "",
-        r"\[Cast #2\] casts a value that depends on the network's inputs to int64",
+        r"\[Loop #3\] input 0 \('n'\) depends on the network's inputs, expected a constant",
     ),
     "shapes of branches": (
         BY_X + f"y = If (c) {TWO_SHAPES}", "",

@@ -9,27 +9,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from fastexpr._core import Operator
+from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.sizes import check_result
 
 Shape = tuple[int, ...]
 CoreNode = tuple[Operator, list[int], str]
+FLOAT: np.dtype[Any] = np.dtype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A value that depends on x: the output of a core node."""
+    """A value that depends on x: the output of a core node. Its numbers are doubles, whatever they are in the model.
+
+    Attributes
+    ----------
+    id, shape : the node, and the shape of its output
+    dtype : bool for a condition, 1 or 0; an integer type for whole numbers; float64 for every float
+    """
 
     id: int
     shape: Shape
-    is_condition: bool = False  # a bool in the model: 1 or 0
+    dtype: np.dtype[Any] = FLOAT
+
+    @property
+    def is_condition(self) -> bool:
+        return self.dtype == bool
+
+    @property
+    def is_integer(self) -> bool:
+        return self.dtype.kind in "iu"
 
 
 class Tensors(tuple["Array | Handle", ...]):
@@ -72,6 +87,7 @@ class GraphBuilder:
         self.nodes: list[CoreNode] = []
         self.label = ""
         self.masked: dict[int, Array] = {}
+        self._ranges: dict[int, tuple[float, float]] = {}
         self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
         self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
 
@@ -115,9 +131,9 @@ class GraphBuilder:
         with np.errstate(all="ignore"):
             return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
 
-    def as_condition(self, value: Value) -> Value:
-        """The value, known to be 1 or 0 everywhere."""
-        return Handle(value.id, value.shape, True) if isinstance(value, Handle) else value
+    def as_type(self, value: Value, dtype: np.dtype[Any]) -> Value:
+        """The same numbers, known to be conditions, integers or floats."""
+        return replace(value, dtype=dtype) if isinstance(value, Handle) else value.astype(dtype)
 
     def add(self, a: Value, b: Value) -> Value:
         """a + b."""
@@ -141,14 +157,14 @@ class GraphBuilder:
         if value.shape == shape:
             return value
         if isinstance(value, Handle):
-            return self._with_mask(value, self.apply("Reshape", value, shape=list(shape)), lambda a: a.reshape(shape))
+            return self._moved(value, self.apply("Reshape", value, shape=list(shape)), lambda a: a.reshape(shape))
         return value.reshape(shape)
 
-    def _with_mask(self, source: Handle, result: Handle, move: Callable[[Array], Array]) -> Handle:
-        """The result, which knows where the source is masked."""
+    def _moved(self, source: Handle, result: Handle, move: Callable[[Array], Array]) -> Handle:
+        """The result, whose numbers are what they are in the source, and which knows where that is masked."""
         if source.id in self.masked:
             self.masked[result.id] = np.asarray(move(self.masked[source.id]))
-        return result
+        return replace(result, dtype=source.dtype)
 
     def rearrange(self, value: Value, move: Callable[[Array], Array]) -> Value:
         """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
@@ -158,15 +174,36 @@ class GraphBuilder:
         moved = move(places.reshape(value.shape))
         check_result(moved.shape, "[Select]", places.size)
         if moved.size == 0:
-            return np.zeros(moved.shape)
+            return np.zeros(moved.shape, value.dtype)
         flat = np.ascontiguousarray(moved).reshape(-1)
         if flat.size == places.size and np.array_equal(flat, places):
             return self.reshape(value, moved.shape)
-        return self._with_mask(value, self.apply("Select", value, constants=[flat], shape=list(moved.shape)), move)
+        return self._moved(value, self.apply("Select", value, constants=[flat], shape=list(moved.shape)), move)
 
     def part_of_x(self, start: int, size: int) -> Value:
         """The numbers start to start + size of x."""
         return self.rearrange(self.x, lambda x: x[start : start + size])
+
+    def range_of(self, value: Handle) -> tuple[float, float]:
+        """Between which numbers all of the value lie, at whatever x; NaN counts as everything."""
+        if value.id not in self._ranges:
+            n, size = self.x.shape[0], math.prod(value.shape)
+            inputs, outputs = ([f"{letter}{k}" for k in range(count)] for letter, count in (("x", n), ("y", size)))
+            function = Function._from_nodes(
+                n,
+                self.nodes[: value.id],
+                [value.id],
+                [("x", (n,))],
+                [("y", value.shape)],
+                inputs,
+                outputs,
+                None,
+                None,
+            )
+            lower, upper = function.output_bounds(np.full(n, -np.inf), np.full(n, np.inf))
+            is_known = not np.isnan([*lower, *upper]).any()
+            self._ranges[value.id] = (float(lower.min()), float(upper.max())) if is_known else (-np.inf, np.inf)
+        return self._ranges[value.id]
 
     def nodes_behind(self, value: Handle) -> set[int]:
         """Ids of the nodes that the value is computed from, itself included."""
@@ -193,4 +230,6 @@ class GraphBuilder:
         arrays = [value for value in values if not isinstance(value, Handle)]
         if len(arrays) == len(values):
             return np.concatenate(arrays, axis)
-        return self.apply("Concat", *(self.handle(value, must_be_finite=False) for value in values), axis=axis)
+        joined = self.apply("Concat", *(self.handle(value, must_be_finite=False) for value in values), axis=axis)
+        kinds = {value.dtype.kind for value in values}
+        return replace(joined, dtype=values[0].dtype if kinds != {"f"} and len(kinds) == 1 else FLOAT)

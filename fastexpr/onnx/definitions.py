@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import onnx
 from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, helper
 
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.builder import Value
 from fastexpr.onnx.node import operator_domain, operator_schema
 
 
@@ -58,10 +57,7 @@ def value_type(value: Value | None, float_type: int) -> TypeProto:
     """Element type and shape, in ONNX's words; empty for an input that is left out."""
     if value is None:
         return TypeProto()
-    if isinstance(value, Handle):
-        kind = onnx.TensorProto.BOOL if value.is_condition else float_type
-    else:
-        kind = float_type if value.dtype.kind == "f" else int(helper.np_dtype_to_tensor_dtype(value.dtype))
+    kind = float_type if value.dtype.kind == "f" else int(helper.np_dtype_to_tensor_dtype(value.dtype))
     return helper.make_tensor_type_proto(kind, value.shape)
 
 

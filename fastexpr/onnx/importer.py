@@ -19,6 +19,7 @@ from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
 from fastexpr.onnx.definitions import definition
+from fastexpr.onnx.element_types import typed
 from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, fold
 from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.metadata import read_metadata
@@ -163,6 +164,7 @@ class Importer:
                     raise
                 raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error
             results = [converted] if isinstance(converted, (Handle, Tensors, np.ndarray)) else converted
+            results = typed(results, inputs, proto.op_type, opset, domain)
         self._budget.spend(results, title)
         self._keep_results(proto, title, results, scope)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
 from fastexpr.onnx.converters.masks import add_mask
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
@@ -26,13 +27,39 @@ def arithmetic(node: OnnxNode) -> Value:
     for value, other in ((a, b), (b, a)):
         if node.operator == "Add" and isinstance(other, np.ndarray) and (other == -np.inf).any():
             return add_mask(node.graph, value, other)
-    return node.graph.arithmetic(node.operator, a, b)
+    return whole(node, node.graph.arithmetic(node.operator, a, b))
+
+
+def truncated(graph: GraphBuilder, x: Value) -> Value:
+    """Rounded towards 0."""
+    is_negative = graph.apply("Less", x, np.zeros(()))
+    return graph.apply("Where", is_negative, graph.apply("Ceil", x), graph.apply("Floor", x))
+
+
+def wrapped(graph: GraphBuilder, x: Value, dtype: np.dtype[Any]) -> Value:
+    """A whole number as an integer of few bits holds it: what is too large goes around."""
+    limits = np.iinfo(dtype)
+    lower, size = float(limits.min), float(limits.max) - float(limits.min) + 1.0
+    lowest, highest = graph.range_of(x) if isinstance(x, Handle) else (-np.inf, np.inf)
+    if lowest >= limits.min and highest <= limits.max:
+        return x
+    turned = graph.apply("Mod", graph.subtract(x, np.full((), lower)), np.full((), size), fmod=0)
+    return graph.add(turned, np.full((), lower))
+
+
+def whole(node: OnnxNode, y: Value) -> Value:
+    """The result as integers have it: a quotient or a power is rounded towards 0, and few bits go around."""
+    dtype = node.input(0).dtype
+    if dtype.kind not in "iu" or not isinstance(y, Handle):
+        return y
+    y = truncated(node.graph, y) if node.operator in ("Div", "Pow") else y
+    return wrapped(node.graph, y, dtype) if dtype.itemsize <= 2 else y
 
 
 @converter("Add", "Sub", "Mul", "Div", "Pow", since=1)
 def arithmetic_with_attributes(node: OnnxNode) -> Value:
     """Before operator set 7, b is stretched by attributes."""
-    return node.graph.arithmetic(node.operator, *stretched_pair(node))
+    return whole(node, node.graph.arithmetic(node.operator, *stretched_pair(node)))
 
 
 def stretched_pair(node: OnnxNode) -> tuple[Value, Value]:

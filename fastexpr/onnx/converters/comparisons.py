@@ -23,7 +23,7 @@ ONE = np.ones(())
 
 def condition(graph: GraphBuilder, name: str, a: Value, b: Value) -> Value:
     """The core's Less, LessOrEqual or Equal."""
-    return graph.as_condition(graph.apply(name, a, b))
+    return graph.apply(name, a, b)
 
 
 def step(graph: GraphBuilder, value: Value) -> Value:
@@ -33,7 +33,7 @@ def step(graph: GraphBuilder, value: Value) -> Value:
 
 def negation(graph: GraphBuilder, chosen: Value) -> Value:
     """1 where the condition is 0, and the other way round."""
-    return graph.as_condition(graph.subtract(ONE, chosen))
+    return graph.subtract(ONE, chosen)
 
 
 def is_not_zero(graph: GraphBuilder, value: Value) -> Value:
@@ -107,8 +107,8 @@ def is_infinite(node: OnnxNode) -> Value:
     above = condition(graph, "Less", np.full((), LARGEST), x)
     below = condition(graph, "Less", x, np.full((), -LARGEST))
     if not node.integer("detect_negative"):
-        return above if node.integer("detect_positive") else graph.as_condition(graph.apply("Less", x, x))
-    return graph.as_condition(graph.apply("Max", above, below)) if node.integer("detect_positive") else below
+        return above if node.integer("detect_positive") else graph.apply("Less", x, x)
+    return graph.apply("Max", above, below) if node.integer("detect_positive") else below
 
 
 @converter("Not")
@@ -142,7 +142,7 @@ def combined(node: OnnxNode, a: Value, b: Value) -> Value:
     """And, Or or Xor of two conditions."""
     if node.operator == "Xor":
         return negation(node.graph, condition(node.graph, "Equal", a, b))
-    return node.graph.as_condition(node.graph.apply("Min" if node.operator == "And" else "Max", a, b))
+    return node.graph.apply("Min" if node.operator == "And" else "Max", a, b)
 
 
 @converter("Where", since=9)
@@ -150,10 +150,7 @@ def where(node: OnnxNode) -> Value:
     """y = condition ? a : b."""
     if not isinstance(node.input(0), Handle):
         return where_constant(node)
-    a, b = node.input(1), node.input(2)
-    chosen = node.graph.apply("Where", condition_input(node, 0), a, b)
-    is_condition = all(value.is_condition if isinstance(value, Handle) else value.dtype == bool for value in (a, b))
-    return node.graph.as_condition(chosen) if is_condition else chosen
+    return node.graph.apply("Where", condition_input(node, 0), node.input(1), node.input(2))
 
 
 def where_constant(node: OnnxNode) -> Value:

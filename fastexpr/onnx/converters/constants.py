@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 from onnx import TensorProto
+from onnx.helper import np_dtype_to_tensor_dtype
 
 from fastexpr.onnx.arrays import FLOAT_TYPES, RAW_TYPES, type_name
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.builder import FLOAT, Handle, Value
+from fastexpr.onnx.converters.arithmetic import truncated, wrapped
 from fastexpr.onnx.converters.comparisons import is_not_zero
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
@@ -36,7 +38,10 @@ def constant(node: OnnxNode) -> Value:
 
 @converter("Cast", takes_constants=True)
 def cast(node: OnnxNode) -> Value:
-    """Between float types nothing happens: everything is computed in double."""
+    """Between float types nothing happens: everything is computed in double.
+
+    A condition cast to an integer is 1 or 0, a float its integer part: the derivative is 0.
+    """
     target = node.attribute("to")
     if isinstance(target, str):  # before operator set 6
         target = onnx.TensorProto.DataType.Value(target.upper())
@@ -45,30 +50,25 @@ def cast(node: OnnxNode) -> Value:
 
 @converter("CastLike", since=15, takes_constants=True)
 def cast_like(node: OnnxNode) -> Value:
-    """To the type of input 1; a value that depends on x is a float."""
-    like = node.input(1)
-    if like.is_condition if isinstance(like, Handle) else like.dtype == bool:
-        return casted(node, node.input(0), TensorProto.BOOL)
-    if isinstance(like, Handle) or like.dtype.kind == "f":
-        return casted(node, node.input(0), TensorProto.FLOAT)
-    return casted(node, node.input(0), int(onnx.helper.np_dtype_to_tensor_dtype(like.dtype)))
+    """To the type of input 1."""
+    dtype = node.input(1).dtype
+    return casted(node, node.input(0), TensorProto.FLOAT if dtype.kind == "f" else int(np_dtype_to_tensor_dtype(dtype)))
 
 
 def casted(node: OnnxNode, x: Value, target: int) -> Value:
     """x in the element type `target`."""
+    graph = node.graph
     if target in FLOAT_TYPES:
-        if isinstance(x, Handle):  # a condition becomes a plain number
-            return Handle(x.id, x.shape)
-        return x if x.dtype.kind == "f" else x.astype(np.float64)
+        return x if x.dtype.kind == "f" else graph.as_type(x, FLOAT)
     if target not in RAW_TYPES:
         node.fail(f"casts to {type_name(target)}, expected a float, an integer or bool. Export the model again.")
+    dtype = np.dtype(RAW_TYPES[target])
     if isinstance(x, Handle):
-        if target == TensorProto.BOOL:
-            return x if x.is_condition else is_not_zero(node.graph, x)
-        node.fail_not_constant(
-            x,
-            f"casts a value that depends on the network's inputs to {type_name(target)}, which has no derivative: "
-            "expected float, double, float16 or bfloat16. Leave this part out of the exported model.",
-        )
+        if dtype.kind == "b":
+            x = x if x.is_condition else is_not_zero(graph, x)
+        elif x.dtype.kind == "f":
+            x = truncated(graph, x)
+        elif dtype.itemsize < x.dtype.itemsize <= 8 and dtype.itemsize <= 2:
+            x = wrapped(graph, x, dtype)
     with np.errstate(all="ignore"):
-        return x.astype(RAW_TYPES[target])
+        return graph.as_type(x, dtype)

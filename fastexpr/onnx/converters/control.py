@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.builder import FLOAT, Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -57,14 +58,9 @@ def tensors(node: OnnxNode, values: Sequence[object]) -> list[Value]:
 
 def blend(node: OnnxNode, condition: Value, a: Value, b: Value) -> Value:
     """c ? a : b."""
-    graph, pair = node.graph, (a, b)
-    if any(not isinstance(value, Handle) and value.dtype.kind not in "fb" for value in pair):
-        if all(not isinstance(value, Handle) for value in pair) and np.array_equal(a, b):  # type: ignore[arg-type]
-            return a
-        node.fail("chooses integers by the network's inputs, which has no derivative. Leave this part out.")
-    is_bool = all(value.is_condition if isinstance(value, Handle) else value.dtype == bool for value in pair)
-    blended = graph.apply("Where", condition, a, b)
-    return graph.as_condition(blended) if is_bool else blended
+    if not isinstance(a, Handle) and not isinstance(b, Handle) and np.array_equal(a, b):
+        return a
+    return replace(node.graph.apply("Where", condition, a, b), dtype=a.dtype if a.dtype.kind != "f" else FLOAT)
 
 
 # ---- Loop

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.converters.positions import gathered, gathered_elements, gathered_nd, is_named
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -66,9 +67,14 @@ def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], 
 
 @converter("Gather", takes_constants=True)
 def gather(node: OnnxNode) -> Value:
-    """x[.., indices, ..] along one axis; negative indices count from the end."""
-    x = node.input(0)
+    """x[.., indices, ..] along one axis; negative indices count from the end.
+
+    Indices may depend on x: the derivative is that of what is picked, 0 of the index.
+    """
+    x, at = node.input(0), node.input(1)
     axis = node.axis(node.integer("axis"), len(x.shape))
+    if isinstance(at, Handle):
+        return gathered(node, x, at, axis)
     indices = checked_indices(node, x.shape[axis])
     node.check_size(x.shape[:axis] + indices.shape + x.shape[axis + 1 :], indices.size + math.prod(x.shape))
     return node.graph.rearrange(x, lambda array: np.take(array, indices, axis))
@@ -77,19 +83,20 @@ def gather(node: OnnxNode) -> Value:
 @converter("GatherND", since=11, takes_constants=True)
 def gather_nd(node: OnnxNode) -> Value:
     """x[indices[.., 0], indices[.., 1], ..] behind `batch_dims` leading axes that x and the indices share."""
-    x, batch = node.input(0), node.attribute("batch_dims") or 0
-    node.constant_integers(1)
-    indices = node.constant(1).astype(np.int64)
-    depth = indices.shape[-1] if indices.ndim else 0
+    x, batch, at = node.input(0), node.attribute("batch_dims") or 0, node.input(1)
+    depth = at.shape[-1] if at.shape else 0
     if (
-        not 0 <= batch < min(len(x.shape), indices.ndim)
+        not 0 <= batch < min(len(x.shape), len(at.shape))
         or not 1 <= depth <= len(x.shape) - batch
-        or indices.shape[:batch] != x.shape[:batch]
+        or at.shape[:batch] != x.shape[:batch]
     ):
         node.fail(
-            f"has indices of shape {indices.shape} and batch_dims={batch} for shape {x.shape}. Export the model again."
+            f"has indices of shape {at.shape} and batch_dims={batch} for shape {x.shape}. Export the model again."
         )
-    lengths = np.array(x.shape[batch : batch + depth])
+    if isinstance(at, Handle):
+        return gathered_nd(node, x, at, batch)
+    node.constant_integers(1)
+    indices, lengths = at.astype(np.int64), np.array(x.shape[batch : batch + depth])
     if ((indices < -lengths) | (indices >= lengths)).any():
         node.fail(f"has indices that do not lie in axes of lengths {lengths.tolist()}. Export the model again.")
     rank = indices.ndim - 1
@@ -102,14 +109,16 @@ def gather_nd(node: OnnxNode) -> Value:
 @converter("GatherElements", since=11, takes_constants=True)
 def gather_elements(node: OnnxNode) -> Value:
     """NumPy's take_along_axis on the part of x that has the shape of the indices."""
-    x = node.input(0)
+    x, at = node.input(0), node.input(1)
     axis = node.axis(node.integer("axis"), len(x.shape))
-    indices = checked_indices(node, x.shape[axis])
-    if indices.ndim != len(x.shape) or any(
-        i > n for k, (i, n) in enumerate(zip(indices.shape, x.shape, strict=True)) if k != axis
+    if len(at.shape) != len(x.shape) or any(
+        i > n for k, (i, n) in enumerate(zip(at.shape, x.shape, strict=True)) if k != axis
     ):
-        node.fail(f"has indices of shape {indices.shape}, which do not lie in {x.shape}. Export the model again.")
-    part = tuple(slice(None) if k == axis else slice(length) for k, length in enumerate(indices.shape))
+        node.fail(f"has indices of shape {at.shape}, which do not lie in {x.shape}. Export the model again.")
+    part = tuple(slice(None) if k == axis else slice(length) for k, length in enumerate(at.shape))
+    if isinstance(at, Handle):
+        return gathered_elements(node, node.graph.rearrange(x, lambda array: array[part]), at, axis)
+    indices = checked_indices(node, x.shape[axis])
     return node.graph.rearrange(x, lambda array: np.take_along_axis(array[part], indices, axis))
 
 
@@ -185,13 +194,18 @@ def reverse_sequence(node: OnnxNode) -> Value:
 
 @converter("OneHot", since=9)
 def one_hot(node: OnnxNode) -> Value:
-    """Of `values` (off, on), the second where a constant index says so, on a new axis."""
-    indices, values = node.constant(0).astype(np.int64), node.input(2)
+    """Of `values` (off, on), the second where an index says so, on a new axis."""
+    graph, at, values = node.graph, node.input(0), node.input(2)
     depth = int(node.constant_scalar(1))
-    axis = node.axis(node.integer("axis"), indices.ndim + 1)
-    node.check_size((*indices.shape, max(depth, 0)))
+    axis = node.axis(node.integer("axis"), len(at.shape) + 1)
+    node.check_size((*at.shape, max(depth, 0)))
     if depth < 1 or values.shape != (2,):
         node.fail(f"has depth {depth} and values of shape {values.shape}, expected two values. Export the model again.")
+    if isinstance(at, Handle):
+        named = graph.rearrange(is_named(graph, at, depth), lambda array: np.moveaxis(array, -1, axis))
+        off, on = (graph.rearrange(values, lambda array, k=k: array[k]) for k in range(2))  # type: ignore[misc]
+        return graph.apply("Where", named, on, off)
+    indices = at.astype(np.int64)
     wrapped = np.where(indices < 0, indices + depth, indices)
     is_on = np.moveaxis(wrapped[..., np.newaxis] == np.arange(depth), -1, axis)
-    return node.graph.rearrange(values, lambda array: array[is_on.astype(np.int64)])
+    return graph.rearrange(values, lambda array: array[is_on.astype(np.int64)])

@@ -1,4 +1,4 @@
-"""Replacing or changing elements at constant places: ScatterElements, ScatterND."""
+"""Replacing or changing elements: ScatterElements, ScatterND."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Value
-from fastexpr.onnx.converters.comparisons import extreme
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.converters.positions import combine, flat_places, scattered_at
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -21,7 +21,8 @@ def scatter_elements(node: OnnxNode) -> Value:
     """y[.., indices[p], ..] = updates[p] along one axis, for every place p of the indices."""
     x, updates = node.input(0), node.input(2)
     axis = node.axis(node.integer("axis"), len(x.shape))
-    indices = checked(node, x.shape[axis])
+    at = node.input(1)
+    indices = at if isinstance(at, Handle) else checked(node, x.shape[axis])
     is_inside = len(indices.shape) == len(x.shape) and all(
         count <= length for k, (count, length) in enumerate(zip(indices.shape, x.shape, strict=True)) if k != axis
     )
@@ -30,6 +31,8 @@ def scatter_elements(node: OnnxNode) -> Value:
             f"has indices of shape {indices.shape} and updates of shape {updates.shape} for {x.shape}. Export the "
             "model again."
         )
+    if isinstance(indices, Handle):
+        return scattered_along(node, indices, axis)
     places: list[Array] = [*np.indices(indices.shape)]
     places[axis] = indices
     return scattered(node, np.asarray(np.ravel_multi_index(tuple(places), x.shape)))
@@ -38,20 +41,55 @@ def scatter_elements(node: OnnxNode) -> Value:
 @converter("ScatterND", since=11)
 def scatter_nd(node: OnnxNode) -> Value:
     """y[indices[.., 0], indices[.., 1], ..] = updates[..]."""
-    x, updates = node.input(0), node.input(2)
-    node.constant_integers(1)
-    indices = node.constant(1).astype(np.int64)
-    depth = indices.shape[-1] if indices.ndim else 0
+    x, updates, indices = node.input(0), node.input(2), node.input(1)
+    depth = indices.shape[-1] if indices.shape else 0
     if not 1 <= depth <= len(x.shape) or updates.shape != (*indices.shape[:-1], *x.shape[depth:]):
         node.fail(
             f"has indices of shape {indices.shape} and updates of shape {updates.shape} for {x.shape}. Export the "
             "model again."
         )
-    lengths = np.array(x.shape[:depth])
+    if isinstance(indices, Handle):
+        return scattered_tuples(node, indices)
+    indices, lengths = node.constant(1).astype(np.int64), np.array(x.shape[:depth])
     if ((indices < -lengths) | (indices >= lengths)).any():
         node.fail(f"has indices that do not lie in axes of lengths {lengths.tolist()}. Export the model again.")
     places = np.arange(math.prod(x.shape)).reshape(x.shape)
     return scattered(node, places[tuple(np.moveaxis(indices % lengths, -1, 0))])
+
+
+def reduction_of(node: OnnxNode) -> str:
+    """How an update is combined with what is there."""
+    reduction = node.attribute("reduction") or "none"
+    if reduction not in REDUCTIONS:
+        node.fail(f"has reduction={reduction!r}, expected one of {REDUCTIONS}. Export the model again.")
+    return str(reduction)
+
+
+def scattered_along(node: OnnxNode, indices: Handle, axis: int) -> Value:
+    """ScatterElements at places that depend on x."""
+    graph, x, updates = node.graph, node.input(0), node.input(2)
+    is_whole = [k == axis or a == b for k, (a, b) in enumerate(zip(indices.shape, x.shape, strict=True))]
+    if not all(is_whole):
+        node.fail_not_constant(
+            indices,
+            f"has indices that depend on the network's inputs, of shape {indices.shape} for {x.shape}: expected equal "
+            f"axes but for axis {axis}. Export the model again.",
+        )
+    parts = [graph.rearrange(value, lambda array: np.moveaxis(array, axis, -1)) for value in (x, indices, updates)]
+    stack = math.prod(parts[0].shape[:-1])
+    flat, at, new = (graph.reshape(part, (stack, part.shape[-1], 1)) for part in parts)
+    y = scattered_at(node, flat, graph.reshape(at, at.shape[:2]), new, reduction_of(node))  # type: ignore[arg-type]
+    return graph.rearrange(graph.reshape(y, parts[0].shape), lambda array: np.moveaxis(array, -1, axis))
+
+
+def scattered_tuples(node: OnnxNode, indices: Handle) -> Value:
+    """ScatterND at places that depend on x."""
+    graph, x, depth = node.graph, node.input(0), indices.shape[-1]
+    count = math.prod(indices.shape[:-1])
+    length, width = math.prod(x.shape[:depth]), math.prod(x.shape[depth:])
+    at = graph.reshape(flat_places(node, indices, x.shape[:depth]), (1, count))
+    flat, updates = graph.reshape(x, (1, length, width)), graph.reshape(node.input(2), (1, count, width))
+    return graph.reshape(scattered_at(node, flat, at, updates, reduction_of(node)), x.shape)  # type: ignore[arg-type]
 
 
 def checked(node: OnnxNode, length: int) -> Array:
@@ -66,9 +104,7 @@ def checked(node: OnnxNode, length: int) -> Array:
 def scattered(node: OnnxNode, places: Array) -> Value:
     """Input 0 with the numbers of input 2 at these flat places: put there, or combined with what is there."""
     graph, x = node.graph, node.input(0)
-    reduction = node.attribute("reduction") or "none"
-    if reduction not in REDUCTIONS:
-        node.fail(f"has reduction={reduction!r}, expected one of {REDUCTIONS}. Export the model again.")
+    reduction = reduction_of(node)
     flat, updates = (graph.reshape(value, (math.prod(value.shape),)) for value in (x, node.input(2)))
     targets = places.reshape(-1)
     if reduction == "none":
@@ -88,13 +124,6 @@ def rounds(targets: Array) -> list[Array]:
     first = np.searchsorted(ordered, ordered)
     turn = np.arange(len(targets)) - first  # how many updates of the same target come before
     return [order[turn == k] for k in range(int(turn.max(initial=-1)) + 1)]
-
-
-def combine(graph: GraphBuilder, reduction: str, old: Value, new: Value) -> Value:
-    """What is there, and what comes."""
-    if reduction in ("add", "mul"):
-        return graph.arithmetic(reduction.capitalize(), old, new)
-    return extreme(graph, reduction.capitalize(), old, new)
 
 
 def placed(graph: GraphBuilder, flat: Value, updates: Value, targets: Array) -> Value:

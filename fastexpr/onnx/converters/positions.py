@@ -1,0 +1,172 @@
+"""Positions that depend on x: ArgMax and ArgMin, and what picks by such indices (Gather, Scatter, OneHot, ...).
+
+An index is a whole number whose derivative is 0. The place that it names is a row of conditions, one for each place;
+what is picked there keeps its derivative. An index that names no place gives NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.converters.comparisons import extreme
+from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.converters.reductions import reduced
+from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.registry import converter
+
+MOST_UPDATES = 1000  # of a scatter whose places depend on x: each is a step of its own
+
+
+def place_of_largest(graph: GraphBuilder, is_largest: Value, axis: int) -> Handle:
+    """Where along the axis, which stays with length 1, the one condition holds: a whole number from 0 on."""
+    shape = tuple(-1 if k == axis else 1 for k in range(len(is_largest.shape)))
+    counts = np.arange(is_largest.shape[axis], dtype=np.float64).reshape(shape)
+    found = graph.apply("Where", is_largest, counts, np.zeros(()))
+    return graph.apply("ReduceMax", found, axis=axis, n_axes=1, keepdims=1)
+
+
+@converter("ArgMax", "ArgMin")
+def arg_max(node: OnnxNode) -> Value:
+    """The first place along an axis, or the last one, where a number is largest or smallest.
+
+    ArgMax: The place of the largest number along an axis.
+    ArgMin: The place of the smallest number along an axis.
+    """
+    graph, x = node.graph, node.input(0)
+    axis = node.axis(node.integer("axis"), len(x.shape))
+    is_last = bool(node.attribute("select_last_index"))
+    x = graph.apply("Neg", x) if node.operator == "ArgMin" else x
+    if is_last:
+        x = graph.rearrange(x, lambda array: np.flip(array, axis))
+    place: Value = place_of_largest(graph, graph.apply("Hardmax", x, axis=axis, n_axes=1), axis)
+    if is_last:
+        place = graph.subtract(np.full((), x.shape[axis] - 1.0), place)
+    return place if node.integer("keepdims") else graph.reshape(place, x.shape[:axis] + x.shape[axis + 1 :])
+
+
+# ---- picking
+
+
+def is_named(graph: GraphBuilder, indices: Handle, length: int) -> Handle:
+    """Which of `length` places each index names, on a new last axis; negative indices count from the end."""
+    column = graph.reshape(indices, (*indices.shape, 1))
+    places = np.arange(length, dtype=np.float64)
+    named = graph.apply("Equal", column, places)
+    if graph.range_of(indices)[0] >= 0:
+        return named
+    return graph.apply("Max", named, graph.apply("Equal", column, places - length))
+
+
+def only_inside(graph: GraphBuilder, indices: Value, length: int, value: Value) -> Value:
+    """The value, to whose shape the indices broadcast; NaN where an index names no place."""
+    lower, upper = graph.range_of(indices) if isinstance(indices, Handle) else (0.0, 0.0)
+    if lower >= -length and upper < length:
+        return value
+    above = graph.apply("LessOrEqual", np.full((), -float(length)), indices)
+    is_inside = graph.apply("Min", above, graph.apply("Less", indices, np.full((), float(length))))
+    return graph.apply("Where", is_inside, value, np.full((), np.nan))
+
+
+def picked(node: OnnxNode, table: Value, indices: Handle) -> Value:
+    """table[b, indices[b, i], r] for a table (b, n, r) and indices (b, i)."""
+    graph, (stack, length, width) = node.graph, table.shape
+    count = indices.shape[1]
+    named = is_named(graph, indices, length)
+    if isinstance(table, np.ndarray) and stack == 1 and np.isfinite(table).all():
+        y = matrix_product(graph, named, table)
+    else:
+        node.check_size((stack, count, length, width))
+        kept = graph.apply(
+            "Where", graph.reshape(named, (stack, count, length, 1)), graph.reshape(table, (stack, 1, length, width)),
+            np.zeros(()),
+        )  # fmt: skip
+        y = reduced(graph, "ReduceSum", kept, [2], keepdims=False)
+    return only_inside(graph, graph.reshape(indices, (stack, count, 1)), length, y)
+
+
+def gathered(node: OnnxNode, x: Value, indices: Handle, axis: int) -> Value:
+    """Gather along one axis."""
+    graph, lead, rest = node.graph, x.shape[:axis], x.shape[axis + 1 :]
+    order = [axis, *range(axis), *range(axis + 1, len(x.shape))]
+    table = graph.reshape(graph.transpose(x, order), (1, x.shape[axis], math.prod(lead + rest)))
+    y = picked(node, table, graph.reshape(indices, (1, math.prod(indices.shape))))  # type: ignore[arg-type]
+    y = graph.reshape(y, (*indices.shape, *lead, *rest))
+    rank = len(indices.shape)
+    places = [*range(rank, rank + len(lead)), *range(rank), *range(rank + len(lead), len(y.shape))]
+    return graph.transpose(y, places)
+
+
+def gathered_elements(node: OnnxNode, x: Value, indices: Handle, axis: int) -> Value:
+    """NumPy's take_along_axis."""
+    graph = node.graph
+    table = graph.rearrange(x, lambda array: np.moveaxis(array, axis, -1))
+    at = graph.rearrange(indices, lambda array: np.moveaxis(array, axis, -1))
+    count, stack = at.shape[-1], math.prod(at.shape[:-1])
+    y = picked(
+        node,
+        graph.reshape(table, (stack, x.shape[axis], 1)),
+        graph.reshape(at, (stack, count)),  # type: ignore[arg-type]
+    )
+    y = graph.reshape(y, at.shape)
+    return graph.rearrange(y, lambda array: np.moveaxis(array, -1, axis))
+
+
+def flat_places(node: OnnxNode, indices: Handle, lengths: tuple[int, ...]) -> Value:
+    """Tuples of indices along the last axis as one index into the flattened axes; NaN where one names no place."""
+    graph = node.graph
+    strides = np.cumprod([1, *lengths[:0:-1]])[::-1]
+    parts: list[Value] = []
+    for k, (length, stride) in enumerate(zip(lengths, strides, strict=True)):
+        part = graph.rearrange(indices, lambda array, k=k: array[..., k])  # type: ignore[misc]
+        wrapped = part
+        if isinstance(part, Handle) and graph.range_of(part)[0] < 0:
+            is_negative = graph.apply("Less", part, np.zeros(()))
+            wrapped = graph.apply("Where", is_negative, graph.add(part, np.full((), float(length))), part)
+        parts.append(graph.multiply(only_inside(graph, part, length, wrapped), np.full((), float(stride))))
+    total = parts[0]
+    for part in parts[1:]:
+        total = graph.add(total, part)
+    return total
+
+
+def gathered_nd(node: OnnxNode, x: Value, indices: Handle, batch: int) -> Value:
+    """GatherND behind `batch` leading axes."""
+    graph, depth = node.graph, indices.shape[-1]
+    lengths = x.shape[batch : batch + depth]
+    at, stack = flat_places(node, indices, lengths), math.prod(x.shape[:batch])
+    rest = x.shape[batch + depth :]
+    table = graph.reshape(x, (stack, math.prod(lengths), math.prod(rest)))
+    y = picked(node, table, graph.reshape(at, (stack, math.prod(at.shape[batch:]))))  # type: ignore[arg-type]
+    return graph.reshape(y, (*indices.shape[:-1], *rest))
+
+
+# ---- placing
+
+
+def combine(graph: GraphBuilder, reduction: str, old: Value, new: Value) -> Value:
+    """What is there, and what comes."""
+    if reduction in ("add", "mul"):
+        return graph.arithmetic(reduction.capitalize(), old, new)
+    return extreme(graph, reduction.capitalize(), old, new)
+
+
+def scattered_at(node: OnnxNode, x: Value, indices: Handle, updates: Value, reduction: str) -> Value:
+    """x (b, n, r) with the updates (b, i, r), one after the other, at the places indices (b, i)."""
+    graph, (stack, length, _width) = node.graph, x.shape
+    count = indices.shape[1]
+    if count > MOST_UPDATES:
+        node.fail(f"puts {count} numbers at places that depend on x, expected at most {MOST_UPDATES}.")
+    node.check_size((stack, count, length))
+    named = is_named(graph, indices, length)
+    for k in range(count):
+        here = graph.rearrange(named, lambda array, k=k: array[:, k, :, np.newaxis])  # type: ignore[misc]
+        new = graph.rearrange(updates, lambda array, k=k: array[:, k : k + 1])  # type: ignore[misc]
+        new = new if reduction == "none" else combine(graph, reduction, x, new)
+        x = graph.apply("Where", here, new, x)
+    for k in range(count):
+        at = graph.rearrange(indices, lambda array, k=k: array[:, k, np.newaxis, np.newaxis])  # type: ignore[misc]
+        x = only_inside(graph, at, length, x)
+    return x
