@@ -128,3 +128,30 @@ def test_model_in_16_bits(kind: int) -> None:
     net = fx.load_onnx(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)]), check=True)
     x = np.array([0.1, 0.2, 0.3])
     assert distance(net(x), np.tanh(x @ W.astype(np.float64))) < 1e-15
+
+
+# ---- axes without a name
+
+
+@pytest.mark.parametrize("name", ["?", "-1", "None", "", "*", "??"])
+def test_axes_without_a_name_are_not_one_dimension(name: str) -> None:
+    """What exporters write where they know no length."""
+    model = make_model([node("GlobalAveragePool", ["x"], ["y"])], {"x": [1, 3, name, name]}, ["y"])
+    net = fx.load_onnx(model, shapes={"x": (1, 3, 4, 6)}, check=True)
+    assert net.inputs == {"x": (1, 3, 4, 6)}
+    assert np.allclose(net(np.arange(72.0)), np.arange(72.0).reshape(3, 24).mean(axis=1), rtol=1e-15)
+    two = make_model([node("MatMul", ["a", "b"], ["y"])], {"a": [name, 3], "b": [3, name]}, ["y"])
+    assert fx.load_onnx(two, shapes={"b": (3, 5)}).outputs == {"y": (1, 5)}
+
+
+@pytest.mark.parametrize(
+    ("dims", "example"),
+    [
+        (["N", "time"], r"shapes=\{'time': 20\}, or all axes with shapes=\{'x': \(1, 20\)\}"),
+        ([1, 3, "?", "w"], r"with load_onnx\(path, shapes=\{'x': \(1, 3, 20, 20\)\}\)"),
+        (["N", 4, None, 7, 8], r"shapes=\{'x': \(1, 4, 20, 7, 8\)\}"),
+    ],
+)
+def test_advice_has_the_rank_of_the_input(dims: Any, example: str) -> None:
+    with pytest.raises(OnnxError, match=example):
+        fx.load_onnx(make_model([node("Tanh", ["x"], ["y"])], {"x": dims}, ["y"]))

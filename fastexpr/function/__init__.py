@@ -1,7 +1,7 @@
 """The methods of `Function` that need no C++; importing this package attaches them to the class of the core.
 
 `ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
-scaling, `kinks` and `derivative_check` look at derivatives.
+scaling, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look at derivatives.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastexpr import _core
 from fastexpr._core import Function
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kink import Kink, kinks
+from fastexpr.function.parts import select, with_fixed
 from fastexpr.function.ports import pack, unpack
 from fastexpr.function.variants import scaled, with_bounds, with_names
 
@@ -62,5 +63,5 @@ def reduce(self: Function) -> tuple[Callable[[bytes], Function], tuple[bytes]]:
 
 
 setattr(Function, "__reduce__", reduce)  # noqa: B010
-for _method in (pack, unpack, with_names, with_bounds, scaled, kinks, check_derivatives, to_onnx):
+for _method in (pack, unpack, with_names, with_bounds, scaled, with_fixed, select, kinks, check_derivatives, to_onnx):
     setattr(Function, _method.__name__, _method)

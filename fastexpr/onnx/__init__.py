@@ -14,9 +14,10 @@ from fastexpr._core import Function
 from fastexpr.onnx.check import compare, is_cheap
 from fastexpr.onnx.export import export_onnx
 from fastexpr.onnx.importer import Importer
+from fastexpr.onnx.inputs import Fixed, Shapes
 from fastexpr.onnx.model_file import ModelFile, ModelSource
 from fastexpr.onnx.notes import warn_of_derivatives
-from fastexpr.onnx.ports import Shapes, output_ports
+from fastexpr.onnx.ports import output_ports
 from fastexpr.onnx.registry import operator_names
 
 __all__ = ["export_onnx", "load_onnx", "operator_names"]
@@ -29,6 +30,7 @@ def load_onnx(
     output_names: Sequence[str] | None = None,
     *,
     shapes: Shapes | None = None,
+    fixed: Fixed | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Function:
     """Reads a trained network from an ONNX file.
@@ -51,6 +53,9 @@ def load_onnx(
     shapes
         Lengths of dynamic axes: the shape of an input by its name, {"x": (1, 20)}, or the length of a dimension by the
         name it has in the model, {"time": 20}.
+    fixed
+        Values of inputs that are constants and no part of x, by their names: {"sr": 16000}. Floats, integers,
+        conditions or texts, as the model declares the input, in an array that broadcasts to its shape.
     outputs
         Names of the outputs to take, which may be any tensors of the graph; by default all that the model declares and
         that hold floats: class labels are left out.
@@ -89,7 +94,7 @@ def load_onnx(
     array([11.])
     """
     model = ModelFile(path)
-    importer = Importer(model, shapes, output_ports(model.proto.graph, outputs))
+    importer = Importer(model, shapes, output_ports(model.proto.graph, outputs), fixed)
     importer.run()
     function = importer.function(input_names, output_names)
     if check or (check is None and is_cheap(importer)):

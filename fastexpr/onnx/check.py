@@ -110,9 +110,9 @@ def half_tolerance(importer: Importer, evaluator: Any, feeds: dict[str, Array]) 
 
 
 def random_point(importer: Importer, lower: float) -> dict[str, Array]:
-    """One array per input; numbers that float32 can hold, and the input's type."""
+    """One array per input, of its type: numbers that float32 can hold, or what is fixed."""
     random = np.random.default_rng(0)
-    return {
+    return importer.beside_x | {
         port.name: random.uniform(lower, 1.0, port.shape)
         .astype(np.float32)
         .astype(tensor_dtype_to_np_dtype(port.data_type))

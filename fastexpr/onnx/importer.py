@@ -22,11 +22,12 @@ from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.element_types import typed
 from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, fold
 from fastexpr.onnx.functions import inlined
+from fastexpr.onnx.inputs import Fixed, Shapes, read_inputs
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import NEWEST_OPSET, ModelFile
 from fastexpr.onnx.node import OnnxNode, RunGraph, operator_domain, operator_schema
 from fastexpr.onnx.ordering import evaluation_order, reads
-from fastexpr.onnx.ports import Output, Shapes, input_ports
+from fastexpr.onnx.ports import Output
 from fastexpr.onnx.registry import ML, find_converter, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
 from fastexpr.onnx.sizes import Budget, check_ports
@@ -52,27 +53,36 @@ class Importer:
     Attributes
     ----------
     inputs : the ports that make up x
+    beside_x : what another evaluator must be given for the other inputs
     outputs : what is computed, and the tensors that hold it
     order : positions of the nodes that were converted
     values : every tensor of the model's own graph that was computed, by its name in the file
     graph : the core nodes
     """
 
-    def __init__(self, model: ModelFile, shapes: Shapes | None = None, outputs: Sequence[Output] | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        shapes: Shapes | None = None,
+        outputs: Sequence[Output] | None = None,
+        fixed: Fixed | None = None,
+    ) -> None:
         self.model = model
         self.proto = inlined(model.proto)
         weights = model.weights
-        infos = [info for info in self.proto.graph.input if info.name not in weights]
-        self.inputs = input_ports(infos, shapes or {})
-        check_ports("Input", {port.name: port.size for port in self.inputs})
         declared = [Output(str(info.name), str(info.name)) for info in self.proto.graph.output]
         self.outputs = declared if outputs is None else list(outputs)
         self.has_all_outputs = len(self.outputs) == len(declared)
+        infos = [info for info in self.proto.graph.input if info.name not in weights or info.name in (fixed or {})]
+        sources = [output.source for output in self.outputs]
+        self.order = evaluation_order(self.proto.graph, {*weights, *(str(info.name) for info in infos)}, sources)
+        used = {name for position in self.order for name in reads(self.proto.graph.node[position])} | set(sources)
+        self.inputs, constants, self.beside_x = read_inputs(infos, used, shapes or {}, fixed or {})
+        check_ports("Input", {port.name: port.size for port in self.inputs})
         self.graph = GraphBuilder(sum(port.size for port in self.inputs))
-        given = set(weights) | {port.name for port in self.inputs}
-        self.order = evaluation_order(self.proto.graph, given, [output.source for output in self.outputs])
         self._scope = Scope(weights, model.opsets)
         self.values = self._scope.values
+        self.values |= constants
         self._blocks: dict[tuple[int, str], tuple[onnx.NodeProto, Block]] = {}  # a kept node's id stays its own
         self._evaluators: Evaluators = {}
         self._n_unrolled = 0
@@ -147,7 +157,8 @@ class Importer:
         found = find_converter(proto.op_type, opset, domain)
         self.graph.label = scope.node_label(proto, position)
         results: Sequence[Any]
-        if not depends and can_fold(proto) and not (found and found.takes_constants) and (found or inputs):
+        takes_constants = found is not None and found.takes_constants and not any(map(holds_texts, inputs))
+        if not depends and can_fold(proto) and not takes_constants and (found or inputs):
             evaluators = self._evaluators if scope.outer else None  # the nodes of a loop come again
             results = fold(proto, inputs, scope.opsets, title, evaluators)  # type: ignore[arg-type]
         elif found is None:
@@ -310,10 +321,15 @@ def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> 
     return domain, opset
 
 
+def holds_texts(value: Value | None) -> bool:
+    """Whether it is a constant of texts."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "OUS"
+
+
 def refuse_strings(proto: onnx.NodeProto, inputs: Sequence[Value | None]) -> None:
     """Refuses to compute with texts."""
     for name, value in zip(proto.input, inputs, strict=True):
-        if isinstance(value, np.ndarray) and value.dtype.kind in "OUS":
+        if holds_texts(value):
             raise OnnxError(
                 f"[Initializer {name!r}] holds elements string, expected floats, integers or bool. Export the model "
                 "with float or double weights."
