@@ -138,6 +138,19 @@ Numbers result_array(const py::object& out, const Dimensions& dimensions) {
   return py::reinterpret_borrow<Numbers>(out);
 }
 
+std::vector<bool> flags_from(const py::handle& source, Index size, const char* what) {
+  const auto flags = py::array_t < bool, py::array::c_style | py::array::forcecast > ::ensure(source);
+  if (!flags || flags.ndim() != 1 || flags.size() != size)
+    throw ShapeError(std::string(what) + " must be " + std::to_string(size) + " truth values");
+  return std::vector<bool>(flags.data(), flags.data() + size);
+}
+
+py::list texts_from(const std::vector<std::string>& texts) {
+  py::list result;
+  for (const std::string& text : texts) result.append(text);
+  return result;
+}
+
 Dimensions with_batch(const Points& x, std::initializer_list<Index> sizes) {
   Dimensions dimensions;
   if (x.is_batch) dimensions.append(x.count);

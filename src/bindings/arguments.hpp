@@ -41,6 +41,12 @@ Points points_from(const Function& function, const py::handle& x);
 /// ValueError naming the component where a number is not finite.
 Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what);
 
+/// An array-like of truth values (size,). ShapeError for another length.
+std::vector<bool> flags_from(const py::handle& source, Index size, const char* what);
+
+/// As a list of Python's.
+py::list texts_from(const std::vector<std::string>& texts);
+
 /// `out` where given, checked to be a writable C-contiguous float64 array of this shape, otherwise a new array.
 Numbers result_array(const py::object& out, const Dimensions& dimensions);
 

@@ -309,6 +309,8 @@ void define_function(py::module_& module) {
       .def("hvp", &hvp, py::arg("x"), py::arg("weights"), py::arg("direction"), py::arg("out") = none, documentation::hvp)
       .def("sparsity", &sparsity, documentation::sparsity)
       .def("_patterns", &patterns)
+      .def("_steps", [](const Function& f,
+                        const py::object& is_free) { return texts_from(f.steps(flags_from(is_free, f.n_inputs(), "is_free"))); })
       .def("output_bounds", &output_bounds, py::arg("lower") = none, py::arg("upper") = none, documentation::output_bounds)
       .def("__copy__", [](const py::object& self) { return self; })
       .def("__deepcopy__", [](const py::object& self, const py::dict&) { return self; })

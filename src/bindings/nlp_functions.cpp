@@ -206,6 +206,14 @@ void define_nlp_functions(py::module_& module) {
                              [&](double* result) { self.hessian(x.data(), w.data(), objective_factor, result); });
           },
           py::arg("x"), py::arg("multipliers"), py::arg("objective_factor") = 1.0)
+      .def("row_constants",
+           [](NlpFunctions& self) { return evaluated(self.n_rows(), [&](double* result) { self.row_constants(result); }); })
+      .def(
+          "steps",
+          [](const NlpFunctions& self, const py::object& is_free) {
+            return texts_from(self.steps(flags_from(is_free, self.n_variables(), "is_free")));
+          },
+          py::arg("is_free"))
       .def("jacobian_structure", [](const NlpFunctions& self) { return structure(self.jacobian_positions()); })
       .def("hessian_structure", [](const NlpFunctions& self) { return structure(self.hessian_positions()); })
       .def_property_readonly("n_variables", &NlpFunctions::n_variables)

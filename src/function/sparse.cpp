@@ -27,6 +27,17 @@ void fill(const Pattern& pattern, double* entries, const Entry& entry) {
 
 }  // namespace
 
+std::vector<std::string> Function::steps(const std::vector<bool>& is_free) const {
+  std::vector<std::string> result;
+  for (const NodeId id : find_steps(implementation_->graph, implementation_->layout, is_free)) {
+    result.emplace_back();
+    if (id < 0) continue;
+    const Node& node = implementation_->graph.node(id);
+    result.back() = node.op->name() + (node.label.empty() ? "" : " '" + node.label + "'");
+  }
+  return result;
+}
+
 void Function::sparse_jacobian(const double* x, double* entries) const {
   Implementation& self = *implementation_;
   const Structure& known = structure();

@@ -98,6 +98,8 @@ class Operator {
     (void)depends;
     return false;
   }
+  /// Whether the value is constant piece by piece: comparisons, rounding, trees. A derivative does not say where it moves.
+  virtual bool is_step() const { return false; }
   /// Multiplications of tangent() for one column at one point, to weigh plans against each other.
   virtual Index work() const { return size(); }
 
@@ -135,6 +137,10 @@ class Operator {
 
   /// Which components of x each output unit depends on. Default: on all that any input unit does.
   virtual void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const;
+  /// Which components of x each output unit's value depends on, with or without a derivative: conditions count, too.
+  virtual void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
+    dependence(sets, inputs, output);
+  }
   /// Appends the pairs that second derivatives couple. Default: everything with everything. Only where is_curved.
   virtual void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const;
 

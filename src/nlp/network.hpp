@@ -18,6 +18,7 @@ class Network : public tape::External {
   Index n_outputs() const override { return function_->n_outputs(); }
   Entries jacobian_entries() const override { return entries(function_->structure().jacobian, false); }
   Entries hessian_entries() const override { return entries(function_->structure().hessian, true); }
+  std::vector<std::string> steps(const std::vector<bool>& is_free) const override { return function_->steps(is_free); }
 
   void value(Index points, const double* x, double* value) const override {
     Request request;

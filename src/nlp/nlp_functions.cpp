@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tape/derivatives.hpp"
+#include "tape/steps.hpp"
 
 namespace fastexpr::nlp {
 
@@ -23,6 +24,16 @@ Positions positions_of(const SymbolicMatrix& matrix, std::size_t begin, std::siz
   return result;
 }
 
+/// The sum of the root's terms that depend on no variable; 0 where nothing else is left.
+Scaled additive_constant(tape::Tape& tape, Scaled root) {
+  const tape::Node node = tape.node(root.id);
+  if (node.is_fixed || node.operation != tape::Operation::sum) return tape::Tape::constant(0.0);
+  std::vector<tape::Term> fixed;
+  for (const tape::Term& term : tape.terms(node))
+    if (tape.node(term.a).is_fixed && tape.node(term.b).is_fixed) fixed.push_back({root.scale * term.scale, term.a, term.b});
+  return fixed.empty() ? tape::Tape::constant(0.0) : tape.sum(fixed, true);
+}
+
 }  // namespace
 
 NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian)
@@ -30,9 +41,11 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
       n_parameters_(statement.n_parameters),
       n_rows_(static_cast<Index>(statement.rows.size())),
       has_hessian_(has_hessian) {
-  tape::Tape tape(n_variables_, n_parameters_, n_rows_, std::move(externals));
+  auto owned = std::make_unique<tape::Tape>(n_variables_, n_parameters_, n_rows_, std::move(externals));
+  tape::Tape& tape = *owned;
   const std::vector<Scaled> roots = read_statement(statement, tape);
   n_nodes_ = tape.size() - tape.n_leaves();
+  const bool has_steps = tape::has_steps(tape);
   tape::Partials partials(tape, tape::find_gates(tape, roots));
   const SymbolicMatrix first = tape::gradients(tape, partials, roots);
   SymbolicMatrix second{std::vector<Index>(static_cast<std::size_t>(n_variables_) + 1, 0), {}, {}};
@@ -44,14 +57,19 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   jacobian_ = positions_of(first, 1, roots.size());
   hessian_ = positions_of(second, 0, static_cast<std::size_t>(n_variables_));
 
-  std::vector<std::vector<Scaled>> outputs(5);
+  std::vector<std::vector<Scaled>> outputs(6);
   outputs[objective_value] = {roots[0]};
   outputs[row_values].assign(roots.begin() + 1, roots.end());
   outputs[objective_gradient].assign(first.entries.begin(), first.entries.begin() + n_gradient);
   outputs[jacobian_entries].assign(first.entries.begin() + n_gradient, first.entries.end());
   outputs[hessian_entries] = second.entries;
+  for (auto root = roots.begin() + 1; root != roots.end(); ++root)
+    outputs[row_constant_values].push_back(additive_constant(tape, *root));
   program_ = std::make_unique<tape::Program>(
-      tape, outputs, std::vector{Stage::values, Stage::values, Stage::first, Stage::first, Stage::second});
+      tape, outputs, std::vector{Stage::values, Stage::values, Stage::first, Stage::first, Stage::second, Stage::fixed});
+  if (!has_steps) return;
+  roots_ = roots;
+  steps_tape_ = std::move(owned);
 }
 
 void NlpFunctions::set_parameters(const double* values) {
@@ -61,12 +79,26 @@ void NlpFunctions::set_parameters(const double* values) {
   has_point_ = false;
 }
 
+void NlpFunctions::prepare() {
+  if (has_parameters_) return;
+  program_->run(Stage::fixed);
+  has_parameters_ = true;
+}
+
+void NlpFunctions::row_constants(double* result) {
+  const std::scoped_lock lock(mutex_);
+  prepare();
+  program_->gather(row_constant_values, result);
+}
+
+std::vector<std::string> NlpFunctions::steps(const std::vector<bool>& is_free) const {
+  if (steps_tape_ == nullptr) return std::vector<std::string>(static_cast<std::size_t>(n_rows_) + 1);
+  return tape::find_steps(*steps_tape_, roots_, n_nodes_, is_free);
+}
+
 void NlpFunctions::move_to(const double* x) {
   const auto size = static_cast<std::size_t>(n_variables_) * sizeof(double);
-  if (!has_parameters_) {
-    program_->run(Stage::fixed);
-    has_parameters_ = true;
-  }
+  prepare();
   if (has_point_ && (size == 0 || std::memcmp(x, program_->variables(), size) == 0)) return;
   has_point_ = false;  // should an external function throw, nothing is known
   computed_ = Stage::fixed;

@@ -38,14 +38,28 @@ class NlpFunctions {
   /// Of objective_factor * f + multipliers @ g; only where has_hessian.
   void hessian(const double* x, const double* multipliers, double objective_factor, double* entries);
 
+  /// Additive constants of the rows (m), under the parameters at hand: what a row is but for the terms that vary.
+  void row_constants(double* result);
+  /// For the objective, then every row, what it depends on through these variables and is constant piece by piece: "floor", or
+  /// a network's "TreeEnsemble 'forest'"; empty where there is nothing.
+  std::vector<std::string> steps(const std::vector<bool>& is_free) const;
+
   Index n_nodes() const { return n_nodes_; }                           // values of the model itself
   Index n_instructions() const { return program_->n_instructions(); }  // with derivatives
   Index n_runs() const { return program_->n_runs(); }
   Index bytes() const { return program_->bytes(); }
 
  private:
-  enum Output : std::size_t { objective_value, row_values, objective_gradient, jacobian_entries, hessian_entries };
+  enum Output : std::size_t {
+    objective_value,
+    row_values,
+    objective_gradient,
+    jacobian_entries,
+    hessian_entries,
+    row_constant_values
+  };
 
+  void prepare();
   void move_to(const double* x);
   void require(tape::Stage stage);
 
@@ -55,6 +69,8 @@ class NlpFunctions {
   Positions jacobian_, hessian_;
   std::vector<std::int32_t> gradient_columns_;
   std::vector<double> gradient_entries_;
+  std::unique_ptr<tape::Tape> steps_tape_;  // only where a step is on it
+  std::vector<tape::Scaled> roots_;
   std::unique_ptr<tape::Program> program_;
   tape::Stage computed_ = tape::Stage::fixed;  // at the point in the program
   bool has_parameters_ = false;

@@ -24,6 +24,13 @@ class Hardmax final : public PiecewiseConstant<Grouped> {
       }
   }
 
+  void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    for (Index lane = 0; lane < n_lanes(); ++lane) {
+      const DependenceSets::Id joined = lane_dependence(sets, inputs[0], lane);
+      for (Index m = 0; m < members(); ++m) output[row(lane, m, 1)] = joined;
+    }
+  }
+
   void bounds(const Interval* const*, Interval* output) const override {
     for (Index i = 0; i < size(); ++i) output[i] = {members() == 1 ? 1.0 : 0.0, 1.0};
   }

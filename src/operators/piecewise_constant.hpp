@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "graph/operator.hpp"
 #include "operators/interval.hpp"
 #include "operators/rows.hpp"
@@ -21,6 +23,12 @@ class PiecewiseConstant : public Base {
 
   bool is_affine(const std::vector<bool>&) const final { return true; }
 
+  bool is_step() const final { return true; }
+
+  void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    Base::dependence(sets, inputs, output);
+  }
+
   void dependence(DependenceSets&, const DependenceSets::Id* const*, DependenceSets::Id* output) const final {
     for (Index i = 0; i < this->size(); ++i) output[i] = DependenceSets::empty;
   }
@@ -32,6 +40,10 @@ class Step : public PiecewiseConstant<Operator> {
   explicit Step(const OperatorSpec& spec)
       : PiecewiseConstant(spec, spec.input_shapes.size() == 1 ? spec.input_shapes[0] : Shape{}) {
     expect_inputs(spec, 1);
+  }
+
+  void influence(DependenceSets&, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const final {
+    std::copy_n(inputs[0], size(), output);
   }
 
   void value(const double* const* inputs, double* output, Index points, double*) const final {

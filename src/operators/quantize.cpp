@@ -24,6 +24,8 @@ class Quantize final : public Elementwise {
     for (Index i = 0; i < count; ++i) first[i] = 1.0;
   }
 
+  bool is_step() const override { return true; }
+
   bool has_second_derivative() const override { return false; }
 
   Interval image(Interval u) const override { return increasing_image(u); }

@@ -110,6 +110,20 @@ class TreeEnsemble final : public Operator {
     }
   }
 
+  bool is_step() const override { return true; }
+
+  void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    std::vector<bool> is_tested(static_cast<std::size_t>(n_features_), false);
+    for (std::size_t place = 0; place < thresholds_.size(); ++place)
+      if (nodes_[place].mode != leaf) is_tested[static_cast<std::size_t>(nodes_[place].first)] = true;
+    for (Index row = 0; row < n_rows(); ++row) {
+      std::vector<DependenceSets::Id> tested;
+      for (Index feature = 0; feature < n_features_; ++feature)
+        if (is_tested[static_cast<std::size_t>(feature)]) tested.push_back(inputs[0][row * n_features_ + feature]);
+      std::fill_n(output + row * n_targets_, n_targets_, sets.unite(std::move(tested)));
+    }
+  }
+
   void dependence(DependenceSets&, const DependenceSets::Id* const*, DependenceSets::Id* output) const override {
     std::fill(output, output + size(), DependenceSets::empty);
   }

@@ -57,6 +57,11 @@ class Where final : public Operator {
     for (Index i = 0; i < size(); ++i) output[i] = sets.unite(inputs[1][unit_of(1, i)], inputs[2][unit_of(2, i)]);
   }
 
+  void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    dependence(sets, inputs, output);
+    for (Index i = 0; i < size(); ++i) output[i] = sets.unite(output[i], inputs[0][unit_of(0, i)]);
+  }
+
  private:
   Index unit_of(std::size_t k, Index i) const { return maps_[k].empty() ? i : maps_[k][static_cast<std::size_t>(i)]; }
 

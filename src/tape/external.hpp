@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "linalg/matrix.hpp"
@@ -29,6 +30,12 @@ class External {
   virtual Entries jacobian_entries() const = 0;
   /// Of any combination of the outputs.
   virtual Entries hessian_entries() const = 0;
+  /// For every output, a component that is constant piece by piece and through which it depends on these inputs; empty where
+  /// there is none.
+  virtual std::vector<std::string> steps(const std::vector<bool>& is_free) const {
+    (void)is_free;
+    return std::vector<std::string>(static_cast<std::size_t>(n_outputs()));
+  }
 
   /// x (points, n) -> value (points, m).
   virtual void value(Index points, const double* x, double* value) const = 0;
