@@ -150,9 +150,9 @@ def test_a_wrong_number_of_inputs_is_refused(m: pyo.ConcreteModel) -> None:
 
 def test_names_that_do_not_match_are_refused(m: pyo.ConcreteModel) -> None:
     m.other = pyo.Var(["T", "p", "flux"])
-    with pytest.raises(ModelError, match=r"does not match.*'flux'.*expected T, p, flow.*with_names"):
+    with pytest.raises(ModelError, match=r"do not match.*missing 'flow', unexpected 'flux'.*with_names"):
         m.net(m.other)
-    with pytest.raises(ModelError, match="does not match"):
+    with pytest.raises(ModelError, match="do not match"):
         m.net({"T": 1, "p": 2})
     with pytest.raises(ModelError, match="names inside a list"):
         m.net([m.named])

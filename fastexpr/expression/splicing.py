@@ -6,7 +6,7 @@ for that; else once for every point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from fastexpr.expression.indexing import positions_of, reshape, select
 from fastexpr.expression.joining import join, stack
 from fastexpr.expression.node import Expression, Shape, apply
 from fastexpr.expression.operands import as_expression
+from fastexpr.function.arguments import in_order, is_by_port
+from fastexpr.function.labels import names_of
 
 elementwise_operators = {
     "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Clip", "Cos", "Cosh", "Elu", "Erf", "Exp",
@@ -50,8 +52,9 @@ def apply_function(function: Function, x: Any) -> Expression:
     ----------
     function : Function
         Of n inputs and m outputs.
-    x : Expression, or list or array of single ones
-        Of shape (n,); (B, n) for a batch; or the shape of the only input port, with or without its leading 1.
+    x : Expression, or list, array or dict of single ones
+        Of shape (n,); (B, n) for a batch; or the shape of the only input port, with or without its leading 1. Labels
+        are matched with the input names, those of a dict also with the ports.
 
     Returns
     -------
@@ -63,7 +66,9 @@ def apply_function(function: Function, x: Any) -> Expression:
     fastexpr.errors.ShapeError
         x has another shape.
     """
-    x = as_expression(x)
+    if isinstance(x, Mapping) and is_by_port(function, "input", x):
+        x = function.pack(**x)
+    x = as_expression(in_order(x, names_of(function, "input"), "x"))
     nodes, output_ids, n = function._nodes(), function._output_ids(), function.n_inputs
     if is_one_point(function, x.shape):
         return splice(nodes, output_ids, reshape(x, (n,)))

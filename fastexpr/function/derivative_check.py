@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function
-from fastexpr.errors import DerivativeError, EvaluationError, ShapeError
+from fastexpr.errors import DerivativeError, EvaluationError
+from fastexpr.function.arguments import one_point
 from fastexpr.function.kink import Kink, kinks
 
 Array = npt.NDArray[np.float64]
@@ -95,9 +96,9 @@ def check_derivatives(
     Parameters
     ----------
     x : array_like
-        Shape (n,).
+        One point, as the function itself takes it.
     weights : array_like, optional
-        Shape (m,): for the Hessian. Random where left out.
+        Shape (m,), as `vjp` takes them: for the Hessian. Random where left out.
     tolerance : float
         Largest allowed max|a - b| / max|b|.
 
@@ -112,6 +113,8 @@ def check_derivatives(
         They disagree: says where, by how much, and whether a kink is near.
     fastexpr.errors.EvaluationError
         The function is not finite at x.
+    TypeError, ValueError, fastexpr.errors.ShapeError
+        x is no point of the function; weights do not fit.
 
     Warns
     -----
@@ -174,19 +177,13 @@ def check_derivatives(
 
 
 def checked_point(function: Function, x: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Array, Array]:
-    n, m = function.n_inputs, function.n_outputs
-    point = np.asarray(x, dtype=np.float64)
-    if point.shape != (n,):
-        raise ShapeError(f"[Function] check_derivatives: wrong shape of x: got {point.shape}, expected ({n},).")
-    if not np.isfinite(point).all() or not np.isfinite(np.asarray(function(point))).all():
-        raise EvaluationError("[Function] check_derivatives: x or the function is not finite there. Choose another x.")
+    point = one_point(function, x, "check_derivatives")
     if weights is None:
-        return point, np.random.default_rng(1).standard_normal(m)
-    weighting = np.asarray(weights, dtype=np.float64)
-    if weighting.shape != (m,):
-        raise ShapeError(
-            f"[Function] check_derivatives: wrong shape of weights: got {weighting.shape}, expected ({m},)."
-        )
+        weighting = np.random.default_rng(1).standard_normal(function.n_outputs)
+    else:
+        weighting = function._weights(weights, point).reshape(-1)
+    if not np.isfinite(np.asarray(function(point))).all():
+        raise EvaluationError("[Function] check_derivatives: the function is not finite at x. Choose another x.")
     return point, weighting
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function, Operator
-from fastexpr.errors import ShapeError
+from fastexpr.function.arguments import one_point
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def kinks(self: Function, x: npt.ArrayLike, count: int | None = 20) -> list[Kink
     Parameters
     ----------
     x : array_like
-        Shape (n,).
+        One point, as the function itself takes it.
     count : int, optional
         At most so many are returned; None for all.
 
@@ -46,6 +46,11 @@ def kinks(self: Function, x: npt.ArrayLike, count: int | None = 20) -> list[Kink
     -------
     list of Kink
         Empty for a smooth function.
+
+    Raises
+    ------
+    TypeError, ValueError, fastexpr.errors.ShapeError
+        x is no point of the function.
 
     Examples
     --------
@@ -55,13 +60,12 @@ def kinks(self: Function, x: npt.ArrayLike, count: int | None = 20) -> list[Kink
     >>> f.kinks([1.0, 0.1, -5.0], count=1)
     [Relu 'Relu_1' unit [1]: argument 0.1, kink at 0, distance 0.1]
     """
+    point = one_point(self, x, "kinks")
     nodes = self._nodes()
     kinked = [(core, inputs, label) for core, inputs, label in nodes if core.kinks]
     if not kinked:
         return []
-    values = values_of_nodes(self, [node for _, inputs, _ in kinked for node in inputs])(x)
-    if values.ndim != 1:
-        raise ShapeError(f"[Function] kinks: x must be one point: got a batch of {len(values)}. Call it for each.")
+    values = values_of_nodes(self, [node for _, inputs, _ in kinked for node in inputs])(point)
     found: list[tuple[float, float, float, int, int]] = []
     begin = 0
     for which, (core, _, _) in enumerate(kinked):

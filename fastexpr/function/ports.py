@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.errors import ShapeError
+from fastexpr.function.arguments import in_order, real_numbers
+from fastexpr.function.labels import Names, names_of
 
 Shape = tuple[int, ...]
 
@@ -20,7 +23,8 @@ def pack(self: Function, /, **inputs: Any) -> Any:
     ----------
     **inputs : array_like or Expression
         One for every port, by its name (``**{"input.1": image}`` where that is no Python name). In the port's shape
-        without a leading 1, or flat; with one more dimension in front for a batch of B.
+        without a leading 1, or flat; with one more dimension in front for a batch of B. Labels are matched with the
+        names of the port's components.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def pack(self: Function, /, **inputs: Any) -> Any:
         raise ShapeError(
             f"[Function] pack: wrong input names: got {', '.join(inputs) or 'none'}, expected {', '.join(ports)}."
         )
-    arrays = {name: numbers_or_expression(inputs[name]) for name in ports}
+    arrays = {name: of_port(self, name, inputs[name]) for name in ports}
     readings = [readings_of(name, arrays[name].shape, shape) for name, shape in ports.items()]
     is_point = all(can_be_point for can_be_point, _ in readings)
     lengths = {-1 if length is None else length for _, length in readings}
@@ -61,14 +65,31 @@ def pack(self: Function, /, **inputs: Any) -> Any:
     return np.concatenate([arrays[name].reshape(*front, math.prod(shape)) for name, shape in ports.items()], axis=-1)
 
 
-def numbers_or_expression(value: Any) -> Any:
+def of_port(function: Function, port: str, value: Any) -> Any:
+    """The array of one port; labels are matched with the names of its components, if it has several."""
+    shapes = list(function.inputs.values())
+    which = list(function.inputs).index(port)
+    begin = sum(math.prod(shape) for shape in shapes[:which])
+    size = math.prod(shapes[which])
+    names = names_of(function, "input")
+    if size > 1:
+        value = in_order(value, Names(names.names[begin : begin + size], "input", names.are_default), f"pack: {port!r}")
+    return numbers_or_expression(value, f"[Function] pack: {port!r}")
+
+
+def numbers_or_expression(value: Any, what: str) -> Any:
     """An array of float64, or an Expression where there is one in `value`."""
     try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        return real_numbers(value, what)
+    except TypeError:
+        from fastexpr.expression import Expression
         from fastexpr.expression.operands import as_operand
 
-        return as_operand(value)
+        with suppress(TypeError):
+            operand = as_operand(value)
+            if isinstance(operand, Expression):
+                return operand
+        raise
 
 
 def readings_of(name: str, got: Shape, port: Shape) -> tuple[bool, int | None]:
@@ -95,7 +116,7 @@ def unpack(self: Function, y: Any) -> dict[str, Any]:
     Parameters
     ----------
     y : array_like or Expression
-        Shape (m,), or (B, m): what the function returns.
+        Shape (m,), or (B, m): what the function returns. Labels are matched with the output names.
 
     Returns
     -------
@@ -116,7 +137,7 @@ def unpack(self: Function, y: Any) -> dict[str, Any]:
     array([[1., 2.],
            [2., 4.]])
     """
-    y = numbers_or_expression(y)
+    y = numbers_or_expression(in_order(y, names_of(self, "output"), "unpack: y"), "[Function] unpack: y")
     m = self.n_outputs
     if y.ndim not in (1, 2) or y.shape[-1] != m:
         raise ShapeError(

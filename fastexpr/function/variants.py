@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, ShapeError
+from fastexpr.function.arguments import numbers_of, sides_of
 
 Array = npt.NDArray[np.float64]
 
@@ -26,8 +27,15 @@ def rebuild(function: Function, **changes: Any) -> Function:
         "output_names": list(function.output_names),
         "lower": function.lower,
         "upper": function.upper,
+        "input_units": blanks(function.input_units),
+        "output_units": blanks(function.output_units),
     }
     return Function._from_nodes(function.n_inputs, *(parts | changes).values())
+
+
+def blanks(units: Sequence[str | None] | None) -> list[str] | None:
+    """Units as the core keeps them: an empty text for none."""
+    return None if units is None else [unit or "" for unit in units]
 
 
 def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None) -> Function:
@@ -91,7 +99,9 @@ def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.A
     Parameters
     ----------
     lower, upper : float or array_like, optional
-        One number for all, or shape (n,); infinite or left out where there is no limit.
+        One number for all, or shape (n,); infinite or left out where there is no limit. Labels (of a Series such as
+        ``df.min()``, or of a dict) are matched with the input names. `lower` alone may also hold both sides: a list of
+        n pairs, or a dict ``{name: (low, high)}``, with None where there is no limit.
 
     Returns
     -------
@@ -100,7 +110,9 @@ def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.A
     Raises
     ------
     fastexpr.errors.ShapeError
-        Another length than n.
+        Another length than n; labels that are not the input names.
+    TypeError
+        No real numbers.
     ValueError
         NaN, or lower above upper.
 
@@ -108,13 +120,17 @@ def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.A
     --------
     >>> import fastexpr as fx
     >>> x = fx.variables(2)
-    >>> fx.Function(x, x.sum()).with_bounds(0.0, [1.0, 2.0]).upper
+    >>> net = fx.Function(x, x.sum()).with_names(inputs=["T", "p"])
+    >>> net.with_bounds(0.0, [1.0, 2.0]).upper
     array([1., 2.])
+    >>> net.with_bounds({"p": (1.0, 5.0), "T": (300.0, None)}).lower
+    array([300.,   1.])
     """
     if lower is None and upper is None:
         return rebuild(self, lower=None, upper=None)
-    low = vector("with_bounds: lower", -np.inf if lower is None else lower, self.n_inputs)
-    high = vector("with_bounds: upper", np.inf if upper is None else upper, self.n_inputs)
+    lower, upper = sides_of(self, lower, upper)
+    low = vector(self, "input", "with_bounds: lower", -np.inf if lower is None else lower)
+    high = vector(self, "input", "with_bounds: upper", np.inf if upper is None else upper)
     for name, bound in (("lower", low), ("upper", high)):
         if np.isnan(bound).any():
             raise ValueError(
@@ -129,9 +145,10 @@ def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.A
     return rebuild(self, lower=low, upper=high)
 
 
-def vector(what: str, value: npt.ArrayLike, size: int) -> Array:
-    """One number for all, or (size,), as a new vector."""
-    array = np.asarray(value, dtype=np.float64)
+def vector(function: Function, side: str, what: str, value: Any) -> Array:
+    """One number for all, or one for each input or output, as a new vector."""
+    array = numbers_of(function, side, value, what)
+    size = function.n_inputs if side == "input" else function.n_outputs
     if array.shape not in ((), (size,)):
         raise ShapeError(f"[Function] {what} has the wrong shape: got {array.shape}, expected one number or ({size},).")
     return np.array(np.broadcast_to(array, (size,)))
@@ -177,9 +194,9 @@ def scaled(
     >>> net.scaled(input_offset=10.0, input_factor=5.0, output_offset=1.0)([20.0])
     array([5.])
     """
-    n, m = self.n_inputs, self.n_outputs
-    offset_in, factor_in = checked_scaling("input", input_offset, input_factor, n)
-    offset_out, factor_out = checked_scaling("output", output_offset, output_factor, m)
+    n = self.n_inputs
+    offset_in, factor_in = checked_scaling(self, "input", input_offset, input_factor)
+    offset_out, factor_out = checked_scaling(self, "output", output_offset, output_factor)
     nodes: list[tuple[Operator, list[int], str]] = []
     first = append_constant(nodes, "Sub", 0, (n,), offset_in, 0.0, "input_offset")
     first = append_constant(nodes, "Div", first, (n,), factor_in, 1.0, "input_factor")
@@ -202,8 +219,9 @@ def scaled(
     return rebuild(self, nodes=nodes, output_ids=output_ids, lower=lower, upper=upper)
 
 
-def checked_scaling(side: str, offset: npt.ArrayLike, factor: npt.ArrayLike, size: int) -> tuple[Array, Array]:
-    offsets, factors = vector(f"scaled: {side}_offset", offset, size), vector(f"scaled: {side}_factor", factor, size)
+def checked_scaling(function: Function, side: str, offset: Any, factor: Any) -> tuple[Array, Array]:
+    offsets = vector(function, side, f"scaled: {side}_offset", offset)
+    factors = vector(function, side, f"scaled: {side}_factor", factor)
     if not np.isfinite(offsets).all():
         raise ValueError(f"[Function] scaled: {side}_offset must be finite: got {offsets[~np.isfinite(offsets)][0]}.")
     is_wrong = ~(np.isfinite(factors) & (factors > 0))

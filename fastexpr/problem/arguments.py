@@ -8,12 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.errors import ShapeError
+from fastexpr.function.arguments import numbers_by_name
+from fastexpr.function.labels import Names, labelled
 from fastexpr.nlp import Vector
 
+UNNAMED = Names((), "variable", are_default=True, owner="[Problem]")
 
-def as_vector(values: Any, default: float, shape: tuple[int, ...], what: str) -> Vector:
-    """The numbers broadcast to the shape, flat."""
-    numbers = np.asarray(default if values is None else values, dtype=np.float64)
+
+def names_from(shape: tuple[int, ...], *arguments: Any) -> Names:
+    """What variables, which have no names themselves, are called by the first argument that has labels."""
+    for argument in arguments:
+        found = labelled(argument)
+        if found is not None and shape and len(found.labels) == shape[-1]:
+            return Names([str(label) for label in found.labels], "variable", are_default=False, owner="[Problem]")
+    return UNNAMED
+
+
+def as_vector(values: Any, default: float, shape: tuple[int, ...], what: str, names: Names = UNNAMED) -> Vector:
+    """The numbers broadcast to the shape, flat; labels are matched with the names."""
+    numbers = np.asarray(default) if values is None else numbers_by_name(values, names, what)
     try:
         result: npt.NDArray[np.float64] = np.broadcast_to(numbers, shape).flatten()
     except ValueError:
@@ -25,10 +38,12 @@ def as_vector(values: Any, default: float, shape: tuple[int, ...], what: str) ->
     return result
 
 
-def as_start(start: Any, lower: Vector, upper: Vector, shape: tuple[int, ...], name: str) -> Vector:
+def as_start(
+    start: Any, lower: Vector, upper: Vector, shape: tuple[int, ...], name: str, names: Names = UNNAMED
+) -> Vector:
     """The start within the bounds, flat."""
     if start is not None:
-        numbers = as_vector(start, 0.0, shape, f"the start of {name!r}")
+        numbers = as_vector(start, 0.0, shape, f"the start of {name!r}", names)
         if not np.isfinite(numbers).all():
             raise ValueError(f"[Problem] the start of {name!r} is not finite.")
         return np.clip(numbers, lower, upper)

@@ -13,8 +13,10 @@ from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
 from fastexpr.expression.operands import as_operand, constant
 from fastexpr.expression.splicing import is_one_point
+from fastexpr.function.arguments import in_order
+from fastexpr.function.labels import Names, names_of, order_of
 from fastexpr.nlp import Indices, Nlp, Vector
-from fastexpr.problem.arguments import as_start, as_vector, require_order
+from fastexpr.problem.arguments import as_start, as_vector, names_from, require_order
 from fastexpr.problem.assembly import assemble, make_result
 from fastexpr.problem.result import Result
 from fastexpr.problem.statement import Constraint, Network, Statement
@@ -65,7 +67,9 @@ class Problem:
         shape : int or sequence of int
             n, (T, n), or () for a single number.
         lower, upper : array_like, optional
-            Bounds, broadcast to the shape; None and infinities are none. Equal ones fix a variable.
+            Bounds, broadcast to the shape; None and infinities are none. Equal ones fix a variable. Labels (of a
+            Series such as ``df.min()``) must be the same ones in all of these; the first decide the order of the
+            variables, and `network` matches them with the names of its inputs.
         start : array_like, optional
             Where the solver starts, broadcast to the shape and moved into the bounds. Without it, the middle of the
             bounds where
@@ -81,15 +85,16 @@ class Problem:
         Raises
         ------
         fastexpr.errors.ShapeError
-            A bound or the start does not broadcast to the shape.
+            A bound or the start does not broadcast to the shape; they have different labels.
         ValueError
             A lower bound is above its upper bound, or a number is NaN.
         """
         leaf = variables(shape)
         name = name or f"x{len(self._statement.variables)}"
-        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}")
-        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}")
-        return self._add_variables(leaf, name, low, high, start)
+        names = names_from(leaf.shape, lower, upper, start)
+        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
+        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
+        return self._add_variables(leaf, name, low, high, start, names)
 
     def network(
         self,
@@ -111,7 +116,7 @@ class Problem:
         ----------
         network : Function
             Of n inputs and m outputs.
-        x : Expression, or a list of them
+        x : Expression, or a list or dict of them
             Of shape (n,), or (T, n) for T instances. Where it is not simply made of variables (2 * x[:3], say),
             further variables
             equal to it are added.
@@ -135,14 +140,17 @@ class Problem:
         TypeError
             `network` is no Function, or x no Expression.
         fastexpr.errors.ShapeError
-            x does not fit the network.
+            x does not fit the network, or labels are not its names.
         fastexpr.errors.EvaluationError
             The network's value at the start is not finite.
         """
         if not isinstance(network, Function):
             raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
-        if isinstance(x, list | tuple | np.ndarray):
-            operand = as_operand(x)
+        if isinstance(x, Expression):
+            x = self._in_order(network, x)
+        else:
+            x = in_order(x, names_of(network, "input"), "x")
+            operand = as_operand(x) if isinstance(x, list | tuple | np.ndarray) else x
             x = operand if isinstance(operand, Expression) else x
         if not isinstance(x, Expression):
             raise TypeError(f"[Problem] x must be an Expression of this problem's variables: got {type(x).__name__}.")
@@ -155,15 +163,16 @@ class Problem:
                 f"expected ({n},), or (T, {n}) for T instances."
             )
         leaf = variables((m,) if is_single else (x.shape[0], m))
-        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}")
-        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}")
+        names = names_of(network, "output")
+        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
+        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
         inputs = self._positions_or_auxiliaries(x, name).reshape(-1, n)
         if bounds:
             tight_low, tight_high = self._tighten(network, inputs, name)
             low, high = np.maximum(low, tight_low), np.minimum(high, tight_high)
         if start is None:
             start = self._network_value(network, inputs, name).reshape(leaf.shape)
-        y = self._add_variables(leaf, name, low, high, start)
+        y = self._add_variables(leaf, name, low, high, start, names)
         self._statement.networks.append(Network(network, inputs, self._statement.positions(y).reshape(-1, m), y))
         return y
 
@@ -321,9 +330,12 @@ class Problem:
 
     # ---- how ---------------------------------------------------------------------------------------------------------
 
-    def _add_variables(self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any) -> Expression:
+    def _add_variables(
+        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any, names: Names
+    ) -> Expression:
         require_order(lower, upper, name)
-        self._statement.add_variables(leaf, name, lower, upper, as_start(start, lower, upper, leaf.shape, name))
+        begin = as_start(start, lower, upper, leaf.shape, name, names)
+        self._statement.add_variables(leaf, name, lower, upper, begin, names)
         self._nlp = None
         return leaf
 
@@ -344,6 +356,14 @@ class Problem:
         statement.require_own(objective)
         statement.objective, statement.sign = objective, sign
         self._nlp = None
+
+    def _in_order(self, network: Function, x: Expression) -> Expression:
+        """Variables whose bounds or start came with labels, in the order of the network's input names."""
+        entry = self._statement.variables.get(x)
+        if entry is None or entry.names.are_default:
+            return x
+        order = order_of(entry.names.names, names_of(network, "input"), f"x, the variables {entry.name!r}")
+        return x if order is None else x[..., order]
 
     def _positions_or_auxiliaries(self, x: Expression, name: str) -> Indices:
         """Which components of x these are; new ones equal to them where they are more than a selection."""

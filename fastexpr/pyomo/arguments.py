@@ -13,6 +13,7 @@ from pyomo.core.base.set import SetData
 from pyomo.dae import ContinuousSet
 
 from fastexpr.errors import ModelError, ShapeError
+from fastexpr.function.labels import Labelled, Names, are_default, labelled, order_of, taken
 
 
 class Entries:
@@ -34,6 +35,7 @@ class Entries:
         self.owner = owner
         self.kind = kind
         self.names = tuple(names)
+        self._shapes = ports
         self.ports = {port: int(np.prod(shape, dtype=int)) for port, shape in ports.items()}
 
     def match(self, arguments: Sequence[Any]) -> list[Any]:
@@ -46,8 +48,12 @@ class Entries:
         ModelError
             Names that do not match, an order that is not defined, a continuous set that is not discretised yet.
         """
-        if len(arguments) == 1 and isinstance(arguments[0], Mapping) and not _is_component(arguments[0]):
-            return self._match_mapping(arguments[0])
+        if len(arguments) == 1 and not _is_component(arguments[0]):
+            if isinstance(arguments[0], Mapping):
+                return self._match_mapping(arguments[0])
+            found = labelled(arguments[0])
+            if found is not None:  # a pandas Series, say
+                return self._match_labels(found, are_default(self.names, self.kind, self._shapes))
         if len(arguments) == 1:
             keyed = _keyed_scalars(arguments[0], self)
             if keyed is not None:
@@ -71,16 +77,12 @@ class Entries:
 
     def _match_names(self, given: Mapping[Any, Any]) -> list[Any]:
         """By entry names, all of them."""
-        known = set(self.names)
-        unknown = [key for key in given if key not in known]
-        missing = [name for name in self.names if name not in given]
-        if unknown or missing:
-            raise ModelError(
-                f"{self.owner} the index does not match the network's {self.kind}s: got "
-                f"{', '.join(map(repr, list(given)[:10]))}, expected {self._listed()}. Rename them, "
-                f"net.with_names({self.kind}s=[...]), or pass a list, whose order is taken as it is."
-            )
-        return [given[name] for name in self.names]
+        return self._match_labels(Labelled(list(given), list(given.values())), is_by_position=False)
+
+    def _match_labels(self, found: Labelled, is_by_position: bool) -> list[Any]:
+        names = Names(self.names, self.kind, is_by_position, self.owner)
+        order = order_of(found.labels, names, f"the {self.kind}s", ModelError)
+        return self._checked(list(self._scalars(taken(found, order))))
 
     def _match_mapping(self, given: Mapping[Any, Any]) -> list[Any]:
         """By entry names, by port names, or by positions."""
@@ -97,7 +99,7 @@ class Entries:
             return scalars
         if set(given) == set(range(len(self.names))):
             return [self._scalar(given[position]) for position in range(len(self.names))]
-        return [self._scalar(value) for value in self._match_names(given)]
+        return self._match_names({name: self._scalar(value) for name, value in given.items()})
 
     def _scalar(self, argument: Any) -> Any:
         scalars = list(self._scalars(argument))
@@ -108,11 +110,14 @@ class Entries:
     def _scalars(self, argument: Any) -> Iterator[Any]:
         """The scalars of one argument, in its order."""
         keyed = _keyed_scalars(argument, self)
+        if keyed is None and not isinstance(argument, Mapping):
+            found = labelled(argument)
+            keyed = None if found is None else list(zip(found.labels, found.values, strict=True))
         if keyed is not None:
             if any(isinstance(key, str) for key, _ in keyed):
                 raise ModelError(
                     f"{self.owner} names inside a list have no defined order: got the index "
-                    f"{', '.join(repr(key) for key, _ in keyed[:10])}. Pass this component alone, to be matched by "
+                    f"{', '.join(repr(key) for key, _ in keyed[:10])}. Pass this one alone, to be matched by "
                     "name, or a dict, or its entries one by one."
                 )
             for _, scalar in keyed:

@@ -14,6 +14,8 @@ from pyomo.contrib.pynumero.interfaces.external_grey_box import ExternalGreyBoxM
 
 from fastexpr._core import Function
 from fastexpr.errors import ModelError, ShapeError
+from fastexpr.function.arguments import in_order, numbers_of
+from fastexpr.function.labels import Names, names_of
 from fastexpr.pyomo.grey_box_batch import Batch
 from fastexpr.pyomo.grey_box_variables import (
     Instance,
@@ -111,7 +113,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
         return int(instances)
 
     def _checked_factors(self, net: Any, scaling: Any) -> Array:
-        factors = np.array(scaling, dtype=float)
+        factors = np.array(numbers_of(net, "output", scaling, f"{self._owner} scaling="))
         if factors.shape != (net.n_outputs,):
             raise ShapeError(
                 f"{self._owner} wrong shape of scaling=: got {factors.shape}, expected ({net.n_outputs},), one factor "
@@ -120,6 +122,9 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
         if not (np.isfinite(factors) & (factors > 0)).all():
             raise ModelError(f"{self._owner} wrong scaling factors: got {factors}, expected positive numbers.")
         return np.tile(factors, self.n_instances)
+
+    def _names(self, side: str, names: list[str]) -> Names:
+        return Names(names, side, names_of(self.net, side).are_default, self._owner)
 
     @property
     def net(self) -> Any:
@@ -243,20 +248,21 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
     # ---- what a solver asks for --------------------------------------------------------------------------------------
 
     def set_input_values(self, input_values: npt.ArrayLike) -> None:
-        """Choose the point: (T * n,) numbers, instance by instance.
+        """Choose the point: (T * n,) numbers, instance by instance; labels are matched with `input_names`.
 
         One that is not finite makes the evaluations fail, from where solvers step back.
 
         Raises
         ------
         ShapeError
-            The number of values is wrong.
+            The number of values is wrong, or labels do not match.
         """
-        self._batch.set_point(input_values)
+        self._batch.set_point(in_order(input_values, self._names("input", self._input_names), "input values"))
 
     def set_output_constraint_multipliers(self, output_con_multiplier_values: npt.ArrayLike) -> None:
         """Choose the outputs' weights in the Hessian: (T * m,) numbers, instance by instance."""
-        self._batch.set_multipliers(output_con_multiplier_values)
+        names = self._names("output", self._output_names)
+        self._batch.set_multipliers(in_order(output_con_multiplier_values, names, "multipliers"))
 
     def evaluate_outputs(self) -> Array:
         """All instances' outputs at the chosen point.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pyomo.contrib.pynumero.exceptions import PyNumeroEvaluationError
 
 from fastexpr.errors import EvaluationError, ModelError, ShapeError
+from fastexpr.function.arguments import real_numbers
 from fastexpr.pyomo.block_diagonal import BlockDiagonal
 
 Array = npt.NDArray[np.float64]
@@ -61,7 +62,7 @@ class Batch:
 
     def _rows(self, numbers: npt.ArrayLike, width: int, what: str) -> Array:
         """A copy, with a row per instance."""
-        flat = np.array(numbers, dtype=float)
+        flat = np.array(real_numbers(numbers, f"{self.owner} {what}"))
         if flat.shape != (self.count * width,):
             raise ShapeError(
                 f"{self.owner} wrong shape of {what}: got {flat.shape}, expected ({self.count * width},): "

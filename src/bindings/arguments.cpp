@@ -49,11 +49,18 @@ void expect_finite(const Numbers& numbers, Index size, bool is_per_point, const 
   }
 }
 
-// Arrays of Python objects come from pandas and from stacking scalars; text that looks like a number is none.
-bool holds_numbers(const py::array& objects) {
-  for (const py::handle entry : py::object(objects.attr("flat")))
-    if (PyNumber_Check(entry.ptr()) == 0 || PyComplex_Check(entry.ptr())) return false;
-  return true;
+bool is_array_itself(const py::handle& source) {
+  return Py_TYPE(source.ptr()) == reinterpret_cast<PyTypeObject*>(py::detail::npy_api::get().PyArray_Type_);
+}
+
+/// An array of other numbers, or not contiguous; nothing where it holds no numbers or is no array.
+std::optional<Numbers> converted(const py::handle& source) {
+  if (!is_array_itself(source)) return std::nullopt;
+  const char kind = py::reinterpret_borrow<py::array>(source).dtype().kind();
+  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b') return std::nullopt;
+  Numbers numbers = Numbers::ensure(source.attr("astype")("float64"));
+  if (!numbers) throw py::error_already_set();
+  return numbers;
 }
 
 /// Past pybind11's constructor, whose lists of sizes and strides cost as much as a small network's layer.
@@ -73,15 +80,21 @@ std::string out_defect(const py::array& out) {
 
 }  // namespace
 
+bool is_plain_array(const py::handle& source) { return is_array_itself(source) && Numbers::check_(source); }
+
+py::module_ arguments_module() { return py::module_::import("fastexpr.function.arguments"); }
+
 Numbers numbers_from(const py::handle& source, const char* what) {
-  if (Numbers::check_(source)) return py::reinterpret_borrow<Numbers>(source);
-  const py::array array = py::module_::import("numpy").attr("asarray")(source).cast<py::array>();
-  const char kind = array.dtype().kind();
-  if (kind != 'f' && kind != 'i' && kind != 'u' && kind != 'b' && !(kind == 'O' && holds_numbers(array)))
-    throw py::type_error(std::string(what) + " must hold real numbers, got dtype " + py::str(array.dtype()).cast<std::string>());
-  Numbers numbers = Numbers::ensure(array.attr("astype")("float64"));
-  if (!numbers) throw py::error_already_set();
-  return numbers;
+  if (is_plain_array(source)) return py::reinterpret_borrow<Numbers>(source);
+  if (const auto numbers = converted(source)) return *numbers;
+  return py::reinterpret_borrow<Numbers>(arguments_module().attr("real_numbers")(source, what));
+}
+
+Numbers numbers_of(const Function& function, Side side, const py::handle& source, const char* what) {
+  if (is_plain_array(source)) return py::reinterpret_borrow<Numbers>(source);
+  if (const auto numbers = converted(source)) return *numbers;
+  const char* name = side == Side::inputs ? "input" : "output";
+  return py::reinterpret_borrow<Numbers>(arguments_module().attr("numbers_of")(&function, name, source, what));
 }
 
 bool Dimensions::matches(const py::array& array) const {
@@ -90,7 +103,7 @@ bool Dimensions::matches(const py::array& array) const {
 }
 
 Points points_from(const Function& function, const py::handle& x) {
-  Points points{numbers_from(x, "x"), 1, false};
+  Points points{numbers_of(function, Side::inputs, x, "x"), 1, false};
   const Numbers& array = points.array;
   const Index n = function.n_inputs();
   if (array.ndim() == 2 && array.shape(1) == n) {
@@ -108,8 +121,9 @@ Points points_from(const Function& function, const py::handle& x) {
   return points;
 }
 
-Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what) {
-  Numbers numbers = numbers_from(source, what);
+Numbers beside_points(const Function& function, Side side, const py::handle& source, const Points& x, const char* what) {
+  const Index size = side == Side::inputs ? function.n_inputs() : function.n_outputs();
+  Numbers numbers = numbers_of(function, side, source, what);
   if (x.is_batch && numbers.ndim() == 2 && numbers.shape(0) == x.count && numbers.shape(1) == size) {
     expect_finite(numbers, size, true, what);
     return numbers;
@@ -159,7 +173,7 @@ Dimensions with_batch(const Points& x, std::initializer_list<Index> sizes) {
 }
 
 bool is_symbolic(const py::handle& source) {
-  if (Numbers::check_(source)) return false;
+  if (is_plain_array(source) || PyFloat_Check(source.ptr())) return false;
   const py::dict modules = py::module_::import("sys").attr("modules");
   if (!modules.contains("fastexpr.expression")) return false;
   const py::object expression = modules["fastexpr.expression"].attr("Expression");
@@ -168,6 +182,10 @@ bool is_symbolic(const py::handle& source) {
   if (py::isinstance<py::array>(source)) {
     if (py::reinterpret_borrow<py::array>(source).dtype().kind() != 'O') return false;
     entries = source.attr("flat");
+  } else if (py::isinstance<py::dict>(source)) {
+    entries = source.attr("values")();
+  } else if (py::hasattr(source, "to_numpy")) {  // of pandas
+    return is_symbolic(source.attr("to_numpy")());
   } else if (!py::isinstance<py::list>(source) && !py::isinstance<py::tuple>(source)) {
     return false;
   }

@@ -30,16 +30,28 @@ struct Points {
   const double* data() const { return array.data(); }
 };
 
-/// Any array-like of real numbers as contiguous doubles. TypeError for other dtypes.
+/// Which names the components of an argument have.
+enum class Side { inputs, outputs };
+
+/// A NumPy array itself, of contiguous doubles: subclasses (masked arrays) and all else are looked at more closely.
+bool is_plain_array(const py::handle& source);
+
+/// fastexpr.function.arguments, which reads everything else.
+py::module_ arguments_module();
+
+/// Any array-like of real numbers as contiguous doubles. TypeError for others.
 Numbers numbers_from(const py::handle& source, const char* what);
+
+/// The same of an argument with a component per input or output; labels (of a DataFrame, say) are matched with their names.
+Numbers numbers_of(const Function& function, Side side, const py::handle& source, const char* what);
 
 /// x of shape (n,), (B, n), or, for a single port, the port's shape without its leading 1, or with any leading B.
 /// ShapeError for other shapes, ValueError naming the component where a number is not finite.
 Points points_from(const Function& function, const py::handle& x);
 
-/// An argument that goes with every point: (size,) for all points, or (B, size); a scalar where size is 1.
-/// ValueError naming the component where a number is not finite.
-Numbers beside_points(const py::handle& source, const Points& x, Index size, const char* what);
+/// An argument that goes with every point, with one number per input or output: (size,) for all points, or (B, size); a scalar
+/// where size is 1. ValueError naming the component where a number is not finite.
+Numbers beside_points(const Function& function, Side side, const py::handle& source, const Points& x, const char* what);
 
 /// An array-like of truth values (size,). ShapeError for another length.
 std::vector<bool> flags_from(const py::handle& source, Index size, const char* what);
@@ -53,7 +65,7 @@ Numbers result_array(const py::object& out, const Dimensions& dimensions);
 /// (sizes...), with the number of points in front where there is a batch.
 Dimensions with_batch(const Points& x, std::initializer_list<Index> sizes);
 
-/// True for an Expression, and for lists and object arrays that hold one.
+/// True for an Expression, and for lists, dicts, object arrays and tables that hold one.
 bool is_symbolic(const py::handle& source);
 
 }  // namespace fastexpr::bindings

@@ -24,6 +24,10 @@ std::vector<std::string> texts_from(const py::iterable& list) {
   return texts;
 }
 
+std::vector<std::string> optional_texts(const py::object& list) {
+  return list.is_none() ? std::vector<std::string>{} : texts_from(list);
+}
+
 std::vector<double> optional_numbers(const py::object& source, const char* what) {
   if (source.is_none()) return {};
   const Numbers numbers = numbers_from(source, what);
@@ -35,7 +39,8 @@ std::vector<double> optional_numbers(const py::object& source, const char* what)
 std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::iterable& output_ids,
                                               const py::iterable& inputs, const py::iterable& outputs,
                                               const py::iterable& input_names, const py::iterable& output_names,
-                                              const py::object& lower, const py::object& upper) {
+                                              const py::object& lower, const py::object& upper, const py::object& input_units,
+                                              const py::object& output_units) {
   std::vector<Node> list;
   for (const py::handle entry : nodes) {
     const auto node = py::reinterpret_borrow<py::sequence>(entry);
@@ -52,7 +57,9 @@ std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable
                       texts_from(input_names),
                       texts_from(output_names),
                       optional_numbers(lower, "lower"),
-                      optional_numbers(upper, "upper")};
+                      optional_numbers(upper, "upper"),
+                      optional_texts(input_units),
+                      optional_texts(output_units)};
   return std::make_shared<Function>(Graph(n_inputs, std::move(list), std::move(ids)), std::move(signature));
 }
 
@@ -76,6 +83,14 @@ py::dict ports_of(const std::vector<Port>& ports) {
 py::tuple names_of(const std::vector<std::string>& names) {
   py::tuple result(names.size());
   for (std::size_t i = 0; i < names.size(); ++i) result[i] = names[i];
+  return result;
+}
+
+py::object units_of(const std::vector<std::string>& units) {
+  if (units.empty()) return py::none();
+  py::tuple result(units.size());
+  for (std::size_t i = 0; i < units.size(); ++i)
+    result[i] = units[i].empty() ? py::object(py::none()) : py::object(py::str(units[i]));
   return result;
 }
 

@@ -13,12 +13,15 @@ namespace fastexpr::bindings {
 std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::iterable& output_ids,
                                               const py::iterable& inputs, const py::iterable& outputs,
                                               const py::iterable& input_names, const py::iterable& output_names,
-                                              const py::object& lower, const py::object& upper);
+                                              const py::object& lower, const py::object& upper, const py::object& input_units,
+                                              const py::object& output_units);
 /// The list that function_from_nodes takes, after simplification.
 py::list nodes_of(const Function& function);
 
 py::dict ports_of(const std::vector<Port>& ports);
 py::tuple names_of(const std::vector<std::string>& names);
+/// None where there is no unit.
+py::object units_of(const std::vector<std::string>& units);
 /// A read-only array; None where there is no bound.
 py::object bound_of(const std::vector<double>& bound);
 

@@ -25,7 +25,7 @@ Numbers ones(Index count) {
 
 Numbers weights_from(const Function& function, const py::object& weights, const Points& x) {
   const Index m = function.n_outputs();
-  if (!weights.is_none()) return beside_points(weights, x, m, "weights");
+  if (!weights.is_none()) return beside_points(function, Side::outputs, weights, x, "weights");
   if (m != 1)
     throw ShapeError("weights are missing: this network has " + std::to_string(m) +
                      " outputs, so say which combination of them, e.g. weights of shape (" + std::to_string(m) + ",)");
@@ -167,7 +167,7 @@ Numbers gradient(const Function& function, const py::object& argument, const py:
 
 Numbers jvp(const Function& function, const py::object& argument, const py::object& direction, const py::object& out) {
   const Points x = points_from(function, argument);
-  const Numbers d = beside_points(direction, x, function.n_inputs(), "direction");
+  const Numbers d = beside_points(function, Side::inputs, direction, x, "direction");
   Numbers result = result_array(out, with_batch(x, {function.n_outputs()}));
   double* numbers = result.mutable_data();
   const py::gil_scoped_release release;
@@ -189,7 +189,7 @@ Numbers hvp(const Function& function, const py::object& argument, const py::obje
             const py::object& out) {
   const Points x = points_from(function, argument);
   const Numbers w = weights_from(function, weights, x);
-  const Numbers d = beside_points(direction, x, function.n_inputs(), "direction");
+  const Numbers d = beside_points(function, Side::inputs, direction, x, "direction");
   Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
   double* numbers = result.mutable_data();
   const py::gil_scoped_release release;
@@ -227,7 +227,10 @@ std::vector<double> box_side(const Function& function, const py::object& given, 
                             " is missing: the network states no range; give lower and upper, or use with_bounds");
     return own;
   }
-  const Numbers numbers = numbers_from(given, what);
+  const Numbers numbers = numbers_of(function, Side::inputs, given, what);
+  if (numbers.ndim() > 1)
+    throw ShapeError(std::string(what) + " has the wrong shape: got " + std::to_string(numbers.ndim()) +
+                     " dimensions, expected one number or (" + std::to_string(n) + ",)");
   if (numbers.size() != 1 && numbers.size() != static_cast<Index>(n))
     throw ShapeError(std::string(what) + " has the wrong length: got " + std::to_string(numbers.size()) + ", expected " +
                      std::to_string(n));
@@ -241,7 +244,12 @@ std::vector<double> box_side(const Function& function, const py::object& given, 
   return side;
 }
 
-py::tuple output_bounds(const Function& function, const py::object& lower, const py::object& upper) {
+py::tuple output_bounds(const Function& function, py::object lower, py::object upper) {
+  const bool is_plain = lower.is_none() ? upper.is_none() : is_plain_array(lower) && is_plain_array(upper);
+  if (!is_plain) {  // {name: (low, high)}, labels and the like
+    const py::tuple sides = arguments_module().attr("sides_of")(&function, lower, upper);
+    lower = sides[0], upper = sides[1];
+  }
   const std::vector<double> low = box_side(function, lower, function.signature().lower, "lower");
   const std::vector<double> high = box_side(function, upper, function.signature().upper, "upper");
   std::vector<Interval> x(low.size());
@@ -277,7 +285,7 @@ void define_function(py::module_& module) {
            py::arg("x"), py::arg("expression"))
       .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"),
                   py::arg("inputs"), py::arg("outputs"), py::arg("input_names"), py::arg("output_names"), py::arg("lower") = none,
-                  py::arg("upper") = none)
+                  py::arg("upper") = none, py::arg("input_units") = none, py::arg("output_units") = none)
       .def("_nodes", &nodes_of)
       .def("_output_ids",
            [](const Function& f) {
@@ -301,6 +309,13 @@ void define_function(py::module_& module) {
              expect_sparse_call(point, py::none());
              return hessian_entries(f, point, weights_from(f, weights, point));
            })
+      .def("_points",
+           [](const Function& f, const py::object& x) {
+             const Points points = points_from(f, x);
+             return py::array(points.array).reshape(with_batch(points, {f.n_inputs()}).shape());
+           })
+      .def("_weights", [](const Function& f, const py::object& weights,
+                          const py::object& x) { return beside_points(f, Side::outputs, weights, points_from(f, x), "weights"); })
       .def("evaluate", &evaluate, py::arg("x"), py::arg("weights") = none, py::arg("order") = 2, py::arg("out") = none,
            documentation::evaluate)
       .def("gradient", &gradient, py::arg("x"), py::arg("out") = none, documentation::gradient)
@@ -331,7 +346,13 @@ void define_function(py::module_& module) {
       .def_property_readonly(
           "lower", [](const Function& f) { return bound_of(f.signature().lower); }, "Lower ends of the inputs' range, or None.")
       .def_property_readonly(
-          "upper", [](const Function& f) { return bound_of(f.signature().upper); }, "Upper ends of the inputs' range, or None.");
+          "upper", [](const Function& f) { return bound_of(f.signature().upper); }, "Upper ends of the inputs' range, or None.")
+      .def_property_readonly(
+          "input_units", [](const Function& f) { return units_of(f.signature().input_units); },
+          "One unit per component of x, None where there is none; None where none are stated.")
+      .def_property_readonly(
+          "output_units", [](const Function& f) { return units_of(f.signature().output_units); },
+          "One unit per component of f(x), likewise.");
 }
 
 }  // namespace fastexpr::bindings

@@ -33,6 +33,9 @@ void check(const Graph& graph, const Signature& signature) {
   expect("numbers in the output ports", total(signature.outputs), graph.n_outputs());
   expect("input names", static_cast<Index>(signature.input_names.size()), graph.n_inputs());
   expect("output names", static_cast<Index>(signature.output_names.size()), graph.n_outputs());
+  if (!signature.input_units.empty()) expect("input units", static_cast<Index>(signature.input_units.size()), graph.n_inputs());
+  if (!signature.output_units.empty())
+    expect("output units", static_cast<Index>(signature.output_units.size()), graph.n_outputs());
   if (signature.lower.empty() && signature.upper.empty()) return;
   expect("lower bounds", static_cast<Index>(signature.lower.size()), graph.n_inputs());
   expect("upper bounds", static_cast<Index>(signature.upper.size()), graph.n_inputs());

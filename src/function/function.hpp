@@ -23,6 +23,8 @@ struct Signature {
   std::vector<std::string> output_names;  // one per component of f(x)
   std::vector<double> lower;              // range of x that the network is meant for; empty: none stated
   std::vector<double> upper;
+  std::vector<std::string> input_units;  // one per component, empty texts for none; empty: none stated
+  std::vector<std::string> output_units;
 };
 
 /// What to compute at a batch of points; null pointers are not wanted. All arrays row-major and contiguous, provided by the

@@ -138,19 +138,28 @@ std::vector<double> bound_of(const Json& graph, const char* name, const Containe
   return tensor.widened();
 }
 
+std::vector<std::string> units_of(const Json& graph, const char* name) {
+  const Json* json = find_member(graph, name);
+  return json == nullptr ? std::vector<std::string>{} : texts_of(*json, name);
+}
+
 Signature signature_of(const Json& graph, const Container& container) {
   return {ports_of(graph, "inputs"),
           ports_of(graph, "outputs"),
           texts_of(member(graph, "input_names", "its graph"), "input_names"),
           texts_of(member(graph, "output_names", "its graph"), "output_names"),
           bound_of(graph, "lower", container),
-          bound_of(graph, "upper", container)};
+          bound_of(graph, "upper", container),
+          units_of(graph, "input_units"),
+          units_of(graph, "output_units")};
 }
 
 std::shared_ptr<Function> build(const Json& json, const Container& container) {
   const std::string where = "its graph";
-  expect_members(
-      json, {"n_inputs", "inputs", "outputs", "input_names", "output_names", "lower", "upper", "nodes", "output_nodes"}, where);
+  expect_members(json,
+                 {"n_inputs", "inputs", "outputs", "input_names", "output_names", "lower", "upper", "input_units", "output_units",
+                  "nodes", "output_nodes"},
+                 where);
   const Index n_inputs = integer_of(member(json, "n_inputs", where), where);
   const Json& list = array_member(json, "nodes", where);
   if (list.size() >= static_cast<std::size_t>(std::numeric_limits<NodeId>::max()))

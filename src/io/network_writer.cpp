@@ -13,6 +13,7 @@
 //   {"n_inputs": 4,
 //    "inputs": [{"name": "x", "shape": [1, 4]}], "outputs": [...],
 //    "input_names": ["x[0]", ...], "output_names": [...], "output_nodes": [7], "lower": "lower", "upper": "upper",
+//    "input_units": ["K", ...], "output_units": [...],
 //    "nodes": [{"operator": "Linear", "label": "Gemm_0", "inputs": [0], "input_shapes": [[1, 4]],
 //               "attributes": {"axis": 1, "transposed": 0}, "constants": ["1.0", "1.1"]}, ...]}
 //
@@ -83,6 +84,8 @@ std::string graph_text(TensorTable& tensors, const Function& function) {
                {"output_names", signature.output_names}, {"output_nodes", graph.outputs()}};
   if (!signature.lower.empty()) json["lower"] = bounds_reference(tensors, signature.lower, "lower");
   if (!signature.upper.empty()) json["upper"] = bounds_reference(tensors, signature.upper, "upper");
+  if (!signature.input_units.empty()) json["input_units"] = signature.input_units;
+  if (!signature.output_units.empty()) json["output_units"] = signature.output_units;
   std::string text = json.dump();
   text.back() = ',';
   text += R"("nodes":[)";
