@@ -76,14 +76,15 @@ class Flat:
             tables[0].append(self._node(name, operands, tables))
         return [float(tables[root % 4][root // 4]) for root in self.roots]
 
-    def _node(self, name: str, operands: list[int], tables: list[Any]) -> float:
+    def _node(self, name: str, operands: list[int], tables: list[Any]) -> Any:
+        if name == "output":
+            return float(tables[0][operands[1] // 4][operands[0]])
         if name != "call":
             return FUNCTIONS[name](*(tables[operand % 4][operand // 4] for operand in operands))
-        target, output, *inputs = operands
+        target, *inputs = operands
         x = np.array([tables[operand % 4][operand // 4] for operand in inputs], dtype=float)
         function = self.targets.functions[target]
-        outputs = function(x) if callable(function) else function.evaluate(x, 0)[0]
-        return float(outputs[output])
+        return function(x) if callable(function) else function.evaluate(x, 0)[0]
 
 
 def mixed_model() -> Any:

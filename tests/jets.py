@@ -108,7 +108,7 @@ def evaluate(
 ) -> list[Jet]:
     """The outputs of a `tape_streams.Stream`; external functions are `call(inputs)`."""
     n = len(x)
-    nodes: list[Jet] = []
+    nodes: list[Any] = []  # of a call, the list of its outputs
     tables = [
         nodes,
         Jet.variables(x),
@@ -116,13 +116,15 @@ def evaluate(
         [Jet.constant(c, n) for c in stream.constants],
     ]
 
-    def number(operand: int) -> Jet:
+    def number(operand: int) -> Any:
         return tables[operand % 4][operand // 4]
 
     with np.errstate(all="ignore"):  # branches that are not taken
         for name, operands in stream.nodes:
             if name == "call":
-                nodes.append(call([number(o) for o in operands[2:]])[operands[1]])
+                nodes.append(call([number(o) for o in operands[1:]]))
+            elif name == "output":
+                nodes.append(number(operands[1])[operands[0]])
             elif name in UNARY:
                 (a,) = map(number, operands)
                 nodes.append(a.apply(*map(float, UNARY[name](np.float64(a.value)))))

@@ -70,6 +70,10 @@ class Stream:
         self.nodes.append((name, given))
         return (len(self.nodes) - 1) * 4 + NODE
 
+    def output(self, target: int, position: int, *inputs: int | float) -> int:
+        """An output of a call of an external function."""
+        return self.node("output", position, self.node("call", target, *inputs))
+
     def compile(self, objective: int, rows: Sequence[int], has_hessian: bool = True) -> Any:
         return _core.NlpFunctions(
             np.array([CODES[name] for name, _ in self.nodes], dtype=np.uint8),
@@ -94,8 +98,10 @@ class Stream:
 
         for name, operands in self.nodes:
             if name == "call":
-                inputs = jnp.stack([jnp.asarray(number(o), dtype=float) for o in operands[2:]])
-                values.append(self.targets_in_jax[operands[0]](inputs)[operands[1]])
+                inputs = jnp.stack([jnp.asarray(number(o), dtype=float) for o in operands[1:]])
+                values.append(self.targets_in_jax[operands[0]](inputs))
+            elif name == "output":
+                values.append(number(operands[1])[operands[0]])
             else:
                 values.append(function(name)(*map(number, operands)))
         return jnp.stack([jnp.asarray(number(o), dtype=float) for o in outputs])

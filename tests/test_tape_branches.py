@@ -81,7 +81,7 @@ class Growth:
 
     def call(self) -> int:
         inputs = [self.bounded(self.pick()) for _ in range(3)]
-        return self.stream.node("call", 0, int(self.random.integers(2)), *inputs)
+        return self.stream.output(0, int(self.random.integers(2)), *inputs)
 
     def grow(self) -> None:
         s, kind = self.stream, self.random.integers(6)

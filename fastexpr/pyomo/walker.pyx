@@ -46,6 +46,7 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject*)
     double PyFloat_AS_DOUBLE(object)
     object PyByteArray_FromStringAndSize(const char*, Py_ssize_t)
+    object PyBytes_FromStringAndSize(const char*, Py_ssize_t)
 
 cdef size_t LARGEST_INDEX = (1 << 29) - 1  # operands are 32 bits, of which two are the kind
 cdef int32_t UNFINISHED = -1               # instead of an operand: a named expression that is being walked
@@ -59,7 +60,7 @@ cdef enum Kind:
 cdef enum Code:
     SUM, PRODUCT, DIVISION, NEGATION, POWER, EXP, LOG, LOG10, SQRT, SIN, COS, TAN, ASIN, ACOS, ATAN, SINH, COSH, TANH
     ASINH, ACOSH, ATANH, ABS, CEIL, FLOOR, MINIMUM, MAXIMUM, SELECT, LESS, LESS_EQUAL, EQUAL, AND, CALL
-    NARY_SUM, UNARY, INEQUALITY, RANGED, NOT, NOT_EQUAL, NARY_AND, NARY_OR, NAMED, TEMPLATE, EXTERNAL
+    OUTPUT, NARY_SUM, UNARY, INEQUALITY, RANGED, NOT, NOT_EQUAL, NARY_AND, NARY_OR, NAMED, TEMPLATE, EXTERNAL
     FIRST_LEAF
     FLOAT, NUMBER, CONSTANT, TEXT, VARIABLE, PARAMETER, SCALAR_PARAMETER, BOOLEAN, PLAIN_CONSTRAINT, UNSUPPORTED
 
@@ -67,7 +68,8 @@ OPCODES = {
     name: number
     for number, name in enumerate(
         "sum product division negation power exp log log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh "
-        "atanh abs ceil floor minimum maximum select less less_equal equal and call".split()
+        "atanh abs ceil floor minimum maximum select less less_equal equal and call "
+        "output".split()
     )
 }
 # Truths are the numbers 0 and 1, so that Pyomo's logic needs no opcodes of its own: not a is a == 0, a or b is
@@ -242,6 +244,7 @@ cdef class Walker:
     cdef object _targets, _owner
     cdef readonly list variables, parameters  # VarData by column; ParamData, fixed VarData and BooleanVarData by slot
     cdef readonly list named, contents        # named expressions, and what was in them
+    cdef dict _calls  # nodes of calls by their operands
     cdef readonly list calls, arguments       # calls of external functions, and what was in them
     cdef readonly list constraints, expressions  # all constraints, and what was in them
     cdef readonly list row_constraints, lower, upper  # those that are rows, and their limits: expressions or None
@@ -250,6 +253,7 @@ cdef class Walker:
     def __init__(self, targets):
         self._targets = targets
         self._kept = []
+        self._calls = {}
         self.variables, self.parameters = [], []
         self.named, self.contents = [], []
         self.calls, self.arguments = [], []
@@ -551,14 +555,25 @@ cdef class Walker:
         return self._add_node(opcode, n_operands, first, varies)
 
     cdef int _emit_call(self, const Frame& frame) except -1:
+        """An output of a call; equal calls are one node, however many of the outputs the model uses."""
         cdef bint varies = False
-        cdef size_t i
+        cdef size_t i, begin = self._operands.size()
+        cdef size_t n_operands = 1 + self._values.size() - frame.first
+        cdef Value call
         self._operands.push_back(frame.target)
-        self._operands.push_back(frame.output)
         for i in range(frame.first, self._values.size()):
             varies = varies or self._values[i].varies
             self._operands.push_back(self._settled(i))
-        return self._add_node(CALL, 2 + self._values.size() - frame.first, frame.first, varies)
+        key = PyBytes_FromStringAndSize(<const char*>&self._operands[begin], n_operands * sizeof(int32_t))
+        operand = self._calls.get(key)
+        if operand is None:
+            self._add_node(CALL, n_operands, frame.first, varies)
+            operand = self._calls[key] = self._values.back().operand
+        else:
+            self._operands.resize(begin)
+        self._operands.push_back(frame.output)
+        self._operands.push_back(operand)
+        return self._add_node(OUTPUT, 2, frame.first, varies)
 
     cdef int _add_node(self, int opcode, size_t n_operands, size_t first, bint varies) except -1:
         cdef Value node

@@ -48,25 +48,23 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   const bool has_steps = tape::has_steps(tape);
   tape::Partials partials(tape, tape::find_gates(tape, roots));
   const SymbolicMatrix first = tape::gradients(tape, partials, roots);
-  SymbolicMatrix second{std::vector<Index>(static_cast<std::size_t>(n_variables_) + 1, 0), {}, {}};
-  if (has_hessian_) second = tape::lagrangian_hessian(tape, partials, roots);
 
   const auto n_gradient = static_cast<std::ptrdiff_t>(first.starts[1]);  // row 0 is the objective's
   gradient_columns_.assign(first.columns.begin(), first.columns.begin() + n_gradient);
   gradient_entries_.resize(gradient_columns_.size());
   jacobian_ = positions_of(first, 1, roots.size());
-  hessian_ = positions_of(second, 0, static_cast<std::size_t>(n_variables_));
 
-  std::vector<std::vector<Scaled>> outputs(6);
-  outputs[objective_value] = {roots[0]};
-  outputs[row_values].assign(roots.begin() + 1, roots.end());
-  outputs[objective_gradient].assign(first.entries.begin(), first.entries.begin() + n_gradient);
-  outputs[jacobian_entries].assign(first.entries.begin() + n_gradient, first.entries.end());
-  outputs[hessian_entries] = second.entries;
+  tape::Outputs outputs;
+  outputs.numbers.resize(n_outputs);
+  outputs.numbers[objective_value] = {{roots[0]}, Stage::values};
+  outputs.numbers[row_values] = {{roots.begin() + 1, roots.end()}, Stage::values};
+  outputs.numbers[objective_gradient] = {{first.entries.begin(), first.entries.begin() + n_gradient}, Stage::first};
+  outputs.numbers[jacobian_entries] = {{first.entries.begin() + n_gradient, first.entries.end()}, Stage::first};
+  outputs.numbers[row_constant_values].stage = Stage::fixed;
   for (auto root = roots.begin() + 1; root != roots.end(); ++root)
-    outputs[row_constant_values].push_back(additive_constant(tape, *root));
-  program_ = std::make_unique<tape::Program>(
-      tape, outputs, std::vector{Stage::values, Stage::values, Stage::first, Stage::first, Stage::second, Stage::fixed});
+    outputs.numbers[row_constant_values].numbers.push_back(additive_constant(tape, *root));
+  if (has_hessian_) hessian_ = Hessian(tape, tape::lagrangian_hessian(tape, partials, roots), outputs);
+  program_ = std::make_unique<tape::Program>(tape, outputs);
   if (!has_steps) return;
   roots_ = roots;
   steps_tape_ = std::move(owned);
@@ -153,7 +151,7 @@ void NlpFunctions::hessian(const double* x, const double* multipliers, double ob
   program_->weights()[0] = objective_factor;
   std::copy_n(multipliers, n_rows_, program_->weights() + 1);
   program_->run(Stage::second);
-  program_->gather(hessian_entries, entries);
+  hessian_.fill(*program_, entries);
 }
 
 }  // namespace fastexpr::nlp

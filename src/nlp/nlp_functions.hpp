@@ -4,16 +4,11 @@
 #include <mutex>
 #include <vector>
 
+#include "nlp/hessian.hpp"
 #include "nlp/statement.hpp"
 #include "tape/program.hpp"
 
 namespace fastexpr::nlp {
-
-/// Rows and columns of a sparse matrix's entries.
-struct Positions {
-  std::vector<std::int32_t> rows;
-  std::vector<std::int32_t> columns;
-};
 
 /// Objective f and rows g of a nonlinear program, with sparse exact derivatives. Structure is found once, when this is made.
 /// Numbers that are not finite are results like others. Threads may share it; they take turns.
@@ -28,7 +23,7 @@ class NlpFunctions {
   bool has_hessian() const { return has_hessian_; }
   const Positions& jacobian_positions() const { return jacobian_; }
   /// Of the lower triangle.
-  const Positions& hessian_positions() const { return hessian_; }
+  const Positions& hessian_positions() const { return hessian_.positions(); }
 
   void set_parameters(const double* values);
   double objective(const double* x);
@@ -47,7 +42,7 @@ class NlpFunctions {
   Index n_nodes() const { return n_nodes_; }                           // values of the model itself
   Index n_instructions() const { return program_->n_instructions(); }  // with derivatives
   Index n_runs() const { return program_->n_runs(); }
-  Index bytes() const { return program_->bytes(); }
+  Index bytes() const { return program_->bytes() + hessian_.bytes(); }
 
  private:
   enum Output : std::size_t {
@@ -55,8 +50,8 @@ class NlpFunctions {
     row_values,
     objective_gradient,
     jacobian_entries,
-    hessian_entries,
-    row_constant_values
+    row_constant_values,
+    n_outputs
   };
 
   void prepare();
@@ -66,7 +61,8 @@ class NlpFunctions {
   Index n_variables_, n_parameters_, n_rows_;
   bool has_hessian_;
   Index n_nodes_ = 0;
-  Positions jacobian_, hessian_;
+  Positions jacobian_;
+  Hessian hessian_;
   std::vector<std::int32_t> gradient_columns_;
   std::vector<double> gradient_entries_;
   std::unique_ptr<tape::Tape> steps_tape_;  // only where a step is on it

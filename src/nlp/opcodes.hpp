@@ -11,10 +11,10 @@
 namespace fastexpr::nlp {
 
 /// In the order of the opcodes.
-inline constexpr std::array<std::string_view, 32> opcode_names{
+inline constexpr std::array<std::string_view, 33> opcode_names{
     "sum",  "product", "division", "negation", "power",  "exp",  "log",        "log10", "sqrt",  "sin",   "cos",
     "tan",  "asin",    "acos",     "atan",     "sinh",   "cosh", "tanh",       "asinh", "acosh", "atanh", "abs",
-    "ceil", "floor",   "minimum",  "maximum",  "select", "less", "less_equal", "equal", "and",   "call"};
+    "ceil", "floor",   "minimum",  "maximum",  "select", "less", "less_equal", "equal", "and",   "call",  "output"};
 
 enum Opcode : std::uint8_t {
   sum,
@@ -49,6 +49,7 @@ enum Opcode : std::uint8_t {
   equal,
   both,
   call,
+  output,
   n_opcodes
 };
 static_assert(n_opcodes == opcode_names.size());
@@ -71,6 +72,7 @@ constexpr int n_operands(std::uint8_t opcode) {
     case less_equal:
     case equal:
     case both:
+    case output:
       return 2;
     default:
       return 1;

@@ -46,6 +46,7 @@ class Reader {
     Scaled number;
     std::uint32_t begin = 0;
     std::uint32_t count = 0;
+    Index call = -1;  // of a call
 
     bool is_open() const { return count > 0; }
   };
@@ -61,7 +62,7 @@ class Reader {
       if (opcode >= n_opcodes)
         refuse("node " + std::to_string(i) + " has no operation: got opcode " + std::to_string(opcode) + ".");
       const int expected = n_operands(opcode);
-      if (count < 0 || (expected != any && count != expected) || (count == 0 && opcode != sum) || (opcode == call && count < 2))
+      if (count < 0 || (expected != any && count != expected) || (count == 0 && opcode != sum))
         refuse("node " + std::to_string(i) + " (" + std::string(opcode_names[opcode]) + ") got " + std::to_string(count) +
                " operands.");
       total += static_cast<std::size_t>(count);
@@ -76,14 +77,17 @@ class Reader {
     std::size_t next = 0;
     for (std::size_t i = 0; i < statement_.opcodes.size(); ++i) {
       const std::size_t end = next + static_cast<std::size_t>(statement_.counts[i]);
-      if (statement_.opcodes[i] == call) next += 2;
-      for (; next < end; ++next) use(statement_.operands[next], i);
+      const std::uint8_t opcode = statement_.opcodes[i];
+      if (opcode == call || opcode == output) ++next;
+      for (; next < end; ++next) use(statement_.operands[next], i, opcode == output);
     }
-    use(statement_.objective, uses_.size());
-    for (const std::int32_t row : statement_.rows) use(row, uses_.size());
+    use(statement_.objective, uses_.size(), false);
+    for (const std::int32_t row : statement_.rows) use(row, uses_.size(), false);
   }
 
-  void use(std::int32_t operand, std::size_t user) {
+  void use(std::int32_t operand, std::size_t user, bool wants_call) {
+    if (is_call(operand) != wants_call)
+      refuse("node " + std::to_string(user) + (wants_call ? " is an output of what is no call." : " takes a call for a number."));
     const std::int32_t index = operand >> 2;
     const auto is_below = [&](std::size_t limit) { return operand >= 0 && static_cast<std::size_t>(index) < limit; };
     switch (static_cast<Kind>(operand & 3)) {
@@ -104,6 +108,12 @@ class Reader {
         if (!is_below(statement_.constants.size())) refuse("there is no constant " + std::to_string(index) + ".");
         return;
     }
+  }
+
+  bool is_call(std::int32_t operand) const {
+    const auto index = static_cast<std::size_t>(operand >> 2);
+    return operand >= 0 && (operand & 3) == static_cast<std::int32_t>(Kind::node) && index < statement_.opcodes.size() &&
+           statement_.opcodes[index] == call;
   }
 
   Result result_of(std::int32_t operand) const {
@@ -188,6 +198,9 @@ class Reader {
       }
       case call:
         read_call(result);
+        break;
+      case output:
+        read_output(result);
         break;
       default:
         result.number = tape_.apply(operation_of(statement_.opcodes[i]), settled(operands_[0]));
@@ -308,20 +321,27 @@ class Reader {
   }
 
   void read_call(Result& result) {
-    const Index target = operands_[0], output = operands_[1];
+    const Index target = operands_[0];
     const auto n_targets = static_cast<Index>(tape_.externals().size());
     if (target < 0 || target >= n_targets)
       refuse("there is no external function " + std::to_string(target) + ": there are " + std::to_string(n_targets) + ".");
-    const tape::External& external = *tape_.externals()[static_cast<std::size_t>(target)];
-    const auto n_inputs = static_cast<Index>(operands_.size()) - 2;
-    if (output < 0 || output >= external.n_outputs() || n_inputs != external.n_inputs())
-      refuse("external function " + std::to_string(target) + " was called for output " + std::to_string(output) + " with " +
-             std::to_string(n_inputs) + " inputs: it has " + std::to_string(external.n_outputs()) + " outputs and " +
-             std::to_string(external.n_inputs()) + " inputs.");
+    const auto n_inputs = static_cast<Index>(operands_.size()) - 1;
+    const Index expected = tape_.externals()[static_cast<std::size_t>(target)]->n_inputs();
+    if (n_inputs != expected)
+      refuse("external function " + std::to_string(target) + " was called with " + std::to_string(n_inputs) + " inputs: it has " +
+             std::to_string(expected) + " inputs.");
     std::vector<Scaled> inputs(static_cast<std::size_t>(n_inputs));
-    for (std::size_t k = inputs.size(); k-- > 0;) inputs[k] = settled(operands_[k + 2]);
-    const Index number = tape_.call(target, inputs);
-    result.number = Tape::as_scaled(tape_.calls()[static_cast<std::size_t>(number)].first_output + static_cast<Id>(output));
+    for (std::size_t k = inputs.size(); k-- > 0;) inputs[k] = settled(operands_[k + 1]);
+    result.call = tape_.call(target, inputs);
+  }
+
+  void read_output(Result& result) {
+    const tape::Call& call = tape_.calls()[static_cast<std::size_t>(result_of(operands_[1]).call)];
+    const Index position = operands_[0], n_outputs = tape_.external(call).n_outputs();
+    if (position < 0 || position >= n_outputs)
+      refuse("there is no output " + std::to_string(position) + " of external function " + std::to_string(call.target) +
+             ": it has " + std::to_string(n_outputs) + " outputs.");
+    result.number = Tape::as_scaled(call.first_output + static_cast<Id>(position));
   }
 
   const Statement& statement_;

@@ -7,8 +7,8 @@
 #include "tape/tape.hpp"
 
 // A model as flat arrays, which is how it arrives: nodes in postorder, node i with opcodes[i] and its counts[i] operands in a
-// row. An operand is index * 4 + kind. Of a call, the first two operands are the numbers of the external function and of its
-// output.
+// row. An operand is index * 4 + kind. Of a call, the first operand is the number of the external function; it is no number
+// itself, but its outputs are: of an output, the first operand is its position, the second one the call.
 
 namespace fastexpr::nlp {
 

@@ -8,6 +8,10 @@
 // sum W_pq dp dq over pairs of nodes. Nodes are eliminated from the last to the first. Eliminating v = phi(u_1, ..., u_K) puts
 // dv = sum_k phi'_k du_k into the form (push), adds adjoint_v phi''_kl du_k du_l (create), and adds adjoint_v phi'_k to the
 // adjoints. When only variables are left, W is the Hessian. W_pq stands for the pair in both orders; W_pp once.
+//
+// Pushing a node v of K operands makes K^2 / 2 entries of one. Where K is large, v is a hub: its pairs stay, with v in the place
+// of a variable, and its gradient puts them where they belong at each point. For the same reason the second derivatives of a call
+// at variables are not taken apart.
 
 namespace fastexpr::tape {
 
@@ -25,14 +29,20 @@ class EdgePushing {
     find_curved();
   }
 
-  SymbolicMatrix run(const std::vector<Scaled>& roots) {
+  LagrangianHessian run(const std::vector<Scaled>& roots) {
     for (std::size_t i = 0; i < roots.size(); ++i)
       add_adjoint(roots[i].id, {roots[i].scale, tape_.weight(static_cast<Index>(i)), Tape::one});
     for (auto v = static_cast<Id>(n_nodes_); v-- > tape_.n_leaves();) eliminate(v);
-    return collect();
+    collect();
+    std::vector<Scaled> hubs;
+    for (const Id hub : hubs_) hubs.push_back(Tape::as_scaled(hub));
+    result_.hubs = gradients(tape_, partials_, hubs);
+    return std::move(result_);
   }
 
  private:
+  static constexpr std::size_t few_operands = 32;
+
   /// Nodes that are not affine in the variables: only their adjoints matter.
   void find_curved() {
     is_curved_.assign(n_nodes_, false);
@@ -82,14 +92,24 @@ class EdgePushing {
     weights[static_cast<std::size_t>(output.c)] = adjoint;
   }
 
-  void create_of_call(Index call) {
-    std::vector<Scaled> weights = std::move(weights_[static_cast<std::size_t>(call)]);
+  void create_of_call(Index number) {
+    std::vector<Scaled> weights = std::move(weights_[static_cast<std::size_t>(number)]);
     if (std::all_of(weights.begin(), weights.end(), [](Scaled w) { return w.is_zero(); })) return;
-    create(partials_.hessian_of_call(call, std::move(weights)), Tape::constant(1.0));
+    tape_.set_call_weights(number, std::move(weights));
+    const std::vector<Scaled>& inputs = tape_.calls()[static_cast<std::size_t>(number)].inputs;
+    const auto is_simple = [this](Scaled x) { return tape_.is_variable(x.id) || !tape_.node(x.id).depends; };
+    if (std::all_of(inputs.begin(), inputs.end(), is_simple))
+      result_.calls.push_back({number, partials_.gate_of_call(number)});
+    else
+      create(partials_.hessian_of_call(number), Tape::constant(1.0));
   }
 
   void push(Id v) {
     const std::vector<Partial> partials = merged(partials_.first(v));
+    if (partials.size() > few_operands) {
+      keep_as_hub(v);
+      return;
+    }
     pairs_.take_all(v, [&](Id p, TermLists::Head terms) {
       const Scaled w = take(terms);
       if (w.is_zero()) return;
@@ -105,8 +125,16 @@ class EdgePushing {
     });
   }
 
+  void keep_as_hub(Id v) {
+    const Id hub = pairs_.add_last();
+    hubs_.push_back(v);
+    pairs_.take_all(v, [&](Id p, TermLists::Head terms) {
+      const Scaled w = take(terms);
+      pairs_.add(hub, p == v ? hub : p, {w.scale, w.id, Tape::one}, lists_);
+    });
+  }
+
   void push_diagonal(const std::vector<Partial>& partials, Scaled w) {
-    Pairs::require_room(partials.size() * (partials.size() + 1) / 2);
     for (std::size_t k = 0; k < partials.size(); ++k) {
       const Scaled dw = tape_.product(partials[k].derivative, w);
       for (std::size_t l = 0; l <= k; ++l)
@@ -129,25 +157,35 @@ class EdgePushing {
     return partials;
   }
 
-  SymbolicMatrix collect() {
-    SymbolicMatrix result;
-    result.starts.push_back(0);
+  bool is_hub(Id id) const { return static_cast<std::size_t>(id) >= n_nodes_; }
+  std::int32_t number_of_hub(Id id) const { return static_cast<std::int32_t>(static_cast<std::size_t>(id) - n_nodes_); }
+
+  void collect() {
+    SymbolicMatrix& matrix = result_.entries;
+    matrix.starts.push_back(0);
     std::vector<std::pair<Id, Scaled>> row;
     for (Index j = 0; j < tape_.n_variables(); ++j) {
       row.clear();
-      const Id variable = tape_.variable(j);
-      pairs_.take_all(variable, [&](Id other, TermLists::Head terms) {
+      pairs_.take_all(tape_.variable(j), [&](Id other, TermLists::Head terms) {
         const Scaled entry = take(terms);
-        if (!entry.is_zero()) row.emplace_back(other, entry);
+        if (entry.is_zero()) return;
+        if (is_hub(other))
+          result_.with_variables.push_back({static_cast<std::int32_t>(j), number_of_hub(other), entry});
+        else
+          row.emplace_back(other, entry);
       });
       std::sort(row.begin(), row.end(), [](const auto& p, const auto& q) { return p.first < q.first; });
       for (const auto& [other, entry] : row) {
-        result.columns.push_back(other - 1);
-        result.entries.push_back(entry);
+        matrix.columns.push_back(other - 1);
+        matrix.entries.push_back(entry);
       }
-      result.starts.push_back(static_cast<Index>(result.columns.size()));
+      matrix.starts.push_back(static_cast<Index>(matrix.columns.size()));
     }
-    return result;
+    for (std::size_t k = 0; k < hubs_.size(); ++k)
+      pairs_.take_all(static_cast<Id>(n_nodes_ + k), [&](Id other, TermLists::Head terms) {
+        const Scaled entry = take(terms);
+        if (!entry.is_zero()) result_.among_hubs.push_back({static_cast<std::int32_t>(k), number_of_hub(other), entry});
+      });
   }
 
   Tape& tape_;
@@ -158,11 +196,13 @@ class EdgePushing {
   std::vector<TermLists::Head> adjoints_;
   std::vector<std::vector<Scaled>> weights_;  // of each call's outputs
   std::vector<bool> is_curved_;
+  std::vector<Id> hubs_;
+  LagrangianHessian result_;
 };
 
 }  // namespace
 
-SymbolicMatrix lagrangian_hessian(Tape& tape, Partials& partials, const std::vector<Scaled>& roots) {
+LagrangianHessian lagrangian_hessian(Tape& tape, Partials& partials, const std::vector<Scaled>& roots) {
   return EdgePushing(tape, partials).run(roots);
 }
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "graph/errors.hpp"
 #include "tape/term_lists.hpp"
 
 namespace fastexpr::tape {
@@ -13,21 +12,22 @@ namespace fastexpr::tape {
 /// entries of long ones are found by a hash table.
 class Pairs {
  public:
-  explicit Pairs(std::size_t n_rows) : rows_(n_rows, {-1, 0}) {}
-
-  /// GraphError where there would be more entries than any solver could use.
-  static void require_room(std::size_t n_entries) {
-    if (n_entries > most_entries)
-      throw GraphError(
-          "[NlpFunctions] the second derivatives are too many: more than 2^26 pairs of variables depend on each other. What to "
-          "do: give large sums that stand inside nonlinear functions variables of their own, s == sum(...).");
-  }
+  explicit Pairs(std::size_t n_nodes) : n_nodes_(n_nodes), rows_(n_nodes, {-1, 0}) {}
 
   bool is_empty(Id p) const { return rows_[static_cast<std::size_t>(p)].head < 0; }
 
+  /// A further row, of what is never eliminated; its number is behind those of all others.
+  Id add_last() {
+    rows_.push_back({-1, 0});
+    return static_cast<Id>(rows_.size()) - 1;
+  }
+
   /// Adds a term to W_ab.
   void add(Id a, Id b, const Term& term, TermLists& lists) {
-    if (term.scale != 0.0) lists.add(slots_[find(std::max(a, b), std::min(a, b))].terms, term);
+    if (term.scale == 0.0) return;
+    if (a < b) std::swap(a, b);
+    if (static_cast<std::size_t>(a) >= n_nodes_ && static_cast<std::size_t>(b) < n_nodes_) std::swap(a, b);
+    lists.add(slots_[find(a, b)].terms, term);
   }
 
   /// Calls body(q, terms) for every W_pq of a row that gets no more entries; body may add to other rows.
@@ -60,7 +60,6 @@ class Pairs {
     std::int32_t slot;
   };
   static constexpr std::int32_t longest_looked_through = 12;
-  static constexpr std::size_t most_entries = std::size_t{1} << 26;  // a dense Hessian of 11,000 variables
 
   static std::uint64_t key(Id p, Id q) { return static_cast<std::uint64_t>(p) << 32 | static_cast<std::uint32_t>(q); }
 
@@ -78,7 +77,6 @@ class Pairs {
 
   std::size_t insert(Row& row, Id p, Id q) {
     std::int32_t s = free_;
-    if (s < 0) require_room(slots_.size() + 1);
     if (s >= 0) {
       free_ = slots_[static_cast<std::size_t>(s)].next;
     } else {
@@ -114,6 +112,7 @@ class Pairs {
     place_of(key) = {key, slot};
   }
 
+  std::size_t n_nodes_;
   std::vector<Row> rows_;
   std::vector<Slot> slots_;
   std::vector<Place> table_;

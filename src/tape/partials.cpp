@@ -19,12 +19,12 @@ Scaled times(double factor, Scaled x) { return {factor * x.scale, x.id}; }
 }  // namespace
 
 Partials::Partials(Tape& tape, std::vector<Scaled> gates) : tape_(tape), gates_(std::move(gates)) {
-  for (const ExternalPointer& external : tape.externals()) {
-    Structure structure{external->jacobian_entries(), {}, external->hessian_entries()};
-    structure.starts.assign(static_cast<std::size_t>(external->n_outputs()) + 1, 0);
-    for (const External::Entry& entry : structure.jacobian.entries) ++structure.starts[static_cast<std::size_t>(entry.row) + 1];
-    for (std::size_t k = 1; k < structure.starts.size(); ++k) structure.starts[k] += structure.starts[k - 1];
-    structures_.push_back(std::move(structure));
+  for (std::size_t target = 0; target < tape.externals().size(); ++target) {
+    const External::Entries& jacobian = tape.jacobian_entries(static_cast<Index>(target));
+    std::vector<std::size_t> starts(static_cast<std::size_t>(tape.externals()[target]->n_outputs()) + 1, 0);
+    for (const External::Entry& entry : jacobian.entries) ++starts[static_cast<std::size_t>(entry.row) + 1];
+    for (std::size_t k = 1; k < starts.size(); ++k) starts[k] += starts[k - 1];
+    starts_of_outputs_.push_back(std::move(starts));
   }
   first_jacobian_.assign(tape.calls().size(), 0);
 }
@@ -182,14 +182,14 @@ void Partials::add_other(const Node& node) {
 void Partials::add_output(const Node& node) {
   const auto number = static_cast<std::size_t>(node.a);
   const Call& call = tape_.calls()[number];
-  const Structure& structure = structures_[static_cast<std::size_t>(call.target)];
-  const std::vector<External::Entry>& entries = structure.jacobian.entries;
+  const std::vector<std::size_t>& starts = starts_of_outputs_[static_cast<std::size_t>(call.target)];
+  const std::vector<External::Entry>& entries = tape_.jacobian_entries(call.target).entries;
   if (first_jacobian_[number] == 0) {
     first_jacobian_[number] = tape_.size();
     for (const External::Entry& entry : entries) tape_.given(node.a, 1, entry.place);
   }
   const auto output = static_cast<std::size_t>(node.c);
-  for (std::size_t e = structure.starts[output]; e < structure.starts[output + 1]; ++e) {
+  for (std::size_t e = starts[output]; e < starts[output + 1]; ++e) {
     const Scaled& input = call.inputs[static_cast<std::size_t>(entries[e].column)];
     add_first(input.id, {input.scale, first_jacobian_[number] + static_cast<Id>(e)});
   }
@@ -226,21 +226,28 @@ void Partials::find_second(Id id) {
   }
 }
 
-const std::vector<SecondPartial>& Partials::hessian_of_call(Index number_of_call, std::vector<Scaled> weights) {
-  second_.clear();
-  tape_.set_call_weights(number_of_call, std::move(weights));
-  const Call& call = tape_.calls()[static_cast<std::size_t>(number_of_call)];
-  Scaled gate_of_call;
-  for (Index k = 0; k < tape_.external(call).n_outputs(); ++k) {
-    const Scaled other = gate(call.first_output + static_cast<Id>(k));
-    if (!other.is_zero()) gate_of_call = gate_of_call.is_zero() ? other : either(tape_, gate_of_call, other);
+Scaled Partials::gate_of_call(Index number) {
+  const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
+  const Index n_outputs = tape_.external(call).n_outputs();
+  const Id first = call.first_output;
+  Scaled result;
+  for (Index k = 0; k < n_outputs; ++k) {
+    const Scaled other = gate(first + static_cast<Id>(k));
+    if (!other.is_zero()) result = result.is_zero() ? other : either(tape_, result, other);
   }
-  for (const External::Entry& entry : structures_[static_cast<std::size_t>(call.target)].hessian.entries) {
-    const Scaled &a = call.inputs[static_cast<std::size_t>(entry.row)], &b = call.inputs[static_cast<std::size_t>(entry.column)];
+  return result;
+}
+
+const std::vector<SecondPartial>& Partials::hessian_of_call(Index number) {
+  second_.clear();
+  const Scaled way = gate_of_call(number);
+  const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
+  for (const External::Entry& entry : tape_.hessian_entries(call.target).entries) {
+    const Scaled a = call.inputs[static_cast<std::size_t>(entry.row)], b = call.inputs[static_cast<std::size_t>(entry.column)];
     if (!tape_.node(a.id).depends || !tape_.node(b.id).depends) continue;
     const double mirrored = entry.row != entry.column && a.id == b.id ? 2.0 : 1.0;
-    const Scaled number = gated(tape_, gate_of_call, tape_.given(number_of_call, 2, entry.place));
-    second_.push_back({a.id, b.id, times(mirrored * a.scale * b.scale, number)});
+    const Scaled derivative = gated(tape_, way, tape_.given(number, 2, entry.place));
+    second_.push_back({a.id, b.id, times(mirrored * a.scale * b.scale, derivative)});
   }
   return second_;
 }

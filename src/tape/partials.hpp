@@ -32,16 +32,12 @@ class Partials {
   const std::vector<Partial>& first(Id node);
   /// Not of outputs of external functions: theirs come all at once, by `hessian_of_call`.
   const std::vector<SecondPartial>& second(Id node);
-  /// Of the weighted sum of a call's outputs, with respect to its inputs.
-  const std::vector<SecondPartial>& hessian_of_call(Index call, std::vector<Scaled> weights);
+  /// Of the sum of a call's outputs by its weights, with respect to its inputs.
+  const std::vector<SecondPartial>& hessian_of_call(Index call);
+  /// Whether one of its outputs counts.
+  Scaled gate_of_call(Index call);
 
  private:
-  struct Structure {  // of an external function
-    External::Entries jacobian;
-    std::vector<std::size_t> starts;  // of each output's entries
-    External::Entries hessian;
-  };
-
   Scaled gate(Id node) const { return gates_[static_cast<std::size_t>(node)]; }
   void add_first(Id operand, Scaled derivative);
   void add_unary(const Node& node, Id id);
@@ -53,8 +49,8 @@ class Partials {
 
   Tape& tape_;
   std::vector<Scaled> gates_;
-  std::vector<Structure> structures_;
-  std::vector<Id> first_jacobian_;  // by call: where its derivatives begin; 0: not there yet
+  std::vector<std::vector<std::size_t>> starts_of_outputs_;  // by external: of each output's entries in its Jacobian
+  std::vector<Id> first_jacobian_;                           // by call: where its derivatives begin; 0: not there yet
   std::vector<Partial> first_;
   std::vector<SecondPartial> second_;
 };

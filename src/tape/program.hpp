@@ -70,10 +70,19 @@ struct Gather {
   }
 };
 
+/// What a program is for.
+struct Outputs {
+  struct Numbers {
+    std::vector<Scaled> numbers;
+    Stage stage;  // from which on they are wanted
+  };
+  std::vector<Numbers> numbers;          // by `gather`
+  std::vector<Index> hessians_of_calls;  // second derivatives of calls that are wanted whole, by `hessian_of_call`
+};
+
 class Program {
  public:
-  /// outputs[k] are wanted by `gather(k, ...)`, from stage stages[k] on.
-  Program(const Tape& tape, const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages);
+  Program(const Tape& tape, const Outputs& outputs);
 
   double* variables() { return numbers_.data() + 1; }
   double* parameters() { return variables() + n_variables_; }
@@ -82,6 +91,9 @@ class Program {
   /// Computes a stage; the stages before it have been computed at the same point.
   void run(Stage stage);
   void gather(std::size_t output, double* result) const { gathers_[output](numbers_.data(), result); }
+
+  /// The external's array of second derivatives of the k-th of Outputs::hessians_of_calls.
+  const double* hessian_of_call(std::size_t k) const { return numbers_.data() + hessians_of_calls_[k]; }
 
   Index n_instructions() const { return n_instructions_; }
   Index n_runs() const { return static_cast<Index>(runs_.size()); }
@@ -110,6 +122,7 @@ class Program {
   std::vector<Epoch> epochs_;
   std::array<std::size_t, n_stages> epochs_end_{};
   std::vector<Gather> gathers_;
+  std::vector<std::int32_t> hessians_of_calls_;
   std::vector<double> batch_inputs_, batch_weights_;
 };
 

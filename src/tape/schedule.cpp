@@ -37,19 +37,23 @@ class Scheduler {
  public:
   Scheduler(Program& program, const Tape& tape) : program_(program), tape_(tape), n_(static_cast<std::size_t>(tape.size())) {}
 
-  void build(const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages) {
-    find_stages(outputs, stages);
+  void build(const Outputs& outputs) {
+    calls_.resize(orders_of_call * tape_.calls().size());
+    find_stages(outputs);
     order();
     lay_out_batches();
     place_nodes();
     for (std::size_t s = 0; s < n_stages; ++s) emit(s);
-    for (const std::vector<Scaled>& output : outputs) program_.gathers_.push_back(gather(output));
+    for (const Outputs::Numbers& output : outputs.numbers) program_.gathers_.push_back(gather(output.numbers));
+    for (const Index call : outputs.hessians_of_calls)
+      program_.hessians_of_calls_.push_back(to_place(state_of(call, second_order).first));
     program_.numbers_.assign(static_cast<std::size_t>(next_place_), 0.0);
     program_.numbers_[0] = 1.0;
   }
 
  private:
-  using CallKey = std::pair<Index, int>;  // call, order of its derivative
+  static constexpr Id second_order = 2;
+  static constexpr std::size_t orders_of_call = 3;  // value, first and second derivatives
   struct CallState {
     std::uint8_t stage = dead;
     std::int32_t epoch = -1;  // when it is evaluated; its numbers are there from the next one on
@@ -57,32 +61,42 @@ class Scheduler {
   };
 
   std::uint8_t& stage(Id id) { return stages_[static_cast<std::size_t>(id)]; }
-  CallState& state_of(const Node& given) { return calls_[{given.a, given.b}]; }
+  CallState& state_of(Index call, Id order) {
+    return calls_[orders_of_call * static_cast<std::size_t>(call) + static_cast<std::size_t>(order)];
+  }
+  CallState& state_of(const Node& given) { return state_of(given.a, given.b); }
 
   template <class Body>
-  void for_operands_of_call(const CallKey& key, const Body& body) {
-    const Call& call = tape_.calls()[static_cast<std::size_t>(key.first)];
+  void for_operands_of_call(Index number, Id order, const Body& body) {
+    const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
     for (const Scaled& input : call.inputs) body(input.id);
-    if (key.second == 2)
+    if (order == second_order)
       for (const Scaled& weight : call.weights) body(weight.id);
   }
 
+  void want(Id id, std::uint8_t wanted) { stage(id) = std::min(stage(id), wanted); }
+
+  /// A call's operands are looked at once for each stage that turns out to want it, however many of its numbers are wanted.
+  void want_call(Index call, Id order, std::uint8_t wanted) {
+    CallState& state = state_of(call, order);
+    if (wanted >= state.stage) return;
+    state.stage = wanted;
+    for_operands_of_call(call, order, [&](Id operand) { want(operand, wanted); });
+  }
+
   /// The first stage that wants each node.
-  void find_stages(const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages) {
+  void find_stages(const Outputs& outputs) {
     stages_.assign(n_, dead);
-    for (std::size_t k = 0; k < outputs.size(); ++k)
-      for (const Scaled& output : outputs[k]) stage(output.id) = std::min(stage(output.id), static_cast<std::uint8_t>(stages[k]));
+    for (const auto& [numbers, wanted] : outputs.numbers)
+      for (const Scaled& number : numbers) want(number.id, static_cast<std::uint8_t>(wanted));
+    for (const Index call : outputs.hessians_of_calls) want_call(call, second_order, static_cast<std::uint8_t>(Stage::second));
     for (Id id = tape_.size(); id-- > tape_.n_leaves();) {
       if (stage(id) == dead) continue;
       const Node& node = tape_.node(id);
       if (node.is_fixed) stage(id) = 0;
       const std::uint8_t wanted = stage(id);
-      const auto want = [&](Id operand) { stage(operand) = std::min(stage(operand), wanted); };
-      tape_.for_operands(node, want);
-      if (node.operation == Operation::given) {
-        state_of(node).stage = std::min(state_of(node).stage, wanted);
-        for_operands_of_call({node.a, node.b}, want);
-      }
+      tape_.for_operands(node, [&](Id operand) { want(operand, wanted); });
+      if (node.operation == Operation::given) want_call(node.a, node.b, wanted);
     }
   }
 
@@ -100,11 +114,7 @@ class Scheduler {
       const Node& node = tape_.node(id);
       if (node.operation == Operation::given) {
         CallState& call = state_of(node);
-        if (call.epoch < 0) {
-          call.epoch = 0;
-          for_operands_of_call({node.a, node.b},
-                               [&](Id operand) { call.epoch = std::max(call.epoch, epoch_at(operand, call.stage)); });
-        }
+        find_epoch(node.a, node.b, epoch_at);
         stages_[v] = call.stage;
         epochs[v] = call.epoch + 1;
         continue;
@@ -125,6 +135,17 @@ class Scheduler {
       orders_[s].push_back({key_of(epoch, chunk, level), signature(node), id});
     }
     for (std::vector<Entry>& entries : orders_) sort(entries);
+    for (std::size_t call = 0; call < tape_.calls().size(); ++call)  // those of which no node is a number
+      if (state_of(static_cast<Index>(call), second_order).stage != dead)
+        find_epoch(static_cast<Index>(call), second_order, epoch_at);
+  }
+
+  template <class EpochAt>
+  void find_epoch(Index number, Id order, const EpochAt& epoch_at) {
+    CallState& call = state_of(number, order);
+    if (call.epoch >= 0) return;
+    call.epoch = 0;
+    for_operands_of_call(number, order, [&](Id operand) { call.epoch = std::max(call.epoch, epoch_at(operand, call.stage)); });
   }
 
   /// Nodes come chunk by chunk already, unless there are epochs: then each chunk is sorted for itself.
@@ -152,22 +173,24 @@ class Scheduler {
   void lay_out_batches() {
     next_place_ = tape_.n_leaves();
     std::map<std::array<Index, 4>, std::vector<Index>> groups;  // stage, epoch, order, target: calls
-    for (const auto& [key, call] : calls_) {
-      const Index target = tape_.calls()[static_cast<std::size_t>(key.first)].target;
-      groups[{call.stage, call.epoch, key.second, target}].push_back(key.first);
-    }
+    for (std::size_t number = 0; number < tape_.calls().size(); ++number)
+      for (Id order = 0; order <= second_order; ++order) {
+        const CallState& call = state_of(static_cast<Index>(number), order);
+        if (call.stage != dead)
+          groups[{call.stage, call.epoch, order, tape_.calls()[number].target}].push_back(static_cast<Index>(number));
+      }
     for (const auto& [group, calls] : groups) {
       const External& external = *tape_.externals()[static_cast<std::size_t>(group[3])];
       const Index size = group[2] == 0   ? external.n_outputs()
-                         : group[2] == 1 ? external.jacobian_entries().size
-                                         : external.hessian_entries().size;
+                         : group[2] == 1 ? tape_.jacobian_entries(group[3]).size
+                                         : tape_.hessian_entries(group[3]).size;
       Batch batch{group[3], static_cast<int>(group[2]), {}, {}, next_place_, static_cast<Index>(calls.size())};
       for (const Index number : calls) {
         const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
-        calls_[{number, batch.order}].first = next_place_;
+        state_of(number, batch.order).first = next_place_;
         next_place_ += size;
         batch.inputs.insert(batch.inputs.end(), call.inputs.begin(), call.inputs.end());
-        if (batch.order == 2) batch.weights.insert(batch.weights.end(), call.weights.begin(), call.weights.end());
+        if (batch.order == second_order) batch.weights.insert(batch.weights.end(), call.weights.begin(), call.weights.end());
       }
       batches_[static_cast<std::size_t>(group[0])].emplace_back(static_cast<std::int32_t>(group[1]), std::move(batch));
     }
@@ -283,7 +306,7 @@ class Scheduler {
   const Tape& tape_;
   const std::size_t n_;
   std::vector<std::uint8_t> stages_;
-  std::map<CallKey, CallState> calls_;
+  std::vector<CallState> calls_;  // by call and order
   std::array<std::vector<Entry>, n_stages> orders_;
   std::unordered_map<std::uint64_t, std::uint32_t> signatures_;
   std::array<std::vector<std::pair<std::int32_t, Batch>>, n_stages> batches_;  // with their epochs, ascending
@@ -291,9 +314,9 @@ class Scheduler {
   std::int64_t next_place_ = 0;
 };
 
-Program::Program(const Tape& tape, const std::vector<std::vector<Scaled>>& outputs, const std::vector<Stage>& stages)
+Program::Program(const Tape& tape, const Outputs& outputs)
     : n_variables_(tape.n_variables()), n_parameters_(tape.n_parameters()), externals_(tape.externals()) {
-  Scheduler(*this, tape).build(outputs, stages);
+  Scheduler(*this, tape).build(outputs);
 }
 
 }  // namespace fastexpr::tape

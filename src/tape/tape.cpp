@@ -45,7 +45,12 @@ bool is_same(const Term& s, const Term& t) { return s.scale == t.scale && s.a ==
 }  // namespace
 
 Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<ExternalPointer> externals)
-    : n_variables_(n_variables), n_parameters_(n_parameters), n_weights_(1 + n_rows), externals_(std::move(externals)) {
+    : n_variables_(n_variables),
+      n_parameters_(n_parameters),
+      n_weights_(1 + n_rows),
+      externals_(std::move(externals)),
+      jacobian_entries_(externals_.size()),
+      hessian_entries_(externals_.size()) {
   constexpr Index most = std::numeric_limits<Id>::max() / 16;
   if (n_variables > most || n_parameters > most || n_rows > most)
     throw GraphError("[NlpFunctions] the model is too large: got " + std::to_string(n_variables) + " variables and " +
@@ -55,6 +60,18 @@ Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<Exte
   for (Index k = 0; k < n_parameters_; ++k) append({Operation::parameter, false, true, static_cast<Id>(k), 0, 0});
   for (Index i = 0; i < n_weights_; ++i) append({Operation::weight, false, false, static_cast<Id>(i), 0, 0});
   table_.resize(1024);
+}
+
+const External::Entries& Tape::jacobian_entries(Index target) const {
+  const auto t = static_cast<std::size_t>(target);
+  if (!jacobian_entries_[t]) jacobian_entries_[t] = externals_[t]->jacobian_entries();
+  return *jacobian_entries_[t];
+}
+
+const External::Entries& Tape::hessian_entries(Index target) const {
+  const auto t = static_cast<std::size_t>(target);
+  if (!hessian_entries_[t]) hessian_entries_[t] = externals_[t]->hessian_entries();
+  return *hessian_entries_[t];
 }
 
 Scaled Tape::sum(std::vector<Term>& terms, bool is_shared) {

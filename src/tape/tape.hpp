@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -89,6 +90,9 @@ class Tape {
   const std::vector<ExternalPointer>& externals() const { return externals_; }
   const std::vector<Call>& calls() const { return calls_; }
   const External& external(const Call& call) const { return *externals_[static_cast<std::size_t>(call.target)]; }
+  /// Of an external, asked once.
+  const External::Entries& jacobian_entries(Index target) const;
+  const External::Entries& hessian_entries(Index target) const;
 
   /// Whether the node is a number, as `materialize` makes one of a constant operand, and which.
   bool is_constant_node(Id id) const {
@@ -142,6 +146,7 @@ class Tape {
 
   Index n_variables_, n_parameters_, n_weights_;
   std::vector<ExternalPointer> externals_;
+  mutable std::vector<std::optional<External::Entries>> jacobian_entries_, hessian_entries_;
   std::vector<Node> nodes_;
   std::vector<Term> terms_;
   std::vector<Call> calls_;
