@@ -45,14 +45,7 @@ class NlpFunctions {
   Index bytes() const { return program_->bytes() + hessian_.bytes(); }
 
  private:
-  enum Output : std::size_t {
-    objective_value,
-    row_values,
-    objective_gradient,
-    jacobian_entries,
-    row_constant_values,
-    n_outputs
-  };
+  enum Output : std::size_t { objective_value, row_values, objective_gradient, jacobian_entries, row_constant_values, n_outputs };
 
   void prepare();
   void move_to(const double* x);
