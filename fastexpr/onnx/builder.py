@@ -72,6 +72,11 @@ def as_float(array: Array) -> Array:
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
+def is_masked(array: Array) -> Array:
+    """Where a constant is -inf or NaN."""
+    return np.isnan(array) | (array == -np.inf) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+
+
 class GraphBuilder:
     """Collects nodes of the core; node 0 is x.
 
@@ -180,6 +185,19 @@ class GraphBuilder:
             return self.reshape(value, moved.shape)
         return self._moved(value, self.apply("Select", value, constants=[flat], shape=list(moved.shape)), move)
 
+    def _mask_of(self, value: Value) -> Array:
+        """Where the value is -inf or NaN at every x."""
+        if isinstance(value, Handle):
+            return self.masked.get(value.id, np.zeros(value.shape))
+        return np.where(is_masked(value), value, 0.0)
+
+    def moves_x(self, value: Value) -> bool:
+        """Whether the value is nothing but numbers of x, in another order or shape."""
+        return isinstance(value, Handle) and all(
+            node == self.x.id or self.nodes[node - 1][0].name in ("Reshape", "Select")
+            for node in self.nodes_behind(value)
+        )
+
     def part_of_x(self, start: int, size: int) -> Value:
         """The numbers start to start + size of x."""
         return self.rearrange(self.x, lambda x: x[start : start + size])
@@ -231,5 +249,7 @@ class GraphBuilder:
         if len(arrays) == len(values):
             return np.concatenate(arrays, axis)
         joined = self.apply("Concat", *(self.handle(value, must_be_finite=False) for value in values), axis=axis)
+        if any(value.id in self.masked if isinstance(value, Handle) else is_masked(value).any() for value in values):
+            self.masked[joined.id] = np.concatenate([self._mask_of(value) for value in values], axis)
         kinds = {value.dtype.kind for value in values}
         return replace(joined, dtype=values[0].dtype if kinds != {"f"} and len(kinds) == 1 else FLOAT)

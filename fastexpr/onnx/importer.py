@@ -20,7 +20,7 @@ from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
 from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.element_types import typed
-from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, fold
+from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, empty_results, fold
 from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.inputs import Fixed, Shapes, read_inputs
 from fastexpr.onnx.metadata import read_metadata
@@ -34,17 +34,16 @@ from fastexpr.onnx.sizes import Budget, check_ports
 
 KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()}
 LARGEST_UNROLLING = 30_000  # nodes of graphs inside If, Loop and Scan
+#: What chooses, compares or only moves numbers: the infinite ones may be left out later.
 MAY_BE_INFINITE = {
     "Clip", "Max", "Min", "Where", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "IsNaN", "IsInf",
     "Cast", "CastLike", "Identity", "Constant",
+    "Compress", "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "OneHot", "Pad", "Reshape",
+    "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
     "Imputer", "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor",  # NaN is "missing"
 }  # fmt: skip
-#: What moves numbers, and what a mask is given to: -inf leaves a key of an attention out.
-MAY_BE_MASKED = {
-    "Add", "Attention", "Concat", "Equal", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Pad",
-    "Reshape", "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze",
-    "Where",
-}  # fmt: skip
+#: What a mask is given to: -inf leaves a key of an attention out.
+MAY_BE_MASKED = {"Add", "Attention"}
 
 
 class Importer:
@@ -156,9 +155,11 @@ class Importer:
         inputs, depends = self._inputs(proto, title, scope)
         found = find_converter(proto.op_type, opset, domain)
         self.graph.label = scope.node_label(proto, position)
-        results: Sequence[Any]
+        results: Sequence[Any] | None = empty_results(proto, inputs, scope.opsets, title)
         takes_constants = found is not None and found.takes_constants and not any(map(holds_texts, inputs))
-        if not depends and can_fold(proto) and not takes_constants and (found or inputs):
+        if results is not None:
+            pass
+        elif not depends and can_fold(proto) and not takes_constants and (found or inputs):
             evaluators = self._evaluators if scope.outer else None  # the nodes of a loop come again
             results = fold(proto, inputs, scope.opsets, title, evaluators)  # type: ignore[arg-type]
         elif found is None:

@@ -34,23 +34,35 @@ def check_result(shape: Sequence[int], title: str, given: int = 0) -> None:
         )
 
 
+def inferred(
+    proto: onnx.NodeProto, types: dict[str, onnx.TypeProto], given: dict[str, Array], opsets: dict[str, int]
+) -> dict[str, onnx.TypeProto]:
+    """Types and shapes of the node's results by the standard's own inference; nothing where that fails.
+
+    Parameters
+    ----------
+    types, given
+        The types of all inputs, and the numbers of the constant ones.
+    """
+    hints = {name: numpy_helper.from_array(array) for name, array in given.items() if array.size <= LARGEST_HINT}
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    imports = [helper.make_opsetid(name, version) for name, version in opsets.items()]
+    try:
+        schema = onnx.defs.get_schema(proto.op_type, opsets[domain], domain)
+        return dict(infer_node_outputs(schema, proto, types, hints, opset_imports=imports))
+    except Exception:  # whoever evaluates or converts the node will say what is wrong
+        return {}
+
+
 def check_fold(proto: onnx.NodeProto, inputs: Sequence[Array | None], opsets: dict[str, int], title: str) -> None:
-    """Refuses to evaluate a node of constants whose results no memory holds, by the standard's own inference."""
+    """Refuses to evaluate a node of constants whose results no memory holds."""
     given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name and array is not None}
     types = {
         name: helper.make_tensor_type_proto(int(helper.np_dtype_to_tensor_dtype(array.dtype)), array.shape)
         for name, array in given.items()
     }
-    hints = {name: numpy_helper.from_array(array) for name, array in given.items() if array.size <= LARGEST_HINT}
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    schema = onnx.defs.get_schema(proto.op_type, opsets[domain], domain)
-    imports = [helper.make_opsetid(name, version) for name, version in opsets.items()]
-    try:
-        results = infer_node_outputs(schema, proto, types, hints, opset_imports=imports)
-    except Exception:  # the evaluation will say what is wrong
-        return
     total = sum(array.size for array in given.values())
-    for result in results.values():
+    for result in inferred(proto, types, given, opsets).values():
         check_result([dim.dim_value for dim in result.tensor_type.shape.dim], title, total)
 
 

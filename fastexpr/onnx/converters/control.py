@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from onnx.helper import tensor_dtype_to_np_dtype
 
 from fastexpr.onnx.builder import FLOAT, Handle, Value
 from fastexpr.onnx.node import OnnxNode
@@ -90,7 +91,7 @@ def loop(node: OnnxNode) -> Sequence[Value]:
         for values, value in zip(collected, results[1 + len(carried) :], strict=True):
             values.append(value)
         step += 1
-    return [*carried, *(stacked(node, values, 0) for values in collected)]
+    return [*carried, *(stacked(node, values, 0, 1 + len(carried) + k) for k, values in enumerate(collected))]
 
 
 def check_results(node: OnnxNode, got: int, expected: int) -> None:
@@ -99,10 +100,10 @@ def check_results(node: OnnxNode, got: int, expected: int) -> None:
         node.fail(f"has a body with {got} outputs, expected {expected}. Export the model again.")
 
 
-def stacked(node: OnnxNode, values: Sequence[Value], axis: int) -> Value:
-    """Values of equal shapes along a new axis."""
+def stacked(node: OnnxNode, values: Sequence[Value], axis: int, k: int) -> Value:
+    """Values of equal shapes along a new axis: what the steps give as output k of the body."""
     if not values:
-        node.fail("makes no step, but collects what the steps give. Export the model without it.")
+        return nothing_collected(node, axis, k)
     values = tensors(node, values)
     shape = values[0].shape
     if any(value.shape != shape for value in values):
@@ -110,6 +111,16 @@ def stacked(node: OnnxNode, values: Sequence[Value], axis: int) -> Value:
     axis = node.axis(axis, len(shape) + 1)
     longer = (*shape[:axis], 1, *shape[axis:])
     return node.graph.concatenate([node.graph.reshape(value, longer) for value in values], axis)
+
+
+def nothing_collected(node: OnnxNode, axis: int, k: int) -> Value:
+    """What no step gives: the body declares its type and shape."""
+    declared = node.attribute("body").g.output[k].type.tensor_type
+    lengths = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in declared.shape.dim]
+    if not declared.HasField("shape") or min(lengths, default=0) < 0:
+        node.fail("makes no step, but collects what the steps give. Export the model without it.")
+    axis = node.axis(axis, len(lengths) + 1)
+    return np.zeros([*lengths[:axis], 0, *lengths[axis:]], tensor_dtype_to_np_dtype(declared.elem_type))
 
 
 # ---- Scan
@@ -139,7 +150,7 @@ def batched_scan(node: OnnxNode) -> Sequence[Value]:
     for b in range(values[0].shape[0]):
         part = [node.graph.rearrange(value, lambda array, b=b: array[b]) for value in values]  # type: ignore[misc]
         runs.append(scanned(node, part[:n_carried], part[n_carried:]))
-    return [stacked(node, results, 0) for results in zip(*runs, strict=True)]
+    return [stacked(node, results, 0, k) for k, results in enumerate(zip(*runs, strict=True))]
 
 
 def scanned(node: OnnxNode, carried: list[Value], sources: list[Value]) -> list[Value]:
@@ -168,8 +179,8 @@ def scanned(node: OnnxNode, carried: list[Value], sources: list[Value]) -> list[
         flags(node, "scan_output_directions", n_collected),
     )
     return carried + [
-        stacked(node, values[::-1] if prepend else values, axis)
-        for values, axis, prepend in zip(collected, out_axes, prepends, strict=True)
+        stacked(node, values[::-1] if prepend else values, axis, len(carried) + k)
+        for k, (values, axis, prepend) in enumerate(zip(collected, out_axes, prepends, strict=True))
     ]
 
 

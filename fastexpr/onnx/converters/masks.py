@@ -23,12 +23,7 @@ def chosen(graph: GraphBuilder, is_kept: Array, value: Value, other: Array) -> V
     joined = graph.concatenate([graph.reshape(value, (size,)), numbers], 0)
     places = np.broadcast_to(np.arange(size).reshape(value.shape), shape).copy()
     places[~is_kept] = size + which
-    result = graph.rearrange(joined, lambda array: array[places])
-    if isinstance(result, Handle) and not np.isfinite(numbers).all():
-        mask = np.zeros(shape)
-        mask[~is_kept] = numbers[which]
-        graph.masked[result.id] = mask
-    return result
+    return graph.rearrange(joined, lambda array: array[places])
 
 
 def add_mask(graph: GraphBuilder, value: Value, mask: Array) -> Value:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import Value
-from fastexpr.onnx.converters.comparisons import negation, step
+from fastexpr.onnx.converters.comparisons import condition, negation, step
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import ML, converter
 
@@ -69,18 +69,18 @@ def binarizer(node: OnnxNode) -> Value:
 
 @converter("Imputer", domain=ML)
 def imputer(node: OnnxNode) -> Value:
-    """x, with another number where it is the one that stands for "missing"; NaN, which x never is, replaces nothing."""
+    """x, with another number where it is the one that stands for "missing", which may be NaN or infinite."""
     graph, x = node.graph, node.input(0)
     missing = node.attribute("replaced_value_float")
     if not node.attribute("imputed_value_floats"):
         node.fail("has no imputed_value_floats: expected floats. Export the model again.")
     fill = per_feature(node, "imputed_value_floats", x.shape[-1] if x.shape else 1)
-    if missing is None or math.isnan(missing):
+    missing = math.nan if missing is None else missing
+    if not math.isfinite(missing) and graph.moves_x(x):  # x itself is finite
         return x
-    difference = graph.subtract(x, np.full((), missing))
-    is_other = [step(graph, difference), step(graph, graph.apply("Neg", difference))]
-    is_missing = graph.multiply(*(negation(graph, other) for other in is_other))
-    return graph.add(graph.multiply(is_missing, fill), graph.multiply(negation(graph, is_missing), x))
+    is_other = condition(graph, "Equal", x, x if math.isnan(missing) else np.full((), missing))
+    is_missing = negation(graph, is_other) if math.isnan(missing) else is_other
+    return graph.apply("Where", is_missing, fill, x)
 
 
 @converter("FeatureVectorizer", domain=ML)

@@ -116,8 +116,10 @@ def dynamic_quantize_linear(node: OnnxNode) -> Sequence[Value]:
     )
     spread = graph.divide(graph.add(high, depth), np.full((), 255.0))
     scale = graph.apply("Where", graph.apply("Equal", spread, np.zeros(())), np.ones(()), spread)  # all are 0
-    zero = quantized(node, graph.divide(depth, scale), np.zeros(()), np.dtype(np.uint8))
-    return [quantized(node, graph.divide(x, scale), zero, np.dtype(np.uint8)), scale, zero]
+    zero = graph.apply("Quantize", graph.divide(depth, scale))
+    moved = graph.add(graph.apply("Quantize", graph.divide(x, scale)), zero)
+    # the two roundings give 256 at most: a condition cuts that, so every number keeps its derivative
+    return [graph.subtract(moved, graph.apply("Less", np.full((), 255.0), moved)), scale, zero]
 
 
 @converter("MatMulInteger", since=10)
