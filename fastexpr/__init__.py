@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from fastexpr.frameworks.pytorch import from_torch
     from fastexpr.frameworks.sklearn import from_sklearn
     from fastexpr.frameworks.xgboost import from_xgboost
+    from fastexpr.function.chain import chain
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
 
 # Imported at first use, because they bring ONNX, Pyomo or SciPy along, which take longer to import than NumPy itself.
 _LAZY = {
     "Problem": "fastexpr.problem",
+    "chain": "fastexpr.function.chain",
     "ensemble": "fastexpr.frameworks.ensemble",
     "from_keras": "fastexpr.frameworks.keras",
     "from_lightgbm": "fastexpr.frameworks.lightgbm",
@@ -56,6 +58,7 @@ __all__ = [
     "Problem",
     "__version__",
     "build_info",
+    "chain",
     "ensemble",
     "errors",
     "from_keras",

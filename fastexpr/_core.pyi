@@ -111,6 +111,9 @@ class Function:
         input_factor: ArrayLike = 1.0,
         output_offset: ArrayLike = 0.0,
         output_factor: ArrayLike = 1.0,
+        *,
+        input: Any = None,  # noqa: A002
+        output: Any = None,
     ) -> Function: ...
     def kinks(self, x: ArrayLike, count: int | None = 20) -> list[Kink]: ...
     def check_derivatives(

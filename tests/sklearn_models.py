@@ -20,9 +20,12 @@ import sklearn.neural_network
 import sklearn.preprocessing
 import sklearn.svm
 import sklearn.tree
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import kernels
 from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
@@ -41,6 +44,7 @@ y = np.sin(X[:, 0]) + 0.25 * X[:, 1] ** 2 - X[:, 2] + 0.05 * RANDOM.normal(size=
 Y = np.column_stack([y, X[:, 0] * X[:, 1]])
 TWO = np.where(y > np.median(y), "high", "low")
 THREE = np.digitize(y, np.quantile(y, [1 / 3, 2 / 3]))
+FOUR = np.digitize(y, np.quantile(y, [0.2, 0.5, 0.8]))
 POSITIVE = np.exp(X / 4)
 
 Case = tuple[Any, Any, Any]  # estimator, X, target
@@ -83,6 +87,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "RANSACRegressor": lambda: regressor(linear.RANSACRegressor(random_state=0)),
     "LogisticRegression, two classes": lambda: classifier(linear.LogisticRegression()),
     "LogisticRegression, three classes": lambda: classifier(linear.LogisticRegression(), THREE),
+    "SGDClassifier": lambda: classifier(linear.SGDClassifier(random_state=0), THREE),
     "RidgeClassifier": lambda: classifier(linear.RidgeClassifier(), THREE),
     # multilayer perceptrons
     **{f"MLPRegressor, {a}": (lambda a=a: regressor(mlp(a))) for a in ("identity", "logistic", "tanh", "relu")},
@@ -147,6 +152,9 @@ CASES: dict[str, Callable[[], Case]] = {
     },
     "NuSVR": lambda: regressor(svm.NuSVR(gamma=0.25)),
     "SVC": lambda: classifier(svm.SVC()),
+    "SVC, three classes": lambda: classifier(svm.SVC(), THREE),
+    "SVC, three classes, one against one": lambda: classifier(svm.SVC(decision_function_shape="ovo"), THREE),
+    "SVC, four classes": lambda: classifier(svm.SVC(kernel="poly", coef0=1.0), FOUR),
     "OneClassSVM": lambda: (svm.OneClassSVM(nu=0.2), X, None),
     **{
         f"KernelRidge, {k}": (lambda k=k: regressor(KernelRidge(alpha=0.1, kernel=k, gamma=0.25)))
@@ -237,6 +245,28 @@ CASES: dict[str, Callable[[], Case]] = {
         ensemble.StackingRegressor([("a", Ridge()), ("b", svm.SVR())], Ridge(), cv=2, passthrough=True)
     ),
     "BaggingRegressor": lambda: regressor(ensemble.BaggingRegressor(svm.SVR(), 3, max_features=0.7, random_state=0)),
+    "IsotonicRegression": lambda: (IsotonicRegression(out_of_bounds="clip"), X[:, :1], X[:, 0] + y),
+    **{
+        f"CalibratedClassifierCV, {method}, {n} classes": (
+            lambda method=method, labels=labels: classifier(
+                CalibratedClassifierCV(svm.SVC(), method=method, cv=2), labels
+            )
+        )
+        for method in ("sigmoid", "isotonic", "temperature")
+        for n, labels in (("two", TWO), ("three", THREE))
+    },
+    "CalibratedClassifierCV of probabilities": lambda: classifier(
+        CalibratedClassifierCV(mlp("tanh", MlpClassifier), cv=2, ensemble=False), THREE
+    ),
+    "CalibratedClassifierCV of probabilities, temperature": lambda: classifier(
+        CalibratedClassifierCV(mlp("tanh", MlpClassifier), cv=2, method="temperature")
+    ),
+    "CalibratedClassifierCV of a pipeline": lambda: classifier(
+        CalibratedClassifierCV(make_pipeline(Scaler(), linear.LogisticRegression()), cv=2), THREE
+    ),
+    "CalibratedClassifierCV of a fitted one": lambda: classifier(
+        CalibratedClassifierCV(FrozenEstimator(linear.RidgeClassifier().fit(X, TWO)))
+    ),
     "GridSearchCV": lambda: regressor(GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2)),
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import pandas
 import pytest
 import xgboost
 from onnx_models import distance
@@ -85,6 +86,7 @@ def test_xgboost_wrappers_and_early_stopping() -> None:
     classes = xgboost.XGBClassifier(n_estimators=5).fit(X, TWO)
     expected = classes.predict_proba(POINTS)[:, 1].astype(np.float64)
     assert distance(fx.from_xgboost(classes)(POINTS)[:, 0], expected) < 1e-6
+    assert fx.from_xgboost(classes).output_names == ("y[1]",)
 
 
 # ---- LightGBM ----------------------------------------------
@@ -135,6 +137,17 @@ def test_lightgbm_wrappers_and_early_stopping() -> None:
     net = fx.from_lightgbm(model, input_names=list("abc"), output_names=["y0"])
     assert distance(net(X)[:, 0], model.predict(X)) < 1e-12
     assert (net.input_names, net.output_names) == (tuple("abc"), ("y0",))
+
+
+def test_classes_of_lightgbm_by_label() -> None:
+    labels = np.array(["low", "middle", "high"])[np.digitize(y, np.quantile(y, [0.3, 0.6]))]
+    three = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(X, labels)
+    net = fx.from_lightgbm(three)
+    assert net.output_names == ("y[high]", "y[low]", "y[middle]")
+    two = fx.from_lightgbm(lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(X, labels == "low"))
+    assert two.output_names == ("y[True]",)
+    table = pandas.DataFrame(X, columns=list("abc"))  # the booster's own names are Column_0, ...: position counts
+    assert np.array_equal(net(table), net(X))
 
 
 # ---- errors and thresholds ----------------------------------------------

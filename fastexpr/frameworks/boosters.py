@@ -12,6 +12,7 @@ from fastexpr._core import Function
 from fastexpr.errors import FrameworkError
 from fastexpr.expression import Expression, build_function
 from fastexpr.expression.node import apply
+from fastexpr.frameworks.libraries import names_of_outputs
 from fastexpr.frameworks.trees import Forest
 from fastexpr.function.variants import checked_names, rebuild
 
@@ -39,11 +40,12 @@ def named_function(
     feature_names: Sequence[str],
     input_names: Sequence[str] | None,
     output_names: Sequence[str] | None,
+    classes: Sequence[Any],
 ) -> Function:
-    """The function of y, with the names of the features for x."""
+    """The function of y, with the names of the features for x, and the labels of classes for y."""
     function = build_function(x, y)
     is_usable = len(feature_names) == len(set(feature_names)) == function.n_inputs
-    default = ["y"] if y.size == 1 else [f"y[{k}]" for k in range(y.size)]
+    default = names_of_outputs("y", y.size, list(classes))
     return rebuild(
         function,
         input_names=checked_names(

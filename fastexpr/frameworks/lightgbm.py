@@ -35,7 +35,8 @@ def from_lightgbm(
     model : lightgbm.Booster or lightgbm.LGBMModel
         With numerical features. After early stopping it is taken up to its best iteration, as `predict` does.
     input_names, output_names : sequence of str, optional
-        One name for each number of x and of f(x); by default the names of the features, and "y".
+        One name for each number of x and of f(x); by default the names of the features, and "y", or "y[label]" for the
+        classes of an LGBMClassifier.
 
     Returns
     -------
@@ -67,9 +68,8 @@ def from_lightgbm(
     x = variables(n)
     forest = forest_of(contents)
     objective = contents.get("objective", "custom").split()
-    function = named_function(
-        CALLER, x, linked(objective, forest.of(x)), contents["feature_names"], input_names, output_names
-    )
+    y, classes = linked(objective, forest.of(x)), getattr(model, "classes_", ())
+    function = named_function(CALLER, x, y, contents["feature_names"], input_names, output_names, classes)
     points = sample_points(forest, n)
     compare(CALLER, function, points, booster.predict(points))
     return function

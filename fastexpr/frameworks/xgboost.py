@@ -53,7 +53,8 @@ def from_xgboost(
     model : xgboost.Booster or xgboost.XGBModel
         With numerical features. After early stopping, an XGBModel is taken up to its best iteration.
     input_names, output_names : sequence of str, optional
-        One name for each number of x and of f(x); by default the names of the features, and "y".
+        One name for each number of x and of f(x); by default the names of the features, and "y", or "y[label]" for the
+        classes of an XGBClassifier.
 
     Returns
     -------
@@ -93,7 +94,8 @@ def from_xgboost(
     parts = learner["gradient_booster"]
     forest = None if parts["name"] == "gblinear" else forest_of(parts, n_scores)
     scores = linear(parts, n, n_scores, x) if forest is None else forest.of(x)
-    function = named_function(CALLER, x, link(scores + offset), booster.feature_names or [], input_names, output_names)
+    y, features, classes = link(scores + offset), booster.feature_names or [], getattr(model, "classes_", ())
+    function = named_function(CALLER, x, y, features, input_names, output_names, classes)
     points = sample_points(forest, n)
     table = xgboost.DMatrix(points, feature_names=booster.feature_names, feature_types=booster.feature_types)
     expected = booster.predict(table, output_margin=objective == "multi:softmax")

@@ -112,7 +112,9 @@ def is_real(entry: Any) -> bool:
 
 
 def hint(value: Any) -> str:
-    return ": write .toarray() for a sparse matrix" if hasattr(value, "toarray") else ""
+    if hasattr(value, "toarray"):
+        return ": write .toarray() for a sparse matrix"
+    return ": a scaler goes in as input= or output=" if hasattr(value, "inverse_transform") else ""
 
 
 def one_point(function: Function, x: Any, what: str) -> Array:

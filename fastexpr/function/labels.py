@@ -43,7 +43,9 @@ def names_of(function: Function, side: str) -> Names:
 
 
 def are_default(names: Sequence[str], side: str, ports: Mapping[str, Sequence[int]]) -> bool:
-    """Whether the names only count, as x[3] does, or are those of single tensors that fastexpr itself called x or y."""
+    """Whether the names only count, as x[3] and Column_3 do, or are what fastexpr itself calls single tensors (x, y)."""
+    if only_count(names):
+        return True
     stem, begin = "x" if side == "input" else "y", 0
     for k, (port, shape) in enumerate(ports.items()):
         end = begin + math.prod(shape)
@@ -98,9 +100,9 @@ def of_data_array(value: Any) -> Labelled | None:
 
 
 def only_count(labels: Sequence[Hashable]) -> bool:
-    """Whether the labels are what a library makes up: 0, 1, ..., or column_0, column_1, ..."""
+    """Whether the labels are what a library makes up: 0, 1, ..., or column_0, Column_1, ..."""
     return all(
-        label == f"column_{k}" if isinstance(label, str) else isinstance(label, int | np.integer) and label == k
+        label.lower() == f"column_{k}" if isinstance(label, str) else isinstance(label, int | np.integer) and label == k
         for k, label in enumerate(labels)
     )
 

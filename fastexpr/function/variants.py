@@ -160,12 +160,16 @@ def scaled(
     input_factor: npt.ArrayLike = 1.0,
     output_offset: npt.ArrayLike = 0.0,
     output_factor: npt.ArrayLike = 1.0,
+    *,
+    input: Any = None,  # noqa: A002  (beside output)
+    output: Any = None,
 ) -> Function:
     """The network in physical units, where it was trained on scaled data.
 
     ``output_offset + output_factor * net((x - input_offset) / input_factor)``; with the mean and standard deviation
-    of the training data as offset and factor, x and y are in the data's own units. Computed in double precision by
-    nodes of its own: the weights are not touched.
+    of the training data as offset and factor, x and y are in the data's own units. Or with the fitted scalers of
+    scikit-learn that made the training data: ``output.inverse_transform(net(input.transform(x)))``. Computed in double
+    precision by nodes of its own: the weights are not touched.
 
     Parameters
     ----------
@@ -173,6 +177,10 @@ def scaled(
         One number, or shape (n,).
     output_offset, output_factor : float or array_like
         One number, or shape (m,).
+    input, output : fitted transformer of scikit-learn, optional
+        StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, a Pipeline or ColumnTransformer of these, or another
+        one that works on each column alone. Columns with names are matched with the network's names, where it has any;
+        where it has none, it gets the columns'. Instead of the numbers of that side.
 
     Returns
     -------
@@ -181,8 +189,12 @@ def scaled(
 
     Raises
     ------
+    TypeError
+        A scaler and numbers for the same side.
+    fastexpr.errors.FrameworkError
+        A scaler that is not fitted, mixes columns, or cannot be read or inverted.
     fastexpr.errors.ShapeError
-        Another length.
+        Another length; columns whose names are not the network's.
     ValueError
         Not finite, or a factor that is not positive.
 
@@ -193,7 +205,16 @@ def scaled(
     >>> net = fx.Function(x, 2 * x)
     >>> net.scaled(input_offset=10.0, input_factor=5.0, output_offset=1.0)([20.0])
     array([5.])
+    >>> from sklearn.preprocessing import MinMaxScaler
+    >>> net.scaled(input=MinMaxScaler().fit([[10.0], [30.0]]))([20.0])
+    array([1.])
     """
+    if input is not None or output is not None:
+        refuse_both("input", input, input_offset, input_factor)
+        refuse_both("output", output, output_offset, output_factor)
+        from fastexpr.frameworks.sklearn.scaling import with_scalers
+
+        self = with_scalers(self, input, output)
     n = self.n_inputs
     offset_in, factor_in = checked_scaling(self, "input", input_offset, input_factor)
     offset_out, factor_out = checked_scaling(self, "output", output_offset, output_factor)
@@ -217,6 +238,14 @@ def scaled(
     lower = None if self.lower is None else offset_in + factor_in * self.lower
     upper = None if self.upper is None else offset_in + factor_in * self.upper
     return rebuild(self, nodes=nodes, output_ids=output_ids, lower=lower, upper=upper)
+
+
+def refuse_both(side: str, scaler: Any, offset: Any, factor: Any) -> None:
+    if scaler is not None and not (np.array_equal(offset, 0.0) and np.array_equal(factor, 1.0)):
+        raise TypeError(
+            f"[Function] scaled: got both {side}= and {side}_offset= or {side}_factor=, expected one of them for the "
+            f"{side}s: {side}= scales by itself."
+        )
 
 
 def checked_scaling(function: Function, side: str, offset: Any, factor: Any) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ so that a Function gives what `predict` gives, up to rounding.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,11 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function
-from fastexpr.errors import FrameworkError
+from fastexpr.errors import FrameworkError, NotFoundError, ShapeError
 from fastexpr.expression import build_function, variables
-from fastexpr.frameworks.libraries import library
+from fastexpr.expression.operands import as_expression
+from fastexpr.frameworks.libraries import library, names_of_outputs
 from fastexpr.frameworks.sklearn import (  # noqa: F401  (they register their rules)
+    calibration,
     composition,
+    encoders,
     kernel_models,
     linear_models,
     neural_networks,
@@ -27,7 +30,15 @@ from fastexpr.frameworks.sklearn import (  # noqa: F401  (they register their ru
     splines,
     trees,
 )
-from fastexpr.frameworks.sklearn.registry import Symbolic, dense, expression_of, method_of, refuse
+from fastexpr.frameworks.sklearn.registry import (
+    Symbolic,
+    dense,
+    expression_of,
+    inverse_of,
+    method_of,
+    refuse,
+)
+from fastexpr.frameworks.sklearn.rows import Row, table_of
 from fastexpr.function.variants import checked_names, rebuild
 
 __all__ = ["from_sklearn"]
@@ -38,6 +49,9 @@ TOLERANCE = 1e-6  # of max|y|; differences beyond rounding mean that another mod
 def from_sklearn(
     estimator: Any,
     *,
+    method: str | None = None,
+    inverse: bool = False,
+    fixed: Mapping[str, Any] | None = None,
     return_std: bool = False,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
@@ -46,21 +60,29 @@ def from_sklearn(
 
     The estimator's own numbers are used, in their own precision, without a detour over ONNX: f(x) is what the estimator
     gives for one row x, up to rounding. That is `predict` of regressors, `predict_proba` of classifiers
-    (`decision_function` where there are no probabilities), `transform` of transformers, and what the last step gives of
-    a pipeline.
+    (`decision_function` where there are no probabilities, and of SVC), `transform` of transformers, and what the last
+    step gives of a pipeline.
 
     Parameters
     ----------
     estimator
         Linear models, multilayer perceptrons, Gaussian processes, support vector machines, kernel ridge regression,
-        trees, forests and boosting; scalers, polynomials, splines, projections and selections; pipelines and whatever
-        else is made of these. docs/frameworks.md has the list.
+        isotonic regression, trees, forests and boosting, calibrated classifiers; scalers, encoders, polynomials,
+        splines, projections and selections; pipelines and whatever else is made of these. docs/frameworks.md has the
+        list.
+    method : {"predict", "predict_proba", "decision_function", "transform"}, optional
+        Another one of the estimator's methods: "decision_function" for the logits of a classifier.
+    inverse : bool
+        Of a transformer: its `inverse_transform`.
+    fixed : dict, optional
+        Columns that are constants, by name: numbers, or text that an encoder takes. x has the others.
     return_std : bool
         Of a Gaussian process: the standard deviation of the prediction as a second output.
     input_names : sequence of str, optional
         One name for each number of x; by default the names of the columns it was fitted on, or "x[0]", "x[1]", ...
     output_names : sequence of str, optional
-        One name for each number of f(x); by default "y" or "y[0]", "y[1]", ..., and "y[label]" for each class.
+        One name for each number of f(x); by default "y" or "y[0]", "y[1]", ..., "y[label]" for each class (a single
+        score belongs to the second class), and of an inverse the names of the columns.
 
     Returns
     -------
@@ -70,10 +92,12 @@ def from_sklearn(
     Raises
     ------
     fastexpr.errors.NotFoundError
-        scikit-learn is not installed.
+        scikit-learn is not installed; there is no column of a name in `fixed`.
+    fastexpr.errors.ShapeError
+        Every column is fixed; not as many names as numbers.
     fastexpr.errors.FrameworkError
-        The estimator or one of its settings is not supported; or f differs from the estimator at one of a few points
-        where both are compared.
+        The estimator, its method or one of its settings is not supported; or f differs from the estimator at one of a
+        few points where both are compared.
 
     Examples
     --------
@@ -85,19 +109,21 @@ def from_sklearn(
     array([11.])
     """
     library("from_sklearn", "sklearn", ["scikit-learn"])
-    n = getattr(estimator, "n_features_in_", None)
-    if n is None:
-        raise FrameworkError(
-            f"[from_sklearn] {type(estimator).__name__} is not fitted, or no estimator of scikit-learn: expected one "
-            "with n_features_in_. Call its fit first."
-        )
-    x = variables(n)
-    method = method_of(estimator)
-    outputs = [expression_of(estimator, x)]
+    columns = columns_of(estimator)
+    if inverse:
+        return inverted(estimator, columns, input_names, output_names)
+    constants = checked_constants(columns, fixed)
+    x = variables(len(columns) - len(constants))
+    method = method or method_of(estimator)
+    row = row_of(columns, constants, x)
+    outputs = [as_expression(expression_of(estimator, row, method))]
     if return_std:
-        outputs.append(deviation_of(estimator, x))
+        outputs.append(deviation_of(estimator, row))
     function = build_function(x, outputs)
-    names_in = checked_names("[from_sklearn] input_names", input_names, default_input_names(estimator, function))
+    free = [name for k, name in enumerate(columns) if k not in constants]
+    names_in = checked_names(
+        "[from_sklearn] input_names", input_names, free if is_named(free) else function.input_names
+    )
     default = default_output_names(estimator, outputs, method)
     function = rebuild(
         function,
@@ -105,7 +131,68 @@ def from_sklearn(
         input_names=names_in,
         output_names=checked_names("[from_sklearn] output_names", output_names, default),
     )
-    compare(estimator, method, return_std, function)
+    compare(estimator, method, return_std, function, constants)
+    return function
+
+
+def columns_of(estimator: Any) -> list[str]:
+    """Names of the columns that the estimator takes: those of the table it was fitted on, or x[0], x[1], ..."""
+    first = composition.entrance(estimator)
+    n = getattr(first, "n_features_in_", 1 if hasattr(first, "X_thresholds_") else None)
+    if n is None:
+        raise FrameworkError(
+            f"[from_sklearn] {type(estimator).__name__} is not fitted, or no estimator of scikit-learn: expected one "
+            "with n_features_in_. Call its fit first."
+        )
+    names = [str(name) for name in getattr(first, "feature_names_in_", [])]
+    return names if len(names) == n else [f"x[{k}]" for k in range(n)]
+
+
+def is_named(names: Sequence[str]) -> bool:
+    return len(set(names)) == len(names)
+
+
+def checked_constants(columns: Sequence[str], fixed: Mapping[str, Any] | None) -> dict[int, Any]:
+    """The fixed columns by position."""
+    unknown = [name for name in fixed or {} if name not in columns]
+    if unknown:
+        raise NotFoundError(
+            f"[from_sklearn] fixed: there is no column {unknown[0]!r}: expected some of {', '.join(columns[:20])}"
+            f"{', ...' if len(columns) > 20 else ''}."
+        )
+    if fixed and len(fixed) == len(columns):
+        raise ShapeError("[from_sklearn] fixed: every column is fixed. Leave one free, or call the estimator.")
+    return {columns.index(name): value for name, value in (fixed or {}).items()}
+
+
+def row_of(columns: Sequence[str], constants: Mapping[int, Any], x: Symbolic) -> Any:
+    """x, with the constants between its numbers."""
+    if not constants:
+        return x
+    numbers = iter(range(len(columns)))
+    entries = [constants[k] if k in constants else x[next(numbers)] for k in range(len(columns))]
+    return Row(entries, [k in constants for k in range(len(columns))]).plain()
+
+
+def inverted(
+    estimator: Any, columns: list[str], input_names: Sequence[str] | None, output_names: Sequence[str] | None
+) -> Function:
+    """inverse_transform as a Function."""
+    y = variables(expression_of(estimator, variables(len(columns)), "transform").size)
+    function = build_function(y, as_expression(inverse_of(estimator, y)))
+    has_names = hasattr(composition.entrance(estimator), "feature_names_in_") and is_named(columns)
+    names = columns if has_names else function.output_names
+    function = rebuild(
+        function,
+        input_names=checked_names("[from_sklearn] input_names", input_names, function.input_names),
+        output_names=checked_names("[from_sklearn] output_names", output_names, names),
+    )
+    if hasattr(estimator, "inverse_transform"):
+        points = np.random.default_rng(0).uniform(0.1, 0.9, (4, function.n_inputs))
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            expected = dense(estimator.inverse_transform(points)).reshape(4, -1)
+        check_difference(f"{type(estimator).__name__}.inverse_transform", function(points), expected)
     return function
 
 
@@ -118,32 +205,30 @@ def deviation_of(estimator: Any, x: Symbolic) -> Symbolic:
     return kernel_models.standard_deviation(estimator, x)
 
 
-def default_input_names(estimator: Any, function: Function) -> Sequence[str]:
-    names = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
-    return names if len(names) == function.n_inputs and len(set(names)) == len(names) else function.input_names
-
-
 def default_output_names(estimator: Any, outputs: list[Symbolic], method: str) -> list[str]:
-    """y, or y[0], y[1], ...; the labels of the classes in brackets where there are as many."""
-    names = []
-    for port, value in zip(("y", "y_std"), outputs, strict=False):
-        labels: Sequence[Any] = range(value.size)
-        if method in ("predict_proba", "decision_function") and len(getattr(estimator, "classes_", ())) == value.size:
-            labels = estimator.classes_
-        names += [port] if value.size == 1 else [f"{port}[{label}]" for label in labels]
-    return names
+    """Those of both ports, by class label where there are probabilities or scores of classes."""
+    classes = list(getattr(estimator, "classes_", ())) if method in ("predict_proba", "decision_function") else []
+    pairs = zip(("y", "y_std"), outputs, strict=False)
+    return [name for port, value in pairs for name in names_of_outputs(port, value.size, classes)]
 
 
-def compare(estimator: Any, method: str, return_std: bool, function: Function) -> None:
+def compare(estimator: Any, method: str, return_std: bool, function: Function, constants: Mapping[int, Any]) -> None:
     """Refuses a function that differs from the estimator at a few points."""
     settings = {"return_std": True} if return_std else {}
     random = np.random.default_rng(0)
+    n = function.n_inputs + len(constants)
+    free = [k for k in range(n) if k not in constants]
+    categories = composition.categories_of(estimator)
     expected: list[npt.NDArray[np.float64]] = []
-    for points in (random.normal(size=(4, function.n_inputs)), random.uniform(0.1, 1.0, (4, function.n_inputs))):
-        points = points.astype(np.float32).astype(np.float64)  # what rounds to float32 sees the same numbers
+    for table in (random.normal(size=(4, n)), random.uniform(0.1, 1.0, (4, n))):
+        table = table.astype(np.float32).astype(np.float64)  # what rounds to float32 sees the same numbers
+        for column in set(categories) & set(free):
+            table[:, column] = random.choice(categories[column], 4)
+        points = table[:, free]
+        rows = [[constants.get(k, row[k]) for k in range(n)] for row in table.tolist()]
         with warnings.catch_warnings(), np.errstate(all="ignore"), suppress(ValueError):  # a logarithm refuses x < 0
             warnings.simplefilter("ignore")  # about names of columns, and variances that rounding makes negative
-            result = getattr(estimator, method)(as_table(estimator, points), **settings)
+            result = getattr(estimator, method)(table_of(estimator, rows), **settings)
             expected = [dense(part).reshape(4, -1) for part in (result if isinstance(result, tuple) else (result,))]
             break
     if expected:
@@ -164,15 +249,3 @@ def check_difference(what: str, got: npt.NDArray[np.float64], expected: npt.NDAr
             "max|y|. A class of your own may do something else than the one it derives from; otherwise please report "
             "it."
         )
-
-
-def as_table(estimator: Any, points: npt.NDArray[np.float64]) -> Any:
-    """The points with names of columns, where the estimator was fitted on a table that has them."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        return points
-    try:
-        import pandas
-    except ModuleNotFoundError:
-        return points
-    return pandas.DataFrame(points, columns=list(names))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from fastexpr.frameworks.sklearn.kernels import diagonal_of, kernel_by_name, kernel_of
-from fastexpr.frameworks.sklearn.registry import Array, Symbolic, dense, refuse, rule
+from fastexpr.frameworks.sklearn.registry import NO_RULE, Array, Symbolic, dense, refuse, rule
+from fastexpr.frameworks.sklearn.steps import step
+
+for _name in ("NuSVC", "SVC"):
+    NO_RULE[f"{_name}.predict_proba"] = (
+        ", or CalibratedClassifierCV(SVC(), ensemble=False), which scikit-learn has in place of probability=True: "
+        "libsvm's probabilities come from an iteration that stops at 0.5 %, and jump where it does"
+    )
 
 
 @rule("GaussianProcessRegressor")
@@ -34,12 +42,15 @@ def standard_deviation(estimator: Any, x: Symbolic) -> Symbolic:
 @rule("NuSVR", "SVR")
 def support_vectors(estimator: Any, x: Symbolic) -> Symbolic:
     """sum_i a_i k(X_i, x) + b."""
+    return dense(estimator.dual_coef_) @ kernel_at(estimator, x) + dense(estimator.intercept_)
+
+
+def kernel_at(estimator: Any, x: Symbolic) -> Symbolic:
+    """k(X_i, x) for the support vectors X_i."""
     X = dense(estimator.support_vectors_)
     settings = {"gamma": estimator._gamma, "coef0": estimator.coef0, "degree": estimator.degree}
     name = estimator.kernel if not callable(estimator.kernel) else "a function"
-    return dense(estimator.dual_coef_) @ kernel_by_name(type(estimator).__name__, name, x, X, settings) + dense(
-        estimator.intercept_
-    )
+    return kernel_by_name(type(estimator).__name__, name, x, X, settings)
 
 
 @rule("OneClassSVM", method="decision_function")
@@ -50,10 +61,34 @@ def one_class(estimator: Any, x: Symbolic) -> Symbolic:
 
 @rule("NuSVC", "SVC", method="decision_function")
 def support_vector_classifier(estimator: Any, x: Symbolic) -> Symbolic:
-    """The same for two classes, positive for the second one."""
-    if len(estimator.classes_) != 2:
-        refuse(estimator, "number of classes", len(estimator.classes_), "2")
-    return support_vectors(estimator, x)
+    """The same for two classes, positive for the second one; for several of each pair of them, and what the setting
+    `decision_function_shape` makes of that.
+    """
+    n_classes = len(estimator.classes_)
+    if n_classes == 2:
+        return support_vectors(estimator, x)
+    pairs = list(itertools.combinations(range(n_classes), 2))
+    scores = pair_weights(estimator, pairs) @ kernel_at(estimator, x) + dense(estimator.intercept_)
+    if estimator.decision_function_shape == "ovo":
+        return scores
+    firsts, seconds = (
+        np.array([[pair[k] == label for pair in pairs] for label in range(n_classes)], float) for k in (0, 1)
+    )
+    is_second = step(-scores)
+    confidence = (firsts - seconds) @ scores
+    votes = firsts @ (1.0 - is_second) + seconds @ is_second
+    return votes + confidence / (3.0 * (np.abs(confidence) + 1.0))
+
+
+def pair_weights(estimator: Any, pairs: list[tuple[int, int]]) -> Array:
+    """(pairs, support vectors): libsvm keeps one number per support vector for each class that is not its own."""
+    coefficients = dense(estimator.dual_coef_)
+    owner = np.repeat(np.arange(len(estimator.classes_)), estimator.n_support_)
+    weights = [
+        np.where(owner == first, coefficients[second - 1], np.where(owner == second, coefficients[first], 0.0))
+        for first, second in pairs
+    ]
+    return np.array(weights)
 
 
 @rule("KernelRidge")

@@ -58,7 +58,10 @@ def logistic(estimator: Any, x: Symbolic) -> Symbolic:
     return softmax(scores)
 
 
-@rule("LinearSVC", "RidgeClassifier", "RidgeClassifierCV", method="decision_function")
+@rule(
+    "LinearSVC", "LogisticRegression", "LogisticRegressionCV", "RidgeClassifier", "RidgeClassifierCV", "SGDClassifier",
+    method="decision_function",
+)  # fmt: skip
 def scores_of_classes(estimator: Any, x: Symbolic) -> Symbolic:
     """W x + b, whose sign or largest number decides."""
     return linear_predictor(estimator, x)

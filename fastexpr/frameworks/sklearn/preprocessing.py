@@ -175,6 +175,14 @@ def principal_components(estimator: Any, x: Symbolic) -> Symbolic:
     return V @ (x - dense(estimator.mean_))
 
 
+@inverse("IncrementalPCA", "PCA")
+def principal_components_inverse(estimator: Any, y: Symbolic) -> Symbolic:
+    """V' y + mean, with y times the standard deviations where whitened."""
+    if estimator.whiten:
+        y = y * np.sqrt(dense(estimator.explained_variance_))
+    return y @ dense(estimator.components_) + dense(estimator.mean_)
+
+
 @rule("FastICA", "TruncatedSVD", method="transform")
 def projection(estimator: Any, x: Symbolic) -> Symbolic:
     """V (x - mean)."""

@@ -76,9 +76,15 @@ def gradient_boosting(estimator: Any, x: Symbolic) -> Symbolic:
     return boosted(estimator, x)
 
 
+@rule("GradientBoostingClassifier", method="decision_function")
+def gradient_boosting_scores(estimator: Any, x: Symbolic) -> Symbolic:
+    """The same for each class."""
+    return boosted(estimator, x)
+
+
 @rule("GradientBoostingClassifier", method="predict_proba")
 def gradient_boosting_classifier(estimator: Any, x: Symbolic) -> Symbolic:
-    """The same for each class, and what the loss makes of it."""
+    """What the loss makes of that."""
     if estimator.loss != "log_loss":
         refuse(estimator, "loss", estimator.loss, "'log_loss'")
     return as_probabilities(boosted(estimator, x))
@@ -109,9 +115,15 @@ def histogram_boosting(estimator: Any, x: Symbolic) -> Symbolic:
     return np.exp(scores) if estimator.loss in ("gamma", "poisson") else scores
 
 
+@rule("HistGradientBoostingClassifier", method="decision_function")
+def histogram_boosting_scores(estimator: Any, x: Symbolic) -> Symbolic:
+    """The same for each class."""
+    return histogram_scores(estimator, x)
+
+
 @rule("HistGradientBoostingClassifier", method="predict_proba")
 def histogram_boosting_classifier(estimator: Any, x: Symbolic) -> Symbolic:
-    """The same for each class, as probabilities."""
+    """That as probabilities."""
     return as_probabilities(histogram_scores(estimator, x))
 
 
