@@ -10,7 +10,7 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import GraphError, ShapeError
 from fastexpr.expression import apply_function, build_function, variables
-from fastexpr.function.variants import rebuild
+from fastexpr.function.variants import blanks, rebuild
 
 
 def ensemble(members: Sequence[Function], ddof: int = 0) -> Function:
@@ -81,6 +81,7 @@ def ensemble(members: Sequence[Function], ddof: int = 0) -> Function:
         output_names=[with_suffix(name, suffix) for suffix in suffixes for name in first.output_names],
         lower=lower,
         upper=upper,
+        input_units=blanks(first.input_units),
     )
 
 

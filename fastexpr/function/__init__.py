@@ -17,7 +17,7 @@ from fastexpr.function.derivative_check import DerivativeReport, check_derivativ
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
 from fastexpr.function.ports import pack, unpack
-from fastexpr.function.variants import scaled, with_bounds, with_names
+from fastexpr.function.variants import scaled, with_bounds, with_names, with_units
 
 __all__ = ["DerivativeReport", "Function", "Kink"]
 
@@ -63,5 +63,17 @@ def reduce(self: Function) -> tuple[Callable[[bytes], Function], tuple[bytes]]:
 
 
 setattr(Function, "__reduce__", reduce)  # noqa: B010
-for _method in (pack, unpack, with_names, with_bounds, scaled, with_fixed, select, kinks, check_derivatives, to_onnx):
+for _method in (
+    pack,
+    unpack,
+    with_names,
+    with_units,
+    with_bounds,
+    scaled,
+    with_fixed,
+    select,
+    kinks,
+    check_derivatives,
+    to_onnx,
+):
     setattr(Function, _method.__name__, _method)

@@ -43,7 +43,7 @@ def names_of(function: Function, side: str) -> Names:
 
 
 def are_default(names: Sequence[str], side: str, ports: Mapping[str, Sequence[int]]) -> bool:
-    """Whether the names only count, as x[3] and Column_3 do, or are what fastexpr itself calls single tensors (x, y)."""
+    """Whether the names only count, as x[3] and Column_3 do, or are what fastexpr calls single tensors (x, y)."""
     if only_count(names):
         return True
     stem, begin = "x" if side == "input" else "y", 0

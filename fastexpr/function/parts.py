@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, NotFoundError, ShapeError
-from fastexpr.function.variants import Array, rebuild
+from fastexpr.function.variants import Array, blanks, rebuild
 
 Node = tuple[Operator, Sequence[int], str]
 Ports = Mapping[str, Sequence[int]]
@@ -70,6 +70,7 @@ def with_fixed(self: Function, values: Mapping[str, npt.ArrayLike]) -> Function:
             ports.append((name, tuple(shape) if left.all() else (int(left.sum()),)))
         begin += left.size
     nodes, shift = nodes_of_rest(self, numbers, is_free, places)
+    units = blanks(self.input_units)
     return Function._from_nodes(
         int(is_free.sum()),
         nodes,
@@ -80,6 +81,8 @@ def with_fixed(self: Function, values: Mapping[str, npt.ArrayLike]) -> Function:
         list(self.output_names),
         None if self.lower is None else self.lower[is_free],
         None if self.upper is None else self.upper[is_free],
+        None if units is None else [unit for unit, free in zip(units, is_free, strict=True) if free],
+        blanks(self.output_units),
     )
 
 
@@ -181,8 +184,14 @@ def select(self: Function, outputs: Sequence[str]) -> Function:
         nodes.append((Operator("Select", [source], {"shape": []}, [np.array([at.start - starts[k]])]), [ids[k]], name))
         ports.append((name, ()))
         output_ids.append(len(nodes))
+    units = blanks(self.output_units)
     return rebuild(
-        self, nodes=nodes, output_ids=output_ids, outputs=ports, output_names=[self.output_names[k] for k in chosen]
+        self,
+        nodes=nodes,
+        output_ids=output_ids,
+        outputs=ports,
+        output_names=[self.output_names[k] for k in chosen],
+        output_units=None if units is None else [units[k] for k in chosen],
     )
 
 

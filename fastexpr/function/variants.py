@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, ShapeError
 from fastexpr.function.arguments import numbers_of, sides_of
+from fastexpr.function.labels import labelled, listed
 
 Array = npt.NDArray[np.float64]
 
@@ -90,6 +91,70 @@ def checked_names(what: str, names: Sequence[str] | None, default: Sequence[str]
     if twice:
         raise GraphError(f"{what} must differ: got {twice[0]!r} more than once.")
     return checked
+
+
+def with_units(self: Function, inputs: Any = None, outputs: Any = None) -> Function:
+    """The same function with the units of x and y, kept with it when saved; `fastexpr.pyomo` gives them to variables.
+
+    Nothing is converted, and evaluation does not look at them.
+
+    Parameters
+    ----------
+    inputs, outputs : unit, sequence of units, or mapping from names to units, optional
+        One for all, one each, or some by name; a unit is a text such as "kg/s", or whatever has one as its text
+        (``pyomo.environ.units.K``). None or "" within them is no unit; unchanged where left out.
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    fastexpr.errors.ShapeError
+        Not as many units as components, or none of that name.
+    TypeError
+        Something that is no unit: a number, say.
+
+    Examples
+    --------
+    >>> import fastexpr as fx
+    >>> x = fx.variables(2)
+    >>> net = fx.Function(x, x[0] * x[1]).with_names(inputs=["flow", "T"])
+    >>> net.with_units(inputs={"T": "K", "flow": "kg/s"}).input_units
+    ('kg/s', 'K')
+    """
+    return rebuild(
+        self,
+        input_units=checked_units(self, "input", inputs, self.input_units),
+        output_units=checked_units(self, "output", outputs, self.output_units),
+    )
+
+
+def checked_units(function: Function, side: str, units: Any, default: Sequence[str | None] | None) -> list[str] | None:
+    """Texts, one for each component; None where no unit is left."""
+    if units is None:
+        return blanks(default)
+    names = function.input_names if side == "input" else function.output_names
+    found = labelled(units)
+    if found is not None:
+        unknown = [label for label in found.labels if label not in names]
+        if unknown:
+            raise ShapeError(
+                f"[Function] with_units: {side}s: {listed('unexpected', unknown)}, expected names of {side}s."
+            )
+        given = dict(zip(found.labels, found.values, strict=True))
+        units = [given.get(name) for name in names]
+    elif isinstance(units, str) or not isinstance(units, Iterable):
+        units = [units] * len(names)
+    texts = ["" if unit is None else str(unit) for unit in units]
+    if len(texts) != len(names):
+        raise ShapeError(
+            f"[Function] with_units: got {len(texts)} units, expected one, or one for each of {len(names)} {side}s."
+        )
+    numbers = [unit for unit in units if isinstance(unit, int | float)]
+    if numbers:
+        raise TypeError(f"[Function] with_units: {side}s: got the number {numbers[0]}, expected units such as 'kg/s'.")
+    return texts if any(texts) else None
 
 
 def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.ArrayLike | None = None) -> Function:

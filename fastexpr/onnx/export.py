@@ -17,6 +17,7 @@ from onnx import helper
 from fastexpr._core import Function, Operator
 from fastexpr.errors import OnnxError
 from fastexpr.expression import component_names
+from fastexpr.function.variants import blanks
 from fastexpr.onnx.export_graph import LARGEST_MODEL, ExportGraph
 from fastexpr.onnx.export_rules import find_rule
 from fastexpr.onnx.metadata import METADATA_KEY
@@ -167,7 +168,7 @@ def model_dtype(nodes: Sequence[tuple[Operator, Sequence[int], str]]) -> type[np
 
 
 def metadata(function: Function, outputs: Ports) -> dict[str, str]:
-    """What ONNX has no place for: names of single components and the inputs' range, where they are not the default."""
+    """What ONNX has no place for: names of single components, units, and the inputs' range, where there are any."""
     extra: dict[str, Any] = {}
     for key, names, ports in (
         ("input_names", function.input_names, function.inputs),
@@ -175,6 +176,9 @@ def metadata(function: Function, outputs: Ports) -> dict[str, str]:
     ):
         if list(names) != component_names(list(ports.items())):
             extra[key] = list(names)
+    for key, units in (("input_units", function.input_units), ("output_units", function.output_units)):
+        if units is not None:
+            extra[key] = blanks(units)
     for key, bound in (("lower", function.lower), ("upper", function.upper)):
         if bound is not None:
             extra[key] = [float(number) for number in bound]

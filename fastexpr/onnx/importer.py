@@ -139,6 +139,8 @@ class Importer:
             names_out,
             extra.get("lower"),
             extra.get("upper"),
+            extra.get("input_units"),
+            extra.get("output_units"),
         )
 
     def _split_x(self) -> None:

@@ -1,4 +1,4 @@
-"""What `to_onnx` adds to a model, because ONNX has no place for it: names of components and the inputs' range."""
+"""What `to_onnx` adds to a model, because ONNX has no place for it: names of components, units, the inputs' range."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ METADATA_KEY = "fastexpr"
 
 
 def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int | None) -> dict[str, Any]:
-    """The entries input_names, output_names, lower, upper, as far as they are there; no output_names without
-    `n_outputs`.
+    """The entries input_names, output_names, input_units, output_units, lower, upper, as far as they are there; none of
+    outputs without `n_outputs`.
 
     Raises OnnxError where they do not fit the model: somebody has changed the one or the other.
     """
@@ -32,10 +32,17 @@ def read_metadata(proto: onnx.ModelProto, n_inputs: int, n_outputs: int | None) 
             if key in extra and (key == "input_names" or n_outputs is not None)
         }
         bounds: dict[str, Any] = {key: np.array(extra[key], np.float64) for key in ("lower", "upper") if key in extra}
-        lengths = {"output_names": n_outputs}
+        units: dict[str, Any] = {
+            key: [str(unit) for unit in extra[key]]
+            for key in ("input_units", "output_units")
+            if key in extra and (key == "input_units" or n_outputs is not None)
+        }
+        found = {**names, **units, **bounds}
         are_different = all(len(set(value)) == len(value) for value in names.values())
-        if are_different and all(len(v) == lengths.get(key, n_inputs) for key, v in {**names, **bounds}.items()):
-            return {**names, **bounds}
+        if are_different and all(
+            len(value) == (n_outputs if key.startswith("output") else n_inputs) for key, value in found.items()
+        ):
+            return found
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise OnnxError(
             f"The model's metadata entry {METADATA_KEY!r} cannot be read: {error}. Remove the entry."

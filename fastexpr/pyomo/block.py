@@ -12,7 +12,7 @@ from pyomo.core.base.var import VarData
 from fastexpr.errors import EvaluationError, ModelError
 from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
-from fastexpr.pyomo.units import one_per_entry
+from fastexpr.pyomo.units import refuse_units, units_of
 
 
 class NetworkBlockData(BlockData):  # type: ignore[misc]
@@ -81,7 +81,7 @@ class NetworkBlock(Block):  # type: ignore[misc]
     outputs : optional
         Likewise, for the left sides of the equations.
     input_units, output_units : optional
-        One unit for all, or one per entry (a list, or a dict by name).
+        One unit for all, or one per entry (a list, or a dict by name); else the network's own (``net.with_units``).
     bounds : bool
         Whether the range that the network is meant for (``net.with_bounds``) bounds the input variables (also yours,
         whose own bounds stay where they are tighter, as long as the block is in the model and active) and, by interval
@@ -138,6 +138,7 @@ class NetworkBlock(Block):  # type: ignore[misc]
                 f"[NetworkBlock] got {len(networks)} networks, expected 1: NetworkBlock(net), or network=net. "
                 "fastexpr.load_onnx(path) makes one of an ONNX file."
             )
+        refuse_units("NetworkBlock", kwargs)
         if "rule" in kwargs or "concrete" in kwargs:
             raise ModelError(
                 "[NetworkBlock] builds itself: got rule= or concrete=. Put the rest of your block around it."
@@ -151,8 +152,8 @@ class NetworkBlock(Block):  # type: ignore[misc]
                 )
         self._given = {"input": inputs, "output": outputs}
         self._units = {
-            "input": one_per_entry(input_units, net.input_names, "input_units"),
-            "output": one_per_entry(output_units, net.output_names, "output_units"),
+            "input": units_of(net, "input", input_units),
+            "output": units_of(net, "output", output_units),
         }
         self._has_bounds = bounds
         self._memory = Memory()

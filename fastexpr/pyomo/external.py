@@ -16,7 +16,7 @@ from fastexpr.errors import ModelError, NotFoundError
 from fastexpr.pyomo.arguments import Entries
 from fastexpr.pyomo.files import NetworkFile
 from fastexpr.pyomo.function import N_STRINGS, NetworkFunction
-from fastexpr.pyomo.units import groups, one_per_entry
+from fastexpr.pyomo.units import groups, refuse_units, units_of
 
 
 class NetworkOutputs(Sequence[Any]):
@@ -81,8 +81,8 @@ class ExternalNetwork(ScalarBlock):  # type: ignore[misc]
     ----------
     net : Function
     input_units, output_units : optional
-        One unit for all, or one per entry (a list, or a dict by name). Plain numbers given as inputs are taken to have
-        them.
+        One unit for all, or one per entry (a list, or a dict by name); else the network's own (``net.with_units``).
+        Plain numbers given as inputs are taken to have them.
     path : path-like, optional
         Where the network's file shall be, for .nl files that outlive Python. Otherwise it is in a cache folder, written
         when a solver in another process needs it.
@@ -112,14 +112,15 @@ class ExternalNetwork(ScalarBlock):  # type: ignore[misc]
         path: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_units("ExternalNetwork", kwargs)
         super().__init__(concrete=True, **kwargs)
         self._file = net if isinstance(net, NetworkFile) else NetworkFile(net, path)
         net = self._file.net
-        self._input_units = one_per_entry(input_units, net.input_names, "input_units")
+        self._input_units = units_of(net, "input", input_units)
         self._n_calls = 0
         self._calls_by_arguments: dict[tuple[Any, ...], int] | None = {}
         self._function_of: dict[int, NetworkFunction] = {}
-        by_unit = groups(one_per_entry(output_units, net.output_names, "output_units"), net.n_outputs)
+        by_unit = groups(units_of(net, "output", output_units), net.n_outputs)
         for number, (unit, outputs) in enumerate(by_unit):
             function = NetworkFunction(self._file, units=unit, arg_units=self._argument_units())
             self.add_component("function" if len(by_unit) == 1 else f"function_{number}", function)

@@ -44,6 +44,23 @@ def one_per_entry(units: Any, names: Sequence[str], keyword: str) -> list[Any] |
     return [_unit(unit, keyword) for unit in listed]
 
 
+def units_of(net: Any, kind: str, units: Any) -> list[Any] | None:
+    """`one_per_entry` of the units given, or of those that the network has itself."""
+    own = net.input_units if kind == "input" else net.output_units
+    names = net.input_names if kind == "input" else net.output_names
+    return one_per_entry(own if units is None else units, names, f"{kind}_units")
+
+
+def refuse_units(owner: str, keywords: Mapping[str, Any]) -> None:
+    """Raises ModelError where a keyword means units and is not called as these are."""
+    wrong = [keyword for keyword in keywords if "unit" in keyword]
+    if wrong:
+        raise ModelError(
+            f"[{owner}] got {wrong[0]}=, expected input_units= and output_units=: one unit for all, one per entry, or "
+            "a dict by name; or net.with_units(inputs=..., outputs=...)."
+        )
+
+
 def _unit(unit: Any, keyword: str) -> Any:
     if unit is None:
         return None
