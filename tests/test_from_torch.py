@@ -216,6 +216,34 @@ def test_what_cannot_be_read_is_said() -> None:
         fx.from_torch(lambda x: x, x)
 
 
+class Applied(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (torch.linalg.inv, r"linalg_inv_ex has no ONNX form.*: invert what is constant"),
+        (torch.matrix_exp, r"linalg_matrix_exp has no ONNX form.*: scaling and squaring"),
+        (lambda x: torch.cdist(x, x + 1.0), r"cdist_forward has no ONNX form.*: \(\(a\[:, None\] - b"),
+        (lambda x: torch.linalg.solve(x, torch.ones(2)), r"linalg_solve_ex has no ONNX form.*: invert what"),
+        (torch.linalg.eigvalsh, r"linalg_eigh has no ONNX form.*: decompose"),
+        (torch.special.bessel_j0, r"bessel_j0 has no ONNX form.*: use others that it has"),
+    ],
+)
+def test_operators_that_onnx_lacks(function: Any, message: str) -> None:
+    with pytest.raises(FrameworkError, match=rf"\[from_torch\] {message}.*fastexpr\.variables"):
+        fx.from_torch(Applied(function), torch.tensor([[2.0, 0.5], [0.5, 1.0]]))
+
+
 def test_a_result_other_than_the_modules_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     module = nn.Linear(3, 1)
     other = nn.Linear(3, 1)

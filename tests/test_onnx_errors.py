@@ -108,6 +108,14 @@ ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
         one("GroupNormalization", np.ones(4), np.ones(4), num_groups=3, opset=21),
         r"\[GroupNormalization 'bad'\] has num_groups=3",
     ),
+    "numbers per channel where groups have them": (
+        one("GroupNormalization", np.ones(4), np.ones(4), num_groups=2, opset=18),
+        r"\[GroupNormalization 'bad'\] has input 1 .*expected 2 numbers, one per group.*opset_version=21",
+    ),
+    "numbers per group where channels have them": (
+        one("GroupNormalization", np.ones(2), np.ones(2), num_groups=2, opset=21),
+        r"\[GroupNormalization 'bad'\] has input 1 .*expected 4 numbers, one per channel.*opset_version=20",
+    ),
     "norm": (one("LpNormalization", p=3), r"\[LpNormalization 'bad'\] has p=3"),
     "two axes": (one("CumSum", np.array([0, 1])), r"\[CumSum 'bad'\] has the axes \[0, 1\]"),
     "slopes": (one("PRelu", np.ones((2, 4))), r"\[PRelu 'bad'\] has slopes of shape \(2, 4\)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -64,7 +65,8 @@ def from_torch(
     fastexpr.errors.NotFoundError
         PyTorch or its exporter's package onnxscript is not installed.
     fastexpr.errors.FrameworkError
-        The module cannot be exported, or f(example_input) is not what the module gives.
+        The module cannot be exported, which names an operator that has no ONNX form; or f(example_input) is not what
+        the module gives.
     fastexpr.errors.OnnxError
         It holds an operator that cannot be imported.
 
@@ -156,6 +158,7 @@ def exported(module: Any, inputs: tuple[Any, ...], opset: int | None = None) -> 
             return torch.onnx.export(module, inputs, dynamo=True, optimize=False, verbose=False, opset_version=opset)
     except Exception as error:  # whatever torch.export raises while it reads the module
         cause = error.__cause__ or error
+        refuse_untranslated(error)
         first_line = str(cause).strip().partition("\n")[0]
         raise FrameworkError(
             f"[from_torch] PyTorch's exporter cannot read the module: {type(cause).__name__}: {first_line}. Write it "
@@ -164,6 +167,33 @@ def exported(module: Any, inputs: tuple[Any, ...], opset: int | None = None) -> 
         ) from error
     finally:
         logger.setLevel(level)
+
+
+#: What can stand for operators that ONNX lacks, by parts of their names.
+INSTEAD = {
+    "cdist": "((a[:, None] - b[None, :]) ** 2).sum(-1).sqrt() is the same",
+    "cholesky": "factor what is constant in __init__",
+    "linalg_eig": "decompose what is constant in __init__",
+    "linalg_inv": "invert what is constant in __init__, and write out the formula for a small matrix",
+    "matrix_exp": "scaling and squaring, a polynomial of x / 2**k squared k times, is made of products",
+    "solve": "invert what is constant in __init__, and write out the formula for a small matrix",
+    "svd": "decompose what is constant in __init__",
+}
+
+
+def refuse_untranslated(error: BaseException | None) -> None:
+    """Raises FrameworkError where the exporter met an operator that ONNX has no form for."""
+    while error is not None:
+        found = re.search(r"No ONNX function found for <OpOverload\(op='\w+\.(\w+)'", str(error))
+        if found is not None:
+            name = found[1].strip("_")
+            instead = next((hint for part, hint in INSTEAD.items() if part in name), "use others that it has")
+            raise FrameworkError(
+                f"[from_torch] {name} has no ONNX form: PyTorch's exporter cannot translate it. In its place: "
+                f"{instead}. Or take it out of the module, and write it in NumPy around the network with "
+                "fastexpr.variables."
+            )
+        error = error.__cause__
 
 
 def rename_outputs(proto: onnx.ModelProto, names: Sequence[str]) -> None:

@@ -40,13 +40,13 @@ def statistics_shape(node: OnnxNode, shape: Shape) -> Shape:
     return (1,) if len(shape) < 2 else (shape[1],) + (1,) * (len(shape) - 2)
 
 
-def statistic(node: OnnxNode, k: int, shape: Shape) -> Value:
+def statistic(node: OnnxNode, k: int, shape: Shape, each: str = "one per channel. Export the model again") -> Value:
     """Input k in the shape that broadcasts."""
     value = node.input(k)
     if np.prod(value.shape) != np.prod(shape):
         node.fail(
             f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, "
-            "one per channel. Export the model again."
+            f"{each}."
         )
     return node.graph.reshape(value, shape)
 
@@ -108,7 +108,12 @@ def normalized_groups(node: OnnxNode, by_group: bool) -> Value:
     y = standardized(node, graph.reshape(x, split), list(range(2, len(split)))).normalized
     leading = (groups, 1) if by_group else split[1:3]
     shape = leading + (1,) * (len(x.shape) - 2)
-    y = graph.add(graph.multiply(y, statistic(node, 1, shape)), statistic(node, 2, shape))
+    each = (
+        "one per group, as before operator set 21. Export it with opset_version=21, which has one per channel"
+        if by_group
+        else "one per channel, as from operator set 21 on. Export it with opset_version=20, which has one per group"
+    )
+    y = graph.add(graph.multiply(y, statistic(node, 1, shape, each)), statistic(node, 2, shape, each))
     return graph.reshape(y, x.shape)
 
 
