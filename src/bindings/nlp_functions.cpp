@@ -41,27 +41,42 @@ class PythonExternal : public tape::External {
     return result;
   }
 
-  void value(Index points, const double* x, double* value) const override {
-    for (Index p = 0; p < points; ++p) ask(x + p * n_inputs_, 0, {n_outputs_}, value + p * n_outputs_);
-  }
-  void jacobian(Index points, const double* x, double* jacobian) const override {
-    for (Index p = 0; p < points; ++p) ask(x + p * n_inputs_, 1, {n_outputs_, n_inputs_}, jacobian + p * n_outputs_ * n_inputs_);
-  }
-  void hessian(Index points, const double* x, const double* weights, double* hessian) const override {
-    const Index size = n_inputs_ * n_inputs_;
-    std::vector<double> hessians(static_cast<std::size_t>(n_outputs_ * size));
-    for (Index p = 0; p < points; ++p) {
-      ask(x + p * n_inputs_, 2, {n_outputs_, n_inputs_, n_inputs_}, hessians.data());
-      for (Index e = 0; e < size; ++e) {
-        double total = 0.0;
-        for (Index k = 0; k < n_outputs_; ++k)
-          total += weights[p * n_outputs_ + k] * hessians[static_cast<std::size_t>(k * size + e)];
-        hessian[p * size + e] = total;
-      }
-    }
+  std::unique_ptr<External::Evaluation> evaluation(Index points, int) const override {
+    return std::make_unique<Evaluation>(*this, points);
   }
 
  private:
+  class Evaluation final : public External::Evaluation {
+   public:
+    Evaluation(const PythonExternal& external, Index points) : external_(external), points_(points) {}
+
+    void value(const double* x, double* value) override {
+      for (Index p = 0; p < points_; ++p) external_.ask(x + p * n(), 0, {m()}, value + p * m());
+    }
+    void jacobian(const double* x, double* jacobian) override {
+      for (Index p = 0; p < points_; ++p) external_.ask(x + p * n(), 1, {m(), n()}, jacobian + p * m() * n());
+    }
+    void hessian(const double* x, const double* weights, double* hessian) override {
+      const Index size = n() * n();
+      std::vector<double> hessians(static_cast<std::size_t>(m() * size));
+      for (Index p = 0; p < points_; ++p) {
+        external_.ask(x + p * n(), 2, {m(), n(), n()}, hessians.data());
+        for (Index e = 0; e < size; ++e) {
+          double total = 0.0;
+          for (Index k = 0; k < m(); ++k) total += weights[p * m() + k] * hessians[static_cast<std::size_t>(k * size + e)];
+          hessian[p * size + e] = total;
+        }
+      }
+    }
+
+   private:
+    Index n() const { return external_.n_inputs(); }
+    Index m() const { return external_.n_outputs(); }
+
+    const PythonExternal& external_;
+    Index points_;
+  };
+
   Entry entry(Index row, Index column) const {
     return {static_cast<std::int32_t>(row), static_cast<std::int32_t>(column),
             static_cast<std::int32_t>(row * n_inputs_ + column)};

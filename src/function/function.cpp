@@ -60,13 +60,12 @@ void from_block(const double* block, Index points, Index size, double* rows) {
     linalg::transpose(block, size, points, rows);
 }
 
-// The largest number of points such that a block of this many columns stays about as wide as products like it.
+}  // namespace
+
 Index chunk_for(Index columns) {
   constexpr Index good_width = 256;
   return std::clamp<Index>(good_width / std::max<Index>(columns, 1), 1, WorkspacePool::most_points);
 }
-
-}  // namespace
 
 // Calls body(workspace, first point) over chunks of at most `most` points, each a power of two, in parallel where there are
 // several.

@@ -78,6 +78,7 @@ class Function {
   Index workspace_bytes(int order) const;
 
  private:
+  friend class Evaluation;
   struct Implementation;
   std::unique_ptr<Implementation> implementation_;
 };

@@ -54,6 +54,19 @@ void Function::Implementation::hessian_behind_front(Workspace& workspace, const 
   if (h > 0) hessian_from_seeds(workspace, part, z, A, h * n(), A + points * h * n());
 }
 
+bool Function::Implementation::has_plain_tangents() {
+  plan_hessian();
+  return !front_of_hessian.exists() && !seeding_of_hessian.is_reduced() && directions == 0;
+}
+
+void Function::Implementation::hessian_from_kept_tangents(Workspace& workspace, const Request& part) const {
+  const Index points = workspace.points();
+  std::memset(part.hessian, 0, static_cast<std::size_t>(points * n() * n()) * sizeof(double));
+  run_adjoints(graph, layout, workspace, weights_as_seed(workspace, part.weights, 1), 1);
+  add_kept_curvature(graph, layout, workspace, part.hessian);
+  for (Index p = 0; p < points; ++p) linalg::mirror_upper(part.hessian + p * n() * n(), n());
+}
+
 void Function::Implementation::hessian(Workspace& workspace, const Request& part) {
   const Index count = workspace.points() * part.weightings;
   std::memset(part.hessian, 0, static_cast<std::size_t>(count * n() * n()) * sizeof(double));

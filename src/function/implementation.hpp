@@ -49,7 +49,17 @@ struct Function::Implementation {
   void hessian_behind_front(Workspace& workspace, const Request& part) const;
   void hessian_columns(Workspace& workspace, Index first, Index last, double* hessian) const;
   void hessian_by_directions(Workspace& workspace, const double* weights, double* hessian);
+  /// Whether the dense Hessian starts from tangents at x: no seeds, no front, no directions.
+  bool has_plain_tangents();
+  /// After run_kept_tangents.
+  void hessian_from_kept_tangents(Workspace& workspace, const Request& part) const;
+  // After run_linearize, of order 2 for the Hessian.
+  void sparse_jacobian(Workspace& workspace, const Structure& known, double* entries) const;
+  void sparse_hessian(Workspace& workspace, const Structure& known, const double* weights, double* entries);
   double* weights_as_seed(Workspace& workspace, const double* weights, Index weightings) const;
 };
+
+/// The largest number of points such that a block of this many columns stays about as wide as products like it.
+Index chunk_for(Index columns);
 
 }  // namespace fastexpr

@@ -40,17 +40,19 @@ std::vector<std::string> Function::steps(const std::vector<bool>& is_free) const
 
 void Function::sparse_jacobian(const double* x, double* entries) const {
   Implementation& self = *implementation_;
-  const Structure& known = structure();
   const WorkspacePool::Lease lease(self.pool, 0);
-  Workspace& workspace = *lease;
-  self.load(workspace, x);
-  run_linearize(self.graph, self.layout, workspace, 1);
+  self.load(*lease, x);
+  run_linearize(self.graph, self.layout, *lease, 1);
+  self.sparse_jacobian(*lease, structure(), entries);
+}
+
+void Function::Implementation::sparse_jacobian(Workspace& workspace, const Structure& known, double* entries) const {
   const Coloring& by_rows = known.jacobian_rows;
   const Coloring& by_columns = known.jacobian_columns;
   if (by_rows.n_colors <= by_columns.n_colors) {
-    double* seed = workspace.seed(self.m() * by_rows.n_colors);
+    double* seed = workspace.seed(m() * by_rows.n_colors);
     seed_colors(by_rows, seed);
-    run_adjoints(self.graph, self.layout, workspace, seed, by_rows.n_colors);
+    run_adjoints(graph, layout, workspace, seed, by_rows.n_colors);
     const double* block = workspace.adjoint(0);
     return fill(known.jacobian, entries, [&](Index row, Index column) {
       return block[column * by_rows.n_colors + by_rows.colors[static_cast<std::size_t>(row)]];
@@ -59,12 +61,12 @@ void Function::sparse_jacobian(const double* x, double* entries) const {
   const Index n_colors = by_columns.n_colors;
   workspace.require_tangents(n_colors);
   seed_colors(by_columns, workspace.tangent(0));
-  run_tangents(self.graph, self.layout, workspace);
-  double* rows = workspace.seed(self.m() * n_colors);
+  run_tangents(graph, layout, workspace);
+  double* rows = workspace.seed(m() * n_colors);
   double* next = rows;
-  for (const NodeId output : self.graph.outputs()) {
-    const Index count = self.graph.size(output) * n_colors;
-    if (self.graph.depends(output)) std::copy_n(workspace.tangent(output), count, next);
+  for (const NodeId output : graph.outputs()) {
+    const Index count = graph.size(output) * n_colors;
+    if (graph.depends(output)) std::copy_n(workspace.tangent(output), count, next);
     next += count;
   }
   fill(known.jacobian, entries,
@@ -73,26 +75,29 @@ void Function::sparse_jacobian(const double* x, double* entries) const {
 
 void Function::sparse_hessian(const double* x, const double* weights, double* entries) const {
   Implementation& self = *implementation_;
-  const Structure& known = structure();
-  const Index n = self.n();
-  const Index n_colors = known.hessian_columns.n_colors;
+  if (!self.graph.is_curved()) return;  // there are none
   const WorkspacePool::Lease lease(self.pool, 0);
-  Workspace& workspace = *lease;
-  self.load(workspace, x);
-  if (2 * n_colors >= n) {  // a forward pass with n columns costs less than forward and back with n_colors
-    double* dense = workspace.dense_hessian(n * n);
+  self.load(*lease, x);
+  run_linearize(self.graph, self.layout, *lease, 2);
+  self.sparse_hessian(*lease, structure(), weights, entries);
+}
+
+void Function::Implementation::sparse_hessian(Workspace& workspace, const Structure& known, const double* weights,
+                                              double* entries) {
+  const Index n_colors = known.hessian_columns.n_colors;
+  if (2 * n_colors >= n()) {  // a forward pass with n columns costs less than forward and back with n_colors
+    double* dense = workspace.dense_hessian(n() * n());
     Request request;
     request.weights = weights;
     request.hessian = dense;
-    self.derivatives(workspace, request);
-    return fill(known.hessian, entries, [&](Index row, Index column) { return dense[row * n + column]; });
+    hessian(workspace, request);
+    return fill(known.hessian, entries, [&](Index row, Index column) { return dense[row * n() + column]; });
   }
-  run_linearize(self.graph, self.layout, workspace, 2);
-  run_adjoints(self.graph, self.layout, workspace, weights, 1);
+  run_adjoints(graph, layout, workspace, weights, 1);
   workspace.require_all_tangents(n_colors);
   seed_colors(known.hessian_columns, workspace.tangent(0));
-  run_tangents(self.graph, self.layout, workspace);
-  run_second_adjoints(self.graph, self.layout, workspace);
+  run_tangents(graph, layout, workspace);
+  run_second_adjoints(graph, layout, workspace);
   const double* block = workspace.second_adjoint(0);
   const std::vector<std::int32_t>& colors = known.hessian_columns.colors;
   fill(known.hessian, entries, [&](Index row, Index column) {

@@ -3,7 +3,7 @@
 #include <limits>
 #include <string>
 
-#include "function/function.hpp"
+#include "function/evaluation.hpp"
 #include "graph/errors.hpp"
 #include "tape/external.hpp"
 
@@ -20,41 +20,36 @@ class Network : public tape::External {
   Entries hessian_entries() const override { return entries(function_->structure().hessian, true); }
   std::vector<std::string> steps(const std::vector<bool>& is_free) const override { return function_->steps(is_free); }
 
-  void value(Index points, const double* x, double* value) const override {
-    Request request;
-    request.points = points;
-    request.x = x;
-    request.value = value;
-    function_->evaluate(request);
-  }
-  void jacobian(Index points, const double* x, double* result) const override {
-    const Pattern& pattern = function_->structure().jacobian;
-    if (is_sparse(pattern)) {
-      for (Index p = 0; p < points; ++p) function_->sparse_jacobian(x + p * n_inputs(), result + p * pattern.n_entries());
-      return;
-    }
-    Request request;
-    request.points = points;
-    request.x = x;
-    request.jacobian = result;
-    function_->evaluate(request);
-  }
-  void hessian(Index points, const double* x, const double* weights, double* result) const override {
-    const Pattern& pattern = function_->structure().hessian;
-    if (is_sparse(pattern)) {
-      for (Index p = 0; p < points; ++p)
-        function_->sparse_hessian(x + p * n_inputs(), weights + p * n_outputs(), result + p * pattern.n_entries());
-      return;
-    }
-    Request request;
-    request.points = points;
-    request.x = x;
-    request.weights = weights;
-    request.hessian = result;
-    function_->evaluate(request);
+  std::unique_ptr<External::Evaluation> evaluation(Index points, int order) const override {
+    const bool has_sparse_jacobian = order >= 1 && is_sparse(function_->structure().jacobian);
+    const bool has_sparse_hessian = order >= 2 && is_sparse(function_->structure().hessian);
+    return std::make_unique<Evaluation>(function_, points, order, has_sparse_jacobian, has_sparse_hessian);
   }
 
  private:
+  class Evaluation final : public External::Evaluation {
+   public:
+    Evaluation(const std::shared_ptr<const Function>& function, Index points, int order, bool has_sparse_jacobian,
+               bool has_sparse_hessian)
+        : evaluation_(function, points, order, has_sparse_jacobian, has_sparse_hessian) {}
+
+    void value(const double* x, double* value) override {
+      evaluation_.move_to(x);
+      evaluation_.value(value);
+    }
+    void jacobian(const double* x, double* result) override {
+      evaluation_.move_to(x);
+      evaluation_.jacobian(result);
+    }
+    void hessian(const double* x, const double* weights, double* result) override {
+      evaluation_.move_to(x);
+      evaluation_.hessian(weights, result);
+    }
+
+   private:
+    fastexpr::Evaluation evaluation_;
+  };
+
   /// Whether the entries alone are stored: point by point, where a dense array would be mostly zeros.
   static bool is_sparse(const Pattern& pattern) { return 4 * pattern.n_entries() < pattern.rows * pattern.columns; }
 

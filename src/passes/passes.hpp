@@ -37,6 +37,13 @@ struct TangentGoal {
 /// Tangents from the identity at x, or at the seeds.
 void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal);
 
+/// The same, but all tangents stay, for add_kept_curvature.
+void run_kept_tangents(const Graph& graph, const Layout& layout, Workspace& workspace);
+
+/// Adds the second derivatives to the upper triangles of hessian (points, n, n), after run_kept_tangents and run_adjoints with
+/// one column.
+void add_kept_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, double* hessian);
+
 /// Tangents of the affine nodes up to `last`, from the identity at x; visit(id) sees each while it is there.
 void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last,
                          const std::function<void(NodeId)>& visit);

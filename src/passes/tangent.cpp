@@ -64,6 +64,22 @@ void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& 
   }
 }
 
+void run_kept_tangents(const Graph& graph, const Layout& layout, Workspace& workspace) {
+  const Index n = graph.n_inputs();
+  workspace.require_all_tangents(n);
+  if (layout.is_identity_needed()) fill_identity(workspace.tangent(0), n, workspace.points(), n, 0);
+  for (const NodeId id : layout.active()) push_tangent(graph, layout, workspace, id);
+}
+
+void add_kept_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, double* hessian) {
+  workspace.require_curvature(graph.n_inputs());
+  const TangentGoal goal{false, hessian, 1, nullptr};
+  for (const NodeId id : layout.active())
+    if (graph.is_curved(id))
+      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal,
+                    reads_x_diagonally(graph, layout, id));
+}
+
 void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last,
                          const std::function<void(NodeId)>& visit) {
   seed_at_x(graph, layout, workspace);

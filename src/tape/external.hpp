@@ -37,12 +37,20 @@ class External {
     return std::vector<std::string>(static_cast<std::size_t>(n_outputs()));
   }
 
-  /// x (points, n) -> value (points, m).
-  virtual void value(Index points, const double* x, double* value) const = 0;
-  /// -> result (points, size of the entries' array).
-  virtual void jacobian(Index points, const double* x, double* result) const = 0;
-  /// weights (points, m) -> result, likewise.
-  virtual void hessian(Index points, const double* x, const double* weights, double* result) const = 0;
+  /// The function at a number of places: at these points, at others, and so on, as a solver asks. What it has computed at the
+  /// points of the last call it may use again.
+  class Evaluation {
+   public:
+    virtual ~Evaluation() = default;
+    /// x (points, n) -> value (points, m).
+    virtual void value(const double* x, double* value) = 0;
+    /// -> result (points, size of the entries' array).
+    virtual void jacobian(const double* x, double* result) = 0;
+    /// weights (points, m) -> result, likewise.
+    virtual void hessian(const double* x, const double* weights, double* result) = 0;
+  };
+  /// order: the highest derivative that will be asked for. The external outlives it.
+  virtual std::unique_ptr<Evaluation> evaluation(Index points, int order) const = 0;
 };
 
 using ExternalPointer = std::shared_ptr<const External>;

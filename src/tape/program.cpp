@@ -147,15 +147,15 @@ void Program::run_batch(const Batch& batch) {
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i].scale * numbers_[static_cast<std::size_t>(from[i].id)];
   };
   load(batch.inputs, batch_inputs_);
-  const External& external = *externals_[static_cast<std::size_t>(batch.target)];
+  External::Evaluation& evaluation = *evaluations_[batch.evaluation];
   double* result = numbers_.data() + batch.first;
   if (batch.order == 0) {
-    external.value(batch.calls, batch_inputs_.data(), result);
+    evaluation.value(batch_inputs_.data(), result);
   } else if (batch.order == 1) {
-    external.jacobian(batch.calls, batch_inputs_.data(), result);
+    evaluation.jacobian(batch_inputs_.data(), result);
   } else {
     load(batch.weights, batch_weights_);
-    external.hessian(batch.calls, batch_inputs_.data(), batch_weights_.data(), result);
+    evaluation.hessian(batch_inputs_.data(), batch_weights_.data(), result);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "tape/tape.hpp"
@@ -46,12 +47,11 @@ struct Run {
 
 /// Calls of one external function that are evaluated together.
 struct Batch {
-  Index target;
+  std::size_t evaluation;       // the same for batches of the same calls
   int order;                    // 0 value, 1 Jacobian, 2 Hessian
   std::vector<Scaled> inputs;   // (calls, n); ids are places
   std::vector<Scaled> weights;  // (calls, m), for order 2
   std::int64_t first;           // where the numbers go
-  Index calls;
 };
 
 /// Runs, then batches.
@@ -119,6 +119,7 @@ class Program {
   std::vector<std::int32_t> indices_;
   std::vector<double> scales_;
   std::vector<Batch> batches_;
+  std::vector<std::unique_ptr<External::Evaluation>> evaluations_;
   std::vector<Epoch> epochs_;
   std::array<std::size_t, n_stages> epochs_end_{};
   std::vector<Gather> gathers_;

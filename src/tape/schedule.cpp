@@ -42,6 +42,7 @@ class Scheduler {
     find_stages(outputs);
     order();
     lay_out_batches();
+    make_evaluations();
     place_nodes();
     for (std::size_t s = 0; s < n_stages; ++s) emit(s);
     for (const Outputs::Numbers& output : outputs.numbers) program_.gathers_.push_back(gather(output.numbers));
@@ -184,7 +185,7 @@ class Scheduler {
       const Index size = group[2] == 0   ? external.n_outputs()
                          : group[2] == 1 ? tape_.jacobian_entries(group[3]).size
                                          : tape_.hessian_entries(group[3]).size;
-      Batch batch{group[3], static_cast<int>(group[2]), {}, {}, next_place_, static_cast<Index>(calls.size())};
+      Batch batch{evaluation_of(group[3], calls, static_cast<int>(group[2])), static_cast<int>(group[2]), {}, {}, next_place_};
       for (const Index number : calls) {
         const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
         state_of(number, batch.order).first = next_place_;
@@ -194,6 +195,20 @@ class Scheduler {
       }
       batches_[static_cast<std::size_t>(group[0])].emplace_back(static_cast<std::int32_t>(group[1]), std::move(batch));
     }
+  }
+
+  /// Batches of the same calls share what is computed at a point.
+  std::size_t evaluation_of(Index target, const std::vector<Index>& calls, int order) {
+    const auto [found, is_new] = evaluations_.try_emplace({target, calls}, evaluations_.size(), order);
+    found->second.second = std::max(found->second.second, order);
+    return found->second.first;
+  }
+
+  void make_evaluations() {
+    program_.evaluations_.resize(evaluations_.size());
+    for (const auto& [key, evaluation] : evaluations_)
+      program_.evaluations_[evaluation.first] = tape_.externals()[static_cast<std::size_t>(key.first)]->evaluation(
+          static_cast<Index>(key.second.size()), evaluation.second);
   }
 
   void place_nodes() {
@@ -309,7 +324,8 @@ class Scheduler {
   std::vector<CallState> calls_;  // by call and order
   std::array<std::vector<Entry>, n_stages> orders_;
   std::unordered_map<std::uint64_t, std::uint32_t> signatures_;
-  std::array<std::vector<std::pair<std::int32_t, Batch>>, n_stages> batches_;  // with their epochs, ascending
+  std::array<std::vector<std::pair<std::int32_t, Batch>>, n_stages> batches_;                // with their epochs, ascending
+  std::map<std::pair<Index, std::vector<Index>>, std::pair<std::size_t, int>> evaluations_;  // by target and calls: number, order
   std::vector<std::int32_t> places_, columns_;
   std::int64_t next_place_ = 0;
 };
