@@ -26,6 +26,7 @@ from fastexpr._core import num_threads, set_num_threads
 from fastexpr.function import Function
 
 if TYPE_CHECKING:
+    from fastexpr import rules
     from fastexpr._core import load
     from fastexpr.expression import variables
     from fastexpr.frameworks.ensemble import ensemble
@@ -69,6 +70,7 @@ __all__ = [
     "load",
     "load_onnx",
     "num_threads",
+    "rules",
     "set_num_threads",
     "variables",
 ]
@@ -94,6 +96,8 @@ def build_info() -> dict[str, str | int]:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "rules":
+        return importlib.import_module("fastexpr.rules")  # needs packages that are extras
     if name not in _LAZY:
         raise AttributeError(f"module 'fastexpr' has no attribute {name!r}")
     value = getattr(importlib.import_module(_LAZY[name]), name)

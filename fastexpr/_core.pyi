@@ -174,3 +174,34 @@ class NlpFunctions:
     def n_runs(self) -> int: ...
     @property
     def n_bytes(self) -> int: ...
+
+class ConditionTable:
+    def __init__(self, holds: NDArray[np.uint8]) -> None: ...
+    @property
+    def n_conditions(self) -> int: ...
+    @property
+    def n_rows(self) -> int: ...
+    def price(
+        self,
+        gains: NDArray[np.int64],
+        losses: NDArray[np.int64],
+        price: int,
+        max_length: int,
+        n_rules: int,
+        width: int,
+        seconds: float,
+        work: int,
+    ) -> tuple[list[list[int]], int, bool, bool, int]: ...
+    def search(
+        self,
+        gains: NDArray[np.int64],
+        losses: NDArray[np.int64],
+        rules: Sequence[Sequence[int]],
+        max_complexity: int,
+        is_hamming: bool,
+        start: Sequence[int],
+        restarts: int,
+        seed: int,
+        seconds: float,
+        work: int,
+    ) -> tuple[list[int], int, bool]: ...

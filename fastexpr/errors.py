@@ -46,6 +46,10 @@ class FrameworkError(FastexprError, ValueError):
     """A model of another library that cannot be taken over: an unsupported kind or setting, or another result."""
 
 
+class RuleError(FastexprError, ValueError):
+    """Boolean rules that cannot be learnt or put into a model: one class only, a wrong parameter, no finite bounds."""
+
+
 class DerivativeWarning(UserWarning):
     """A network whose derivatives say less than one might think: it rounds, or is constant piece by piece."""
 

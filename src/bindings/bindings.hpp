@@ -19,6 +19,7 @@ void define_function(py::module_& module);
 void define_files(py::module_& module);
 void define_linalg(py::module_& module);
 void define_nlp_functions(py::module_& module);
+void define_rules(py::module_& module);
 
 /// The same numbers as a tensor: arrays that nobody can write to are shared, others copied, and indices that Python owns.
 /// TypeError unless float32, float64 or int64.

@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module) {
   bindings::define_files(module);
   bindings::define_linalg(module);
   bindings::define_nlp_functions(module);
+  bindings::define_rules(module);
   module.def("set_num_threads", &linalg::set_num_threads, pybind11::arg("count"),
              "Threads that one evaluation may use, the calling one included.");
   module.def("num_threads", &linalg::num_threads);

@@ -1,0 +1,185 @@
+"""The linear and the integer program over the rules found so far, solved by HiGHS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastexpr.errors import RuleError
+from fastexpr.frameworks.libraries import library
+
+Array = NDArray[np.float64]
+Cover = NDArray[np.bool_]
+
+
+def highspy() -> Any:
+    """HiGHS's module, which only fitting needs."""
+    return library("fastexpr.rules", "highspy", ["'fastexpr[rules]'"])
+
+
+def new_highs() -> Any:
+    """A silent instance. Its number of threads stays at the default: HiGHS refuses instances that differ in it."""
+
+    class SilentHighs(highspy().Highs):  # type: ignore[misc]
+        def enableCallbacks(self) -> None:  # noqa: N802
+            self.setOptionValue("output_flag", False)  # the constructor calls this, and it would print a banner
+            super().enableCallbacks()
+
+    return SilentHighs()
+
+
+def run_interruptibly(highs: Any) -> None:
+    """Run, so that Ctrl-C ends it: in a thread, since HiGHS itself does not listen."""
+    highs.HandleUserInterrupt = True
+    highs.startSolve()
+    try:
+        while not highs.wait(0.1)[0]:
+            pass
+    except BaseException:
+        highs.cancelSolve()
+        while not highs.wait(0.1)[0]:
+            pass
+        raise
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """A solution of the master problem.
+
+    Attributes
+    ----------
+    objective : float
+        The least Hamming loss of a fractional selection of the known rules.
+    rows : (rows,) array
+        mu, 0 <= mu <= p: what covering a row is worth.
+    price : float
+        lambda >= 0: what a unit of complexity costs.
+    shares : (rules,) array
+        How much of each rule is taken.
+    """
+
+    objective: float
+    rows: Array
+    price: float
+    shares: Array
+
+
+class Master:
+    """The linear program that selects rules, in its dual form: a rule is a row, and new ones restart the dual simplex.
+
+        max  sum_i mu_i - C lambda
+        s.t. sum_{i covered by k} mu_i - c_k lambda <= h_k   for every rule k
+             0 <= mu_i <= p_i,  lambda >= 0
+
+    p_i is the weight of row i that should be covered, c_k the complexity of rule k, h_k the weight of what it covers
+    and should not (Dash, Günlük and Wei, "Boolean Decision Rules via Column Generation", NeurIPS 2018).
+    """
+
+    def __init__(self, p: Array, max_complexity: int) -> None:
+        self._p = p
+        self._rows = np.flatnonzero(p)
+        self._n = len(self._rows)
+        self._highs = new_highs()
+        columns = self._n + 1
+        self._infinity = highspy().kHighsInf
+        self._highs.addVars(columns, np.zeros(columns), np.append(p[self._rows], self._infinity))
+        cost = np.append(np.full(self._n, -1.0), float(max_complexity))
+        self._highs.changeColsCost(columns, np.arange(columns, dtype=np.int32), cost)
+
+    def add(self, covers: Sequence[Cover], complexities: Sequence[int], losses: Sequence[float]) -> None:
+        """More rules: the rows that each covers, c, h."""
+        members = [np.append(np.flatnonzero(cover[self._rows]), self._n) for cover in covers]
+        values = [np.append(np.ones(len(m) - 1), -float(c)) for m, c in zip(members, complexities, strict=True)]
+        starts = np.cumsum([0, *map(len, members)])[:-1].astype(np.int32)
+        lower = np.full(len(members), -self._infinity)
+        indices, coefficients = np.concatenate(members).astype(np.int32), np.concatenate(values)
+        upper = np.array(losses, dtype=np.float64)
+        self._highs.addRows(len(members), lower, upper, len(indices), starts, indices, coefficients)
+
+    def solve(self, seconds: float) -> Multipliers | None:
+        """None where the time did not suffice."""
+        # HiGHS counts the time of an instance over all its runs.
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(0.0, float(seconds)))
+        self._highs.run()
+        status = self._highs.modelStatusToString(self._highs.getModelStatus())
+        if status != "Optimal":
+            if "imit" in status:
+                return None
+            raise RuleError(
+                f"[BooleanRuleClassifier] HiGHS did not solve the master problem: got the status '{status}'. What to "
+                "do: report it, with the data."
+            )
+        solution = self._highs.getSolution()
+        x = np.array(solution.col_value)
+        rows = np.zeros(len(self._p))
+        rows[self._rows] = np.clip(x[:-1], 0.0, self._p[self._rows])
+        shares = np.abs(np.array(solution.row_dual))
+        return Multipliers(-self._highs.getInfo().objective_function_value, rows, max(0.0, x[-1]), shares)
+
+
+def select(
+    covers: Cover,
+    p: Array,
+    losses: Array,
+    complexities: NDArray[np.int64],
+    max_complexity: int,
+    start: Sequence[int],
+    n_nodes: int,
+    seconds: float,
+) -> tuple[list[int], bool]:
+    """The selection of least Hamming loss among the rules, as far as HiGHS gets.
+
+    Parameters
+    ----------
+    covers : (rules, rows) array of bool
+    p : (rows,) array
+        Weights of the rows that should be covered.
+    losses, complexities : (rules,) arrays
+    start
+        A selection to begin with.
+    n_nodes : int
+        After so many nodes the best selection so far is taken.
+
+    Returns
+    -------
+    list of int, bool
+        The selection, and whether time ran out.
+    """
+    rows = np.flatnonzero(p)
+    k, m = len(covers), len(rows)
+    highs, infinity = new_highs(), highspy().kHighsInf
+    highs.setOptionValue("time_limit", max(0.0, float(seconds)))
+    highs.setOptionValue("mip_max_nodes", n_nodes)
+    highs.addVars(k + m, np.zeros(k + m), np.ones(k + m))
+    highs.changeColsCost(k + m, np.arange(k + m, dtype=np.int32), np.append(losses, p[rows]))
+    highs.changeColsIntegrality(
+        k, np.arange(k, dtype=np.int32), np.full(k, int(highspy().HighsVarType.kInteger), dtype=np.uint8)
+    )
+    entry_rows, entry_rules = np.nonzero(covers[:, rows].T)
+    counts = np.bincount(entry_rows, minlength=m) + 1
+    starts = np.cumsum(np.append(0, counts)).astype(np.int32)
+    indices = np.empty(starts[-1] + k, dtype=np.int32)
+    is_slack = np.zeros(starts[-1], dtype=bool)
+    is_slack[starts[1:] - 1] = True
+    indices[: starts[-1]][is_slack] = k + np.arange(m)
+    indices[: starts[-1]][~is_slack] = entry_rules
+    indices[starts[-1] :] = np.arange(k)
+    values = np.append(np.ones(starts[-1]), complexities.astype(np.float64))
+    lower = np.append(np.ones(m), -infinity)
+    upper = np.append(np.full(m, infinity), float(max_complexity))
+    highs.addRows(m + 1, lower, upper, len(indices), starts, indices, values)
+    first = np.zeros(k + m)
+    first[list(start)] = 1.0
+    first[k:] = ~covers[list(start)][:, rows].any(axis=0) if len(start) else 1.0
+    solution = highspy().HighsSolution()
+    solution.col_value = first.tolist()
+    highs.setSolution(solution)
+    run_interruptibly(highs)
+    is_late = "ime limit" in highs.modelStatusToString(highs.getModelStatus())
+    found = highs.getSolution().col_value
+    chosen = [j for j in range(k) if found[j] > 0.5] if len(found) else list(start)
+    return (chosen if complexities[chosen].sum() <= max_complexity else list(start)), is_late
