@@ -233,6 +233,14 @@ def test_problem() -> None:
     by_name = problem.network(named(), {"p": x[0], "T": x[1]})
     assert problem.nlp().start[-1] == 335.0
     assert by_name.shape == (1,)
+    assert fx.Function([x], named()(x))([1.0, 300.0]) == RIGHT[0]  # also as an expression
+    pairs = problem.variables(2, {"p": (1.0, 2.0), "T": (300.0, None)})
+    assert problem.nlp().lower[-2:].tolist() == [1.0, 300.0]
+    assert problem.nlp().upper[-2:].tolist() == [2.0, np.inf]
+    assert fx.Function([pairs], named()(pairs))([1.0, 300.0]) == RIGHT[0]
+    problem.subject_to(x, lower=pd.Series({"first": 0.0, "second": 0.0}))  # an expression has no names
+    problem.variables((2, 2), [[0.0, 1.0], [2.0, 3.0]])
+    assert problem.nlp().lower[-4:].tolist() == [0.0, 1.0, 2.0, 3.0]
     with pytest.raises(ShapeError, match=r"\[Problem\] .*missing 'p', unexpected 'q'"):
         problem.variables(2, lower=TABLE.min(), upper={"T": 1.0, "q": 2.0})
     with pytest.raises(ShapeError, match="missing 'T', 'p', unexpected 'a', 'b'"):

@@ -56,13 +56,14 @@ class Expression:
     ()
     """
 
-    __slots__ = ("__weakref__", "inputs", "label", "operator", "shape")
+    __slots__ = ("__weakref__", "inputs", "label", "names", "operator", "shape")
     __array_priority__ = 1000.0
 
     operator: Operator | None
     inputs: tuple[Expression, ...]
     shape: Shape
     label: str
+    names: tuple[str, ...]  # along the last axis, of variables whose components somebody named; else not set
 
     def __init__(
         self, operator: Operator | None, inputs: tuple[Expression, ...], shape: Shape, label: str = ""
@@ -346,6 +347,11 @@ def variables(shape: int | Sequence[int]) -> Expression:
     if any(length < 0 for length in dimensions):
         raise ValueError(f"variables: a dimension is negative: got shape {dimensions}, expected lengths of 0 or more.")
     return Expression(None, (), dimensions)
+
+
+def with_component_names(leaf: Expression, names: Sequence[str]) -> None:
+    """Names the components of new variables: functions that are applied to all of them match their inputs' names."""
+    object.__setattr__(leaf, "names", tuple(names))
 
 
 def apply(

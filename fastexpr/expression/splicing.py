@@ -68,7 +68,7 @@ def apply_function(function: Function, x: Any) -> Expression:
     """
     if isinstance(x, Mapping) and is_by_port(function, "input", x):
         x = function.pack(**x)
-    x = as_expression(in_order(x, names_of(function, "input"), "x"))
+    x = as_expression(in_order(x, lambda: names_of(function, "input"), "x"))
     nodes, output_ids, n = function._nodes(), function._output_ids(), function.n_inputs
     if is_one_point(function, x.shape):
         return splice(nodes, output_ids, reshape(x, (n,)))

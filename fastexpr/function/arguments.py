@@ -5,7 +5,7 @@ The core reads plain arrays itself and asks here about everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fastexpr._core import Function
 from fastexpr.errors import ShapeError
-from fastexpr.function.labels import Names, labelled, names_of, order_of, taken
+from fastexpr.function.labels import UNLABELLED, Names, labelled, names_of, order_of, taken
 
 Array = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def numbers_of(function: Function, side: str, value: Any, what: str) -> Array:
     """
     if isinstance(value, Mapping) and is_by_port(function, side, value):
         return np.asarray(function.pack(**value))
-    return numbers_by_name(value, names_of(function, side), what)
+    return numbers_by_name(value, lambda: names_of(function, side), what)
 
 
 def is_by_port(function: Function, side: str, value: Mapping[Any, Any]) -> bool:
@@ -48,18 +48,19 @@ def is_by_port(function: Function, side: str, value: Mapping[Any, Any]) -> bool:
     return side == "input" and set(value) == set(function.inputs) and set(value) != set(function.input_names)
 
 
-def numbers_by_name(value: Any, names: Names, what: str) -> Array:
-    """The same for names that belong to no function."""
+def numbers_by_name(value: Any, names: Callable[[], Names] | None, what: str) -> Array:
+    """The same for names that belong to no function; without any, position counts."""
     return real_numbers(in_order(value, names, what), what)
 
 
-def in_order(value: Any, names: Names, what: str) -> Any:
-    """The value in the order of the names and without labels; itself where it has none."""
+def in_order(value: Any, names: Callable[[], Names] | None, what: str) -> Any:
+    """The value in the order of the names, which are asked for where it has labels, and without these."""
     found = labelled(value)
     if found is None:
-        is_list = isinstance(value, list | tuple) and any(labelled(entry) is not None for entry in value)
-        return [in_order(entry, names, what) for entry in value] if is_list else value
-    values = taken(found, order_of(found.labels, names, what))
+        may_have_rows = isinstance(value, list | tuple) and not set(map(type, value)) <= UNLABELLED
+        has_rows = may_have_rows and any(labelled(entry) is not None for entry in value)
+        return [in_order(entry, names, what) for entry in value] if has_rows else value
+    values = taken(found, None if names is None else order_of(found.labels, names(), what))
     return side_by_side(values, what) if isinstance(values, list) else values
 
 
@@ -134,7 +135,7 @@ def one_point(function: Function, x: Any, what: str) -> Array:
 def sides_of(function: Function, lower: Any, upper: Any) -> tuple[Array | None, Array | None]:
     """Lower and upper bounds of x, each a number or a vector: given apart, or as pairs where `upper` is left out."""
     if upper is None:
-        lower, upper = separated(function, lower)
+        lower, upper = separated(lower, function.n_inputs, function.input_names)
     return side_of(function, "lower", lower), side_of(function, "upper", upper)
 
 
@@ -146,10 +147,10 @@ def side_of(function: Function, name: str, side: Any) -> Array | None:
     return numbers[0] if is_row else numbers
 
 
-def separated(function: Function, bounds: Any) -> tuple[Any, Any]:
-    """Both sides of pairs, one for each input or under each name; anything else is lower bounds."""
-    is_table = hasattr(bounds, "columns") and hasattr(bounds, "iloc") and bounds.shape == (function.n_inputs, 2)
-    if is_table and not set(bounds.columns) & set(function.input_names):  # of pandas: its index has the names
+def separated(bounds: Any, size: int, names: Sequence[str] = ()) -> tuple[Any, Any]:
+    """Both sides of pairs, one for each component or under each name; anything else is lower bounds."""
+    is_table = hasattr(bounds, "columns") and hasattr(bounds, "iloc") and bounds.shape == (size, 2)
+    if is_table and not set(bounds.columns) & set(names):  # of pandas: its index has the names
         return bounds.iloc[:, 0], bounds.iloc[:, 1]
     found = labelled(bounds) if isinstance(bounds, Mapping) else None
     pairs = found.values if found is not None else list(bounds) if isinstance(bounds, list | tuple | np.ndarray) else []

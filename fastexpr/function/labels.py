@@ -16,6 +16,7 @@ from fastexpr._core import Function
 from fastexpr.errors import FastexprError, ShapeError
 
 LISTED = 10  # names in a message
+UNLABELLED = {bool, float, int, list, np.float64, str}
 
 
 class Names(NamedTuple):
@@ -60,7 +61,7 @@ def are_default(names: Sequence[str], side: str, ports: Mapping[str, Sequence[in
 
 def labelled(value: Any) -> Labelled | None:
     """The labels of a value and what stands under them; None where it has none, or default ones."""
-    if type(value) in (float, int, list, str):
+    if type(value) in UNLABELLED:
         return None
     if isinstance(value, Mapping):
         return Labelled(*in_counted_order(value))
@@ -69,6 +70,9 @@ def labelled(value: Any) -> Labelled | None:
     if isinstance(value, np.ndarray):
         names = value.dtype.names
         return None if names is None else Labelled(list(names), [value[name] for name in names])
+    if hasattr(value, "operator") and hasattr(value, "inputs"):  # an Expression
+        names = getattr(value, "names", None)
+        return None if names is None else Labelled(list(names), value)
     if hasattr(value, "dims") and hasattr(value, "coords"):  # xarray
         return of_data_array(value)
     if hasattr(value, "column_names") and hasattr(value, "columns"):  # pyarrow

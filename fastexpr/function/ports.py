@@ -71,9 +71,12 @@ def of_port(function: Function, port: str, value: Any) -> Any:
     which = list(function.inputs).index(port)
     begin = sum(math.prod(shape) for shape in shapes[:which])
     size = math.prod(shapes[which])
-    names = names_of(function, "input")
-    if size > 1:
-        value = in_order(value, Names(names.names[begin : begin + size], "input", names.are_default), f"pack: {port!r}")
+
+    def names() -> Names:
+        everything = names_of(function, "input")
+        return everything._replace(names=everything.names[begin : begin + size])
+
+    value = in_order(value, names if size > 1 else None, f"pack: {port!r}")
     return numbers_or_expression(value, f"[Function] pack: {port!r}")
 
 
@@ -137,7 +140,8 @@ def unpack(self: Function, y: Any) -> dict[str, Any]:
     array([[1., 2.],
            [2., 4.]])
     """
-    y = numbers_or_expression(in_order(y, names_of(self, "output"), "unpack: y"), "[Function] unpack: y")
+    y = in_order(y, lambda: names_of(self, "output"), "unpack: y")
+    y = numbers_or_expression(y, "[Function] unpack: y")
     m = self.n_outputs
     if y.ndim not in (1, 2) or y.shape[-1] != m:
         raise ShapeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,19 @@ from fastexpr.function.arguments import numbers_by_name
 from fastexpr.function.labels import Names, labelled
 from fastexpr.nlp import Vector
 
-UNNAMED = Names((), "variable", are_default=True, owner="[Problem]")
+AskNames = Callable[[], Names] | None
 
 
-def names_from(shape: tuple[int, ...], *arguments: Any) -> Names:
+def names_from(shape: tuple[int, ...], *arguments: Any) -> Names | None:
     """What variables, which have no names themselves, are called by the first argument that has labels."""
     for argument in arguments:
         found = labelled(argument)
         if found is not None and shape and len(found.labels) == shape[-1]:
             return Names([str(label) for label in found.labels], "variable", are_default=False, owner="[Problem]")
-    return UNNAMED
+    return None
 
 
-def as_vector(values: Any, default: float, shape: tuple[int, ...], what: str, names: Names = UNNAMED) -> Vector:
+def as_vector(values: Any, default: float, shape: tuple[int, ...], what: str, names: AskNames = None) -> Vector:
     """The numbers broadcast to the shape, flat; labels are matched with the names."""
     numbers = np.asarray(default) if values is None else numbers_by_name(values, names, what)
     try:
@@ -39,7 +40,7 @@ def as_vector(values: Any, default: float, shape: tuple[int, ...], what: str, na
 
 
 def as_start(
-    start: Any, lower: Vector, upper: Vector, shape: tuple[int, ...], name: str, names: Names = UNNAMED
+    start: Any, lower: Vector, upper: Vector, shape: tuple[int, ...], name: str, names: AskNames = None
 ) -> Vector:
     """The start within the bounds, flat."""
     if start is not None:

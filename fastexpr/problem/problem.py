@@ -11,12 +11,13 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
+from fastexpr.expression.node import with_component_names
 from fastexpr.expression.operands import as_operand, constant
 from fastexpr.expression.splicing import is_one_point
-from fastexpr.function.arguments import in_order
-from fastexpr.function.labels import Names, names_of, order_of
+from fastexpr.function.arguments import in_order, separated
+from fastexpr.function.labels import Names, names_of
 from fastexpr.nlp import Indices, Nlp, Vector
-from fastexpr.problem.arguments import as_start, as_vector, names_from, require_order
+from fastexpr.problem.arguments import AskNames, as_start, as_vector, names_from, require_order
 from fastexpr.problem.assembly import assemble, make_result
 from fastexpr.problem.result import Result
 from fastexpr.problem.statement import Constraint, Network, Statement
@@ -69,7 +70,8 @@ class Problem:
         lower, upper : array_like, optional
             Bounds, broadcast to the shape; None and infinities are none. Equal ones fix a variable. Labels (of a
             Series such as ``df.min()``) must be the same ones in all of these; the first decide the order of the
-            variables, and `network` matches them with the names of its inputs.
+            variables, and a network that is applied to all of them matches them with the names of its inputs. `lower`
+            alone may hold both sides of a vector's bounds, as pairs or ``{label: (low, high)}``.
         start : array_like, optional
             Where the solver starts, broadcast to the shape and moved into the bounds. Without it, the middle of the
             bounds where
@@ -91,7 +93,12 @@ class Problem:
         """
         leaf = variables(shape)
         name = name or f"x{len(self._statement.variables)}"
-        names = names_from(leaf.shape, lower, upper, start)
+        if upper is None and leaf.ndim == 1:
+            lower, upper = separated(lower, leaf.size)
+        found = names_from(leaf.shape, lower, upper, start)
+        if found is not None:
+            with_component_names(leaf, found.names)
+        names = None if found is None else lambda: found
         low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
         high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
         return self._add_variables(leaf, name, low, high, start, names)
@@ -146,11 +153,9 @@ class Problem:
         """
         if not isinstance(network, Function):
             raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
-        if isinstance(x, Expression):
-            x = self._in_order(network, x)
-        else:
-            x = in_order(x, names_of(network, "input"), "x")
-            operand = as_operand(x) if isinstance(x, list | tuple | np.ndarray) else x
+        x = in_order(x, lambda: names_of(network, "input"), "x")
+        if isinstance(x, list | tuple | np.ndarray):
+            operand = as_operand(x)
             x = operand if isinstance(operand, Expression) else x
         if not isinstance(x, Expression):
             raise TypeError(f"[Problem] x must be an Expression of this problem's variables: got {type(x).__name__}.")
@@ -163,7 +168,10 @@ class Problem:
                 f"expected ({n},), or (T, {n}) for T instances."
             )
         leaf = variables((m,) if is_single else (x.shape[0], m))
-        names = names_of(network, "output")
+
+        def names() -> Names:
+            return names_of(network, "output")
+
         low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
         high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
         inputs = self._positions_or_auxiliaries(x, name).reshape(-1, n)
@@ -331,11 +339,11 @@ class Problem:
     # ---- how ---------------------------------------------------------------------------------------------------------
 
     def _add_variables(
-        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any, names: Names
+        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any, names: AskNames
     ) -> Expression:
         require_order(lower, upper, name)
         begin = as_start(start, lower, upper, leaf.shape, name, names)
-        self._statement.add_variables(leaf, name, lower, upper, begin, names)
+        self._statement.add_variables(leaf, name, lower, upper, begin)
         self._nlp = None
         return leaf
 
@@ -356,14 +364,6 @@ class Problem:
         statement.require_own(objective)
         statement.objective, statement.sign = objective, sign
         self._nlp = None
-
-    def _in_order(self, network: Function, x: Expression) -> Expression:
-        """Variables whose bounds or start came with labels, in the order of the network's input names."""
-        entry = self._statement.variables.get(x)
-        if entry is None or entry.names.are_default:
-            return x
-        order = order_of(entry.names.names, names_of(network, "input"), f"x, the variables {entry.name!r}")
-        return x if order is None else x[..., order]
 
     def _positions_or_auxiliaries(self, x: Expression, name: str) -> Indices:
         """Which components of x these are; new ones equal to them where they are more than a selection."""

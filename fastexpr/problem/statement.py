@@ -13,7 +13,6 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import GraphError
 from fastexpr.expression import Expression, flatten
-from fastexpr.function.labels import Names
 from fastexpr.nlp import Indices, Vector
 
 #: Operators that only move elements: an expression of nothing else is a selection of variables.
@@ -30,7 +29,6 @@ class Variables:
     lower: Vector
     upper: Vector
     start: Vector
-    names: Names  # along the last axis of the leaf, where somebody gave them
 
 
 @dataclass(eq=False)
@@ -67,11 +65,9 @@ class Statement:
         self.sign = 1.0  # -1: maximize
         self.n = 0
 
-    def add_variables(
-        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Vector, names: Names
-    ) -> None:
+    def add_variables(self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Vector) -> None:
         """Appends the components of a leaf to x."""
-        self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start, names)
+        self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start)
         self.n += leaf.size
 
     def start(self) -> Vector:

@@ -6,6 +6,7 @@ This module brings SciPy and PyNumero along; `fastexpr.pyomo` imports it at firs
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -257,11 +258,12 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
         ShapeError
             The number of values is wrong, or labels do not match.
         """
-        self._batch.set_point(in_order(input_values, self._names("input", self._input_names), "input values"))
+        names = partial(self._names, "input", self._input_names)
+        self._batch.set_point(in_order(input_values, names, "input values"))
 
     def set_output_constraint_multipliers(self, output_con_multiplier_values: npt.ArrayLike) -> None:
         """Choose the outputs' weights in the Hessian: (T * m,) numbers, instance by instance."""
-        names = self._names("output", self._output_names)
+        names = partial(self._names, "output", self._output_names)
         self._batch.set_multipliers(in_order(output_con_multiplier_values, names, "multipliers"))
 
     def evaluate_outputs(self) -> Array:
