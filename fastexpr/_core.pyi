@@ -32,6 +32,8 @@ class Operator:
     @property
     def constants(self) -> list[NDArray[Any]]: ...
     @property
+    def work(self) -> int: ...
+    @property
     def kinks(self) -> tuple[float, ...]: ...
 
 class Function:
@@ -43,8 +45,8 @@ class Function:
         output_ids: Iterable[int],
         inputs: Iterable[tuple[str, Sequence[int]]],
         outputs: Iterable[tuple[str, Sequence[int]]],
-        input_names: Iterable[str],
-        output_names: Iterable[str],
+        input_names: Iterable[str] | None = None,
+        output_names: Iterable[str] | None = None,
         lower: ArrayLike | None = None,
         upper: ArrayLike | None = None,
         input_units: Iterable[str] | None = None,

@@ -31,6 +31,7 @@ REFUSED: dict[str, list[str]] = {
     "Image geometry that depends on the input": ["test_roialign_*"],
     "Convolution at places that depend on the input": ["test_*deform_conv*"],
     "Filters that are made from their frequencies, which have no derivative": ["test_melweightmatrix"],
+    "Texts": ["test_strnorm_model_*"],
     "Inputs that are infinite": ["test_mod_float_edge_cases_*"],
 }  # fmt: skip
 

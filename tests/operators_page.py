@@ -23,6 +23,7 @@ from onnx_table import ROWS, row_model, row_point
 
 import fastexpr as fx
 from fastexpr.onnx import registry
+from fastexpr.onnx.folding import FOLDED
 from fastexpr.onnx.registry import Converter
 
 PAGE = Path(__file__).parents[1] / "docs" / "operators.md"
@@ -39,8 +40,8 @@ Every operator that `load_onnx` reads, with value, first and second derivatives,
   [`net.kinks`](notation.md) shows, else exact; *0*: the operator is piecewise constant.
 
 Operators that the standard defines as functions of others need no converter: they are read through their definitions,
-[below](#operators-read-through-their-definitions). A node whose inputs are all constant may be any operator: ONNX's
-reference implementation evaluates it once.
+[below](#operators-read-through-their-definitions). A node whose inputs are all constant is evaluated once; it may
+also be one of {folded}.
 """
 
 TABLE_HEAD = """| operator | versions | attributes | computes | derivative | notes |
@@ -59,7 +60,7 @@ CONFORMANCE = """
 The onnx package ships tests of its operators. {total} cases have float or double outputs, and at least one float or
 double input: {plain} of {operators} operators, and {expanded} in which an operator is written out by its definition.
 Integers and conditions are constants there, and so are floats that an operator needs constant, as Resize its scales;
-where no other input is left (Range of floats), ONNX's reference implementation evaluates the node.
+where no other input is left (Range of floats), the node is evaluated on import.
 
 fastexpr's backend (`fastexpr.onnx_backend`) passes {passing} of them, and all but {others} of the {models} models
 `simple`, `pytorch-operator` and `pytorch-converted`. It refuses the others, for these reasons, with an error that names
@@ -70,7 +71,9 @@ the numbers they expect are rounding errors of float32 where the result is 0.
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD.format(newest=onnx.defs.onnx_opset_version())]
+    known = set(registry.operator_names(""))
+    folded = ", ".join(f"`{name}`" for name in sorted(FOLDED - known))
+    parts = [HEAD.format(newest=onnx.defs.onnx_opset_version(), folded=folded)]
     for (domain, kind), converters in groupby(sorted(all_converters(), key=place), key=lambda item: place(item)[:2]):
         title = kind if not domain else f"{kind} ({domain})"
         parts.append(f"\n## {title}\n\n{TABLE_HEAD}")

@@ -68,10 +68,6 @@ def flatten(
         output_ids,
         inputs,
         output_ports,
-        component_names(inputs),
-        component_names(output_ports),
-        None,
-        None,
     )
     return function, used
 

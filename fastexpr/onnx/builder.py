@@ -19,6 +19,11 @@ from fastexpr.errors import GraphError
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.sizes import check_result
 
+LARGEST_GRAPH = 500_000  # core nodes of a model
+LARGEST_MOVES = 3 * 2**21  # numbers that are picked or moved, each by its own index, beside some for each weight
+MOVES_PER_WEIGHT = 4
+LARGEST_KNOWN = 2**24  # numbers of index arrays that are kept
+
 Shape = tuple[int, ...]
 CoreNode = tuple[Operator, list[int], str]
 FLOAT: np.dtype[Any] = np.dtype(np.float64)
@@ -83,16 +88,25 @@ class GraphBuilder:
     Attributes
     ----------
     nodes : (operator, ids of the inputs, label) of nodes 1, 2, ...
+    largest : how many nodes there may be
+    moves_left : how many more numbers may be moved
     label : what nodes are called from now on: the ONNX node they come from
+    of_constants : whether no node depends on x, so that its numbers are computed at once; they may be infinite or NaN
     masked : by id of a node, an array that is -inf or NaN where its value is so at every x, and 0 elsewhere
     """
 
-    def __init__(self, n_inputs: int) -> None:
+    def __init__(
+        self, n_inputs: int, of_constants: bool = False, largest: int = LARGEST_GRAPH, n_weights: int = 0
+    ) -> None:
+        self.largest = largest
+        self.of_constants = of_constants
         self.x = Handle(0, (n_inputs,))
         self.nodes: list[CoreNode] = []
         self.label = ""
         self.masked: dict[int, Array] = {}
         self._ranges: dict[int, tuple[float, float]] = {}
+        self.moves_left = LARGEST_MOVES + MOVES_PER_WEIGHT * n_weights
+        self._known_places: dict[int, Array] = {}
         self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
         self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
 
@@ -111,6 +125,13 @@ class GraphBuilder:
             self._operators[key] = (operator, list(constants))  # the arrays are kept: their ids must stay their own
         operator = self._operators[key][0]
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
+        if self.of_constants:
+            check_result(operator.shape, f"[{name}]", sum(map(math.prod, shapes)))
+        if len(self.nodes) > self.largest:
+            raise GraphError(
+                f"[{name}] the model is written out, and gives more than {self.largest} operators. Export it with "
+                "fewer steps or nodes."
+            )
         return Handle(len(self.nodes), tuple(operator.shape))
 
     def handle(self, value: Value, must_be_finite: bool = True) -> Handle:
@@ -119,19 +140,19 @@ class GraphBuilder:
             return value
         if id(value) not in self._constants:
             constant = np.ascontiguousarray(as_float(value)).reshape(value.shape)  # ascontiguousarray makes scalars 1-D
-            if must_be_finite and not np.isfinite(constant).all():
+            if must_be_finite and not self.of_constants and not np.isfinite(constant).all():
                 raise GraphError("[Constant] a number computed from the weights is not finite. Check the weights.")
             self._constants[id(value)] = (value, self.apply("Constant", constants=[constant]))
         return self._constants[id(value)][1]
 
     def arithmetic(self, name: str, a: Value, b: Value) -> Value:
         """Add, Sub, Mul, Div or Pow with NumPy broadcasting."""
+        if a.shape != b.shape:
+            shape = np.broadcast_shapes(a.shape, b.shape)
+            check_result(shape, f"[{name}]", math.prod(a.shape) + math.prod(b.shape))
+            if 0 in shape:
+                return np.zeros(shape)
         if isinstance(a, Handle) or isinstance(b, Handle):
-            if a.shape != b.shape:
-                shape = np.broadcast_shapes(a.shape, b.shape)
-                check_result(shape, f"[{name}]", math.prod(a.shape) + math.prod(b.shape))
-                if 0 in shape:
-                    return np.zeros(shape)
             return self.apply(name, a, b)
         with np.errstate(all="ignore"):
             return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
@@ -175,13 +196,15 @@ class GraphBuilder:
         """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
         if not isinstance(value, Handle):
             return np.asarray(move(value))  # picking one element gives a scalar otherwise
-        places = np.arange(int(np.prod(value.shape, dtype=np.int64)), dtype=np.int64)
+        places = self._places(math.prod(value.shape))
         moved = move(places.reshape(value.shape))
         check_result(moved.shape, "[Select]", places.size)
         if moved.size == 0:
             return np.zeros(moved.shape, value.dtype)
+        self._spend_moves(moved.size)
         flat = np.ascontiguousarray(moved).reshape(-1)
         if flat.size == places.size and np.array_equal(flat, places):
+            self.moves_left += flat.size
             return self.reshape(value, moved.shape)
         return self._moved(value, self.apply("Select", value, constants=[flat], shape=list(moved.shape)), move)
 
@@ -197,6 +220,23 @@ class GraphBuilder:
             node == self.x.id or self.nodes[node - 1][0].name in ("Reshape", "Select")
             for node in self.nodes_behind(value)
         )
+
+    def _spend_moves(self, count: int) -> None:
+        self.moves_left -= count
+        if self.moves_left < 0:
+            raise GraphError(
+                f"[Select] the model moves more than {LARGEST_MOVES} numbers from place to place, beside some for each "
+                "weight. Export it with fewer transpositions and the like."
+            )
+
+    def _places(self, size: int) -> Array:
+        """0, 1, ..., size - 1; kept, as the steps of a loop take one after another from the same tensor."""
+        if size not in self._known_places:
+            if size + sum(self._known_places) > LARGEST_KNOWN:
+                self._known_places.clear()
+            self._known_places[size] = np.arange(size, dtype=np.int64)
+            self._known_places[size].flags.writeable = False
+        return self._known_places[size]
 
     def part_of_x(self, start: int, size: int) -> Value:
         """The numbers start to start + size of x."""

@@ -20,7 +20,8 @@ from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
 from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.element_types import typed
-from fastexpr.onnx.folding import RANDOM_OPERATORS, Evaluators, can_fold, empty_results, fold
+from fastexpr.onnx.empties import RANDOM_OPERATORS, empty_results
+from fastexpr.onnx.folding import FOLDED, fold, size_of
 from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.inputs import Fixed, Shapes, read_inputs
 from fastexpr.onnx.metadata import read_metadata
@@ -78,12 +79,13 @@ class Importer:
         used = {name for position in self.order for name in reads(self.proto.graph.node[position])} | set(sources)
         self.inputs, constants, self.beside_x = read_inputs(infos, used, shapes or {}, fixed or {})
         check_ports("Input", {port.name: port.size for port in self.inputs})
-        self.graph = GraphBuilder(sum(port.size for port in self.inputs))
+        self.graph = GraphBuilder(
+            sum(port.size for port in self.inputs), n_weights=sum(array.size for array in weights.values())
+        )
         self._scope = Scope(weights, model.opsets)
         self.values = self._scope.values
         self.values |= constants
         self._blocks: dict[tuple[int, str], tuple[onnx.NodeProto, Block]] = {}  # a kept node's id stays its own
-        self._evaluators: Evaluators = {}
         self._n_unrolled = 0
         self._budget = Budget(sum(array.nbytes for array in weights.values()))
 
@@ -125,7 +127,7 @@ class Importer:
         if keep_metadata:
             extra = read_metadata(self.proto, n_inputs, n_outputs if self.has_all_outputs else None)
         names_in, names_out = (
-            checked_names(f"[load_onnx] {what}", chosen, extra.get(what) or component_names(named))
+            stated_names(f"[load_onnx] {what}", chosen, extra.get(what), named)
             for what, chosen, named in (("input_names", input_names, inputs), ("output_names", output_names, ports))
         )
         ids = [handle.id for handle in handles]
@@ -158,19 +160,20 @@ class Importer:
         found = find_converter(proto.op_type, opset, domain)
         self.graph.label = scope.node_label(proto, position)
         results: Sequence[Any] | None = empty_results(proto, inputs, scope.opsets, title)
-        takes_constants = found is not None and found.takes_constants and not any(map(holds_texts, inputs))
+        if not depends:
+            self._budget.spend_work(sum(map(size_of, inputs)), title)
+        is_folded = not depends and not (found and found.takes_constants) and (found or proto.op_type in FOLDED)
         if results is not None:
             pass
-        elif not depends and can_fold(proto) and not takes_constants and (found or inputs):
-            evaluators = self._evaluators if scope.outer else None  # the nodes of a loop come again
-            results = fold(proto, inputs, scope.opsets, title, evaluators)  # type: ignore[arg-type]
-        elif found is None:
+        elif found is None and not is_folded:
             results = self._expand(proto, inputs, opset, title, scope)
         else:
-            refuse_strings(proto, inputs)
+            if not (not depends and (is_folded or found.takes_constants)):  # type: ignore[union-attr]
+                refuse_strings(proto, inputs)
             node = OnnxNode(proto, title, opset, inputs, self.graph, self._inner_graphs(proto, title, scope))
             try:
-                converted = found.convert(node)
+                convert = found and found.convert
+                converted: Any = fold(node, convert, self._budget) if is_folded else convert(node)  # type: ignore[misc]
             except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
                 raise type(error)(f"{title} {without_title(str(error))}") from error
             except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
@@ -300,6 +303,15 @@ class Importer:
         check_finite(value, f"[Output {output.name!r}]")
         self.graph.label = output.name
         return self.graph.handle(value)
+
+
+def stated_names(
+    what: str, chosen: Sequence[str] | None, kept: Sequence[str] | None, ports: Sequence[tuple[str, Sequence[int]]]
+) -> list[str] | None:
+    """Names that the user or the file gives; None where neither does: they are made of the ports."""
+    if chosen is None:
+        return list(kept) if kept else None
+    return checked_names(what, chosen, component_names([(name, tuple(shape)) for name, shape in ports]))
 
 
 def checked_opset(proto: onnx.NodeProto, title: str, opsets: dict[str, int]) -> tuple[str, int]:

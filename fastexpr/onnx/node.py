@@ -215,13 +215,17 @@ class OnnxNode:
 
     def constant_integers(self, k: int) -> list[int]:
         """Input k as a list of integers."""
+        return [int(number) for number in self.integer_array(k).reshape(-1)]
+
+    def integer_array(self, k: int) -> Array:
+        """Input k, which must be a constant of integers, as it is."""
         array = self.constant(k)
         if array.dtype.kind not in "iu":
             self.fail(
                 f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model "
                 "again."
             )
-        return [int(number) for number in array.reshape(-1)]
+        return array
 
     def constant_scalar(self, k: int) -> float:
         """Input k as one number."""

@@ -25,8 +25,8 @@ C = TypeVar("C", bound=Convert)
 class Converter(NamedTuple):
     """One version of one operator.
 
-    `takes_constants`: the function deals with constant inputs itself, e.g. keeps their precision. Otherwise nodes with
-    constant inputs only are evaluated by ONNX's reference implementation and never reach it.
+    `takes_constants`: the function deals with constant inputs itself, e.g. keeps their precision. Otherwise a node with
+    constant inputs only is evaluated by `folding`, where one input counts as a variable for it.
     """
 
     since: int

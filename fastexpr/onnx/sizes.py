@@ -5,23 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
-from onnx.shape_inference import infer_node_outputs
 
 from fastexpr.errors import OnnxError, ShapeError
-
-Array = NDArray[Any]
 
 LARGEST_TENSOR = 2**23  # numbers that an operator may make out of fewer
 LARGEST_PORTS = 2**22  # numbers in all inputs, or in all outputs: each has a name
 LARGEST_CONSTANTS = 2**26  # bytes of constants that are computed, beside some times those of the weights
 LARGEST_GROWTH = 4
-LARGEST_HINT = 64  # numbers of a constant that may state a shape
+LARGEST_WORK = 2**28  # products, or numbers written, of computing constants, beside some for each byte of the weights
+WORK_PER_BYTE = 64
 HIGHEST_RANK = 32
 
 
@@ -32,38 +26,6 @@ def check_result(shape: Sequence[int], title: str, given: int = 0) -> None:
             f"{title} would give the shape {tuple(shape)}, expected at most {LARGEST_TENSOR} numbers and "
             f"{HIGHEST_RANK} axes. Export the model again."
         )
-
-
-def inferred(
-    proto: onnx.NodeProto, types: dict[str, onnx.TypeProto], given: dict[str, Array], opsets: dict[str, int]
-) -> dict[str, onnx.TypeProto]:
-    """Types and shapes of the node's results by the standard's own inference; nothing where that fails.
-
-    Parameters
-    ----------
-    types, given
-        The types of all inputs, and the numbers of the constant ones.
-    """
-    hints = {name: numpy_helper.from_array(array) for name, array in given.items() if array.size <= LARGEST_HINT}
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    imports = [helper.make_opsetid(name, version) for name, version in opsets.items()]
-    try:
-        schema = onnx.defs.get_schema(proto.op_type, opsets[domain], domain)
-        return dict(infer_node_outputs(schema, proto, types, hints, opset_imports=imports))
-    except Exception:  # whoever evaluates or converts the node will say what is wrong
-        return {}
-
-
-def check_fold(proto: onnx.NodeProto, inputs: Sequence[Array | None], opsets: dict[str, int], title: str) -> None:
-    """Refuses to evaluate a node of constants whose results no memory holds."""
-    given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name and array is not None}
-    types = {
-        name: helper.make_tensor_type_proto(int(helper.np_dtype_to_tensor_dtype(array.dtype)), array.shape)
-        for name, array in given.items()
-    }
-    total = sum(array.size for array in given.values())
-    for result in inferred(proto, types, given, opsets).values():
-        check_result([dim.dim_value for dim in result.tensor_type.shape.dim], title, total)
 
 
 def check_ports(kind: str, sizes: dict[str, int]) -> None:
@@ -81,19 +43,43 @@ def check_ports(kind: str, sizes: dict[str, int]) -> None:
 
 
 class Budget:
-    """What constants that are computed from the weights may take in all."""
+    """What constants that are computed from the weights may take in all: memory, and time."""
 
     def __init__(self, weight_bytes: int) -> None:
         self.left = LARGEST_CONSTANTS + LARGEST_GROWTH * weight_bytes
+        self.memory = 2 * self.left
+        self.work = LARGEST_WORK + WORK_PER_BYTE * weight_bytes
+        self.work_done = 0
 
     def spend(self, results: Sequence[object], title: str) -> None:
         """Takes off the arrays among a node's results; views of others cost nothing."""
         arrays = [result for result in results if isinstance(result, np.ndarray) and result.base is None]
-        self.left -= sum(array.nbytes for array in arrays)
+        self.spend_bytes(sum(array.nbytes for array in arrays), title)
+
+    def spend_bytes(self, size: int, title: str) -> None:
+        """Takes off so many bytes."""
+        self.left -= size
         if self.left < 0:
             raise OnnxError(
                 f"{title} computes constants beyond {LARGEST_CONSTANTS} bytes and {LARGEST_GROWTH} times the weights. "
                 "Export the model again."
+            )
+
+    def spend_work(self, work: int, title: str) -> None:
+        """Takes off what computing a node's constants takes, before it is done."""
+        self.work_done += work
+        if self.work_done > self.work:
+            raise OnnxError(
+                f"{title} has constant inputs, and computing with constants takes {self.work_done:.1e} operations, "
+                f"expected at most {self.work:.1e}. Export the model with constants folded."
+            )
+
+    def check_memory(self, size: int, title: str) -> None:
+        """Refuses an evaluation that takes so many bytes while it runs."""
+        if size > self.memory:
+            raise OnnxError(
+                f"{title} has constant inputs, and its evaluation takes {size} bytes, expected at most {self.memory}. "
+                "Export the model with constants folded."
             )
 
 

@@ -104,7 +104,7 @@ double answer(ArgumentRecord& record) {
       Cache::global().forget(file);
       continue;
     }
-    const std::string& name = network.function().signature().output_names[static_cast<std::size_t>(query.output)];
+    const std::string name = network.function().signature().output_name(query.output);
     const Index n = record.n_reals;
     check_finite(&value, 1, "the value", name);
     check_finite(record.derivatives, n, "a derivative", name);

@@ -33,9 +33,8 @@ void expect_finite(const Function& function, const Points& x) {
   for (Index i = 0; i < x.count * n; ++i) {
     if (std::isfinite(numbers[i])) continue;
     const std::string where = x.is_batch ? " of point " + std::to_string(i / n) : "";
-    throw py::value_error("x is not finite: component " + std::to_string(i % n) + " ('" +
-                          function.signature().input_names[static_cast<std::size_t>(i % n)] + "')" + where + " is " +
-                          std::to_string(numbers[i]));
+    throw py::value_error("x is not finite: component " + std::to_string(i % n) + " ('" + function.signature().input_name(i % n) +
+                          "')" + where + " is " + std::to_string(numbers[i]));
   }
 }
 

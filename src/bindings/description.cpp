@@ -24,6 +24,11 @@ std::vector<std::string> texts_from(const py::iterable& list) {
   return texts;
 }
 
+std::optional<std::vector<std::string>> optional_names(const py::object& list) {
+  if (list.is_none()) return std::nullopt;
+  return texts_from(list);
+}
+
 std::vector<std::string> optional_texts(const py::object& list) {
   return list.is_none() ? std::vector<std::string>{} : texts_from(list);
 }
@@ -38,7 +43,7 @@ std::vector<double> optional_numbers(const py::object& source, const char* what)
 
 std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable& nodes, const py::iterable& output_ids,
                                               const py::iterable& inputs, const py::iterable& outputs,
-                                              const py::iterable& input_names, const py::iterable& output_names,
+                                              const py::object& input_names, const py::object& output_names,
                                               const py::object& lower, const py::object& upper, const py::object& input_units,
                                               const py::object& output_units) {
   std::vector<Node> list;
@@ -54,8 +59,8 @@ std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable
   simplify(list, ids);
   Signature signature{ports_from(inputs),
                       ports_from(outputs),
-                      texts_from(input_names),
-                      texts_from(output_names),
+                      optional_names(input_names),
+                      optional_names(output_names),
                       optional_numbers(lower, "lower"),
                       optional_numbers(upper, "upper"),
                       optional_texts(input_units),
@@ -80,9 +85,9 @@ py::dict ports_of(const std::vector<Port>& ports) {
   return result;
 }
 
-py::tuple names_of(const std::vector<std::string>& names) {
-  py::tuple result(names.size());
-  for (std::size_t i = 0; i < names.size(); ++i) result[i] = names[i];
+py::tuple names_of(Index count, const std::function<std::string(Index)>& name) {
+  py::tuple result(static_cast<std::size_t>(count));
+  for (Index i = 0; i < count; ++i) result[static_cast<std::size_t>(i)] = name(i);
   return result;
 }
 

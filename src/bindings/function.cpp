@@ -239,7 +239,7 @@ std::vector<double> box_side(const Function& function, const py::object& given, 
     side[i] = numbers.data()[numbers.size() == 1 ? 0 : i];
     if (std::isnan(side[i]))
       throw py::value_error(std::string(what) + " is not a number: component " + std::to_string(i) + " ('" +
-                            function.signature().input_names[i] + "') is nan");
+                            function.signature().input_name(static_cast<Index>(i)) + "') is nan");
   }
   return side;
 }
@@ -284,8 +284,8 @@ void define_function(py::module_& module) {
            }),
            py::arg("x"), py::arg("expression"))
       .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"),
-                  py::arg("inputs"), py::arg("outputs"), py::arg("input_names"), py::arg("output_names"), py::arg("lower") = none,
-                  py::arg("upper") = none, py::arg("input_units") = none, py::arg("output_units") = none)
+                  py::arg("inputs"), py::arg("outputs"), py::arg("input_names") = none, py::arg("output_names") = none,
+                  py::arg("lower") = none, py::arg("upper") = none, py::arg("input_units") = none, py::arg("output_units") = none)
       .def("_nodes", &nodes_of)
       .def("_output_ids",
            [](const Function& f) {
@@ -335,9 +335,12 @@ void define_function(py::module_& module) {
       .def_property_readonly(
           "n_parameters", [](const Function& f) { return f.graph().n_parameters(); }, "Numbers in the weights.")
       .def_property_readonly(
-          "input_names", [](const Function& f) { return names_of(f.signature().input_names); }, "One name per component of x.")
+          "input_names",
+          [](const Function& f) { return names_of(f.n_inputs(), [&](Index i) { return f.signature().input_name(i); }); },
+          "One name per component of x.")
       .def_property_readonly(
-          "output_names", [](const Function& f) { return names_of(f.signature().output_names); },
+          "output_names",
+          [](const Function& f) { return names_of(f.n_outputs(), [&](Index i) { return f.signature().output_name(i); }); },
           "One name per component of f(x).")
       .def_property_readonly(
           "inputs", [](const Function& f) { return ports_of(f.signature().inputs); }, "Name and shape of every input.")

@@ -92,6 +92,7 @@ void define_operator(py::module_& module) {
                                for (const Tensor& tensor : op.spec().constants) constants.append(array_from(tensor));
                                return constants;
                              })
+      .def_property_readonly("work", &Operator::work)
       .def_property_readonly("kinks",
                              [](const Operator& op) {
                                const std::vector<double> kinks = op.kinks();

@@ -31,8 +31,8 @@ void check(const Graph& graph, const Signature& signature) {
   };
   expect("numbers in the input ports", total(signature.inputs), graph.n_inputs());
   expect("numbers in the output ports", total(signature.outputs), graph.n_outputs());
-  expect("input names", static_cast<Index>(signature.input_names.size()), graph.n_inputs());
-  expect("output names", static_cast<Index>(signature.output_names.size()), graph.n_outputs());
+  if (signature.input_names) expect("input names", static_cast<Index>(signature.input_names->size()), graph.n_inputs());
+  if (signature.output_names) expect("output names", static_cast<Index>(signature.output_names->size()), graph.n_outputs());
   if (!signature.input_units.empty()) expect("input units", static_cast<Index>(signature.input_units.size()), graph.n_inputs());
   if (!signature.output_units.empty())
     expect("output units", static_cast<Index>(signature.output_units.size()), graph.n_outputs());
@@ -41,7 +41,7 @@ void check(const Graph& graph, const Signature& signature) {
   expect("upper bounds", static_cast<Index>(signature.upper.size()), graph.n_inputs());
   for (std::size_t i = 0; i < signature.lower.size(); ++i)
     if (!(signature.lower[i] <= signature.upper[i]))
-      throw GraphError("bounds of input '" + signature.input_names[i] + "' are not an interval: got [" +
+      throw GraphError("bounds of input '" + signature.input_name(static_cast<Index>(i)) + "' are not an interval: got [" +
                        std::to_string(signature.lower[i]) + ", " + std::to_string(signature.upper[i]) + "]");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,16 @@ struct Port {
 struct Signature {
   std::vector<Port> inputs;
   std::vector<Port> outputs;
-  std::vector<std::string> input_names;   // one per component of x: "T", or "x[0,3]" where the port has several
-  std::vector<std::string> output_names;  // one per component of f(x)
-  std::vector<double> lower;              // range of x that the network is meant for; empty: none stated
+  std::optional<std::vector<std::string>> input_names;   // one per component of x; made of the ports where none are stated
+  std::optional<std::vector<std::string>> output_names;  // one per component of f(x)
+  std::vector<double> lower;                             // range of x that the network is meant for; empty: none stated
   std::vector<double> upper;
   std::vector<std::string> input_units;  // one per component, empty texts for none; empty: none stated
   std::vector<std::string> output_units;
+
+  /// The name of one component: "T", or "x[0,3]" where the port has several.
+  std::string input_name(Index component) const;
+  std::string output_name(Index component) const;
 };
 
 /// What to compute at a batch of points; null pointers are not wanted. All arrays row-major and contiguous, provided by the

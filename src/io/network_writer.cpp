@@ -75,13 +75,23 @@ Json bounds_reference(TensorTable& tensors, const std::vector<double>& bounds, c
   return reference(tensors, {Precision::float64, {static_cast<Index>(bounds.size())}, bounds.data(), nullptr}, name);
 }
 
+template <class Name>
+std::vector<std::string> names(Index count, Name name) {
+  std::vector<std::string> all;
+  for (Index i = 0; i < count; ++i) all.push_back(name(i));
+  return all;
+}
+
 // Node by node into the text: a tree of all of them would take many times the memory.
 std::string graph_text(TensorTable& tensors, const Function& function) {
   const Graph& graph = function.graph();
   const Signature& signature = function.signature();
-  Json json = {{"n_inputs", graph.n_inputs()},           {"inputs", to_json(signature.inputs)},
-               {"outputs", to_json(signature.outputs)},  {"input_names", signature.input_names},
-               {"output_names", signature.output_names}, {"output_nodes", graph.outputs()}};
+  Json json = {{"n_inputs", graph.n_inputs()},
+               {"inputs", to_json(signature.inputs)},
+               {"outputs", to_json(signature.outputs)},
+               {"input_names", names(graph.n_inputs(), [&](Index i) { return signature.input_name(i); })},
+               {"output_names", names(graph.n_outputs(), [&](Index i) { return signature.output_name(i); })},
+               {"output_nodes", graph.outputs()}};
   if (!signature.lower.empty()) json["lower"] = bounds_reference(tensors, signature.lower, "lower");
   if (!signature.upper.empty()) json["upper"] = bounds_reference(tensors, signature.upper, "upper");
   if (!signature.input_units.empty()) json["input_units"] = signature.input_units;

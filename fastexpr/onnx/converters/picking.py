@@ -124,8 +124,7 @@ def gather_elements(node: OnnxNode) -> Value:
 
 def checked_indices(node: OnnxNode, length: int) -> Array:
     """Input 1 as constant indices into an axis of this length."""
-    node.constant_integers(1)
-    indices = node.constant(1).astype(np.int64)
+    indices = node.integer_array(1).astype(np.int64)
     if indices.size and not -length <= indices.min() <= indices.max() < length:
         node.fail(
             f"has indices from {indices.min()} to {indices.max()} into an axis of length {length}, expected {-length} "

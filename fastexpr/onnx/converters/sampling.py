@@ -39,6 +39,7 @@ def grid_sample(node: OnnxNode) -> Value:
         node.fail("has places that are not finite. Export the model again.")
     n, out = x.shape[0], grid.shape[1:-1]
     node.check_size((*x.shape[:2], *out), math.prod(x.shape))
+    node.check_size((*grid.shape[:-1], {"nearest": 1, "linear": 2, "cubic": 4}[mode] ** len(lengths)))
     aligned = bool(node.attribute("align_corners"))
     places = grid.reshape(n, -1, len(lengths))[..., ::-1]
     taps = [pixels(places[..., axis], length, mode, str(padding), aligned) for axis, length in enumerate(lengths)]

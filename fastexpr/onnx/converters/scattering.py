@@ -94,8 +94,7 @@ def scattered_tuples(node: OnnxNode, indices: Handle) -> Value:
 
 def checked(node: OnnxNode, length: int) -> Array:
     """Input 1 as constant indices into an axis of this length, counted from its front."""
-    node.constant_integers(1)
-    indices = node.constant(1).astype(np.int64)
+    indices = node.integer_array(1).astype(np.int64)
     if indices.size and not -length <= indices.min() <= indices.max() < length:
         node.fail(f"has indices that do not lie in an axis of length {length}. Export the model again.")
     return indices % max(length, 1)
