@@ -64,6 +64,12 @@ def test_encoders_of_numbers(kind: str) -> None:
         assert np.array_equal(net(strange), plain(encoder.transform(strange)))
 
 
+def test_missing_categories_are_no_numbers() -> None:
+    table = np.array([[1.0], [2.0], [np.nan], [2.0]])
+    for encoder in (OneHotEncoder().fit(table), OrdinalEncoder().fit(table)):
+        assert np.array_equal(fx.from_sklearn(encoder)(table[:2]), plain(encoder.transform(table[:2])))
+
+
 def pipeline(model: Any) -> Any:
     columns = make_column_transformer(
         (StandardScaler(), ["T", "p"]),

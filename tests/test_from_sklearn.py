@@ -218,7 +218,7 @@ class Thrice(models.Ridge):
 REFUSED: dict[str, tuple[Any, str]] = {
     "unknown": (
         models.pre.QuantileTransformer(n_quantiles=5),
-        r"QuantileTransformer is not supported: the nearest that are, by name, are FunctionTransformer, ",
+        r"QuantileTransformer is not supported; nearest by name: FunctionTransformer, ",
     ),
     "unknown in a pipeline": (
         models.make_pipeline(models.pre.KBinsDiscretizer(quantile_method="linear"), models.Ridge()),

@@ -45,6 +45,8 @@ SCALERS: dict[str, Any] = {
     "Pipeline": make_pipeline(MinMaxScaler(), StandardScaler()),
     "Pipeline with nothing in it": make_pipeline("passthrough", MaxAbsScaler()),
     "FunctionTransformer": FunctionTransformer(np.arcsinh, np.sinh),
+    "PowerTransformer": PowerTransformer(),
+    "PowerTransformer, not standardized": PowerTransformer(standardize=False),
 }
 
 
@@ -140,7 +142,6 @@ def test_column_transformers(has_names: bool) -> None:
         (Normalizer().fit(X), FrameworkError, "Normalizer mixes columns"),
         (PolynomialFeatures(2).fit(X), FrameworkError, "PolynomialFeatures mixes columns or changes their number"),
         (QuantileTransformer(n_quantiles=10).fit(X), FrameworkError, "QuantileTransformer is not supported"),
-        (PowerTransformer().fit(X), FrameworkError, "inverse of PowerTransformer is not supported"),
         (5.0, FrameworkError, "float is not fitted, or no estimator"),
     ],
 )
@@ -168,6 +169,26 @@ def test_inverses(kind: str) -> None:
     assert back.output_names == tuple(NAMES)
     assert distance(back(scaled), np.asarray(scaler.inverse_transform(scaled))) < 1e-10
     back.check_derivatives(scaled[0])
+
+
+@pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
+def test_inverses_of_powers(method: str) -> None:
+    """On both sides of 0, with exponents of 0, 2 and others, and at the kink of the definition."""
+    transformer = PowerTransformer(method, standardize=False).fit(np.exp(X / 100))
+    for powers in ([0.0, 2.0, 0.7], [1.0, -0.5, 3.0], [2.0, 1.5, 0.0]):
+        transformer.lambdas_ = np.array(powers)
+        points = np.array([[0.5, 1.0, 0.2], [-0.3, -0.2, -0.1], [0.0, 0.0, 0.0], [0.1, -0.1, 0.3]])
+        expected = transformer.inverse_transform(points)
+        got = fx.from_sklearn(transformer, inverse=True)(points)
+        assert np.array_equal(np.isnan(got), np.isnan(expected))
+        assert distance(np.nan_to_num(got), np.nan_to_num(expected)) < 1e-12
+
+
+def test_a_range_that_a_scaler_cannot_give_back() -> None:
+    sx = PowerTransformer("box-cox", standardize=False).fit(np.exp(X / 100))
+    sx.lambdas_ = np.array([2.0, 2.0, 2.0])
+    with pytest.raises(FrameworkError, match="range reaches beyond what the PowerTransformer gives"):
+        network().with_bounds(-1.0, 1.0).scaled(input=sx)
 
 
 def test_inverses_that_there_are_not() -> None:

@@ -87,7 +87,8 @@ def real_numbers(value: Any, what: str) -> Array:
     fastexpr.errors.ShapeError
         Lists of different lengths.
     """
-    if any(map(np.ma.is_masked, value if isinstance(value, list | tuple) else [value])):
+    parts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise TypeError(
             f"{what} must hold real numbers, got an array with masked entries. Fill them (.filled(number)), or leave "
             "these points out."
@@ -98,7 +99,9 @@ def real_numbers(value: Any, what: str) -> Array:
         raise ShapeError(f"{what} has the wrong shape: got lists of different lengths.") from None
     if array.dtype.kind not in "fiub" and not (array.dtype.kind == "O" and all(map(is_real, array.flat))):
         raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}{hint(value)}")
-    return np.require(array.astype(np.float64, copy=False), requirements=["C", "A"])
+    numbers = array.astype(np.float64, copy=False)
+    flags = numbers.flags
+    return numbers if flags.c_contiguous and flags.aligned else np.array(numbers, order="C")
 
 
 def is_real(entry: Any) -> bool:

@@ -20,7 +20,7 @@ def encoder(estimator: Any, x: Any) -> Symbolic:
     These changes are asked of the encoder itself, which knows what it drops and groups. Unknown categories give what it
     gives for them; NaN where it raises an error.
     """
-    categories = estimator.categories_
+    categories = [labels_of(column) for column in estimator.categories_]
     first = [labels[0] for labels in categories]
     base = encoded(estimator, [first])[0]
     total: Any = base
@@ -38,6 +38,11 @@ def encoder(estimator: Any, x: Any) -> Symbolic:
     if estimator.handle_unknown != "error":
         return total
     return choose(step(sum(known) - (len(known) - 0.5)), total, np.full(base.shape, np.nan))
+
+
+def labels_of(categories: Any) -> list[Any]:
+    """Without what is missing, which no number of x is."""
+    return [label for label in categories.tolist() if label is not None and label == label]  # NaN is not itself
 
 
 def matches_of(estimator: Any, entry: Any, labels: Any, column: int, is_fixed: bool) -> Any:

@@ -85,6 +85,29 @@ def yeo_johnson(x: Any, exponent: float) -> Any:
     )
 
 
+@inverse("PowerTransformer")
+def power_transformer_inverse(estimator: Any, y: Symbolic) -> Symbolic:
+    """The inverse of the standardization, then of each power; NaN beyond what a power gives."""
+    y = scaler_inverse(estimator._scaler, y) if estimator.standardize else y
+    back = yeo_johnson_inverse if estimator.method == "yeo-johnson" else box_cox_inverse
+    return np.stack([back(y[k], float(exponent)) for k, exponent in enumerate(estimator.lambdas_)])
+
+
+def box_cox_inverse(y: Any, exponent: float) -> Any:
+    """(1 + p y)^(1/p), or exp y."""
+    return (1.0 + exponent * y) ** (1.0 / exponent) if exponent else np.exp(y)
+
+
+def yeo_johnson_inverse(y: Any, exponent: float) -> Any:
+    """Of each side; at what the other side's numbers are clipped to, this one is within its domain."""
+    above, below = (0.5 / max(1.0, abs(power)) for power in (exponent, 2.0 - exponent))
+    return choose(
+        step(-y),
+        1.0 - box_cox_inverse(-np.minimum(y, below), 2.0 - exponent),
+        box_cox_inverse(np.maximum(y, -above), exponent) - 1.0,
+    )
+
+
 @rule("FunctionTransformer", method="transform")
 def function_transformer(estimator: Any, x: Symbolic) -> Symbolic:
     """The function, which must be made of what NumPy's functions are for an Expression."""

@@ -78,7 +78,7 @@ def known_class(estimator: Any, table: Mapping[str, Any]) -> str | None:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The few names that are most like this one, for messages."""
     like = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f": the nearest that are, by name, are {', '.join(like)}" if like else "; docs/frameworks.md lists what is"
+    return f"; nearest by name: {', '.join(like)}" if like else "; docs/frameworks.md lists what is"
 
 
 def expression_of(estimator: Any, x: Symbolic, method: str | None = None) -> Symbolic:

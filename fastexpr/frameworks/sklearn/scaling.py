@@ -11,7 +11,6 @@ from fastexpr.errors import FrameworkError, ShapeError
 from fastexpr.expression import apply_function, build_function, variables
 from fastexpr.frameworks.sklearn import columns_of, from_sklearn
 from fastexpr.frameworks.sklearn.composition import entrance
-from fastexpr.frameworks.sklearn.registry import inverse_of
 from fastexpr.function.labels import Names, names_of, order_of
 from fastexpr.function.variants import blanks, rebuild
 
@@ -36,7 +35,7 @@ def with_scalers(net: Function, input_scaler: Any, output_scaler: Any) -> Functi
         places = arrangement(input_scaler, front, names_of(net, "input"))
         inner, names_in = apply_function(front, x[places.to_table])[places.to_network], places.names
         for side in ("lower", "upper"):
-            changes[side] = None if changes[side] is None else unscaled(input_scaler, changes[side], places)
+            changes[side] = None if changes[side] is None else unscaled(input_scaler, front, changes[side], places)
     y = apply_function(net, inner)
     if output_scaler is not None:
         front = scaling(net, output_scaler, "output")
@@ -80,7 +79,16 @@ def arrangement(scaler: Any, front: Function, names: Names) -> Arrangement:
     return Arrangement(list(range(size)), list(range(size)), own)
 
 
-def unscaled(scaler: Any, bound: Any, places: Arrangement) -> Any:
+def unscaled(scaler: Any, front: Function, bound: Any, places: Arrangement) -> Any:
     """A bound of the network's inputs in the data's units; infinite ones stay so."""
-    table = np.asarray(inverse_of(scaler, np.asarray(bound)[np.argsort(places.to_network)]))
+    scaled = np.asarray(bound)[np.argsort(places.to_network)]
+    table = np.empty(len(scaled))
+    table[front.sparsity()[0].indices] = scaled  # by column
+    is_finite = np.isfinite(table)
+    table[is_finite] = from_sklearn(scaler, inverse=True)(np.where(np.isfinite(scaled), scaled, 0.0))[is_finite]
+    if np.isnan(table).any():
+        raise FrameworkError(
+            f"[Function] scaled: the network's range reaches beyond what the {type(scaler).__name__} gives: it has no "
+            "inverse there. Give the network a narrower one, with_bounds."
+        )
     return table[np.argsort(places.to_table)]
