@@ -19,10 +19,21 @@ from fastexpr.pyomo.writers import refuse_networks
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.grey_box import GreyBox
+    from fastexpr.pyomo.rule_block import RuleBlock
 
-_LAZY = {"GreyBox": "fastexpr.pyomo.grey_box"}  # imported at first use: it brings SciPy and PyNumero along
+# Imported at first use: they bring SciPy, PyNumero and scikit-learn along.
+_LAZY = {"GreyBox": "fastexpr.pyomo.grey_box", "RuleBlock": "fastexpr.pyomo.rule_block"}
 
-__all__ = ["ExternalNetwork", "Fastexpr", "GreyBox", "NetworkBlock", "NetworkOutputs", "find_solver", "initialize"]
+__all__ = [
+    "ExternalNetwork",
+    "Fastexpr",
+    "GreyBox",
+    "NetworkBlock",
+    "NetworkOutputs",
+    "RuleBlock",
+    "find_solver",
+    "initialize",
+]
 
 register()
 refuse_networks()

@@ -251,14 +251,20 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class of each row: (rows,)."""
-        holds = self._holds(X)
+        check_is_fitted(self)
+        return self._decide(*self._columns(X, reset=False))
+
+    def _decide(self, columns: list[Column], n_rows: int) -> npt.NDArray[Any]:
+        """(rows,): the label of the first rule that holds, or the default."""
+        holds = self._holds(columns, n_rows)
         labels = np.array([rule.label for rule in self.rules_] + [self.default_], dtype=self.classes_.dtype)
         first = np.where(holds.any(axis=1), np.argmax(holds, axis=1) if holds.shape[1] else 0, len(self.rules_))
         return labels[first]
 
     def decision_path(self, X: Any) -> scipy.sparse.csr_matrix:
         """Which of `rules_` hold: a sparse indicator, (rows, rules)."""
-        return scipy.sparse.csr_matrix(self._holds(X))
+        check_is_fitted(self)
+        return scipy.sparse.csr_matrix(self._holds(*self._columns(X, reset=False)))
 
     def to_onnx(self, path: str | os.PathLike[str] | None = None) -> Any:
         """The rules as an ONNX model of comparisons and logic; see :func:`fastexpr.rules.onnx.to_onnx`."""
@@ -271,9 +277,8 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             return repr(self)
         return sentence(self.rules_, self.default_, self.form)
 
-    def _holds(self, X: Any) -> npt.NDArray[np.bool_]:
-        check_is_fitted(self)
-        columns, n_rows = self._columns(X, reset=False)
+    def _holds(self, columns: list[Column], n_rows: int) -> npt.NDArray[np.bool_]:
+        """(rows, rules)"""
         holds = [rule.holds(columns, n_rows) for rule in self.rules_]
         return np.array(holds, dtype=bool).reshape(len(holds), n_rows).T
 
@@ -288,8 +293,8 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) < 1 or self.n_features_in_ < 1:
                 raise RuleError(
-                    f"[BooleanRuleClassifier] Found array with {len(X)} sample(s) and {self.n_features_in_} feature(s): "
-                    "a minimum of 1 is required."
+                    f"[BooleanRuleClassifier] Found array with {len(X)} sample(s) and {self.n_features_in_} feature(s) "
+                    "while a minimum of 1 is required."
                 )
             return columns_of_table(X), len(X)
         X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")

@@ -233,7 +233,8 @@ class Generation:
         covers = np.array(self.covers)
         complexities = np.array([1 + len(rule) for rule in self.rules])
         losses = covers @ self.q
-        # No better selection has a rule whose reduced cost exceeds what the best known one loses beyond the linear program.
+        # No better selection has a rule whose reduced cost exceeds what the best known one loses beyond the linear
+        # program.
         reduced = losses - covers @ multipliers.rows + multipliers.price * complexities
         slack = float(self.p.sum()) - value - multipliers.objective
         places = np.union1d(np.flatnonzero(reduced[: len(losses)] <= slack + 1e-6), start).astype(int)
