@@ -15,14 +15,19 @@ import fastexpr.pyomo as fxp
 from fastexpr.pyomo.compiled import compile_model
 
 
+def box(*free: bool) -> tuple[Any, Any]:
+    """Where free variables are between -2.5 and 2.5, the others 0.5."""
+    return np.where(free, -2.5, 0.5), np.where(free, 2.5, 0.5)
+
+
 def steps(expression: Any, x: Any, *free: bool) -> list[str]:
-    return [step.split(" ")[0] for step in fx.Function(x, expression)._steps(np.array(free))]
+    return [step.split(" ")[0] for step in fx.Function(x, expression)._steps(*box(*free))]
 
 
 def of_onnx(nodes: str, shape: str = "1,2") -> list[str]:
     head = f'<ir_version: 8, opset_import: ["":17]> g (float[{shape}] x) => (float[{shape}] y) '
     net = fx.load_onnx(onnx.parser.parse_model(head + "{" + nodes + "}"), check=False)
-    return [step.split(" ")[0] for step in net._steps(np.ones(2, dtype=bool))]
+    return [step.split(" ")[0] for step in net._steps(*box(True, True))]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +73,8 @@ def test_trees_by_the_features_that_they_test() -> None:
     X = np.random.default_rng(0).normal(size=(60, 3))
     forest = RandomForestRegressor(3, max_depth=3, random_state=0).fit(X * [1.0, 1.0, 0.0], X[:, 0] + X[:, 1])
     net = fx.from_sklearn(forest)
-    assert net._steps(np.array([True, False, False]))[0].startswith("TreeEnsemble")
-    assert net._steps(np.array([False, False, True])) == [""]
+    assert net._steps(*box(True, False, False))[0].startswith("TreeEnsemble")
+    assert net._steps(*box(False, False, True)) == [""]
 
 
 def test_smooth_and_kinked_functions_have_none() -> None:
@@ -78,17 +83,17 @@ def test_smooth_and_kinked_functions_have_none() -> None:
     assert steps(outputs, x, True, True) == [""] * 8
 
 
-def test_flags_of_a_wrong_length() -> None:
+def test_boxes_of_a_wrong_length() -> None:
     x = fx.variables(2)
-    with pytest.raises(fx.errors.ShapeError, match="2 truth values"):
-        fx.Function(x, x)._steps(np.ones(3, dtype=bool))
+    with pytest.raises(fx.errors.ShapeError, match="got 3, expected 2"):
+        fx.Function(x, x)._steps(np.zeros(3), np.ones(2))
 
 
 def of_model(expression: Any, m: Any, *free: bool) -> str:
     m.c = pyo.Constraint(expr=expression <= 1)
     m.o = pyo.Objective(expr=sum(m.x[i] ** 2 for i in m.x))
     compiled = compile_model(m)
-    objective, row = compiled.nlp.functions.steps(np.array(free or [True] * compiled.nlp.n))
+    objective, row = compiled.nlp.functions.steps(*box(*(free or [True] * compiled.nlp.n)))
     assert objective == ""
     return str(row)
 
@@ -110,8 +115,32 @@ def test_steps_of_a_pyomo_model() -> None:
     ):
         m = model()
         assert of_model(expression(m), m) == name
+    for expression, name in (
+        (lambda m: pyo.floor(m.x[0]) + m.x[1], ""),
+        (lambda m: pyo.floor(m.x[0] + 0.3 * m.x[1]) + m.x[1], "floor"),
+        (lambda m: pyo.ceil(0.1 * m.x[1] + 0.5) + m.x[1], ""),  # between 0.25 and 0.75
+        (lambda m: pyo.Expr_if(m.x[1] <= 3, 1.0, 2.0) * m.x[1], ""),
+        (lambda m: pyo.Expr_if(m.x[1] <= 2, 1.0, 2.0) * m.x[1], "a choice between constants"),
+    ):
+        m = model()
+        assert of_model(expression(m), m, False, True) == name
+
+
+def test_what_the_bounds_leave_no_jump_is_no_step() -> None:
+    x = fx.variables(1)
+    net = fx.Function(x, np.floor(x) + np.sign(x + 1.0) * x)
+    assert net._steps(np.array([0.1]), np.array([0.9])) == [""]
+    assert net._steps(np.array([0.1]), np.array([1.1]))[0].startswith("Floor")
     m = model()
-    assert of_model(pyo.floor(m.x[0]) + m.x[1], m, False, True) == ""
+    m.p = pyo.Param(initialize=0.5, mutable=True)
+    m.net = fxp.ExternalNetwork(net)
+    m.c = pyo.Constraint(expr=m.net(0.2 * m.x[0] + m.p)[0] + m.x[1] <= 1)
+    m.o = pyo.Objective(expr=m.x[0] ** 2 + m.x[1])
+    compiled = compile_model(m)
+    assert compiled.nlp.functions.steps(np.zeros(2), np.ones(2)) == ["", ""]  # 0.5 to 0.7
+    m.p.value = 0.9
+    compiled.refresh()
+    assert compiled.nlp.functions.steps(np.zeros(2), np.ones(2))[1].startswith("Floor")
 
 
 def test_steps_of_a_network_in_a_pyomo_model() -> None:

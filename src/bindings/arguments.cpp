@@ -151,11 +151,12 @@ Numbers result_array(const py::object& out, const Dimensions& dimensions) {
   return py::reinterpret_borrow<Numbers>(out);
 }
 
-std::vector<bool> flags_from(const py::handle& source, Index size, const char* what) {
-  const auto flags = py::array_t < bool, py::array::c_style | py::array::forcecast > ::ensure(source);
-  if (!flags || flags.ndim() != 1 || flags.size() != size)
-    throw ShapeError(std::string(what) + " must be " + std::to_string(size) + " truth values");
-  return std::vector<bool>(flags.data(), flags.data() + size);
+Numbers side_from(const py::handle& source, Index size, const char* what) {
+  Numbers numbers = numbers_from(source, what);
+  if (numbers.ndim() != 1 || numbers.size() != size)
+    throw ShapeError(std::string(what) + " must have one number per component: got " + std::to_string(numbers.size()) +
+                     ", expected " + std::to_string(size));
+  return numbers;
 }
 
 py::list texts_from(const std::vector<std::string>& texts) {

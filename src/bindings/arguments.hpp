@@ -53,8 +53,8 @@ Points points_from(const Function& function, const py::handle& x);
 /// where size is 1. ValueError naming the component where a number is not finite.
 Numbers beside_points(const Function& function, Side side, const py::handle& source, const Points& x, const char* what);
 
-/// An array-like of truth values (size,). ShapeError for another length.
-std::vector<bool> flags_from(const py::handle& source, Index size, const char* what);
+/// One number per component. ShapeError for another shape.
+Numbers side_from(const py::handle& source, Index size, const char* what);
 
 /// As a list of Python's.
 py::list texts_from(const std::vector<std::string>& texts);

@@ -324,8 +324,13 @@ void define_function(py::module_& module) {
       .def("hvp", &hvp, py::arg("x"), py::arg("weights"), py::arg("direction"), py::arg("out") = none, documentation::hvp)
       .def("sparsity", &sparsity, documentation::sparsity)
       .def("_patterns", &patterns)
-      .def("_steps", [](const Function& f,
-                        const py::object& is_free) { return texts_from(f.steps(flags_from(is_free, f.n_inputs(), "is_free"))); })
+      .def("_steps",
+           [](const Function& f, const py::object& lower, const py::object& upper) {
+             const Numbers low = side_from(lower, f.n_inputs(), "lower"), high = side_from(upper, f.n_inputs(), "upper");
+             std::vector<Interval> x;
+             for (Index i = 0; i < f.n_inputs(); ++i) x.push_back({low.data()[i], high.data()[i]});
+             return texts_from(f.steps(x.data()));
+           })
       .def("output_bounds", &output_bounds, py::arg("lower") = none, py::arg("upper") = none, documentation::output_bounds)
       .def("__copy__", [](const py::object& self) { return self; })
       .def("__deepcopy__", [](const py::object& self, const py::dict&) { return self; })

@@ -225,10 +225,12 @@ void define_nlp_functions(py::module_& module) {
            [](NlpFunctions& self) { return evaluated(self.n_rows(), [&](double* result) { self.row_constants(result); }); })
       .def(
           "steps",
-          [](const NlpFunctions& self, const py::object& is_free) {
-            return texts_from(self.steps(flags_from(is_free, self.n_variables(), "is_free")));
+          [](const NlpFunctions& self, const py::object& lower, const py::object& upper) {
+            const Numbers low = side_from(lower, self.n_variables(), "lower"),
+                          high = side_from(upper, self.n_variables(), "upper");
+            return texts_from(self.steps(low.data(), high.data()));
           },
-          py::arg("is_free"))
+          py::arg("lower"), py::arg("upper"))
       .def("jacobian_structure", [](const NlpFunctions& self) { return structure(self.jacobian_positions()); })
       .def("hessian_structure", [](const NlpFunctions& self) { return structure(self.hessian_positions()); })
       .def_property_readonly("n_variables", &NlpFunctions::n_variables)

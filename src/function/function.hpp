@@ -71,9 +71,9 @@ class Function {
 
   /// Patterns of J and H and how they are compressed; found at the first call.
   const Structure& structure() const;
-  /// For every output, the operator and node of a step through which it depends on these components of x, as
-  /// "TreeEnsemble 'forest'"; empty where there is none. See find_steps.
-  std::vector<std::string> steps(const std::vector<bool>& is_free) const;
+  /// For every output, the operator and node of a step that moves it within the box x (n), as "TreeEnsemble 'forest'"; empty
+  /// where there is none. See find_steps.
+  std::vector<std::string> steps(const Interval* x) const;
   /// Entries of J(x) in the order of structure().jacobian; x (n).
   void sparse_jacobian(const double* x, double* entries) const;
   /// Entries of the Hessian of weights @ f, in the order of structure().hessian; x (n), weights (m).

@@ -27,9 +27,9 @@ void fill(const Pattern& pattern, double* entries, const Entry& entry) {
 
 }  // namespace
 
-std::vector<std::string> Function::steps(const std::vector<bool>& is_free) const {
+std::vector<std::string> Function::steps(const Interval* x) const {
   std::vector<std::string> result;
-  for (const NodeId id : find_steps(implementation_->graph, implementation_->layout, is_free)) {
+  for (const NodeId id : find_steps(implementation_->graph, implementation_->layout, x)) {
     result.emplace_back();
     if (id < 0) continue;
     const Node& node = implementation_->graph.node(id);

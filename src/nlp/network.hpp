@@ -18,7 +18,11 @@ class Network : public tape::External {
   Index n_outputs() const override { return function_->n_outputs(); }
   Entries jacobian_entries() const override { return entries(function_->structure().jacobian, false); }
   Entries hessian_entries() const override { return entries(function_->structure().hessian, true); }
-  std::vector<std::string> steps(const std::vector<bool>& is_free) const override { return function_->steps(is_free); }
+  std::vector<std::string> steps(const double* lower, const double* upper) const override {
+    std::vector<Interval> x;
+    for (Index i = 0; i < n_inputs(); ++i) x.push_back({lower[i], upper[i]});
+    return function_->steps(x.data());
+  }
 
   std::unique_ptr<External::Evaluation> evaluation(Index points, int order) const override {
     const bool has_sparse_jacobian = order >= 1 && is_sparse(function_->structure().jacobian);

@@ -89,9 +89,9 @@ void NlpFunctions::row_constants(double* result) {
   program_->gather(row_constant_values, result);
 }
 
-std::vector<std::string> NlpFunctions::steps(const std::vector<bool>& is_free) const {
+std::vector<std::string> NlpFunctions::steps(const double* lower, const double* upper) const {
   if (steps_tape_ == nullptr) return std::vector<std::string>(static_cast<std::size_t>(n_rows_) + 1);
-  return tape::find_steps(*steps_tape_, roots_, n_nodes_, is_free);
+  return tape::find_steps(*steps_tape_, roots_, n_nodes_, lower, upper, program_->parameters());
 }
 
 void NlpFunctions::move_to(const double* x) {

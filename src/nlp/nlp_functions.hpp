@@ -35,9 +35,9 @@ class NlpFunctions {
 
   /// Additive constants of the rows (m), under the parameters at hand: what a row is but for the terms that vary.
   void row_constants(double* result);
-  /// For the objective, then every row, what it depends on through these variables and is constant piece by piece: "floor", or
-  /// a network's "TreeEnsemble 'forest'"; empty where there is nothing.
-  std::vector<std::string> steps(const std::vector<bool>& is_free) const;
+  /// For the objective, then every row, what is constant piece by piece and moves it while the variables are in this box:
+  /// "floor", or a network's "TreeEnsemble 'forest'"; empty where there is nothing.
+  std::vector<std::string> steps(const double* lower, const double* upper) const;
 
   Index n_nodes() const { return n_nodes_; }                           // values of the model itself
   Index n_instructions() const { return program_->n_instructions(); }  // with derivatives

@@ -5,7 +5,7 @@
 
 namespace fastexpr {
 
-void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Interval* output) {
+std::vector<Interval> find_bounds(const Graph& graph, const Layout& layout, const Interval* x) {
   std::vector<Interval> intervals(static_cast<std::size_t>(layout.value_size()));
   const auto of = [&](NodeId id) { return intervals.data() + layout.value_offset(id); };
   std::copy(x, x + graph.n_inputs(), of(0));
@@ -16,7 +16,15 @@ void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Int
     for (const NodeId input : graph.node(id).inputs) inputs.push_back(of(input));
     graph.node(id).op->bounds(inputs.data(), of(id));
   }
-  for (const NodeId id : graph.outputs()) output = std::copy(of(id), of(id) + graph.size(id), output);
+  return intervals;
+}
+
+void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Interval* output) {
+  const std::vector<Interval> intervals = find_bounds(graph, layout, x);
+  for (const NodeId id : graph.outputs()) {
+    const Interval* own = intervals.data() + layout.value_offset(id);
+    output = std::copy(own, own + graph.size(id), output);
+  }
 }
 
 }  // namespace fastexpr

@@ -61,7 +61,9 @@ void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& worksp
 /// with all tangents kept.
 void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace);
 
-/// Interval of every output for x in the given box: output (m).
+/// Interval of every node's units for x in the given box (n), at their places in the layout.
+std::vector<Interval> find_bounds(const Graph& graph, const Layout& layout, const Interval* x);
+/// Interval of every output: output (m).
 void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Interval* output);
 
 }  // namespace fastexpr

@@ -1,15 +1,16 @@
 #include <algorithm>
 
+#include "passes/passes.hpp"
 #include "passes/structure.hpp"
 
 // Three facts about every unit, each kept as a set, for operators know how sets pass through them:
 //
-//   moved   whether a free component of x changes its value at all
+//   moved   whether x changes its value at all
 //   sloped  whether one does so with a derivative
 //   steps   the nodes through which it jumps
 //
-// What moves without a slope is a step, whatever the operator: a comparison, but also a Where between two constants. A
-// condition alone is none: the derivative of what it selects holds on either side.
+// What the box leaves one value does not move. What moves without a slope is a step, whatever the operator: a comparison, but
+// also a Where between two constants. A condition alone is none: the derivative of what it selects holds on either side.
 
 namespace fastexpr {
 
@@ -19,11 +20,12 @@ using Id = DependenceSets::Id;
 
 class Steps {
  public:
-  Steps(const Graph& graph, const Layout& layout, const std::vector<bool>& is_free) : graph_(graph), layout_(layout) {
+  Steps(const Graph& graph, const Layout& layout, const Interval* x)
+      : graph_(graph), layout_(layout), bounds_(find_bounds(graph, layout, x)) {
     const auto size = static_cast<std::size_t>(layout.value_size());
     for (std::vector<Id>* fact : {&moved_, &sloped_, &steps_}) fact->assign(size, DependenceSets::empty);
-    for (std::size_t i = 0; i < is_free.size(); ++i)
-      if (is_free[i]) moved_[i] = sloped_[i] = sets_.single(0);
+    for (Index i = 0; i < graph.n_inputs(); ++i)
+      if (x[i].lower < x[i].upper) moved_[place(0, i)] = sloped_[place(0, i)] = sets_.single(0);
     for (const NodeId id : layout.constant()) mark_zeros(id);
     for (const NodeId id : layout.active()) visit(id);
   }
@@ -61,6 +63,7 @@ class Steps {
     op.dependence(sets_, inputs_of(id, steps_), steps_.data() + place(id, 0));
     for (Index i = 0; i < op.size(); ++i) {
       const std::size_t unit = place(id, i);
+      if (bounds_[unit].lower == bounds_[unit].upper) moved_[unit] = sloped_[unit] = steps_[unit] = DependenceSets::empty;
       if (is_none(moved_[unit])) continue;
       if (op.is_step() || (is_none(sloped_[unit]) && is_none(steps_[unit]))) steps_[unit] = sets_.single(id);
     }
@@ -85,6 +88,7 @@ class Steps {
 
   const Graph& graph_;
   const Layout& layout_;
+  std::vector<Interval> bounds_;
   DependenceSets sets_;
   std::vector<Id> moved_, sloped_, steps_;
   std::vector<std::vector<Id>> copies_;
@@ -93,9 +97,9 @@ class Steps {
 
 }  // namespace
 
-std::vector<NodeId> find_steps(const Graph& graph, const Layout& layout, const std::vector<bool>& is_free) {
+std::vector<NodeId> find_steps(const Graph& graph, const Layout& layout, const Interval* x) {
   for (NodeId id = 1; id < graph.n_nodes(); ++id)
-    if (graph.node(id).op->is_step() && graph.depends(id)) return Steps(graph, layout, is_free).of_outputs();
+    if (graph.node(id).op->is_step() && graph.depends(id)) return Steps(graph, layout, x).of_outputs();
   return std::vector<NodeId>(static_cast<std::size_t>(graph.n_outputs()), -1);
 }
 

@@ -36,9 +36,9 @@ struct Structure {
 /// Colours for the columns of a pattern.
 Coloring color_columns(const Pattern& pattern);
 
-/// For every output unit, a step (see Operator::is_step) through which its value depends on free components of x, other than
-/// as a condition that selects between values with derivatives; -1 where there is none.
-std::vector<NodeId> find_steps(const Graph& graph, const Layout& layout, const std::vector<bool>& is_free);
+/// For every output unit, a step (see Operator::is_step) that jumps within the box of x (n) and moves its value, other than as a
+/// condition that selects between values with derivatives; -1 where there is none.
+std::vector<NodeId> find_steps(const Graph& graph, const Layout& layout, const Interval* x);
 
 Structure find_structure(const Graph& graph, const Layout& layout);
 

@@ -30,10 +30,11 @@ class External {
   virtual Entries jacobian_entries() const = 0;
   /// Of any combination of the outputs.
   virtual Entries hessian_entries() const = 0;
-  /// For every output, a component that is constant piece by piece and through which it depends on these inputs; empty where
-  /// there is none.
-  virtual std::vector<std::string> steps(const std::vector<bool>& is_free) const {
-    (void)is_free;
+  /// For every output, a component that is constant piece by piece and moves it while inputs are in this box; empty where there
+  /// is none.
+  virtual std::vector<std::string> steps(const double* lower, const double* upper) const {
+    (void)lower;
+    (void)upper;
     return std::vector<std::string>(static_cast<std::size_t>(n_outputs()));
   }
 
