@@ -21,6 +21,10 @@ from fastexpr.nlp import Indices, Structure, Vector
 class Objective(Protocol):
     """f: one number."""
 
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """What f depends on and is constant piece by piece while x is between these bounds, as the only entry."""
+        ...
+
     def value(self, x: Vector) -> float:
         """f(x)."""
         ...
@@ -40,6 +44,10 @@ class Objective(Protocol):
 
 class Block(Protocol):
     """Some rows of g."""
+
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """For every row, what is constant piece by piece and moves it while x is between these bounds; "" for none."""
+        ...
 
     @property
     def rows(self) -> Indices:
@@ -113,10 +121,15 @@ class BlockFunctions:
         What is minimized.
     blocks : list of Block
         Whose rows together are 0..m-1.
+    row_constants : (m,) array, optional
+        Additive constants of the rows; without it, none are known.
     """
 
-    def __init__(self, n: int, m: int, objective: Objective, blocks: Sequence[Block]) -> None:
+    def __init__(
+        self, n: int, m: int, objective: Objective, blocks: Sequence[Block], row_constants: Vector | None = None
+    ) -> None:
         self.m, self.objective_block, self.blocks = m, objective, blocks
+        self._row_constants = np.zeros(m) if row_constants is None else row_constants
         self._jacobian_pattern = Pattern(n, [block.jacobian_structure() for block in blocks])
         self._curved = [block for block in blocks if block.hessian_structure()[0].size > 0]
         structures = [objective.hessian_structure(), *(block.hessian_structure() for block in self._curved)]
@@ -136,6 +149,18 @@ class BlockFunctions:
         result = np.empty(self.m)
         for block in self.blocks:
             result[block.rows] = block.value(x)
+        return result
+
+    def row_constants(self) -> Vector:
+        """(m,): additive constants of g."""
+        return self._row_constants
+
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """For f, then for each row, what is constant piece by piece and moves it while x is between these bounds."""
+        result = [*self.objective_block.steps(lower, upper), *[""] * self.m]
+        for block in self.blocks:
+            for row, step in zip(block.rows.tolist(), block.steps(lower, upper), strict=True):
+                result[1 + row] = step
         return result
 
     def jacobian_structure(self) -> Structure:
@@ -189,6 +214,10 @@ class AlgebraObjective:
         self._lower_triangle = np.flatnonzero(rows >= columns)
         self._structure = variables[rows[self._lower_triangle]], variables[columns[self._lower_triangle]]
 
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """What is constant piece by piece and moves the rows while x is between these bounds."""
+        return self.function._steps(lower[self.variables], upper[self.variables])
+
     def value(self, x: Vector) -> float:
         """The rows (or the objective) at x."""
         return self.factor * float(self.function(x[self.variables])[0])
@@ -229,6 +258,10 @@ class AlgebraBlock:
         local_rows, columns = coordinates(hessian_pattern)
         self._lower_triangle = np.flatnonzero(local_rows >= columns)
         self._hessian_structure = variables[local_rows[self._lower_triangle]], variables[columns[self._lower_triangle]]
+
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """What is constant piece by piece and moves the rows while x is between these bounds."""
+        return self.function._steps(lower[self.variables], upper[self.variables])
 
     def value(self, x: Vector) -> Vector:
         """The rows (or the objective) at x."""
@@ -295,6 +328,17 @@ class NetworkInstances:
         instance = np.arange(self.inputs.shape[0], dtype=np.int64)[:, None]
         self._hessian_entries = (instance * n * n + row * n + column).ravel()[is_lower]
         self._hessian_structure = rows.ravel()[is_lower], columns.ravel()[is_lower]
+
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """What is constant piece by piece and moves the rows while x is between these bounds."""
+        found: dict[bytes, list[str]] = {}
+        result = []
+        for low, high in zip(lower[self.inputs], upper[self.inputs], strict=True):
+            box = low.tobytes() + high.tobytes()
+            if box not in found:
+                found[box] = self.network._steps(low, high)
+            result += found[box]
+        return result
 
     def value(self, x: Vector) -> Vector:
         """The rows (or the objective) at x."""

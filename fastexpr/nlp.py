@@ -55,6 +55,16 @@ class Functions(Protocol):
         """The second derivatives of objective_factor * f + multipliers @ g, in the order of the structure."""
         ...
 
+    def row_constants(self) -> Vector:
+        """(m,): additive constants of g, which a solver may as well have in the limits."""
+        ...
+
+    def steps(self, lower: Vector, upper: Vector) -> list[str]:
+        """For f, then for each row of g, what is constant piece by piece and moves it while x is between these bounds,
+        such as "TreeEnsemble 'forest'"; "" where there is nothing.
+        """
+        ...
+
 
 @dataclass
 class Evaluations:
@@ -85,6 +95,8 @@ class Nlp:
         What messages call components of x and rows of g.
     owner : str
         What messages begin with.
+    complete : callable from x to x
+        Computes components anew that others define: the outputs of networks.
 
     Raises
     ------
@@ -101,6 +113,7 @@ class Nlp:
     variable_name: Callable[[int], str] = "x[{}]".format
     row_name: Callable[[int], str] = "constraint {}".format
     owner: str = "Problem"
+    complete: Callable[[Vector], Vector] = np.array
     evaluations: dict[str, Evaluations] = field(default_factory=new_evaluations)
 
     def __post_init__(self) -> None:
@@ -148,6 +161,14 @@ class Nlp:
         if not (math.isfinite(objective_factor) and np.isfinite(multipliers).all()):
             raise EvaluationError(f"[{self.owner}] the solver's multipliers are not finite.")
         return self._evaluate("hessian", x, lambda: self.functions.hessian(x, multipliers, objective_factor))
+
+    def row_constants(self) -> Vector:
+        """(m,): additive constants of g."""
+        return self.functions.row_constants()
+
+    def steps(self) -> list[str]:
+        """For f, then for each row, what is constant piece by piece and moves it within the bounds."""
+        return self.functions.steps(self.lower, self.upper)
 
     def violation(self, x: Vector) -> float:
         """The largest violation of a bound or limit; infinite where the constraints cannot be evaluated."""

@@ -552,6 +552,8 @@ def test_options_and_silence(solver, capfd):
     for wrong in ({"nonsense": 1}, {"mu_strategy": "wild"}, {"max_iter": 2.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             p.solve(solver, **wrong)
+        out = capfd.readouterr()
+        assert out.out == out.err == ""
     assert p.solve(solver).success
 
 

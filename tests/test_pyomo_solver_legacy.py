@@ -217,3 +217,9 @@ def test_importing_brings_no_solver_along() -> None:
     code = "import sys, fastexpr.pyomo; print({'cyipopt', 'pounce', 'scipy.optimize'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+def test_arguments_of_other_solvers_factories() -> None:
+    m = cup()
+    for settings in ({"validate": False}, {"validate": True}, {"solver": "ipopt"}):
+        pyo.assert_optimal_termination(pyo.SolverFactory("fastexpr", **settings).solve(m))

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
 from pyomo.contrib.solver.common.factory import SolverFactory
@@ -16,7 +17,9 @@ from pyomo.contrib.solver.common.util import NoOptimalSolutionError, NoSolutionE
 from pyomo.opt import SolverStatus
 from pyomo.opt import TerminationCondition as Classic
 
-import fastexpr.pyomo  # noqa: F401  registers the solver
+import fastexpr as fx
+import fastexpr.pyomo as fxp
+from fastexpr.errors import ModelError
 
 
 def model(**variables: Any) -> pyo.ConcreteModel:
@@ -119,6 +122,33 @@ def partly_fixed(value: float) -> pyo.ConcreteModel:
     return m
 
 
+def stepped() -> pyo.ConcreteModel:
+    m = model(x={"initialize": 0.3, "bounds": (-2, 2)}, y={"initialize": 1.0})
+    m.o = pyo.Objective(expr=pyo.floor(m.x) + m.y**2)
+    return m
+
+
+def stepped_row() -> pyo.ConcreteModel:
+    m = model(x={"initialize": 0.3, "bounds": (-2, 2)}, y={"initialize": 1.0})
+    m.o = pyo.Objective(expr=m.y)
+    m.staircase = pyo.Constraint(expr=m.y >= pyo.ceil(m.x))
+    return m
+
+
+def stepped_beside() -> pyo.ConcreteModel:
+    m = model(x={"initialize": 0.3, "bounds": (-2, 2)}, y={"initialize": 1.0})
+    m.o = pyo.Objective(expr=m.x**2 + m.y**2)
+    m.staircase = pyo.Constraint(expr=pyo.ceil(m.x) <= 1.5)
+    return m
+
+
+def singular() -> pyo.ConcreteModel:
+    m = model(x={"initialize": 0.5, "bounds": (-1, 1)}, y={"initialize": 0.5, "bounds": (-1, 1)})
+    m.o = pyo.Objective(expr=m.x + m.y)
+    m.twice = pyo.Constraint(expr=(m.x - 0.2) ** 2 == 0)
+    return m
+
+
 def fixed_undefined() -> pyo.ConcreteModel:
     m = fixed(6)
     m.level = pyo.Constraint(expr=pyo.log(m.x - 3) >= 1)
@@ -139,6 +169,7 @@ class End(NamedTuple):
 tc, ss, ok, warning = TerminationCondition, SolutionStatus, SolverStatus.ok, SolverStatus.warning
 solved = (tc.convergenceCriteriaSatisfied, ss.optimal, ok, Classic.optimal)
 infeasible = (tc.provenInfeasible, ss.noSolution, warning, Classic.infeasible)
+stuck = (tc.unknown, ss.feasible, warning, Classic.unknown)
 failed = (tc.error, ss.unknown, SolverStatus.error, Classic.error)
 loose = {"tol": 1e-30, "acceptable_tol": 1e-2, "acceptable_iter": 1}
 ends = {
@@ -172,6 +203,10 @@ ends = {
     "fixed": End(lambda: fixed(6), {}, {}, *solved, "All variables are fixed"),
     "fixed, infeasible": End(lambda: fixed(4), {}, {}, *infeasible, "c depends on no variable and does not hold: 5.0"),
     "fixed, undefined": End(fixed_undefined, {}, {}, *failed, "level is not finite"),
+    "no derivative": End(stepped, {}, {}, *stuck, "The objective depends .* through floor, .*differential_evolution"),
+    "no derivative in a row": End(stepped_row, {}, {}, *stuck, "staircase depends on the variables through ceil"),
+    "a step without a say": End(stepped_beside, {}, {}, *solved, "Optimal solution found."),
+    "inexact": End(singular, {}, {}, *stuck, "the point is no solution: x could still lower the objective"),
     "constant rows": End(lambda: partly_fixed(2), {}, {}, *solved, "Optimal solution found."),
     "constant rows, infeasible": End(lambda: partly_fixed(1), {}, {}, *infeasible, "c depends on no variable"),
 }
@@ -230,6 +265,66 @@ def test_square_models_solution() -> None:
     m = square()
     SolverFactory("fastexpr").solve(m)
     assert (abs(m.x.value), m.x.value + m.y.value) == pytest.approx((2.0, 1.0))
+
+
+def test_variables_fixed_outside_their_bounds_are_refused_by_name() -> None:
+    m = model(x={"bounds": (0, 1)}, y={"bounds": (0, 5), "domain": pyo.NonNegativeReals}, z={})
+    m.o = pyo.Objective(expr=(m.y - m.x) ** 2 + m.z**2)
+    opt = pyo.SolverFactory("fastexpr")
+    m.x.fix(0.5)
+    opt.solve(m)
+    for variable, value, said in (
+        (m.x, 2.0, r"'x' at 2\.0 outside \[0\.0, 1\.0\]"),
+        (m.y, -1.0, r"'y' at -1\.0 outside"),
+    ):
+        before = variable.value, variable.fixed
+        variable.fix(value, skip_validation=True)
+        for solve in (opt.solve, pyo.SolverFactory("fastexpr").solve, SolverFactory("fastexpr").solve):
+            with pytest.raises(ModelError, match=said):
+                solve(m)
+        variable.set_value(before[0])
+        variable.fixed = before[1]
+    m.x.fix(1 + 1e-9, skip_validation=True)  # as Pyomo's writers, within their tolerance
+    pyo.assert_optimal_termination(opt.solve(m))
+
+
+def test_a_fixed_variable_whose_bounds_were_moved_is_refused() -> None:
+    m = model(x={"bounds": (0, 1)}, y={})
+    m.o = pyo.Objective(expr=(m.y - m.x) ** 2)
+    opt = pyo.SolverFactory("fastexpr")
+    m.x.fix(0.5)
+    opt.solve(m)
+    m.x.setlb(0.6)
+    with pytest.raises(ModelError, match="outside"):
+        opt.solve(m)
+    m.other = pyo.Var(bounds=(0, 1), initialize=3)  # takes no part
+    m.other.fix(3, skip_validation=True)
+    m.x.setlb(0)
+    pyo.assert_optimal_termination(opt.solve(m))
+
+
+@pytest.mark.parametrize("name", ["cyipopt", "pounce"])
+def test_a_limit_of_1e9_holds_to_its_size(name: str) -> None:
+    m = model(x={"initialize": 2e3, "bounds": (1, 1e6)}, y={"initialize": 1e6, "bounds": (1, 1e6)})
+    m.o = pyo.Objective(expr=1e-3 * (m.x + m.y))
+    m.c = pyo.Constraint(expr=m.x * m.y >= 1e9)
+    results = SolverFactory("fastexpr", solver=name).solve(m)
+    assert results.extra_info.relative_violation <= 1e-6
+    assert 1e9 - m.x.value * m.y.value <= 1e3
+
+
+@pytest.mark.parametrize("name", ["cyipopt", "pounce"])
+def test_outputs_of_a_steep_network_are_the_networks(name: str) -> None:
+    x = fx.variables(1)
+    net = fx.Function(x, np.tanh(1e6 * x - 3.0)).with_names(inputs=["u"], outputs=["v"])
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(bounds=(0, 3e-6), initialize=1e-6)
+    m.nn = fxp.NetworkBlock(net, inputs=[m.x])
+    m.o = pyo.Objective(expr=m.nn.outputs["v"], sense=pyo.maximize)
+    results = pyo.SolverFactory("fastexpr").solve(m, solver=name)
+    pyo.assert_optimal_termination(results)
+    assert m.nn.outputs["v"].value == pytest.approx(float(net([m.x.value])[0]), abs=3e-6)
+    assert pyo.value(m.o) == pytest.approx(0.0, abs=1e-5)
 
 
 # ---- interruptions ---------------------------------------------------------------------------------------------------

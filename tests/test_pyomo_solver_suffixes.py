@@ -210,8 +210,11 @@ def test_scaling_counts_only_where_it_is_asked_for(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING):
         pyo.SolverFactory("fastexpr").solve(m)
         assert caplog.text == ""
-        pyo.SolverFactory("fastexpr").solve(m, options={"nlp_scaling_method": "user-scaling"})
-    assert "no Suffix scaling_factor" in caplog.text
+    for suffix in (False, True):  # without a Suffix, and with one that is empty
+        if suffix:
+            m.scaling_factor = pyo.Suffix(direction=pyo.Suffix.EXPORT)
+        with pytest.raises(ModelError, match="no Suffix scaling_factor has an entry"):
+            pyo.SolverFactory("fastexpr").solve(m, options={"nlp_scaling_method": "user-scaling"})
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("inf")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,9 @@ import numpy.typing as npt
 from fastexpr._core import Operator
 
 Shape = tuple[int, ...]
+
+copyreg.pickle(Operator, lambda core: (Operator, (core.name, core.input_shapes, core.attributes, core.constants)))
+
 Constants = Sequence[npt.NDArray[Any]]
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 
@@ -89,8 +93,8 @@ class Expression:
     def __deepcopy__(self, memo: object) -> Expression:
         return self
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("An Expression cannot be pickled: pickle fastexpr.Function(x, expression) instead.")
+    def __reduce__(self) -> Any:
+        return restored, (self.operator, self.inputs, self.shape, self.label, getattr(self, "names", None))
 
     def __repr__(self) -> str:
         kind = "variables" if self.operator is None else self.operator.name
@@ -192,10 +196,10 @@ class Expression:
 
     # ---- NumPy's protocols ----------------------------------------------
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Expression:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
         name = ufunc.__name__
         if name in _comparisons:
-            refuse_comparison(_comparisons[name])
+            return compare(inputs[0], _comparisons[name], inputs[1])
         settings = {key: value for key, value in settings.items() if value is not None or key == "axis"}
         if method == "reduce":
             name = f"{name}.reduce"
@@ -252,23 +256,23 @@ class Expression:
 
     __hash__ = object.__hash__
 
-    def __eq__(self, other: object) -> NoReturn:
-        refuse_comparison("==")
+    def __eq__(self, other: object) -> Any:
+        return compare(self, "==", other)
 
-    def __ne__(self, other: object) -> NoReturn:
-        refuse_comparison("!=")
+    def __ne__(self, other: object) -> Any:
+        return compare(self, "!=", other)
 
-    def __lt__(self, other: object) -> NoReturn:
-        refuse_comparison("<")
+    def __lt__(self, other: object) -> Any:
+        return compare(self, "<", other)
 
-    def __le__(self, other: object) -> NoReturn:
-        refuse_comparison("<=")
+    def __le__(self, other: object) -> Any:
+        return compare(self, "<=", other)
 
-    def __gt__(self, other: object) -> NoReturn:
-        refuse_comparison(">")
+    def __gt__(self, other: object) -> Any:
+        return compare(self, ">", other)
 
-    def __ge__(self, other: object) -> NoReturn:
-        refuse_comparison(">=")
+    def __ge__(self, other: object) -> Any:
+        return compare(self, ">=", other)
 
     def __add__(self, other: Any) -> Expression:
         return ufunc_rules["add"](self, other)
@@ -354,6 +358,16 @@ def with_component_names(leaf: Expression, names: Sequence[str]) -> None:
     object.__setattr__(leaf, "names", tuple(names))
 
 
+def restored(
+    operator: Operator | None, inputs: tuple[Expression, ...], shape: Shape, label: str, names: Sequence[str] | None
+) -> Expression:
+    """What was pickled."""
+    expression = Expression(operator, inputs, shape, label)
+    if names is not None:
+        with_component_names(expression, names)
+    return expression
+
+
 def apply(
     name: str,
     inputs: Sequence[Expression],
@@ -397,11 +411,15 @@ def call(function: Callable[..., Any], *args: Any, **settings: Any) -> Expressio
     return result
 
 
-def refuse_comparison(symbol: str) -> NoReturn:
+def compare(left: Any, symbol: str, right: Any) -> Any:
+    """The statement of a constraint; a solver keeps to limits, so that < and > cannot be stated."""
+    from fastexpr.expression.relation import Relation
+
+    if symbol in ("<=", ">=", "=="):
+        return Relation(left, symbol, right)
     raise TypeError(
-        f"An Expression cannot be compared ({symbol}): its numbers are not known yet. "
-        "State a constraint with subject_to(expression, lower=..., upper=..., equal=...); take the larger one with "
-        "np.maximum; compare identity with `is`."
+        f"An Expression cannot be compared by {symbol}: its numbers are not known yet. State a constraint with <=, >= "
+        "or ==, subject_to(g >= 1); take the larger one with np.maximum; compare identity with `is`."
     )
 
 

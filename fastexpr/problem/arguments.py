@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastexpr.errors import ShapeError
-from fastexpr.function.arguments import numbers_by_name
+from fastexpr.function.arguments import numbers_by_name, separated
 from fastexpr.function.labels import Names, labelled
 from fastexpr.nlp import Vector
 
@@ -61,3 +61,46 @@ def require_order(lower: Vector, upper: Vector, name: str) -> None:
             f"[Problem] the lower limit of {name!r} is above the upper limit, or infinite on the wrong side: "
             f"got {lower[wrong[0]]} and {upper[wrong[0]]} at element {wrong[0]}."
         )
+
+
+def as_sides(lower: Any, upper: Any, bounds: Any, size: int) -> tuple[Any, Any]:
+    """lower and upper, which may come as bounds=(lower, upper), or as pairs like SciPy's, a dict of them included."""
+    if bounds is None:
+        return lower, upper
+    if lower is not None or upper is not None:
+        raise ValueError("[Problem] bounds=(lower, upper) goes with neither lower= nor upper=: they are the same.")
+    if isinstance(bounds, tuple) and len(bounds) == 2:
+        return bounds
+    low, high = separated(bounds, size)
+    if high is None:
+        raise ValueError(f"[Problem] bounds must be a pair (lower, upper), or pairs of each component: got {bounds!r}.")
+    return low, high
+
+
+def given(limits: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not None."""
+    return {side: limit for side, limit in limits.items() if limit is not None}
+
+
+def require_limits(limits: dict[str, Any]) -> None:
+    """Some, and `equal` with no other."""
+    if not limits or ("equal" in limits and len(limits) > 1):
+        raise ValueError(
+            f"[Problem] a constraint needs lower=, upper= or both, or equal= alone: got {', '.join(limits) or 'none'}."
+        )
+
+
+def as_limits(limits: dict[str, Any], shape: tuple[int, ...], name: str) -> tuple[Vector, Vector]:
+    """Lower and upper limits, broadcast to the shape, flat."""
+    low = as_vector(limits.get("lower", limits.get("equal")), -np.inf, shape, f"the lower limit of {name!r}")
+    high = as_vector(limits.get("upper", limits.get("equal")), np.inf, shape, f"the upper limit of {name!r}")
+    require_order(low, high, name)
+    return low, high
+
+
+def joined(options: Mapping[str, Any] | None, others: dict[str, Any]) -> dict[str, Any]:
+    """A solver's options, some as a dict, some as keywords."""
+    twice = sorted({*(options or {})} & {*others})
+    if twice:
+        raise ValueError(f"[Problem] options are given twice, in options= and as keywords: {', '.join(twice)}.")
+    return {**(options or {}), **others}

@@ -25,26 +25,28 @@ def assemble(statement: Statement) -> Nlp:
         raise ValueError("[Problem] there are no variables: make them with its method variables.")
     objective = statement.objective if statement.objective is not None else constant(np.asarray(0.0))
     function, used = statement.compile([objective])
-    constraints, variables = statement.constraints, statement.variables.values()
-    blocks: list[Block] = [*algebra_blocks(statement, constraints)]
+    blocks: list[Block] = [*algebra_blocks(statement, statement.constraints)]
     rows = statement.rows()
     for instances in same_networks(statement):
         inputs = np.concatenate([entry.inputs for entry in instances])
         outputs = np.concatenate([entry.outputs for entry in instances])
         network_rows = np.concatenate([rows[entry.y].ravel() for entry in instances]).reshape(outputs.shape)
         blocks.append(NetworkInstances(instances[0].function, inputs, outputs, network_rows))
-    zeros = np.zeros(statement.n_rows() - statement.n_algebra_rows())
+    lower, upper = statement.bounds()
+    constraint_lower, constraint_upper = statement.limits()
     objective_block = AlgebraObjective(function, used, statement.n, statement.sign)
-    return Nlp(
+    nlp = Nlp(
         start=statement.start(),
-        lower=np.concatenate([entry.lower for entry in variables]),
-        upper=np.concatenate([entry.upper for entry in variables]),
-        constraint_lower=np.concatenate([*(constraint.lower for constraint in constraints), zeros]),
-        constraint_upper=np.concatenate([*(constraint.upper for constraint in constraints), zeros]),
-        functions=BlockFunctions(statement.n, statement.n_rows(), objective_block, blocks),
+        lower=lower,
+        upper=upper,
+        constraint_lower=constraint_lower,
+        constraint_upper=constraint_upper,
+        functions=BlockFunctions(statement.n, statement.n_rows(), objective_block, blocks, statement.row_constants()),
         variable_name=statement.variable_name,
         row_name=statement.row_name,
     )
+    nlp.complete = lambda x: statement.completed(x, nlp.lower == nlp.upper)
+    return nlp
 
 
 def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[AlgebraBlock]:
@@ -104,6 +106,7 @@ def make_result(
         timings=spent,
         solver=solver,
         violation=nlp.violation(solution.x),
+        relative_violation=solution.relative_violation,
         x=solution.x,
         multipliers=solution.multipliers,
         _value=statement.evaluate,

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
 from fastexpr.expression import Expression, variables
 from fastexpr.expression.node import with_component_names
 from fastexpr.expression.operands import as_operand, constant
+from fastexpr.expression.relation import Relation
 from fastexpr.expression.splicing import is_one_point
 from fastexpr.function.arguments import in_order, separated
 from fastexpr.function.labels import Names, names_of
 from fastexpr.nlp import Indices, Nlp, Vector
-from fastexpr.problem.arguments import AskNames, as_start, as_vector, names_from, require_order
+from fastexpr.problem.arguments import (
+    AskNames,
+    as_limits,
+    as_sides,
+    as_start,
+    as_vector,
+    given,
+    joined,
+    names_from,
+    require_limits,
+    require_order,
+)
 from fastexpr.problem.assembly import assemble, make_result
 from fastexpr.problem.result import Result
-from fastexpr.problem.statement import Constraint, Network, Statement
-from fastexpr.solvers import Multipliers, Option, Progress, choose, run
+from fastexpr.problem.starts import start_of
+from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
+from fastexpr.solvers import Option, Progress, choose, run
 
 
 class Problem:
@@ -60,6 +74,7 @@ class Problem:
         upper: Any = None,
         start: Any = None,
         name: str | None = None,
+        bounds: Any = None,
     ) -> Expression:
         """New variables.
 
@@ -78,6 +93,8 @@ class Problem:
             both are finite, else the number nearest to 0 within them.
         name : str, optional
             What messages call them.
+        bounds : (lower, upper), or list of such pairs, optional
+            Another way to give both bounds: of all elements, or pair by pair.
 
         Returns
         -------
@@ -92,6 +109,7 @@ class Problem:
             A lower bound is above its upper bound, or a number is NaN.
         """
         leaf = variables(shape)
+        lower, upper = as_sides(lower, upper, bounds, leaf.size)
         name = name or f"x{len(self._statement.variables)}"
         if upper is None and leaf.ndim == 1:
             lower, upper = separated(lower, leaf.size)
@@ -181,7 +199,9 @@ class Problem:
         if start is None:
             start = self._network_value(network, inputs, name).reshape(leaf.shape)
         y = self._add_variables(leaf, name, low, high, start, names)
-        self._statement.networks.append(Network(network, inputs, self._statement.positions(y).reshape(-1, m), y))
+        entry = Network(network, inputs, self._statement.positions(y).reshape(-1, m), y)
+        self._statement.networks.append(entry)
+        self._statement.definitions.append(entry)
         return y
 
     def minimize(self, objective: Expression | float) -> None:
@@ -201,14 +221,19 @@ class Problem:
         self._set_objective(objective, -1.0)
 
     def subject_to(
-        self, expression: Expression, lower: Any = None, upper: Any = None, equal: Any = None, name: str | None = None
+        self,
+        expression: Expression | Relation,
+        lower: Any = None,
+        upper: Any = None,
+        equal: Any = None,
+        name: str | None = None,
     ) -> Constraint:
         """States lower <= expression <= upper, or expression == equal, element by element.
 
         Parameters
         ----------
-        expression : Expression
-            Any shape: a constraint per element.
+        expression : Expression or relation
+            Any shape: a constraint per element. ``g >= 1`` says the same as ``g, lower=1``; so do <= and ==.
         lower, upper, equal : array_like or Expression
             Broadcast to the expression's shape. At least one of them; `equal` goes with no other, an Expression
             neither.
@@ -229,18 +254,20 @@ class Problem:
         ValueError
             No limit, contradicting limits, or NaN.
         """
+        limits = given({"lower": lower, "upper": upper, "equal": equal})
+        if isinstance(expression, Relation):
+            if limits:
+                raise ValueError(
+                    f"[Problem] a relation goes with no further limit: got {', '.join(limits)}. What to do: state two "
+                    "constraints, or subject_to(g, lower=..., upper=...)."
+                )
+            expression, limits = expression.as_limit()
         if not isinstance(expression, Expression):
             raise TypeError(
                 "[Problem] a constraint needs an Expression of the problem's variables: "
                 f"got {type(expression).__name__}."
             )
-        limits = {"lower": lower, "upper": upper, "equal": equal}
-        limits = {side: limit for side, limit in limits.items() if limit is not None}
-        if not limits or ("equal" in limits and len(limits) > 1):
-            raise ValueError(
-                "[Problem] a constraint needs lower=, upper= or both, or equal= alone: "
-                f"got {', '.join(limits) or 'none'}."
-            )
+        require_limits(limits)
         for side, limit in limits.items():
             if isinstance(limit, Expression):
                 if len(limits) > 1:
@@ -252,41 +279,77 @@ class Problem:
             raise ShapeError(f"[Problem] a constraint needs elements: got shape {expression.shape}.")
         self._statement.require_own(expression)
         name = name or f"constraint {len(self._statement.constraints)}"
-        low = as_vector(
-            limits.get("lower", limits.get("equal")), -np.inf, expression.shape, f"the lower limit of {name!r}"
-        )
-        high = as_vector(
-            limits.get("upper", limits.get("equal")), np.inf, expression.shape, f"the upper limit of {name!r}"
-        )
-        require_order(low, high, name)
+        low, high = as_limits(limits, expression.shape, name)
         constraint = Constraint(expression, low, high, name)
         self._statement.constraints.append(constraint)
         self._nlp = None
         return constraint
+
+    def set_limits(self, constraint: Constraint, lower: Any = None, upper: Any = None, equal: Any = None) -> None:
+        """Gives a constraint other limits, all of them; nothing is compiled again.
+
+        Of a constraint with an Expression as its limit, the expression is its difference to that.
+
+        Raises
+        ------
+        KeyError
+            The constraint is none of this problem.
+        fastexpr.errors.ShapeError, ValueError
+            As of `subject_to`.
+        """
+        self._require_own(constraint)
+        limits = given({"lower": lower, "upper": upper, "equal": equal})
+        require_limits(limits)
+        constraint.lower, constraint.upper = as_limits(limits, constraint.expression.shape, constraint.name)
+
+    def remove(self, constraint: Constraint) -> None:
+        """Takes a constraint out of the problem; earlier results keep its multipliers.
+
+        Raises
+        ------
+        KeyError
+            The constraint is none of this problem.
+        ValueError
+            It ties the inputs of a network to the expression that the network was given.
+        """
+        self._require_own(constraint)
+        if any(
+            isinstance(entry, Auxiliaries) and entry.constraint is constraint for entry in self._statement.definitions
+        ):
+            raise ValueError(f"[Problem] {constraint.name!r} belongs to a network and stays.")
+        self._statement.constraints.remove(constraint)
+        self._nlp = None
 
     # ---- solving -----------------------------------------------------------------------------------------------------
 
     def solve(
         self,
         solver: str | None = None,
-        start: Result | None = None,
+        start: Result | npt.ArrayLike | Mapping[Expression, Any] | None = None,
         progress: Callable[[Progress], object] | None = None,
-        **options: Option,
+        time_limit: float | None = None,
+        options: Mapping[str, Option] | None = None,
+        **others: Option,
     ) -> Result:
         """Solves the problem.
 
         Parameters
         ----------
         solver : {"cyipopt", "pounce"}, optional
-            Without it, cyipopt where it is installed, else pounce.
-        start : Result, optional
-            An earlier result of this problem to start from, multipliers included (a warm start).
+            Without it, cyipopt where it is installed, else pounce; "ipopt" is another name of cyipopt.
+        start : Result, array_like or dict, optional
+            An earlier result of this problem to start from, multipliers included (a warm start). Or the variables'
+            values, all of them in an array, or some as ``{x: values}``; outputs of networks are computed from them.
         progress : callable, optional
             Called after every iteration with a `Progress`: iteration, objective, infeasibility, dual_infeasibility,
             barrier, step. The
             solver stops where it returns False.
-        **options
-            Ipopt's options: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
+        time_limit : float, optional
+            In seconds of a clock on the wall, looked at after every iteration.
+        options : dict, optional
+            Ipopt's options by name.
+        **others
+            The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 
         Returns
         -------
@@ -301,17 +364,16 @@ class Problem:
             No solver is installed; the message says what to install.
         """
         name = choose(solver)
+        settings = joined(options, others)
         begin = time.perf_counter()
         nlp = self.nlp()
         build = time.perf_counter() - begin
-        nlp.start, multipliers = self._statement.start(), None
-        if start is not None:
-            multipliers = self._take_over(start)
-            nlp.start = np.clip(start.x, nlp.lower, nlp.upper)
-            options = {"warm_start_init_point": "yes", **options}
+        nlp.start, multipliers = start_of(self._statement, start, nlp.lower, nlp.upper)
+        if multipliers is not None:
+            settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        solution = run(nlp, name, options, multipliers, progress)
+        solution = run(nlp, name, settings, multipliers, progress, time_limit=time_limit)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:
@@ -328,7 +390,12 @@ class Problem:
         """
         if self._nlp is None:
             self._nlp = assemble(self._statement)
+        self._nlp.constraint_lower, self._nlp.constraint_upper = self._statement.limits()
         return self._nlp
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A problem pickles; what was compiled stays behind. Variables and handles pickled with it stay its own."""
+        return {"_statement": self._statement, "_nlp": None}
 
     def __repr__(self) -> str:
         statement = self._statement
@@ -365,6 +432,10 @@ class Problem:
         statement.objective, statement.sign = objective, sign
         self._nlp = None
 
+    def _require_own(self, constraint: Constraint) -> None:
+        if not any(constraint is own for own in self._statement.constraints):
+            raise KeyError(f"[Problem] no constraint of this problem: {constraint!r}. What subject_to gave is one.")
+
     def _positions_or_auxiliaries(self, x: Expression, name: str) -> Indices:
         """Which components of x these are; new ones equal to them where they are more than a selection."""
         statement = self._statement
@@ -373,8 +444,10 @@ class Problem:
             return statement.positions(x)
         except GraphError:
             u = self.variables(x.shape, start=statement.evaluate(x, statement.start()), name=f"inputs of {name}")
-            self.subject_to(u - x, equal=0.0, name=f"inputs of {name}")
-            return statement.positions(u)
+            constraint = self.subject_to(u - x, equal=0.0, name=f"inputs of {name}")
+            places = statement.positions(u)
+            statement.definitions.append(Auxiliaries(places, x, constraint))
+            return places
 
     def _network_value(self, network: Function, inputs: Indices, name: str) -> Vector:
         value: Vector = network(self._statement.start()[inputs])
@@ -406,12 +479,3 @@ class Problem:
             entry.start = np.clip(entry.start, low, high)
         lower, upper = network.output_bounds(network.lower, network.upper)
         return np.tile(lower, len(inputs)), np.tile(upper, len(inputs))
-
-    def _take_over(self, start: Result) -> Multipliers:
-        n, m = self._statement.n, self._statement.n_rows()
-        if start.x.size != n or start.multipliers.constraints.size != m:
-            raise ShapeError(
-                f"[Problem] start is a result of another problem: got {start.x.size} variables and "
-                f"{start.multipliers.constraints.size} constraints, expected {n} and {m}."
-            )
-        return start.multipliers

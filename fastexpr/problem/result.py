@@ -63,8 +63,10 @@ class Result:
     success : bool
         The status is "optimal" or "acceptable".
     status : str
-        "optimal", "acceptable" (the solver's looser tolerances only), "infeasible", "iteration_limit", "time_limit",
-        "interrupted" (Ctrl-C), "stopped" (by the progress function), "invalid_number", "diverging" and others.
+        "optimal", "acceptable" (to looser tolerances only), "inexact" (the solver reports success, and the point is no
+        solution), "no_derivative" (a part that is constant piece by piece has a say), "infeasible", "iteration_limit",
+        "time_limit", "interrupted" (Ctrl-C), "stopped" (by the progress function), "invalid_number", "diverging" and
+        others.
     message : str
         The same in words.
     objective : float
@@ -85,6 +87,10 @@ class Result:
         The solver that ran.
     violation : float
         Largest violation of a constraint or bound at the solution.
+    relative_violation : float
+        The same relative to the size of what is violated: of a constraint over its limit, or its largest slope times
+        that variable's width, of a bound over the bound, or the width, whichever is larger. At most 1e-6 where
+        `success` (or the option constr_viol_tol).
     x : (n,) array
         All variables in the order they were made.
     multipliers : Multipliers
@@ -102,6 +108,7 @@ class Result:
     timings: dict[str, Any]
     solver: str
     violation: float
+    relative_violation: float
     x: Vector
     multipliers: Multipliers
     _value: Callable[[Expression, Vector], Any]
@@ -129,6 +136,7 @@ class Result:
             "objective": self.objective,
             "iterations": self.iterations,
             "violation": self.violation,
+            "relative violation": self.relative_violation,
             "x": np.array2string(self.x, threshold=8, edgeitems=3, precision=4),
             "solver": self.solver,
             "timings": ", ".join(f"{name} {self.timings[name]:.3g} s" for name in ("build", "solver", "total")),

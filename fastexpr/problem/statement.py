@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastexpr._core import Function
 from fastexpr.errors import GraphError
@@ -54,12 +55,22 @@ class Constraint:
         return f"<Constraint {self.name!r}, shape {self.expression.shape}>"
 
 
+@dataclass(eq=False)
+class Auxiliaries:
+    """Components of x that are inputs of a network and equal an expression of others."""
+
+    places: Indices
+    expression: Expression
+    constraint: Constraint
+
+
 class Statement:
     """A problem as it was stated."""
 
     def __init__(self) -> None:
         self.variables: dict[Expression, Variables] = {}
         self.networks: list[Network] = []
+        self.definitions: list[Network | Auxiliaries] = []  # in the order in which they were stated
         self.constraints: list[Constraint] = []
         self.objective: Expression | None = None
         self.sign = 1.0  # -1: maximize
@@ -148,6 +159,33 @@ class Statement:
         positions: Indices = used[chosen.astype(np.int64)].reshape(expression.shape)
         return positions
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Expressions of any depth pickle: each comes after its inputs."""
+        roots = [*self.variables, *(constraint.expression for constraint in self.constraints)]
+        roots += [] if self.objective is None else [self.objective]
+        roots += [entry.expression for entry in self.definitions if isinstance(entry, Auxiliaries)]
+        return {"expressions": in_order(roots), **self.__dict__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state.pop("expressions")
+        self.__dict__.update(state)
+
+    def defined(self) -> list[Indices]:
+        """The components of x that `completed` computes."""
+        return [(entry.outputs if isinstance(entry, Network) else entry.places).ravel() for entry in self.definitions]
+
+    def completed(self, x: Vector, is_kept: npt.NDArray[np.bool_]) -> Vector:
+        """x with what it defines: inputs of networks that are expressions, and outputs; but for components to keep."""
+        result = np.array(x)
+        for entry in self.definitions:
+            if isinstance(entry, Network):
+                places, values = entry.outputs.ravel(), entry.function(result[entry.inputs]).ravel()
+            else:
+                places, values = entry.places.ravel(), np.ravel(self.evaluate(entry.expression, result))
+            is_open = ~is_kept[places]
+            result[places[is_open]] = values[is_open]
+        return result
+
     # ---- rows and names ----------------------------------------------------------------------------------------------
 
     def rows(self) -> dict[Constraint | Expression, Indices]:
@@ -162,6 +200,26 @@ class Statement:
             rows[handle] = np.arange(begin, begin + size).reshape(shape)
             begin += size
         return rows
+
+    def limits(self) -> tuple[Vector, Vector]:
+        """(m,) each: of the constraints, and 0 of the networks' equations."""
+        zeros = np.zeros(self.n_rows() - self.n_algebra_rows())
+        lower = np.concatenate([*(constraint.lower for constraint in self.constraints), zeros])
+        upper = np.concatenate([*(constraint.upper for constraint in self.constraints), zeros])
+        return lower, upper
+
+    def bounds(self) -> tuple[Vector, Vector]:
+        """(n,) each: of x."""
+        entries = self.variables.values()
+        return np.concatenate([entry.lower for entry in entries]), np.concatenate([entry.upper for entry in entries])
+
+    def row_constants(self) -> Vector:
+        """(m,): the numbers that stand in the sums at the top of the constraints."""
+        result = np.zeros(self.n_rows())
+        rows = self.rows()
+        for constraint in self.constraints:
+            result[rows[constraint].ravel()] = additive_constant(constraint.expression).ravel()
+        return result
 
     def n_algebra_rows(self) -> int:
         """Rows of g that are not of networks."""
@@ -182,6 +240,45 @@ class Statement:
         if isinstance(handle, Constraint):
             return element_name(handle.name, rows.shape, row - rows.min())
         return f"the network's {element_name(self.variables[handle].name, rows.shape, row - rows.min())}"
+
+
+def in_order(roots: list[Expression]) -> list[Expression]:
+    """All expressions that these consist of, each after its inputs. Iterative."""
+    order: dict[Expression, None] = {}
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        entry, is_open = stack.pop()
+        if entry in order:
+            continue
+        if is_open:
+            order[entry] = None
+            continue
+        stack.append((entry, True))
+        stack.extend((child, False) for child in entry.inputs if child not in order)
+    return list(order)
+
+
+#: So many parts of a sum are looked at for its constants: one that shares parts with itself can have any number.
+MOST_TERMS = 10_000
+
+
+def additive_constant(expression: Expression) -> Vector:
+    """The constants among the terms of the sum that the expression is, together, in its shape."""
+    total = np.zeros(expression.shape)
+    stack = [(expression, 1.0)]
+    for _ in range(MOST_TERMS):
+        if not stack:
+            break
+        entry, sign = stack.pop()
+        name = None if entry.operator is None else entry.operator.name
+        if name == "Constant" and entry.operator is not None:
+            total += sign * np.asarray(entry.operator.constants[0], dtype=np.float64).reshape(entry.shape)
+        elif name in ("Add", "Sub"):
+            first, second = entry.inputs
+            stack += [(first, sign), (second, sign if name == "Add" else -sign)]
+        elif name == "Neg":
+            stack.append((entry.inputs[0], -sign))
+    return total
 
 
 def element_name(name: str, shape: tuple[int, ...], element: int) -> str:

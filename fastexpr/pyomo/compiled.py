@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.numeric_types import value
+from pyomo.core.base.var import VarData
 from pyomo.environ import maximize
 
 from fastexpr import _core
@@ -23,6 +24,7 @@ except ImportError as error:
     raise ImportError(explain(error, error.name)) from None
 
 from fastexpr.pyomo.components import (
+    SHOWN,
     active_constraints,
     active_objectives,
     check_model,
@@ -32,7 +34,8 @@ from fastexpr.pyomo.components import (
 )
 from fastexpr.pyomo.foreign import Targets
 
-#: How far a constraint without variables may be from its limits, as in Pyomo's NLWriter.
+#: How far a constraint without variables may be from its limits, and a fixed variable from its bounds, as in Pyomo's
+#: NLWriter.
 CONSTANT_TOLERANCE = 1e-8
 
 
@@ -106,7 +109,8 @@ class CompiledModel:
             targets.functions,
             has_hessian,
         )
-        self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
+        self._fixed = [part for part in self._walked.parameters if isinstance(part, VarData)]
+        self._read_parameters()
         self.nlp = Nlp(
             *reading.variable_data(self.variables),
             *self._limits(),
@@ -128,12 +132,26 @@ class CompiledModel:
         Raises
         ------
         ModelError
-            One of them is missing, or no number.
+            One of them is missing, or no number; a variable is fixed outside its bounds.
         """
-        self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
+        self._read_parameters()
         self.nlp.start, self.nlp.lower, self.nlp.upper = reading.variable_data(self.variables)
         self.nlp.constraint_lower, self.nlp.constraint_upper = self._limits()
         self.nlp.reset_evaluations()
+
+    def _read_parameters(self) -> None:
+        values, lower, upper = reading.variable_data(self._fixed)
+        wrong = np.flatnonzero((values < lower - CONSTANT_TOLERANCE) | (values > upper + CONSTANT_TOLERANCE))
+        if wrong.size:
+            shown = ", ".join(
+                f"'{self._fixed[k].name}' at {values[k]} outside [{lower[k]}, {upper[k]}]"
+                for k in wrong[:SHOWN].tolist()
+            )
+            raise ModelError(
+                f"[Model '{self.model.name}'] has variables that are fixed outside their bounds, so that no point is "
+                f"feasible: {shown}. What to do: fix them elsewhere, or change their bounds."
+            )
+        self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
 
     def _limits(self) -> tuple[Vector, Vector]:
         walked = self._walked

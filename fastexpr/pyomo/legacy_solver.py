@@ -60,7 +60,10 @@ class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
         linear=True, integer=False, quadratic_objective=True, quadratic_constraint=True, sos1=False, sos2=False
     )
 
-    def __init__(self, *, solver_io: str | None = None, executable: str | None = None, **kwds: Any) -> None:
+    def __init__(
+        self, *, solver_io: str | None = None, executable: str | None = None, validate: bool = True, **kwds: Any
+    ) -> None:
+        # validate: as other solvers take it, whether an executable is looked for; here is none
         if executable is not None or solver_io not in (None, "python"):  # the factory would swallow an error
             logger.warning(
                 f"[Solver 'fastexpr'] runs in this process and takes no notice of executable={executable!r} and "

@@ -24,20 +24,10 @@ from fastexpr.pyomo.solver_log import Log, ProgressLine, Watch
 from fastexpr.pyomo.solver_results import fill, without_solver
 from fastexpr.pyomo.solver_suffixes import cold_multipliers, first_multipliers, scaling_factors
 from fastexpr.solvers import Multipliers, Option, Solution
+from fastexpr.solvers.checked import warm_start_options
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.compiled import CompiledModel
-
-#: What makes Ipopt stay near a point that is nearly a solution already.
-warm_start_options: dict[str, Option] = {
-    "warm_start_init_point": "yes",
-    "warm_start_bound_push": 1e-9,
-    "warm_start_bound_frac": 1e-9,
-    "warm_start_slack_bound_push": 1e-9,
-    "warm_start_slack_bound_frac": 1e-9,
-    "warm_start_mult_bound_push": 1e-9,
-    "mu_init": 1e-6,
-}
 
 
 @document_configdict()
@@ -239,10 +229,10 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         callback = config.progress if callable(config.progress) else None
         line = ProgressLine() if config.progress is True and not config.tee else None
         with Log(name, options, config.tee) as log:
-            with Watch(log, config.time_limit, line, callback) as watch:
-                solution = solvers.run(compiled.nlp, name, log.options, multipliers, watch, scaling)
-            if watch.is_out_of_time:
-                solution.status, solution.message = "time_limit", "The time limit was reached."
+            with Watch(log, line, callback) as watch:
+                solution = solvers.run(
+                    compiled.nlp, name, log.options, multipliers, watch, scaling, config.time_limit, log.restart
+                )
             log.end(solution.message)
             results.solver_log = log.text
         if solution.success:

@@ -71,6 +71,13 @@ class Log:
             self._write((_HEADING if state.iteration % 10 == 0 else "") + row(state))
         self._copy(is_last=False)
 
+    def restart(self) -> None:
+        """Copies the rest: the solver runs once more, and Ipopt writes its file anew."""
+        self._copy(is_last=True)
+        if self._descriptor is not None:
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.ftruncate(self._descriptor, 0)
+
     def end(self, message: str) -> None:
         """Copies the rest; the message ends the log of a solver that writes none."""
         if self._writes_rows:
@@ -145,8 +152,6 @@ class Watch:
     ----------
     log : Log
         Copied to its streams.
-    time_limit : float or None
-        Seconds until the solver is stopped.
     line : ProgressLine or None
         Shown.
     callback : callable or None
@@ -156,22 +161,17 @@ class Watch:
     def __init__(
         self,
         log: Log,
-        time_limit: float | None,
         line: ProgressLine | None,
         callback: Callable[[Progress], object] | None,
     ) -> None:
-        self._log, self._limit, self._line, self._callback = log, time_limit, line, callback
+        self._log, self._line, self._callback = log, line, callback
         self._begin = time.perf_counter()
-        self.is_out_of_time = False
 
     def __call__(self, state: Progress) -> bool:
         seconds = time.perf_counter() - self._begin
         self._log.iteration(state)
         if self._line is not None:
             self._line.show(state, seconds)
-        if self._limit is not None and seconds > self._limit:
-            self.is_out_of_time = True
-            return False
         return self._callback is None or self._callback(state) is not False
 
     def __enter__(self) -> Watch:

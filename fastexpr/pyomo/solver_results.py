@@ -14,8 +14,10 @@ from pyomo.core.base.var import Var
 
 from fastexpr.errors import EvaluationError
 from fastexpr.pyomo.solution_loader import FastexprSolutionLoader
-from fastexpr.solvers import Multipliers, Solution
+from fastexpr.solvers import Solution
+from fastexpr.solvers.checked import answer, broken_constant
 from fastexpr.solvers.interior_point import return_codes
+from fastexpr.solvers.verification import FEASIBILITY
 
 if TYPE_CHECKING:
     from fastexpr.nlp import Nlp
@@ -32,19 +34,16 @@ outcomes = {
     "time_limit": (TerminationCondition.maxTimeLimit, SolutionStatus.unknown),
     "stopped": (TerminationCondition.interrupted, SolutionStatus.unknown),
     "interrupted": (TerminationCondition.interrupted, SolutionStatus.unknown),
+    "inexact": (TerminationCondition.unknown, SolutionStatus.unknown),
+    "no_derivative": (TerminationCondition.unknown, SolutionStatus.unknown),
     "contradiction": (TerminationCondition.provenInfeasible, SolutionStatus.noSolution),
     "empty": (TerminationCondition.emptyModel, SolutionStatus.noSolution),
 }
 _FAILED = (TerminationCondition.error, SolutionStatus.unknown)
 
-#: A point whose constraints and bounds are violated by no more than this is feasible.
-FEASIBILITY_TOLERANCE = 1e-6
 
 #: Where Ipopt cannot compute a step because x is as large as this, the iterates diverge.
 DIVERGED = 1e15
-
-#: Pyomo's own for constraints without variables.
-CONSTANT_TOLERANCE = 1e-8
 
 
 def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
@@ -60,13 +59,17 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     else:
         results.solution_loader = FastexprSolutionLoader(compiled, solution)
         violation = compiled.nlp.violation(solution.x)
-        if (condition, status) != _FAILED and status is SolutionStatus.unknown and violation <= FEASIBILITY_TOLERANCE:
+        if (
+            (condition, status) != _FAILED
+            and status is SolutionStatus.unknown
+            and solution.relative_violation <= FEASIBILITY
+        ):
             status = SolutionStatus.feasible
     results.termination_condition, results.solution_status = condition, status
     if compiled.objective is not None:
         results.objective_bound = -compiled.sign * math.inf
         if status in (SolutionStatus.feasible, SolutionStatus.optimal):
-            results.incumbent_objective = compiled.sign * objective_at(compiled.nlp, solution)
+            results.incumbent_objective = compiled.sign * solution.objective
     about = results.extra_info
     about.iteration_count = solution.iterations
     about.solver_message = solution.message
@@ -74,22 +77,15 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     about.number_of_constraints = compiled.nlp.m
     about.number_of_nonzeros = len(compiled.nlp.jacobianstructure()[0])
     about.constraint_violation = violation
+    about.relative_violation = solution.relative_violation
     about.add("status", ConfigValue(solution.status, visibility=ADVANCED_OPTION))
-
-
-def objective_at(nlp: Nlp, solution: Solution) -> float:
-    """At the point that is loaded: Ipopt reports that of its last iterate, which may be slightly out of bounds."""
-    try:
-        return nlp.objective(solution.x)
-    except EvaluationError:
-        return solution.objective
 
 
 def without_solver(compiled: CompiledModel) -> Solution | None:
     """The answer where none needs to be computed: limits that contradict each other, or nothing that could vary."""
     nlp = compiled.nlp
     try:
-        contradiction = contradicting_bounds(nlp) or broken_constants(nlp)
+        contradiction = contradicting_bounds(nlp) or broken_constant(nlp)
         if contradiction is not None:
             return answer(nlp, "contradiction", contradiction)
         if nlp.n > 0:
@@ -111,25 +107,3 @@ def contradicting_bounds(nlp: Nlp) -> str | None:
         for i in np.flatnonzero(lower > upper)[:1].tolist():
             return f"The limits of {name(i)} contradict each other: {lower[i]} > {upper[i]}."
     return None
-
-
-def broken_constants(nlp: Nlp) -> str | None:
-    """Says which constraint without variables does not hold."""
-    is_constant = np.ones(nlp.m, dtype=bool)
-    is_constant[nlp.jacobianstructure()[0]] = False
-    rows = np.flatnonzero(is_constant)
-    if not rows.size:
-        return None
-    values = nlp.constraints(nlp.start)[rows]
-    gaps = np.maximum(nlp.constraint_lower[rows] - values, values - nlp.constraint_upper[rows])
-    for k in np.flatnonzero(~(gaps <= CONSTANT_TOLERANCE))[:1].tolist():
-        row = int(rows[k])
-        limits = f"[{nlp.constraint_lower[row]}, {nlp.constraint_upper[row]}]"
-        return f"{nlp.row_name(row)} depends on no variable and does not hold: {values[k]} is not within {limits}."
-    return None
-
-
-def answer(nlp: Nlp, status: str, message: str, objective: float = math.nan) -> Solution:
-    """At the starting point."""
-    multipliers = Multipliers(np.zeros(nlp.m), np.zeros(nlp.n), np.zeros(nlp.n))
-    return Solution(nlp.start, objective, multipliers, status, message, 0)

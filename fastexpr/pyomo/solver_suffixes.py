@@ -12,7 +12,6 @@ from pyomo.core.base.suffix import Suffix
 
 from fastexpr.errors import ModelError
 from fastexpr.nlp import Vector
-from fastexpr.pyomo.solver_log import logger
 from fastexpr.solvers import Multipliers, Scaling
 
 if TYPE_CHECKING:
@@ -76,12 +75,13 @@ def scaling_factors(compiled: CompiledModel) -> Scaling:
     Raises
     ------
     ModelError
-        A factor is no positive number.
+        There is none, or it is no positive number.
     """
     entries = exported(compiled.model, "scaling_factor")
     if not entries:
-        logger.warning(
-            "nlp_scaling_method is user-scaling, but the model has no Suffix scaling_factor: nothing is scaled."
+        raise ModelError(
+            f"[Model '{compiled.model.name}'] nlp_scaling_method is user-scaling, but no Suffix scaling_factor has an "
+            "entry. What to do: give the model one, direction=Suffix.EXPORT, or leave the option out."
         )
     objectives = [] if compiled.objective is None else [compiled.objective]
     components = [*objectives, *compiled.variables, *compiled.constraints]

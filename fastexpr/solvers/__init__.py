@@ -11,7 +11,8 @@ import importlib.util
 from collections.abc import Callable
 
 from fastexpr.nlp import Nlp
-from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution
+from fastexpr.solvers.checked import solve
+from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
 from fastexpr.solvers.options import Option
 
 __all__ = ["Multipliers", "Option", "Progress", "Scaling", "Solution", "available", "choose", "run", "version"]
@@ -35,6 +36,7 @@ def choose(solver: str | None = None) -> str:
     ModuleNotFoundError
         It is not installed, or none is; the message says what to install.
     """
+    solver = "cyipopt" if solver == "ipopt" else solver
     if solver is not None and solver not in packages:
         raise ValueError(f"[Solver] unknown solver: got {solver!r}, expected one of {', '.join(map(repr, packages))}.")
     installed = available()
@@ -57,8 +59,10 @@ def run(
     multipliers: Multipliers | None = None,
     progress: Callable[[Progress], object] | None = None,
     scaling: Scaling | None = None,
+    time_limit: float | None = None,
+    before_again: Callable[[], None] | None = None,
 ) -> Solution:
-    """Solves the program.
+    """Solves the program, and checks what the solver calls a solution: see `fastexpr.solvers.checked`.
 
     Parameters
     ----------
@@ -74,15 +78,24 @@ def run(
         Called after every iteration; when it returns False the solver stops.
     scaling : Scaling, optional
         Used under the option nlp_scaling_method="user-scaling".
+    time_limit : float, optional
+        In seconds of a clock on the wall, looked at after every iteration.
+    before_again : callable, optional
+        Called before the solver runs once more.
 
     Raises
     ------
     ValueError
-        The solver knows no such option, or not this value.
+        The solver knows no such option, or not this value; user-scaling without factors.
     """
+    if options.get("nlp_scaling_method") == "user-scaling" and scaling is None:
+        raise ValueError(
+            f"[Solver '{solver}'] nlp_scaling_method='user-scaling' needs factors, and there are none. What to do: "
+            "leave the option out, or scale variables and constraints in the problem; a Pyomo model has a Suffix "
+            "scaling_factor."
+        )
     adapter = importlib.import_module(f"fastexpr.solvers.{solver}")
-    solution: Solution = adapter.run(nlp, options, multipliers, progress, scaling)
-    return solution
+    return solve(adapter, nlp, options, multipliers, Supervision(progress, time_limit), scaling, before_again)
 
 
 def version(solver: str) -> tuple[int, ...]:

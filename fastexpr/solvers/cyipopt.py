@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp, Vector
+from fastexpr.nlp import Vector
 from fastexpr.solvers.interior_point import (
     INFINITY,
     Callbacks,
     InterruptGuard,
     Multipliers,
-    Progress,
     Scaling,
     Solution,
+    Supervision,
 )
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
+from fastexpr.solvers.view import View
 
 
 def load_extension() -> Any:
@@ -33,7 +37,8 @@ def load_extension() -> Any:
     """
     spec = importlib.util.find_spec("cyipopt")
     if "cyipopt" in sys.modules or spec is None or spec.loader is None:
-        return importlib.import_module("cyipopt")
+        importlib.import_module("cyipopt")
+        return compiled_module()
     package, loader = importlib.util.module_from_spec(spec), spec.loader
 
     def complete(name: str) -> Any:
@@ -44,10 +49,23 @@ def load_extension() -> Any:
     package.__dict__["__getattr__"] = complete
     sys.modules["cyipopt"] = package
     try:
-        return importlib.import_module("cyipopt.ipopt_wrapper")
+        return compiled_module()
     except BaseException:
         del sys.modules["cyipopt"]
         raise
+
+
+def compiled_module() -> Any:
+    """Of the places where builds of cyipopt have it, from 1.4 on, the first that holds all that is used here."""
+    for name in ("cyipopt.ipopt_wrapper", "ipopt_wrapper"):
+        if importlib.util.find_spec(name) is not None:
+            module = importlib.import_module(name)
+            if all(hasattr(module, part) for part in ("Problem", "CyIpoptEvaluationError", "IPOPT_VERSION")):
+                return module
+    raise ImportError(
+        "[Solver 'cyipopt'] this build of cyipopt is laid out in a way that is not known, or older than 1.4. What to "
+        "do: pip install --upgrade cyipopt, or solver='pounce'."
+    )
 
 
 cyipopt = load_extension()
@@ -62,10 +80,10 @@ def version() -> tuple[int, ...]:
 
 
 def run(
-    nlp: Nlp,
+    nlp: View,
     options: dict[str, Option],
     multipliers: Multipliers | None,
-    progress: Callable[[Progress], object] | None,
+    supervision: Supervision,
     scaling: Scaling | None,
 ) -> Solution:
     """Solves the program; see `fastexpr.solvers.run`."""
@@ -73,7 +91,7 @@ def run(
     def fail(size: int | None) -> NoReturn:
         raise cyipopt.CyIpoptEvaluationError
 
-    callbacks = Callbacks(nlp, progress, fail)
+    callbacks = Callbacks(nlp, supervision, fail)
     problem = cyipopt.Problem(
         n=nlp.n,
         m=nlp.m,
@@ -88,15 +106,17 @@ def run(
             refuse("cyipopt", name, value)
     if scaling is not None:
         problem.set_problem_scaling(scaling.objective, scaling.variables, scaling.constraints)
-    first: list[Any] = [multipliers.constraints, multipliers.lower, multipliers.upper] if multipliers else [[], [], []]
+    first: list[Any] = [[], [], []]
+    if multipliers is not None:
+        first = [multipliers.constraints, multipliers.lower, multipliers.upper]
     with InterruptGuard(callbacks):
-        x, info = problem.solve(nlp.start, *first)
+        x, info = problem.solve(nlp.start, *map(list, first))  # 1.4 compares them with []
     problem.close()
     add_multipliers_of_fixed(nlp, x, info)
     return callbacks.solution(x, info)
 
 
-def add_multipliers_of_fixed(nlp: Nlp, x: Vector, info: dict[str, Any]) -> None:
+def add_multipliers_of_fixed(nlp: View, x: Vector, info: dict[str, Any]) -> None:
     """Ipopt before 3.14 gives a variable with equal bounds no multipliers; they follow from the others'."""
     fixed = np.flatnonzero((nlp.lower == nlp.upper) & (info["mult_x_L"] == 0.0) & (info["mult_x_U"] == 0.0))
     if not fixed.size:
@@ -111,10 +131,55 @@ def add_multipliers_of_fixed(nlp: Nlp, x: Vector, info: dict[str, Any]) -> None:
     info["mult_x_U"][fixed] = np.maximum(-slope[fixed], 0.0)
 
 
+#: What Ipopt has taken before: it can be set without watching what is printed.
+_accepted: set[tuple[str, Plain]] = set()
+
+
 def accepts(problem: Any, name: str, value: Plain) -> bool:
-    """Whether Ipopt takes the option."""
-    try:
+    """Whether Ipopt takes the option. What it prints where it does not is left out; `refuse` says it."""
+    if (name, value) in _accepted:
         problem.add_option(name, value)
-    except TypeError:
-        return False
+        return True
+    with captured_output() as release:
+        try:
+            problem.add_option(name, value)
+        except TypeError:
+            return False
+        release()
+    _accepted.add((name, value))
     return True
+
+
+@contextlib.contextmanager
+def captured_output() -> Iterator[Callable[[], None]]:
+    """What the process prints meanwhile is left out, unless what this gives is called: then it follows.
+
+    Ipopt prints from C, so that it takes the descriptor; Python threads do not run meanwhile unless they have let go of
+    the interpreter.
+    """
+    flush = ctypes.CDLL(None).fflush
+    flush(None)
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is none
+        yield lambda: None
+        return
+    held = os.memfd_create("stdout")
+    is_released = False
+
+    def release() -> None:
+        nonlocal is_released
+        is_released = True
+
+    os.dup2(held, 1)
+    try:
+        yield release
+    finally:
+        flush(None)
+        os.dup2(kept, 1)
+        if is_released:
+            size = os.lseek(held, 0, os.SEEK_CUR)
+            if size:
+                os.write(1, os.pread(held, size, 0))
+        os.close(held)
+        os.close(kept)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp, Structure, Vector
+from fastexpr.nlp import Structure, Vector
+
+if TYPE_CHECKING:
+    from fastexpr.solvers.view import View
 
 #: Larger bounds count as none, in every solver of the family.
 INFINITY = 2e19
@@ -78,11 +83,43 @@ class Solution:
     status: str
     message: str
     iterations: int
+    relative_violation: float = math.inf
 
     @property
     def success(self) -> bool:
-        """Whether x is a solution, if only to the looser tolerances."""
+        """Whether x is a solution, if only to looser tolerances."""
         return self.status in ("optimal", "acceptable")
+
+
+@dataclass
+class Supervision:
+    """What is looked at after every iteration; it sees all iterations of a solve, also where a solver runs twice.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        The user's: stops the solver by returning False.
+    time_limit : float, optional
+        In seconds of a clock on the wall, from now on.
+    """
+
+    progress: Callable[[Progress], object] | None = None
+    time_limit: float | None = None
+    n_before: int = 0  # iterations of the solver's runs before this one
+
+    def __post_init__(self) -> None:
+        self._begin = time.perf_counter()
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the time is over."""
+        return self.time_limit is not None and time.perf_counter() - self._begin > self.time_limit
+
+    def __call__(self, state: Progress) -> bool:
+        """Whether the solver goes on."""
+        if self.progress is None:
+            return True
+        return self.progress(state._replace(iteration=state.iteration + self.n_before)) is not False
 
 
 class Callbacks:
@@ -93,19 +130,18 @@ class Callbacks:
 
     Parameters
     ----------
-    nlp : Nlp
+    nlp : View
         The program.
-    progress : callable or None
-        Called after every iteration; stops the solver by returning False.
+    supervision : Supervision
+        Asked after every iteration.
     refuse : callable
         How this solver is told that an evaluation failed: called with the length of the result (None: a number),
         raises or returns it.
     """
 
-    def __init__(
-        self, nlp: Nlp, progress: Callable[[Progress], object] | None, refuse: Callable[[int | None], Any]
-    ) -> None:
-        self.nlp, self.progress, self.refuse = nlp, progress, refuse
+    def __init__(self, nlp: View, supervision: Supervision, refuse: Callable[[int | None], Any]) -> None:
+        self.nlp, self.supervision, self.refuse = nlp, supervision, refuse
+        self.is_out_of_time = False
         self.iterations = 0
         self.is_interrupted = False
         self.error: BaseException | None = None
@@ -158,12 +194,11 @@ class Callbacks:
         if self.error is not None or self.is_interrupted:
             return False
         try:
-            if self.progress is None:
-                return True
-            return (
-                self.progress(Progress(self.iterations, objective, infeasibility, dual_infeasibility, barrier, step))
-                is not False
+            goes_on = self.supervision(
+                Progress(self.iterations, objective, infeasibility, dual_infeasibility, barrier, step)
             )
+            self.is_out_of_time = goes_on and self.supervision.is_out_of_time
+            return goes_on and not self.is_out_of_time
         except KeyboardInterrupt:
             self.is_interrupted = True
         except BaseException as error:  # raised again when the solver is back
@@ -192,6 +227,8 @@ class Callbacks:
         )
         if self.is_interrupted:
             status, message = "interrupted", "Interrupted from the keyboard."
+        elif self.is_out_of_time:
+            status, message = return_codes[-5]
         elif status == "invalid_number" and self.evaluation_error is not None:
             message = f"{message} {self.evaluation_error}"
         multipliers = Multipliers(np.array(info["mult_g"]), np.array(info["mult_x_L"]), np.array(info["mult_x_U"]))

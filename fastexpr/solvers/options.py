@@ -56,5 +56,9 @@ def refuse(solver: str, name: str, value: object) -> NoReturn:
     """Raises the error that names the option."""
     raise ValueError(
         f"[Solver '{solver}'] refuses the option {name}={value!r}: it knows no such option, or not this value. "
-        "Ipopt's manual lists the options."
+        + (
+            "A limit of time is time_limit=, with every version of the solver."
+            if name in ("max_wall_time", "max_cpu_time")
+            else "Ipopt's manual lists the options."
+        )
     )

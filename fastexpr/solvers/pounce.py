@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pounce
 
-from fastexpr.nlp import Nlp, Vector
+from fastexpr.nlp import Vector
 from fastexpr.solvers.interior_point import (
     INFINITY,
     Callbacks,
     InterruptGuard,
     Multipliers,
-    Progress,
     Scaling,
     Solution,
+    Supervision,
 )
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
+from fastexpr.solvers.view import View
 
 #: pounce prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
@@ -31,14 +31,14 @@ def version() -> tuple[int, ...]:
 
 
 def run(
-    nlp: Nlp,
+    nlp: View,
     options: dict[str, Option],
     multipliers: Multipliers | None,
-    progress: Callable[[Progress], object] | None,
+    supervision: Supervision,
     scaling: Scaling | None,
 ) -> Solution:
     """Solves the program; see `fastexpr.solvers.run`."""
-    callbacks = Callbacks(nlp, progress, not_a_number)
+    callbacks = Callbacks(nlp, supervision, not_a_number)
     first = (
         {"lagrange": multipliers.constraints, "zl": multipliers.lower, "zu": multipliers.upper} if multipliers else {}
     )
@@ -58,7 +58,7 @@ def run(
             correct_option(settings, error)
 
 
-def new_problem(nlp: Nlp, callbacks: Callbacks, settings: dict[str, list[Plain]]) -> Any:
+def new_problem(nlp: View, callbacks: Callbacks, settings: dict[str, list[Plain]]) -> Any:
     """A problem with its options; pounce builds its solver anew at every solve."""
     problem = pounce.Problem(
         nlp.n,

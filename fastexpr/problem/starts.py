@@ -1,0 +1,96 @@
+"""Where a solve starts: from an earlier result, an array, or values of some variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastexpr.errors import EvaluationError, ShapeError
+from fastexpr.function.labels import Names
+from fastexpr.nlp import Vector
+from fastexpr.problem.arguments import as_vector
+from fastexpr.problem.result import Result
+from fastexpr.problem.statement import Statement
+from fastexpr.solvers import Multipliers
+
+
+def start_of(statement: Statement, start: Any, lower: Vector, upper: Vector) -> tuple[Vector, Multipliers | None]:
+    """The point within the bounds, and the multipliers of a warm start.
+
+    Raises
+    ------
+    fastexpr.errors.ShapeError
+        The start does not fit the problem.
+    fastexpr.errors.EvaluationError
+        What the start defines is not finite.
+    """
+    if start is None:
+        return statement.start(), None
+    if isinstance(start, Result):
+        multipliers = multipliers_of(statement, start)
+        return np.clip(start.x, lower, upper), multipliers
+    if isinstance(start, Mapping):
+        x, is_kept = from_values(statement, start)
+    else:
+        x, is_kept = from_array(statement, start)
+    if not np.isfinite(x).all():
+        component = int(np.flatnonzero(~np.isfinite(x))[0])
+        raise ValueError(
+            f"[Problem] the start of {statement.variable_name(component)} is not finite: got {x[component]}."
+        )
+    x = statement.completed(np.clip(x, lower, upper), is_kept | (lower == upper))
+    if not np.isfinite(x).all():
+        component = int(np.flatnonzero(~np.isfinite(x))[0])
+        raise EvaluationError(
+            f"[Problem] what the start gives for {statement.variable_name(component)} is not finite: "
+            f"got {x[component]}. What to do: start elsewhere."
+        )
+    return np.clip(x, lower, upper), None
+
+
+def from_values(statement: Statement, values: Mapping[Any, Any]) -> tuple[Vector, Any]:
+    """Of the variables that are named; the others start where they were stated to."""
+    x, is_kept = statement.start(), np.zeros(statement.n, dtype=bool)
+    for expression, numbers in values.items():
+        places = statement.positions(expression)
+        x[places.ravel()] = as_vector(numbers, 0.0, places.shape, "start", names_of(expression))
+        is_kept[places.ravel()] = True
+    return x, is_kept
+
+
+def names_of(expression: Any) -> Any:
+    """How to ask for the names of variables whose components have some; None for others."""
+    names = getattr(expression, "names", None)
+    return None if names is None else lambda: Names(names, "variable", are_default=False, owner="[Problem]")
+
+
+def from_array(statement: Statement, numbers: Any) -> tuple[Vector, Any]:
+    """Of all components of x, or of those that are no networks' outputs: these follow."""
+    given = np.asarray(numbers, dtype=np.float64).ravel()
+    is_defined = np.zeros(statement.n, dtype=bool)
+    for places in statement.defined():
+        is_defined[places] = True
+    x = statement.start()
+    if given.size == statement.n:
+        x[:] = given
+    elif given.size == np.count_nonzero(~is_defined):
+        x[~is_defined] = given
+    else:
+        raise ShapeError(
+            f"[Problem] wrong length of start: got {given.size}, expected {np.count_nonzero(~is_defined)} (the "
+            f"variables) or {statement.n} (with the outputs of networks). Or start={{x: values}}."
+        )
+    return x, np.zeros(statement.n, dtype=bool)
+
+
+def multipliers_of(statement: Statement, start: Result) -> Multipliers:
+    """Of an earlier result of the same problem."""
+    n, m = statement.n, statement.n_rows()
+    if start.x.size != n or start.multipliers.constraints.size != m:
+        raise ShapeError(
+            f"[Problem] start is a result of another problem: got {start.x.size} variables and "
+            f"{start.multipliers.constraints.size} constraints, expected {n} and {m}."
+        )
+    return start.multipliers

@@ -1,0 +1,88 @@
+"""Builds of cyipopt differ in where they have their compiled class; each is found, and none prints or warns."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOLVE = """
+import fastexpr as fx
+from fastexpr import solvers
+
+p = fx.Problem()
+x = p.variables(2, 0, 1, start=0.5)
+p.minimize(((x - 0.3) ** 2).sum())
+p.subject_to(x.sum() >= 1)
+first = p.solve("cyipopt")
+assert first.success and p.solve("cyipopt", start=first).success, first
+assert solvers.version("cyipopt") >= (3, 11)
+try:
+    p.solve("cyipopt", nonsense=1)
+except ValueError as error:
+    assert "nonsense" in str(error)
+import cyipopt
+assert cyipopt.minimize_ipopt and cyipopt.Problem
+from fastexpr.solvers.cyipopt import cyipopt as used
+print(used.__name__)
+"""
+
+
+def package() -> Path:
+    spec = importlib.util.find_spec("cyipopt")
+    assert spec is not None and spec.origin is not None  # noqa: PT018
+    return Path(spec.origin).parent
+
+
+def laid_out(folder: Path, layout: str) -> None:
+    """The installed package, moved to where other builds have its parts."""
+    own = package()
+    extension = next(own.glob("ipopt_wrapper*.so"))
+    (folder / "cyipopt").mkdir()
+    for name in ("exceptions.py", "utils.py", "scipy_interface.py", "version.py"):
+        shutil.copy(own / name, folder / "cyipopt")
+    shutil.copy(extension, folder)
+    begin = "from ipopt_wrapper import *\n"
+    if layout == "wheels":  # a module of the right name that has only what is deprecated
+        (folder / "cyipopt/ipopt_wrapper.py").write_text('__all__ = ["problem"]\ndef problem(*args): ...\n')
+        begin += "from .ipopt_wrapper import *\n"
+    rest = "from .scipy_interface import *\nfrom .version import __version__\nfrom .exceptions import *\n"
+    (folder / "cyipopt/__init__.py").write_text(begin + rest)
+
+
+@pytest.mark.parametrize("layout", ["installed", "wheels", "1.4"])
+def test_every_layout_solves(layout: str, tmp_path: Path) -> None:
+    folders = [] if layout == "installed" else [str(tmp_path)]
+    if folders:
+        laid_out(tmp_path, layout)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SOLVE],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.strip() == ("cyipopt.ipopt_wrapper" if layout == "installed" else "ipopt_wrapper"), run.stderr
+    assert run.stderr == ""
+
+
+def test_an_unknown_layout_is_said(tmp_path: Path) -> None:
+    (tmp_path / "cyipopt").mkdir()
+    (tmp_path / "cyipopt/__init__.py").write_text("")
+    (tmp_path / "ipopt_wrapper.py").write_text("")
+    run = subprocess.run(
+        [sys.executable, "-c", "import fastexpr.solvers.cyipopt"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "laid out in a way that is not known" in run.stderr
