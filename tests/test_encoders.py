@@ -117,5 +117,8 @@ def test_text_that_is_not_fixed() -> None:
         fx.from_sklearn(fitted, fixed={"city": "Bonn", "shift": "day"})
     with pytest.raises(FrameworkError, match="text beside inputs"):
         fx.from_sklearn(StandardScaler().fit(CODES), fixed={"x[0]": "a"})
+    for nothing in (None, np.nan, [1.0, 2.0], 1j):
+        with pytest.raises((TypeError, ValueError), match=r"fixed: 'x\[0\]'"):
+            fx.from_sklearn(StandardScaler().fit(CODES), fixed={"x[0]": nothing})
     with pytest.raises(ShapeError, match="every column is fixed"):
         fx.from_sklearn(Ridge().fit(CODES, CODES[:, 0]), fixed={"x[0]": 1.0, "x[1]": 2.0})

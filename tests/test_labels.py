@@ -219,6 +219,36 @@ def test_expressions_under_labels() -> None:
     assert port(ROWS[0]) == RIGHT[0]
 
 
+def test_what_has_no_order_is_refused() -> None:
+    import pyomo.environ as pyo
+
+    import fastexpr.pyomo as fxp
+
+    net = named()
+    for call in (
+        lambda: net.with_names(inputs={"a", "b"}),
+        lambda: net.with_units(inputs={"K", "bar"}),
+        lambda: net.with_bounds({0.0, 1.0}),
+        lambda: net({300.0, 1.0}),
+    ):
+        with pytest.raises(TypeError, match=r"no order|real numbers"):
+            call()
+    m = pyo.ConcreteModel()
+    m.T, m.p = pyo.Var(initialize=300.0), pyo.Var(initialize=1.0)
+    m.net = fxp.ExternalNetwork(net)
+    with pytest.raises(ModelError, match="a set has no order"):
+        m.net({m.T, m.p})
+    with pytest.raises(ModelError, match="a set has no order"):
+        fxp.ExternalNetwork(net, input_units={"K", "bar"})
+
+
+def test_renaming() -> None:
+    assert named().with_names(inputs={"p": "pressure"}).input_names == ("T", "pressure")
+    assert unnamed().with_names(inputs={"x[1]": "p"}, outputs={"y": "z"}).output_names == ("z",)
+    with pytest.raises(ShapeError, match="renames what there is not: unexpected 'q'"):
+        named().with_names(inputs={"q": "pressure"})
+
+
 # ---- doors -----------------------------------------------------------------------------------------------------------
 
 

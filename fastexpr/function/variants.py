@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -39,15 +40,19 @@ def blanks(units: Sequence[str | None] | None) -> list[str] | None:
     return None if units is None else [unit or "" for unit in units]
 
 
-def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None) -> Function:
+def with_names(
+    self: Function,
+    inputs: Sequence[str] | Mapping[str, str] | None = None,
+    outputs: Sequence[str] | Mapping[str, str] | None = None,
+) -> Function:
     """The same function with names for the components of x and y.
 
     Parameters
     ----------
-    inputs : sequence of str, optional
-        n names; unchanged where left out.
-    outputs : sequence of str, optional
-        m names.
+    inputs : sequence of str, or dict, optional
+        n names, or ``{old: new}`` for some; unchanged where left out.
+    outputs : sequence of str, or dict, optional
+        m names, likewise.
 
     Returns
     -------
@@ -55,8 +60,10 @@ def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Seq
 
     Raises
     ------
+    TypeError
+        Names that are no texts, or in a set, which has no order.
     fastexpr.errors.ShapeError
-        Not as many names as components.
+        Not as many names as components, or none of an old name.
     fastexpr.errors.GraphError
         A name is empty or stands twice.
 
@@ -74,12 +81,24 @@ def with_names(self: Function, inputs: Sequence[str] | None = None, outputs: Seq
     )
 
 
-def checked_names(what: str, names: Sequence[str] | None, default: Sequence[str]) -> list[str]:
+def refuse_set(what: str, entries: object) -> None:
+    """Raises TypeError where entries come without an order."""
+    if isinstance(entries, AbstractSet):
+        raise TypeError(f"{what} has no order: got a {type(entries).__name__}, expected a list.")
+
+
+def checked_names(what: str, names: Sequence[str] | Mapping[str, str] | None, default: Sequence[str]) -> list[str]:
     """The names, as many as the default has and all different; the default where there are none."""
     if names is None:
         return list(default)
     if isinstance(names, str):
         raise TypeError(f"{what} is a list of names: got the text {names!r}. Write [{names!r}].")
+    refuse_set(what, names)
+    if isinstance(names, Mapping):
+        unknown = [old for old in names if old not in default]
+        if unknown:
+            raise ShapeError(f"{what} renames what there is not: {listed('unexpected', unknown)}.")
+        names = [names.get(old, old) for old in default]
     checked = list(names)
     if any(not isinstance(name, str) for name in checked):
         raise TypeError(f"{what} must be text: got {checked}.")
@@ -134,6 +153,7 @@ def checked_units(function: Function, side: str, units: Any, default: Sequence[s
     """Texts, one for each component; None where no unit is left."""
     if units is None:
         return blanks(default)
+    refuse_set(f"[Function] with_units: {side}s", units)
     names = function.input_names if side == "input" else function.output_names
     found = labelled(units)
     if found is not None:

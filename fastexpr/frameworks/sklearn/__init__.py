@@ -39,6 +39,7 @@ from fastexpr.frameworks.sklearn.registry import (
     refuse,
 )
 from fastexpr.frameworks.sklearn.rows import Row, table_of
+from fastexpr.function.arguments import real_numbers
 from fastexpr.function.variants import checked_names, rebuild
 
 __all__ = ["from_sklearn"]
@@ -93,6 +94,8 @@ def from_sklearn(
     ------
     fastexpr.errors.NotFoundError
         scikit-learn is not installed; there is no column of a name in `fixed`.
+    TypeError, ValueError
+        A constant is neither text nor a finite number.
     fastexpr.errors.ShapeError
         Every column is fixed; not as many names as numbers.
     fastexpr.errors.FrameworkError
@@ -162,7 +165,17 @@ def checked_constants(columns: Sequence[str], fixed: Mapping[str, Any] | None) -
         )
     if fixed and len(fixed) == len(columns):
         raise ShapeError("[from_sklearn] fixed: every column is fixed. Leave one free, or call the estimator.")
-    return {columns.index(name): value for name, value in (fixed or {}).items()}
+    return {columns.index(name): checked_constant(name, value) for name, value in (fixed or {}).items()}
+
+
+def checked_constant(name: str, value: Any) -> Any:
+    """A text, or a number that is finite."""
+    if isinstance(value, str):
+        return value
+    number = real_numbers(value, f"[from_sklearn] fixed: {name!r}")
+    if number.shape != () or not np.isfinite(number):
+        raise ValueError(f"[from_sklearn] fixed: {name!r}: got {value!r}, expected a text or one finite number.")
+    return float(number)
 
 
 def row_of(columns: Sequence[str], constants: Mapping[int, Any], x: Symbolic) -> Any:

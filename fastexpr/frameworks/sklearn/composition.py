@@ -87,7 +87,7 @@ def column_transformer_inverse(estimator: Any, y: Symbolic) -> Symbolic:
 def categories_of(estimator: Any) -> dict[int, Any]:
     """The numbers that columns of the estimator's table may hold, where an encoder takes certain ones only."""
     if hasattr(estimator, "steps"):
-        return categories_of(estimator.steps[0][1])
+        return next(filter(None, (categories_of(step) for _, step in estimator.steps)), {})
     if hasattr(estimator, "best_estimator_"):
         return categories_of(estimator.best_estimator_)
     if hasattr(estimator, "transformers_"):
