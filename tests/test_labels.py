@@ -234,15 +234,15 @@ def test_what_has_no_order_is_refused() -> None:
         with pytest.raises(TypeError, match=r"no order|real numbers"):
             call()
     m = pyo.ConcreteModel()
-    m.T, m.p = pyo.Var(initialize=300.0), pyo.Var(initialize=1.0)
     m.net = fxp.ExternalNetwork(net)
     with pytest.raises(ModelError, match="a set has no order"):
-        m.net({m.T, m.p})
+        m.net({300.0, 1.0})
     with pytest.raises(ModelError, match="a set has no order"):
         fxp.ExternalNetwork(net, input_units={"K", "bar"})
 
 
 def test_renaming() -> None:
+    assert unnamed().with_names(inputs={"T": 1, "p": 2}.keys()).input_names == ("T", "p")  # which have one
     assert named().with_names(inputs={"p": "pressure"}).input_names == ("T", "pressure")
     assert unnamed().with_names(inputs={"x[1]": "p"}, outputs={"y": "z"}).output_names == ("z",)
     with pytest.raises(ShapeError, match="renames what there is not: unexpected 'q'"):

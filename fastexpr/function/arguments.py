@@ -17,6 +17,8 @@ from fastexpr.function.labels import UNLABELLED, Names, labelled, names_of, orde
 
 Array = npt.NDArray[np.float64]
 
+NUMBERS = {float, np.float64}  # lists of nothing else need no further look
+
 
 def numbers_of(function: Function, side: str, value: Any, what: str) -> Array:
     """An argument with a component per input or output as contiguous doubles; labels are matched with the names.
@@ -38,6 +40,8 @@ def numbers_of(function: Function, side: str, value: Any, what: str) -> Array:
     fastexpr.errors.ShapeError
         Labels that do not match; lists of different lengths.
     """
+    if type(value) is list and set(map(type, value)) <= NUMBERS:
+        return np.array(value, np.float64)
     if isinstance(value, Mapping) and is_by_port(function, side, value):
         return np.asarray(function.pack(**value))
     return numbers_by_name(value, lambda: names_of(function, side), what)
@@ -87,6 +91,8 @@ def real_numbers(value: Any, what: str) -> Array:
     fastexpr.errors.ShapeError
         Lists of different lengths.
     """
+    if type(value) is list and set(map(type, value)) <= NUMBERS:
+        return np.array(value, np.float64)
     parts = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise TypeError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -83,7 +82,7 @@ def with_names(
 
 def refuse_set(what: str, entries: object) -> None:
     """Raises TypeError where entries come without an order."""
-    if isinstance(entries, AbstractSet):
+    if isinstance(entries, set | frozenset):
         raise TypeError(f"{what} has no order: got a {type(entries).__name__}, expected a list.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -131,7 +130,7 @@ class Entries:
             )
         elif hasattr(argument, "is_numeric_type") or isinstance(argument, (int, float, np.number)):
             yield argument.item() if isinstance(argument, np.number) else argument
-        elif isinstance(argument, AbstractSet):
+        elif isinstance(argument, set | frozenset):
             raise ModelError(f"{self.owner} a {type(argument).__name__} has no order: pass a list of the {self.kind}s.")
         elif isinstance(argument, Iterable) and not isinstance(argument, Mapping):
             for entry in argument:

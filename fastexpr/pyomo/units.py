@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pyomo.environ import units as unit_registry
@@ -38,7 +37,7 @@ def one_per_entry(units: Any, names: Sequence[str], keyword: str) -> list[Any] |
         listed = [units.get(name) for name in names]
     elif isinstance(units, str) or hasattr(units, "is_numeric_type"):
         listed = [units] * len(names)
-    elif isinstance(units, AbstractSet):
+    elif isinstance(units, set | frozenset):
         raise ModelError(f"[{keyword}] a {type(units).__name__} has no order: pass a list of units.")
     else:
         listed = list(units)

@@ -173,7 +173,7 @@ Dimensions with_batch(const Points& x, std::initializer_list<Index> sizes) {
 }
 
 bool is_symbolic(const py::handle& source) {
-  if (is_plain_array(source) || PyFloat_Check(source.ptr())) return false;
+  if (is_plain_array(source) || PyFloat_Check(source.ptr()) || PyLong_Check(source.ptr())) return false;
   const py::dict modules = py::module_::import("sys").attr("modules");
   if (!modules.contains("fastexpr.expression")) return false;
   const py::object expression = modules["fastexpr.expression"].attr("Expression");
