@@ -349,3 +349,18 @@ def test_the_tolerance_of_violations_is_the_users(solver: str) -> None:
     tight = p.solve(solver, constr_viol_tol=1e-9)
     assert tight.success
     assert tight.relative_violation <= 1e-9
+
+
+def test_a_solver_that_was_told_to_stop_gets_no_further_results() -> None:
+    from fastexpr.solvers.interior_point import Callbacks, Supervision
+    from fastexpr.solvers.view import View
+
+    p, _ = double_well()
+    callbacks = Callbacks(View(p.nlp()), Supervision(lambda state: state.iteration < 3), lambda size: "refused")
+    state = (0.5, 0.1, 0.1, 0.1, 0.1, 0.0, 1.0, 1.0, 1)
+    assert callbacks.intermediate(0, 2, *state)
+    assert callbacks.objective(p.nlp().start) != "refused"
+    assert not callbacks.intermediate(0, 3, *state)
+    assert callbacks.objective(p.nlp().start) == "refused"
+    info = {"status": -13, "status_msg": "", "mult_g": [], "mult_x_L": [0, 0], "mult_x_U": [0, 0], "obj_val": 0.0}
+    assert callbacks.solution(p.nlp().start, info).status == "stopped"

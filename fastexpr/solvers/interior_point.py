@@ -126,7 +126,7 @@ class Callbacks:
     """The object a solver calls. No exception leaves it: a solver's foreign stack is no place for one.
 
     A result that is not finite makes the solver step back; any other exception, and Ctrl-C, stops it at the next
-    iteration.
+    iteration. A solver that has been told to stop gets no further results.
 
     Parameters
     ----------
@@ -142,6 +142,7 @@ class Callbacks:
     def __init__(self, nlp: View, supervision: Supervision, refuse: Callable[[int | None], Any]) -> None:
         self.nlp, self.supervision, self.refuse = nlp, supervision, refuse
         self.is_out_of_time = False
+        self.is_stopped = False
         self.iterations = 0
         self.is_interrupted = False
         self.error: BaseException | None = None
@@ -198,7 +199,8 @@ class Callbacks:
                 Progress(self.iterations, objective, infeasibility, dual_infeasibility, barrier, step)
             )
             self.is_out_of_time = goes_on and self.supervision.is_out_of_time
-            return goes_on and not self.is_out_of_time
+            self.is_stopped = not goes_on or self.is_out_of_time
+            return not self.is_stopped
         except KeyboardInterrupt:
             self.is_interrupted = True
         except BaseException as error:  # raised again when the solver is back
@@ -206,7 +208,7 @@ class Callbacks:
         return False
 
     def _guard(self, size: int | None, evaluate: Callable[..., Any], *arguments: Any) -> Any:
-        if self.error is None and not self.is_interrupted:
+        if self.error is None and not self.is_interrupted and not self.is_stopped:
             try:
                 return evaluate(*arguments)
             except EvaluationError as error:
@@ -227,8 +229,8 @@ class Callbacks:
         )
         if self.is_interrupted:
             status, message = "interrupted", "Interrupted from the keyboard."
-        elif self.is_out_of_time:
-            status, message = return_codes[-5]
+        elif self.is_stopped:  # also where the solver takes no notice of the answer, as cyipopt 1.4
+            status, message = return_codes[-5 if self.is_out_of_time else 5]
         elif status == "invalid_number" and self.evaluation_error is not None:
             message = f"{message} {self.evaluation_error}"
         multipliers = Multipliers(np.array(info["mult_g"]), np.array(info["mult_x_L"]), np.array(info["mult_x_U"]))
