@@ -86,3 +86,18 @@ def test_an_unknown_layout_is_said(tmp_path: Path) -> None:
         check=False,
     )
     assert "laid out in a way that is not known" in run.stderr
+
+
+def test_pounce_is_silent_where_the_objective_is_of_extreme_size() -> None:
+    code = (
+        "import fastexpr as fx\n"
+        "p = fx.Problem()\n"
+        "x = p.variables(2, bounds=(0, 1e-6), start=5e-7)\n"
+        "p.minimize(-1e6 * (x[0] + 2 * x[1]))\n"
+        "p.subject_to(x.sum() <= 1e-7)\n"
+        "assert p.solve('pounce').success\n"
+        "import os; assert 'RUST_LOG' not in os.environ\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "RUST_LOG"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

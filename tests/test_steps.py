@@ -8,6 +8,7 @@ import numpy as np
 import onnx.parser
 import pyomo.environ as pyo
 import pytest
+from operator_table import ROWS, Row
 from sklearn.ensemble import RandomForestRegressor
 
 import fastexpr as fx
@@ -164,3 +165,20 @@ def test_additive_constants_of_rows() -> None:
     m.p.value = 1.0
     compiled.refresh()
     assert compiled.nlp.functions.row_constants().tolist() == [5.0, -7.0, 0.0]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_operator_says_whether_it_is_a_step(row: Row) -> None:
+    """Found by its values: what jumps between points, and never moves along a short way, is a step."""
+    function = row.function()
+    random = np.random.default_rng(0)
+    points = random.uniform(*row.between, (200, row.n))
+    here, nearby = function(points), function(points + 1e-9 * random.normal(size=points.shape))
+    moves = (here != nearby) & np.isfinite(here) & np.isfinite(nearby)
+    jumps = (here != here[0]).any(axis=0)
+    found = function._steps(np.full(row.n, row.between[0]), np.full(row.n, row.between[1]))
+    for k, step in enumerate(found):
+        if moves[:, k].mean() > 0.1:  # in passing, a point may be at a jump
+            assert step == ""
+        elif not moves[:, k].any() and jumps[k]:
+            assert step.startswith(row.name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
+import os
 from typing import Any
 
 import numpy as np
-import pounce
 
 from fastexpr.nlp import Vector
 from fastexpr.solvers.interior_point import (
@@ -20,6 +21,21 @@ from fastexpr.solvers.interior_point import (
 )
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
 from fastexpr.solvers.view import View
+
+
+def load_package() -> Any:
+    """The package, whose logger is silent about a solve unless RUST_LOG asks for it: it reads that on being imported."""
+    is_asked = "RUST_LOG" in os.environ
+    if not is_asked:
+        os.environ["RUST_LOG"] = "warn"
+    try:
+        return importlib.import_module("pounce")
+    finally:
+        if not is_asked:
+            del os.environ["RUST_LOG"]
+
+
+pounce = load_package()
 
 #: pounce prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
