@@ -98,3 +98,35 @@ def test_progress_function() -> None:
     states: list[Progress] = []
     results = solver().solve(parabola(), progress=states.append)
     assert [state.iteration for state in states] == list(range(results.extra_info.iteration_count + 1))
+
+
+def dependent() -> pyo.ConcreteModel:
+    """Problem 55 of Hock and Schittkowski: six equations of rank five in six variables, which Ipopt solves twice."""
+    m = pyo.ConcreteModel()
+    start = dict(zip(range(1, 7), (1, 2, 0, 0, 0, 2), strict=True))
+    m.x = pyo.Var(range(1, 7), bounds=lambda m, i: (0, 1 if i in (1, 4) else None), initialize=start)
+    x = m.x
+    m.goal = pyo.Objective(expr=x[1] + 2 * x[2] + 4 * x[5] + pyo.exp(x[1] * x[4]))
+    m.c = pyo.ConstraintList()
+    m.c.add(x[1] + 2 * x[2] + 5 * x[5] == 6)
+    m.c.add(x[1] + x[2] + x[3] == 3)
+    m.c.add(x[4] + x[5] + x[6] == 2)
+    m.c.add(x[1] + x[4] == 1)
+    m.c.add(x[2] + x[5] == 2)
+    m.c.add(x[3] + x[6] == 2)
+    return m
+
+
+@pytest.mark.parametrize("name", ["cyipopt", "pounce"])
+def test_a_second_run_is_in_the_log_and_counted(name: str, tmp_path: Path) -> None:
+    m, stream, seen = dependent(), io.StringIO(), []
+    results = solver(solver=name).solve(m, tee=stream, progress=lambda state: seen.append(state.iteration))
+    assert pyo.value(m.goal) == pytest.approx(20 / 3, rel=1e-7)
+    assert stream.getvalue() == results.solver_log
+    assert seen == sorted(seen)
+    assert results.extra_info.iteration_count == seen[-1]
+    if name == "cyipopt":
+        assert results.solver_log.count("EXIT: ") == 2
+        m, path = dependent(), tmp_path / "ipopt.log"
+        own = solver(solver=name).solve(m, solver_options={"output_file": str(path)})
+        assert own.solver_log.count("EXIT: ") == 2

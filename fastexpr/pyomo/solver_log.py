@@ -76,7 +76,6 @@ class Log:
         self._copy(is_last=True)
         if self._descriptor is not None:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.ftruncate(self._descriptor, 0)
 
     def end(self, message: str) -> None:
         """Copies the rest; the message ends the log of a solver that writes none."""

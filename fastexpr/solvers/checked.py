@@ -227,8 +227,8 @@ def without_derivative(nlp: Nlp, solution: Solution, verdict: Verdict, feasibili
     what = "The objective" if objective else f"{nlp.row_name(rows[0])}"
     step = objective or steps[1 + rows[0]]
     return (
-        f"{what} depends on the variables through {step}, which is constant piece by piece: that its derivative is 0 "
-        "says nothing about where it is least, so this is the point where the solver stopped, no optimum. What to do: "
+        f"{what} depends on the variables through {step}, which is constant piece by piece: its derivative is 0 and "
+        "says nothing about where better points are, so this is where the solver stopped, no optimum. What to do: "
         "search with values alone, which the Function gives in batches (scipy.optimize.differential_evolution with "
         "vectorized=True, say), or put a smooth model in its place."
     )
