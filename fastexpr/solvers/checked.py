@@ -32,6 +32,9 @@ warm_start_options: dict[str, Option] = {
     "mu_init": 1e-6,
 }
 
+#: Ipopt's own.
+TOLERANCE = 1e-8
+
 #: How far a row without variables may be from its limits, as in Pyomo's NLWriter.
 CONSTANT_TOLERANCE = 1e-8
 
@@ -154,6 +157,7 @@ def again(
 ) -> tuple[Solution, Verdict]:
     """Once more from the solution, to our measures; the better one of the two."""
     settings: dict[str, Option] = {**warm_start_options, "bound_relax_factor": 0.0, **options}
+    settings["tol"] = min(number(options, "tol", TOLERANCE), TOLERANCE)  # a looser one has led here
     if scaling is None and "nlp_scaling_method" not in options:
         settings["nlp_scaling_method"] = "user-scaling"
         try:

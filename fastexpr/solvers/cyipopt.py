@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -133,6 +134,7 @@ def add_multipliers_of_fixed(nlp: View, x: Vector, info: dict[str, Any]) -> None
 
 #: What Ipopt has taken before: it can be set without watching what is printed.
 _accepted: set[tuple[str, Plain]] = set()
+_capturing = threading.Lock()
 
 
 def accepts(problem: Any, name: str, value: Plain) -> bool:
@@ -140,7 +142,7 @@ def accepts(problem: Any, name: str, value: Plain) -> bool:
     if (name, value) in _accepted:
         problem.add_option(name, value)
         return True
-    with captured_output() as release:
+    with _capturing, captured_output() as release:
         try:
             problem.add_option(name, value)
         except TypeError:

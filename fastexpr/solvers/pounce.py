@@ -24,7 +24,7 @@ from fastexpr.solvers.view import View
 
 
 def load_package() -> Any:
-    """The package, whose logger is silent about a solve unless RUST_LOG asks for it: it reads that on being imported."""
+    """The package, whose logger is silent about a solve unless RUST_LOG asks for it: it reads that when imported."""
     is_asked = "RUST_LOG" in os.environ
     if not is_asked:
         os.environ["RUST_LOG"] = "warn"
