@@ -207,6 +207,8 @@ def test_success_is_success(name: str, solver: str) -> None:
     ]
     result = p.solve(solver)
     assert result.success or not case.is_solvable, f"{result.status}: {result.message}"
+    assert (result[x] >= case.lower).all()  # not by a hair, whatever the solver leaves
+    assert (result[x] <= case.upper).all()
     if not result.success:
         assert result.status in (
             "infeasible",
