@@ -2,8 +2,7 @@
 
     minimize f(x)   subject to   constraint_lower <= g(x) <= constraint_upper,   lower <= x <= upper
 
-Where f and g come from is another matter: `fastexpr.blocks` puts them together from blocks of tensor algebra and
-networks, the core's NlpFunctions evaluates a model that was compiled into scalar algebra and networks.
+Where f and g come from is another matter: the core's NlpFunctions evaluates them, whoever stated them.
 """
 
 from __future__ import annotations
@@ -97,6 +96,8 @@ class Nlp:
         What messages begin with.
     complete : callable from x to x
         Computes components anew that others define: the outputs of networks.
+    constants : callable, optional
+        Returns (m,): additive constants of g; without it, those that the functions know of count.
 
     Raises
     ------
@@ -114,6 +115,7 @@ class Nlp:
     row_name: Callable[[int], str] = "constraint {}".format
     owner: str = "Problem"
     complete: Callable[[Vector], Vector] = np.array
+    constants: Callable[[], Vector] | None = None
     evaluations: dict[str, Evaluations] = field(default_factory=new_evaluations)
 
     def __post_init__(self) -> None:
@@ -164,7 +166,7 @@ class Nlp:
 
     def row_constants(self) -> Vector:
         """(m,): additive constants of g."""
-        return self.functions.row_constants()
+        return self.functions.row_constants() if self.constants is None else self.constants()
 
     def steps(self) -> list[str]:
         """For f, then for each row, what is constant piece by piece and moves it within the bounds."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastexpr.blocks import AlgebraBlock, AlgebraObjective, Block, BlockFunctions, NetworkInstances
+from fastexpr._core import Function
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.statement import Constraint, Network, Statement
+from fastexpr.program import Program
 from fastexpr.solvers import Solution
 
 
 def assemble(statement: Statement) -> Nlp:
-    """The program: one Function for the objective, one for all constraints, one batch for every network.
+    """The program: a Function for the objective, one for all constraints, and every network as one batch.
 
     Raises
     ------
@@ -23,34 +24,42 @@ def assemble(statement: Statement) -> Nlp:
     """
     if not statement.variables:
         raise ValueError("[Problem] there are no variables: make them with its method variables.")
+    program = Program(statement.n)
     objective = statement.objective if statement.objective is not None else constant(np.asarray(0.0))
-    function, used = statement.compile([objective])
-    blocks: list[Block] = [*algebra_blocks(statement, statement.constraints)]
-    rows = statement.rows()
+    function, components = statement.compile([objective])
+    value = int(program.outputs(function, program.variables(components)[None])[0, 0])
+    rows, numbers = statement.rows(), np.zeros(statement.n_rows(), dtype=np.int32)
+    for constraints, function, components in algebra(statement, statement.constraints):
+        places = np.concatenate([rows[constraint].ravel() for constraint in constraints])
+        numbers[places] = program.outputs(function, program.variables(components)[None])[0]
     for instances in same_networks(statement):
-        inputs = np.concatenate([entry.inputs for entry in instances])
-        outputs = np.concatenate([entry.outputs for entry in instances])
-        network_rows = np.concatenate([rows[entry.y].ravel() for entry in instances]).reshape(outputs.shape)
-        blocks.append(NetworkInstances(instances[0].function, inputs, outputs, network_rows))
+        inputs, outputs = (
+            program.variables(np.concatenate([getattr(entry, side) for entry in instances]))
+            for side in ("inputs", "outputs")
+        )
+        places = np.concatenate([rows[entry.y].ravel() for entry in instances]).reshape(outputs.shape)
+        numbers[places] = program.differences(program.outputs(instances[0].function, inputs), outputs)
+    functions = program.compile(program.negation(value) if statement.sign < 0 else value, numbers)
     lower, upper = statement.bounds()
     constraint_lower, constraint_upper = statement.limits()
-    objective_block = AlgebraObjective(function, used, statement.n, statement.sign)
     nlp = Nlp(
         start=statement.start(),
         lower=lower,
         upper=upper,
         constraint_lower=constraint_lower,
         constraint_upper=constraint_upper,
-        functions=BlockFunctions(statement.n, statement.n_rows(), objective_block, blocks, statement.row_constants()),
+        functions=functions,
         variable_name=statement.variable_name,
         row_name=statement.row_name,
+        constants=statement.row_constants,
     )
     nlp.complete = lambda x: statement.completed(x, nlp.lower == nlp.upper)
     return nlp
 
 
-def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[AlgebraBlock]:
-    """One Function of all these constraints; two where a few constraints of very many variables would spoil the others.
+def algebra(statement: Statement, constraints: list[Constraint]) -> list[tuple[list[Constraint], Function, Indices]]:
+    """A Function of all constraints, and which components of x it reads; two where a few constraints of very many
+    variables would spoil the others.
 
     Sparse derivatives are found in as many directions as a row, or a column, of the Jacobian has entries, whichever
     is less. A budget, one long row, together with a final time, one long column, would need as many as there are
@@ -58,7 +67,6 @@ def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[
     """
     if not constraints:
         return []
-    rows = statement.rows()
     function, components = statement.compile([constraint.expression for constraint in constraints])
     starts, columns = function._patterns()[0]
     lengths = np.diff(starts)
@@ -68,8 +76,8 @@ def algebra_blocks(statement: Statement, constraints: list[Constraint]) -> list[
     is_long = longest > max(n_directions / 4, 50)
     if n_directions > 50 and is_long.any() and not is_long.all():
         parts = [[c for c, long in zip(constraints, is_long, strict=True) if long == side] for side in (False, True)]
-        return [block for part in parts for block in algebra_blocks(statement, part)]
-    return [AlgebraBlock(function, components, np.concatenate([rows[entry].ravel() for entry in constraints]))]
+        return [group for part in parts for group in algebra(statement, part)]
+    return [(constraints, function, components)]
 
 
 def same_networks(statement: Statement) -> list[list[Network]]:
