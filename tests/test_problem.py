@@ -12,8 +12,8 @@ import pytest
 import scipy.optimize
 
 import fastexpr as fx
-from fastexpr.blocks import NetworkInstances
 from fastexpr.errors import EvaluationError, GraphError, ShapeError
+from fastexpr.problem.assembly import algebra
 from fastexpr.solvers import available
 
 SOLVERS = available()
@@ -258,8 +258,8 @@ def test_all_instances_of_a_network_are_one_batch():
     assert [one.shape for one in y] == [(5, 3), (3,)]
     p.minimize((x**2).sum() + sum((one**2).sum() for one in [*y, other]))
     p.subject_to(x[:, 0], lower=0.5)
-    blocks = [block for block in p.nlp().functions.blocks if isinstance(block, NetworkInstances)]
-    assert [block.inputs.shape for block in blocks] == [(6, 4), (1, 4)]
+    # value, Jacobian and Hessian of the objective and of either network; the constraints are linear
+    assert p.nlp().functions.n_batches == 3 + 3 + 3 + 2
     result = p.solve()
     assert result.success
     np.testing.assert_allclose(result[y[1]], forward(WEIGHTS, result[x][0, ::-1]), atol=1e-8)
@@ -283,7 +283,7 @@ def test_the_structure_of_a_control_problem():
     assert (nlp.n, nlp.m) == (490, 400)
     assert nlp.jacobian_rows.size == steps * n_states * 13
     assert nlp.hessian_rows.size == steps * 78 + n_states  # the last state is curved in the objective only
-    assert len(nlp.functions.blocks) == 1
+    assert nlp.functions.n_batches == 3 + 3  # of the objective and of all steps
     result = p.solve()
     assert result.success
     np.testing.assert_array_equal(result[first], initial)
@@ -300,7 +300,8 @@ def test_a_final_time_and_a_budget_leave_the_steps_sparse():
     p.subject_to(x[1:] - x[:-1] - final_time / n * u, equal=0)
     energy = p.subject_to((u**2).sum() * final_time / n, upper=0.8)
     p.minimize(final_time)
-    assert [block.rows.size for block in p.nlp().functions.blocks] == [n + 2, 1]
+    functions = [function for _, function, _ in algebra(p._statement, p._statement.constraints)]
+    assert [function.n_outputs for function in functions] == [n + 2, 1]
     assert p.nlp().jacobian_rows.size == 2 + 4 * n + n + 1
     result = p.solve(tol=1e-10)
     assert result.success

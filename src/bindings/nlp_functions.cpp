@@ -240,6 +240,7 @@ void define_nlp_functions(py::module_& module) {
       .def_property_readonly("n_nodes", &NlpFunctions::n_nodes, "Nodes of the model's own algebra.")
       .def_property_readonly("n_instructions", &NlpFunctions::n_instructions,
                              "Numbers computed at a point, derivatives included.")
+      .def_property_readonly("n_batches", &NlpFunctions::n_batches, "Batches of functions' calls at a point, by order.")
       .def_property_readonly("n_runs", &NlpFunctions::n_runs, "Loops in which they are computed.")
       .def_property_readonly("n_bytes", &NlpFunctions::bytes, "Memory of all that.");
 }

@@ -42,6 +42,7 @@ class NlpFunctions {
   Index n_nodes() const { return n_nodes_; }                           // values of the model itself
   Index n_instructions() const { return program_->n_instructions(); }  // with derivatives
   Index n_runs() const { return program_->n_runs(); }
+  Index n_batches() const { return program_->n_batches(); }
   Index bytes() const { return program_->bytes() + hessian_.bytes(); }
 
  private:

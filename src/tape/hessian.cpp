@@ -49,8 +49,12 @@ class EdgePushing {
     for (auto v = static_cast<std::size_t>(tape_.n_leaves()); v < n_nodes_; ++v) {
       const Node& node = tape_.node(static_cast<Id>(v));
       if (!node.depends) continue;
-      bool is_curved = node.operation != Operation::sum;
-      if (!is_curved) {
+      bool is_curved = node.operation != Operation::sum && node.operation != Operation::given;
+      if (node.operation == Operation::given) {
+        is_curved = has_curvature(node.a);
+        for (const Scaled& input : tape_.calls()[static_cast<std::size_t>(node.a)].inputs)
+          is_curved = is_curved || is_curved_[static_cast<std::size_t>(input.id)];
+      } else if (!is_curved) {
         for (const Term& t : tape_.terms(node)) {
           const bool a_depends = tape_.node(t.a).depends, b_depends = tape_.node(t.b).depends;
           is_curved = is_curved || (a_depends && b_depends) || is_curved_[static_cast<std::size_t>(t.a)] ||
@@ -59,6 +63,10 @@ class EdgePushing {
       }
       is_curved_[v] = is_curved;
     }
+  }
+
+  bool has_curvature(Index call) const {
+    return !tape_.hessian_entries(tape_.calls()[static_cast<std::size_t>(call)].target).entries.empty();
   }
 
   void add_adjoint(Id id, const Term& term) {
@@ -78,7 +86,7 @@ class EdgePushing {
       if (!is_output) create(partials_.second(v), adjoint);
       for (const Partial& partial : partials_.first(v)) add_adjoint(partial.operand, Tape::term(partial.derivative, adjoint));
     }
-    if (is_output && node.c == 0) create_of_call(node.a);
+    if (is_output && node.c == 0 && has_curvature(node.a)) create_of_call(node.a);
   }
 
   void create(const std::vector<SecondPartial>& seconds, Scaled adjoint) {

@@ -97,6 +97,7 @@ class Program {
 
   Index n_instructions() const { return n_instructions_; }
   Index n_runs() const { return static_cast<Index>(runs_.size()); }
+  Index n_batches() const { return static_cast<Index>(batches_.size()); }
   Index bytes() const;
 
  private:
