@@ -556,7 +556,7 @@ ELSEWHERE = {
     "SequenceEmpty", "SequenceLength", "SequenceAt", "SequenceErase", "SequenceInsert", "SplitToSequence",
     "ConcatFromSequence", "Optional", "OptionalGetElement",
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul", "ConvInteger",
-    "QLinearConv",
+    "QLinearConv", "SimplifiedLayerNormalization",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ import fastexpr as fx
 from fastexpr.onnx import registry
 from fastexpr.onnx.folding import FOLDED
 from fastexpr.onnx.registry import Converter
+from fastexpr.onnx.signatures import MICROSOFT, schema_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "operators.md"
 
@@ -75,7 +76,8 @@ def page() -> str:
     folded = ", ".join(f"`{name}`" for name in sorted(FOLDED - known))
     parts = [HEAD.format(newest=onnx.defs.onnx_opset_version(), folded=folded)]
     for (domain, kind), converters in groupby(sorted(all_converters(), key=place), key=lambda item: place(item)[:2]):
-        title = kind if not domain else f"{kind} ({domain})"
+        title = kind.replace("Microsoft", "ONNX Runtime:") if domain == MICROSOFT else kind
+        title = f"{title} ({domain})" if domain else title
         parts.append(f"\n## {title}\n\n{TABLE_HEAD}")
         parts += [row(domain, name, versions) for domain, name, versions in converters]
     parts.append(DEFINED.format(names=", ".join(sorted(defined_operators()))))
@@ -106,7 +108,7 @@ def row(domain: str, name: str, versions: list[Converter]) -> str:
 def first_version(domain: str, name: str, since: int) -> int:
     """The first operator set from `since` on that has the operator."""
     known = [s.since_version for s in onnx.defs.get_all_schemas_with_history() if (s.domain, s.name) == (domain, name)]
-    return max(since, min(known))
+    return max(since, min(known, default=1))
 
 
 def described(name: str, entry: Converter) -> tuple[str, str]:
@@ -143,7 +145,7 @@ def derivative(domain: str, name: str) -> str:
 
 
 def newest_schema(domain: str, name: str) -> OpSchema:
-    return onnx.defs.get_schema(name, domain)
+    return schema_of(domain, name) or onnx.defs.get_schema(name, domain)
 
 
 def attributes(schema: OpSchema) -> str:

@@ -62,9 +62,9 @@ SEQUENCE = onnx.parser.parse_model(HEADER + "g (seq(float[4]) x, float[4] z) => 
 ERRORS: dict[str, tuple[onnx.ModelProto, str]] = {
     "unknown operator": (
         one("Unique"),
-        r"\[Unique 'bad'\] unknown operator: got Unique of domain 'ai.onnx', .*set 17, expected one of Abs, .*Where",
+        r"\[Unique 'bad'\] unknown operator: got Unique of domain 'ai.onnx', .*set 17, .* e.g. Unsqueeze, ",
     ),
-    "unknown domain": (one("Gelu", domain="com.microsoft"), r"\[Gelu 'bad'\] .*domain 'com.microsoft'"),
+    "unknown domain": (one("Gelu", domain="com.example"), r"\[Gelu 'bad'\] .*domain 'com.example'"),
     "operator of a newer opset": (one("Gelu", opset=17), r"\[Gelu 'bad'\] .* operator set 17"),
     "unnamed node": (two_node(node("Tanh", ["x"], ["a"]), node("Unique", ["a"], ["y"])), r"\[Unique #1\]"),
     "random numbers": (

@@ -4,6 +4,7 @@ that.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -31,9 +32,10 @@ from fastexpr.onnx.ordering import evaluation_order, reads
 from fastexpr.onnx.ports import Output
 from fastexpr.onnx.registry import ML, find_converter, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
+from fastexpr.onnx.signatures import MICROSOFT
 from fastexpr.onnx.sizes import Budget, check_ports
 
-KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()}
+KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()} | {MICROSOFT}
 LARGEST_UNROLLING = 30_000  # nodes of graphs inside If, Loop and Scan
 #: What chooses, compares or only moves numbers: the infinite ones may be left out later.
 MAY_BE_INFINITE = {
@@ -353,18 +355,38 @@ def refuse_strings(proto: onnx.NodeProto, inputs: Sequence[Value | None]) -> Non
 
 def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> str:
     """The message about an operator without a converter."""
-    domain = operator_domain(proto)
-    listed = ML if domain == ML else ""
-    if proto.op_type in RANDOM_OPERATORS and not domain:
+    domain, name = operator_domain(proto), str(proto.op_type)
+    if name in RANDOM_OPERATORS and not domain:
         return (
-            f"{title} is random: got operator {proto.op_type}, expected a function of the inputs. Call model.eval() "
-            "before exporting, or leave it out of the model."
+            f"{title} is random: got operator {name}, expected a function of the inputs. Call model.eval() before "
+            "exporting, or leave it out of the model."
         )
+    if domain.startswith(f"{MICROSOFT}."):
+        return (
+            f"{title} is laid out for one kind of CPU by ONNX Runtime: got domain {domain!r}, expected operators of "
+            "the standard. Take the model before optimization, or save it with graph_optimization_level = "
+            "ORT_ENABLE_EXTENDED."
+        )
+    if domain == MICROSOFT:
+        return (
+            f"{title} unknown operator: got {name} of domain {domain!r}, in which ONNX Runtime writes what it has "
+            f"optimized, expected one of {', '.join(nearest(name, operator_names(MICROSOFT)))}, or the standard's. "
+            "Take the model before optimization, or save it with graph_optimization_level = ORT_ENABLE_BASIC."
+        )
+    listed = ML if domain == ML else ""
+    names = operator_names(listed)
     return (
-        f"{title} unknown operator: got {proto.op_type} of domain {domain or 'ai.onnx'!r}, operator set {opset}, "
-        f"expected one of {', '.join(operator_names(listed))} of domain {listed or 'ai.onnx'!r}. Write it in terms of "
-        "these, or leave it out of the model."
+        f"{title} unknown operator: got {name} of domain {domain or 'ai.onnx'!r}, operator set {opset}, expected one "
+        f"of the {len(names)} of domain {listed or 'ai.onnx'!r} that are known, e.g. {', '.join(nearest(name, names))} "
+        "(all: fastexpr.onnx.operator_names()). Write it in terms of these, or leave it out of the model."
     )
+
+
+def nearest(name: str, names: Sequence[str]) -> list[str]:
+    """The few names that are most like this one."""
+    by_lower = {known.lower(): known for known in names}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.0)
+    return [by_lower[key] for key in found]
 
 
 def check_finite(array: Array, owner: str, may_be_masked: bool = False) -> bool:

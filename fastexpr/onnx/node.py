@@ -12,6 +12,7 @@ import onnx
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
+from fastexpr.onnx.signatures import schema_of
 from fastexpr.onnx.sizes import check_result
 
 #: Converts the graph that is the attribute of this name, on these inputs; the last one goes into labels.
@@ -28,11 +29,11 @@ class NotConstantError(OnnxError):
 
 @cache
 def operator_schema(name: str, opset: int, domain: str = "") -> onnx.defs.OpSchema | None:
-    """What ONNX's standard says about the operator as it was in this operator set."""
+    """What ONNX's standard says about the operator as it was in this operator set, or ONNX Runtime about its own."""
     try:
         return onnx.defs.get_schema(name, opset, domain)
     except onnx.defs.SchemaError:
-        return None
+        return schema_of(domain, name)
 
 
 @cache
@@ -244,12 +245,18 @@ class OnnxNode:
             self.fail(f"attribute {name!r} is {value!r}, expected a tensor. Export the model again.")
         return tensor_array(value, self.title)
 
-    def other(self, operator: str, inputs: list[Value | None]) -> OnnxNode:
-        """A node of another operator in this one's place, with the same attributes."""
-        proto = onnx.NodeProto()
-        proto.CopyFrom(self.proto)
-        proto.op_type = operator
-        return OnnxNode(proto, self.title, self.opset, inputs, self.graph, self._run_graph)
+    def other(self, operator: str, inputs: list[Value | None], opset: int | None = None, **attributes: Any) -> OnnxNode:
+        """A standard node of another operator in this one's place, with the attributes that both have, and those
+        given. Its operator set is this one's, or, from another domain, the newest.
+        """
+        opset = opset or (onnx.defs.onnx_opset_version() if self.domain else self.opset)
+        known = attribute_types(operator, opset)
+        proto = onnx.NodeProto(op_type=operator, name=self.proto.name, output=self.proto.output)
+        proto.input.extend([*self.proto.input, *[""] * len(inputs)][: len(inputs)])
+        own = [attribute for attribute in self.proto.attribute if attribute.name not in attributes]
+        proto.attribute.extend(attribute for attribute in own if attribute.name in known)
+        proto.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in attributes.items())
+        return OnnxNode(proto, self.title, opset, inputs, self.graph, self._run_graph)
 
     def run_graph(self, name: str, inputs: Sequence[Value], part: str) -> list[Value]:
         """The outputs of the graph that is the attribute `name`, on these inputs; `part` goes into labels."""

@@ -67,12 +67,23 @@ def layer_normalization(node: OnnxNode) -> Sequence[Value]:
 
 
 @converter("RMSNormalization", since=23)
-def rms_normalization(node: OnnxNode) -> Value:
-    """y = x / sqrt(mean x^2 + epsilon) scale, the mean over the axes from `axis` on."""
-    graph, x = node.graph, node.input(0)
-    axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
-    mean = reduced(graph, "ReduceMean", graph.multiply(x, x), axes, keepdims=True)
-    return graph.multiply(graph.divide(x, root_of(node, mean)), node.input(1))
+@converter("SimplifiedLayerNormalization")
+def rms_normalization(node: OnnxNode) -> Sequence[Value]:
+    """y = x / sqrt(mean x^2 + epsilon) scale, the mean over the axes from `axis` on.
+
+    SimplifiedLayerNormalization: x / sqrt(mean x^2 + epsilon) scale; not the standard's, but ONNX Runtime writes it as
+      if it were.
+    """
+    y, root = root_normalized(node, node.input(0), node.input(1), node.integer("axis"))
+    return [y] if len(node.proto.output) < 2 else [y, node.graph.divide(np.ones(()), root)]
+
+
+def root_normalized(node: OnnxNode, x: Value, scale: Value, axis: int) -> tuple[Value, Value]:
+    """x / sqrt(mean x^2 + epsilon) scale over the axes from `axis` on, and what x was divided by."""
+    graph, axis = node.graph, node.axis(axis, len(x.shape))
+    mean = reduced(graph, "ReduceMean", graph.multiply(x, x), list(range(axis, len(x.shape))), keepdims=True)
+    root = root_of(node, mean)
+    return graph.multiply(graph.divide(x, root), scale), root
 
 
 @converter("InstanceNormalization", since=1)

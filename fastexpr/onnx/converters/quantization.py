@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from fastexpr.onnx.builder import Handle, Shape, Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value
 from fastexpr.onnx.converters.convolution import conv
 from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.node import OnnxNode
@@ -24,8 +24,8 @@ RANGES = {
 
 
 def numbers(node: OnnxNode, k: int) -> Value:
-    """Input k, a scale or zero point, as floats; 0 where it is left out. They depend on x in models that find their
-    scales as they run.
+    """Input k as floats; 0 where it is left out. Scales and zero points depend on x in models that find them as they
+    run.
     """
     value = node.input(k) if node.has_input(k) else np.zeros(())
     return value if isinstance(value, Handle) else value.astype(np.float64)
@@ -108,8 +108,12 @@ def dynamic_quantize_linear(node: OnnxNode) -> Sequence[Value]:
 
     Derivatives are those without rounding ("straight through").
     """
-    graph, x = node.graph, node.input(0)
-    flat = graph.reshape(x, (int(np.prod(x.shape)),))
+    return dynamically_quantized(node.graph, node.input(0))
+
+
+def dynamically_quantized(graph: GraphBuilder, x: Value) -> tuple[Value, Value, Value]:
+    """Whole numbers from 0 to 255, their scale and their zero point."""
+    flat = graph.reshape(x, (math.prod(x.shape),))
     high, depth = (  # the largest number and minus the smallest, at least 0
         graph.apply("Clip", graph.apply("ReduceMax", values, axis=0, n_axes=1, keepdims=0), lower=0.0)
         for values in (flat, graph.apply("Neg", flat))
@@ -119,7 +123,13 @@ def dynamic_quantize_linear(node: OnnxNode) -> Sequence[Value]:
     zero = graph.apply("Quantize", graph.divide(depth, scale))
     moved = graph.add(graph.apply("Quantize", graph.divide(x, scale)), zero)
     # the two roundings give 256 at most: a condition cuts that, so every number keeps its derivative
-    return [graph.subtract(moved, graph.apply("Less", np.full((), 255.0), moved)), scale, zero]
+    return graph.subtract(moved, graph.apply("Less", np.full((), 255.0), moved)), scale, zero
+
+
+def dynamically_rounded(graph: GraphBuilder, x: Value) -> Value:
+    """x as its whole numbers say it."""
+    whole, scale, zero = dynamically_quantized(graph, x)
+    return graph.multiply(graph.subtract(whole, zero), scale)
 
 
 @converter("MatMulInteger", since=10)

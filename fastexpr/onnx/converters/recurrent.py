@@ -196,13 +196,18 @@ def step_times(n_steps: int, lengths: Array, is_reverse: bool) -> Array:
 @converter("RNN", "GRU", "LSTM")
 def recurrent(node: OnnxNode) -> Sequence[Value]:
     """Y (T, directions, B, H), Y_h (directions, B, H) and an LSTM's Y_c; layout 1 has the batch first."""
+    return run_through(node, Run)
+
+
+def run_through(node: OnnxNode, run: type[Run]) -> Sequence[Value]:
+    """All directions, each through all steps."""
     graph, batch_first = node.graph, bool(node.attribute("layout"))
     x = node.input(0)
     if len(x.shape) != 3:
         node.fail(f"has X of shape {x.shape}, expected three axes. Export the model again.")
     x = graph.transpose(x, (1, 0, 2)) if batch_first else x
     lengths = sequence_lengths(node, x.shape[0], x.shape[1])
-    runs = [Run(node, direction, x, lengths) for direction in directions(node, x, batch_first)]
+    runs = [run(node, direction, x, lengths) for direction in directions(node, x, batch_first)]
     y = joined(node, [run.outputs for run in runs], 1)
     results = [y, joined(node, [run.h for run in runs], 0)]
     if node.operator == "LSTM":
