@@ -66,6 +66,7 @@ CUBE = (2, 3, 4)
 HEADS = (1, 2, 3, 2)
 
 from_image = (1, 2, 5, 6)
+REGIONS = np.array([[0.25, 0.5, 3.5, 2.75], [1, -0.5, 2.5, 6]])
 
 IMAGES = [
     # convolutions
@@ -404,6 +405,8 @@ ROWS = [
         for aligned in (0, 1)
     ),
     row("GridSample", 22, (1, 2, 3, 4, 2), places(1, 2, 2, 3, 3)),
+    row("GridSample", 16, (1, 2, 3, 4), (1, 2, 2, 2), padding_mode="border"),
+    row("RoiAlign", 16, (1, 2, 5, 4), REGIONS, ints(0, 0), output_height=2, output_width=2),
     row("GridSample", 20, (1, 1, 1, 3), places(1, 2, 2, 2), padding_mode="reflection", align_corners=1),
     # caches
     row("TensorScatter", 24, (2, 5, 3), (2, 2, 3), ints(3, 0)),
@@ -467,6 +470,10 @@ ROWS = [
     row("ArgMax", 13, CUBE, axis=1, runtime=False),
     row("ArgMax", 1, CUBE, keepdims=0, runtime=False),
     row("ArgMin", 13, CUBE, axis=-1, select_last_index=1, runtime=False),
+    row("TopK", 11, CUBE, ints(2), runtime=False),  # which wants both outputs
+    row("TopK", 11, CUBE, ints(3), axis=1, largest=0, runtime=False),
+    row("TopK", 10, CUBE, ints(1), axis=0, runtime=False),
+    row("TopK", 1, CUBE, k=2),
     row("Hardmax", 13, CUBE),
     row("Hardmax", 13, CUBE, axis=1),
     row("Hardmax", 11, CUBE, axis=1),
@@ -556,7 +563,7 @@ ELSEWHERE = {
     "SequenceEmpty", "SequenceLength", "SequenceAt", "SequenceErase", "SequenceInsert", "SplitToSequence",
     "ConcatFromSequence", "Optional", "OptionalGetElement",
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul", "ConvInteger",
-    "QLinearConv", "SimplifiedLayerNormalization",
+    "QLinearConv", "SimplifiedLayerNormalization", "DeformConv",
 }  # fmt: skip
 
 

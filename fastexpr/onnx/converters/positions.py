@@ -1,4 +1,4 @@
-"""Positions that depend on x: ArgMax and ArgMin, and what picks by such indices (Gather, Scatter, OneHot, ...).
+"""Positions that depend on x: ArgMax, ArgMin and TopK, and what picks by such indices (Gather, Scatter, OneHot, ...).
 
 An index is a whole number whose derivative is 0. The place that it names is a row of conditions, one for each place;
 what is picked there keeps its derivative. An index that names no place gives NaN.
@@ -7,6 +7,7 @@ what is picked there keeps its derivative. An index that names no place gives Na
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from fastexpr.onnx.converters.reductions import reduced
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
-MOST_UPDATES = 1000  # of a scatter whose places depend on x: each is a step of its own
+MOST_STEPS = 1000  # numbers that are found or placed one after the other
 
 
 def place_of_largest(graph: GraphBuilder, is_largest: Value, axis: int) -> Handle:
@@ -45,6 +46,48 @@ def arg_max(node: OnnxNode) -> Value:
     if is_last:
         place = graph.subtract(np.full((), x.shape[axis] - 1.0), place)
     return place if node.integer("keepdims") else graph.reshape(place, x.shape[:axis] + x.shape[axis + 1 :])
+
+
+@converter("TopK", since=10)
+def top_k(node: OnnxNode) -> Sequence[Value]:
+    """The k largest or smallest numbers along an axis in order, and their places; of equal ones the first comes first.
+
+    Values have the derivative of the number that they are; that of a place is 0. k must be constant.
+    """
+    return top(node, int(node.constant_scalar(1)), node.attribute("largest") != 0)
+
+
+@converter("TopK", since=1)
+def top_k_by_attribute(node: OnnxNode) -> Sequence[Value]:
+    """Before operator set 10, k is an attribute."""
+    return top(node, node.integer("k"), True)
+
+
+def top(node: OnnxNode, k: int, is_largest: bool) -> Sequence[Value]:
+    """One number after the other: the largest of those that are left."""
+    graph, x = node.graph, node.input(0)
+    axis = node.axis(node.integer("axis"), len(x.shape))
+    if not 0 <= k <= x.shape[axis]:
+        node.fail(f"takes {k} numbers of {x.shape[axis]} along axis {axis}. Export the model again.")
+    node.check_size((k, *x.shape))
+    if k > MOST_STEPS:
+        node.fail(f"takes {k} numbers one after the other, expected at most {MOST_STEPS}. Take fewer.")
+    if k == 0:
+        shape = (*x.shape[:axis], 0, *x.shape[axis + 1 :])
+        return [np.zeros(shape), np.zeros(shape, np.int64)]
+    x = x if is_largest else graph.apply("Neg", x)
+    negated = graph.apply("ReduceMax", graph.apply("Neg", x), axis=axis, n_axes=1, keepdims=1)
+    smallest, left = graph.apply("Neg", negated), x
+    values: list[Value] = []
+    places: list[Value] = []
+    for _ in range(k):
+        is_next = graph.apply("Hardmax", left, axis=axis, n_axes=1)
+        left = graph.apply("Where", is_next, np.full((), -np.inf), left)
+        shown = graph.apply("Where", is_next, x, smallest)  # not -inf: bounds stay finite
+        values.append(graph.apply("ReduceMax", shown, axis=axis, n_axes=1, keepdims=1))
+        places.append(place_of_largest(graph, is_next, axis))
+    joined = graph.concatenate(values, axis)
+    return [joined if is_largest else graph.apply("Neg", joined), graph.concatenate(places, axis)]
 
 
 # ---- picking
@@ -157,8 +200,8 @@ def scattered_at(node: OnnxNode, x: Value, indices: Handle, updates: Value, redu
     """x (b, n, r) with the updates (b, i, r), one after the other, at the places indices (b, i)."""
     graph, (stack, length, _width) = node.graph, x.shape
     count = indices.shape[1]
-    if count > MOST_UPDATES:
-        node.fail(f"puts {count} numbers at places that depend on x, expected at most {MOST_UPDATES}.")
+    if count > MOST_STEPS:
+        node.fail(f"puts {count} numbers at places that depend on x, expected at most {MOST_STEPS}. Place fewer.")
     node.check_size((stack, count, length))
     named = is_named(graph, indices, length)
     for k in range(count):

@@ -1,4 +1,6 @@
-"""GridSample: an image at other places. With constant places it is linear in the image, with few numbers in a row."""
+"""GridSample: an image at other places. With constant places it is linear in the image, with few numbers in a row; with
+places that depend on x, each axis has a matrix of weights, tents or cubic kernels around the places.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from functools import reduce
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import matrix_along
@@ -23,9 +26,9 @@ CUBIC = -0.75
 def grid_sample(node: OnnxNode) -> Value:
     """The image x (N, C, ..) at the places (N, .., axes), which count from -1 to 1, the last axis first.
 
-    The places must be constant.
+    Where the places depend on x, their derivative jumps at the pixels, where it is 0 (linear), and is 0 (nearest).
     """
-    graph, x, grid = node.graph, node.input(0), node.constant(1).astype(np.float64)
+    graph, x, grid = node.graph, node.input(0), node.input(1)
     lengths = x.shape[2:]
     mode, padding = MODES.get(str(node.attribute("mode"))), node.attribute("padding_mode")
     if mode is None or padding not in PADDINGS:
@@ -33,10 +36,13 @@ def grid_sample(node: OnnxNode) -> Value:
             f"has mode={node.attribute('mode')!r} and padding_mode={padding!r}, expected one of {sorted(MODES)} and "
             f"{PADDINGS}. Export the model again."
         )
-    if not lengths or grid.ndim != len(x.shape) or grid.shape[0] != x.shape[0] or grid.shape[-1] != len(lengths):
+    if not lengths or len(grid.shape) != len(x.shape) or grid.shape[0] != x.shape[0] or grid.shape[-1] != len(lengths):
         node.fail(f"has places of shape {grid.shape} for an image of shape {x.shape}. Export the model again.")
+    if isinstance(grid, Handle):
+        return sampled_at(node, x, grid, mode, str(padding))
     if not np.isfinite(grid).all():
         node.fail("has places that are not finite. Export the model again.")
+    grid = grid.astype(np.float64)
     n, out = x.shape[0], grid.shape[1:-1]
     node.check_size((*x.shape[:2], *out), math.prod(x.shape))
     node.check_size((*grid.shape[:-1], {"nearest": 1, "linear": 2, "cubic": 4}[mode] ** len(lengths)))
@@ -108,3 +114,88 @@ def combined(taps: Sequence[tuple[Array, Array]], lengths: Sequence[int]) -> tup
 
     strides = [math.prod(lengths[axis + 1 :]) for axis in range(len(lengths))]
     return reduce(join, [(index * stride, weights) for (index, weights), stride in zip(taps, strides, strict=True)])
+
+
+# ---- places that depend on x
+
+
+def sampled_at(node: OnnxNode, x: Value, grid: Handle, mode: str, padding: str) -> Value:
+    """GridSample at places that depend on x."""
+    graph, lengths, out = node.graph, x.shape[2:], grid.shape[1:-1]
+    aligned, weights = bool(node.attribute("align_corners")), []
+    for axis, length in enumerate(lengths):
+        at = graph.rearrange(grid, lambda array, k=-1 - axis: array[..., k])  # type: ignore[misc]
+        at = graph.reshape(at, (x.shape[0], math.prod(out)))
+        factor = (length - 1) / 2 if aligned else length / 2
+        position = graph.add(graph.multiply(at, np.full((), factor)), np.full((), (length - 1) / 2))
+        weights.append(weights_along(node, position, length, mode, padding, aligned))
+    return node.graph.reshape(interpolated(node, x, weights), (*x.shape[:2], *out))
+
+
+def weights_along(
+    node: OnnxNode, position: Value, length: int, mode: str, padding: str = "zeros", aligned: bool = False
+) -> Value:
+    """Each pixel's weight (.., length) at positions (..) along one axis, counted in pixels."""
+    graph = node.graph
+    low, high = (0.0, length - 1.0) if aligned else (-0.5, length - 0.5)
+    if mode == "nearest":
+        position = graph.apply("Round", position)
+    if padding == "border":
+        beyond = 2.0 if mode == "cubic" else 0.0
+        position = graph.apply("Clip", position, lower=-beyond, upper=length - 1 + beyond)
+    elif padding == "reflection":
+        position = folded(graph, position, low, high)
+    pixels = np.arange(length) if padding == "zeros" else np.arange(-3, length + 3)
+    node.check_size((*position.shape, len(pixels)))
+    offset = graph.subtract(graph.reshape(position, (*position.shape, 1)), pixels.astype(np.float64))
+    weights = kernel(graph, offset, mode)
+    if padding == "zeros":
+        return weights
+    inside = pixels if padding == "border" else np.trunc(reflected(pixels.astype(np.float64), low, high))
+    target = np.clip(inside, 0, length - 1).astype(np.int64)
+    return matrix_product(graph, weights, (target[:, np.newaxis] == np.arange(length)).astype(np.float64))
+
+
+def folded(graph: GraphBuilder, x: Value, low: float, high: float) -> Value:
+    """Folded back between the borders: a triangle wave."""
+    span = high - low
+    if span <= 0:
+        return graph.multiply(x, np.zeros(()))
+    turned = graph.apply("Mod", graph.subtract(x, np.full((), low)), np.full((), 2 * span), fmod=0)
+    return graph.subtract(np.full((), high), graph.apply("Abs", graph.subtract(turned, np.full((), span))))
+
+
+def kernel(graph: GraphBuilder, offset: Value, mode: str) -> Value:
+    """The weight of a pixel at a distance."""
+    if mode == "nearest":
+        return graph.apply("Equal", offset, np.zeros(()))
+    distance = graph.apply("Abs", offset)
+    if mode == "linear":
+        return graph.apply("Relu", graph.subtract(np.ones(()), distance))
+    near = polynomial(graph, distance, [CUBIC + 2, -(CUBIC + 3), 0.0, 1.0])
+    far = polynomial(graph, distance, [CUBIC, -5 * CUBIC, 8 * CUBIC, -4 * CUBIC])
+    outer = graph.apply("Where", graph.apply("Less", distance, np.full((), 2.0)), far, np.zeros(()))
+    return graph.apply("Where", graph.apply("LessOrEqual", distance, np.ones(())), near, outer)
+
+
+def polynomial(graph: GraphBuilder, x: Value, coefficients: Sequence[float]) -> Value:
+    """By Horner's rule, the highest power first."""
+    y: Value = graph.multiply(x, np.full((), coefficients[0]))
+    for number in coefficients[1:-1]:
+        y = graph.multiply(graph.add(y, np.full((), number)), x)
+    return graph.add(y, np.full((), coefficients[-1]))
+
+
+def interpolated(node: OnnxNode, image: Value, weights: Sequence[Value]) -> Value:
+    """An image (N, C, ..) weighted along each axis (N, places, length): (N, C, places)."""
+    graph, (n, channels, *lengths) = node.graph, image.shape
+    count = weights[0].shape[1]
+    node.check_size((n, count, *lengths[1:], channels))
+    rest = math.prod(lengths) * channels // lengths[0]
+    y = graph.transpose(image, (0, *range(2, len(image.shape)), 1))
+    y = matrix_product(graph, weights[0], graph.reshape(y, (n, lengths[0], rest)))
+    for length, along in zip(lengths[1:], weights[1:], strict=True):
+        rest //= length
+        y = graph.reshape(y, (n, count, length, rest))
+        y = matrix_product(graph, graph.reshape(along, (n, count, 1, length)), y)
+    return graph.transpose(graph.reshape(y, (n, count, channels)), (0, 2, 1))
