@@ -131,7 +131,7 @@ def test_if_by_the_value_of_x() -> None:
     """Value and derivatives of the branch that is chosen."""
     body = f"s = ReduceSum <keepdims = 0> (x)  z = Constant <value_float: float = 0.0> ()  d = CastLike (z, s) " \
            f"c = Greater (s, d)  y = If (c) {BRANCHES}"  # fmt: skip
-    model = model_of(body)
+    model = model_of(body, x="double[1, 3] x")  # the sum over all rows decides: they are no batch
     check(model, np.tanh, X)
     check(model, lambda x: x @ W, -X)
 

@@ -189,3 +189,16 @@ def test_what_only_other_outputs_read_is_left_out() -> None:
     assert fx.load_onnx(model, outputs=["y"], check=True).inputs == {"x": (1, 2)}
     with pytest.raises(OnnxError, match="'n'"):
         fx.load_onnx(model)
+
+
+def test_shape_and_value_of_one_input() -> None:
+    """`shapes` says how long the axes are along which a constant is repeated."""
+    net = fx.load_onnx(MASK, shapes={"mask": (1, 3)}, fixed={"mask": True, "kind": 1})
+    assert net.inputs == {"x": (1, 3, 2)}
+    with pytest.raises(ShapeError, match=r"fixed: got \(4,\) for the input 'mask', whose shape is \('batch', 'time'\)"):
+        fx.load_onnx(MASK, shapes={"mask": (1, 3)}, fixed={"mask": [True] * 4, "kind": 1})
+
+
+def test_unnamed_axes_of_constants_follow_the_batch() -> None:
+    model = parse("(float[?,2] x, int64[?,1] n) => (float[?,3] y) { c = Cast<to=1>(n) y = Concat<axis=1>(x, c) }")
+    assert fx.load_onnx(model, fixed={"n": 7})([[1.0, 2.0], [3.0, 4.0]]).tolist() == [[1, 2, 7], [3, 4, 7]]

@@ -3,7 +3,7 @@
 How an import runs: `model_file` reads the file, with the weights as arrays (`wire`, `arrays`); `ordering` finds the
 nodes that the outputs need; `importer` takes one after the other, `folding` evaluates constant ones, and the function
 that `registry` finds in `converters` writes the others as core nodes (`builder`); `check` compares one evaluation with
-ONNX's own evaluator.
+ONNX's own evaluator, and `batch` finds out whether a dynamic first axis is a batch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastexpr._core import Function
+from fastexpr.errors import FastexprError
+from fastexpr.onnx.batch import check_batch, explain_batch
 from fastexpr.onnx.check import compare, is_cheap
 from fastexpr.onnx.export import export_onnx
 from fastexpr.onnx.importer import Importer
@@ -36,7 +38,8 @@ def load_onnx(
     """Reads a trained network from an ONNX file.
 
     Every input of the model is a part of x, in declared order, each flattened in C order, and every output is a part of
-    f(x). A first axis of unknown length is the batch and becomes 1. All arithmetic is in double precision, on the
+    f(x). A first axis of unknown length is the batch and becomes 1, where the graph computes its rows one by one; else
+    the model is refused, and `shapes` must give the axis a length. All arithmetic is in double precision, on the
     weights of the file. Nodes that no output needs are left out.
 
     Parameters
@@ -77,8 +80,8 @@ def load_onnx(
     FileError
         It is not an ONNX file, is truncated, or its external data are missing or outside its folder.
     OnnxError
-        The model cannot be imported: an unknown operator, an unsupported setting, a dynamic axis, weights that are not
-        finite, a damaged graph; or the check failed.
+        The model cannot be imported: an unknown operator, an unsupported setting, a dynamic axis that is no batch,
+        weights that are not finite, a damaged graph; or the check failed.
     ShapeError
         Shapes that do not fit, `shapes` that are not the model's, or the wrong number of names.
     GraphError
@@ -95,8 +98,13 @@ def load_onnx(
     """
     model = ModelFile(path)
     importer = Importer(model, shapes, output_ports(model.proto.graph, outputs), fixed)
-    importer.run()
-    function = importer.function(input_names, output_names)
+    try:
+        importer.run()
+        function = importer.function(input_names, output_names)
+    except FastexprError as error:
+        explain_batch(importer, error, shapes, fixed)
+        raise
+    check_batch(importer, shapes, fixed)
     if check or (check is None and is_cheap(importer)):
         compare(importer, function, must=bool(check))
     warn_of_derivatives(function)

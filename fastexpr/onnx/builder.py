@@ -17,10 +17,11 @@ import numpy as np
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.sizes import check_result
+from fastexpr.onnx.sizes import check_result, n_rows
 
 LARGEST_GRAPH = 500_000  # core nodes of a model
 LARGEST_MOVES = 3 * 2**21  # numbers that are picked or moved, each by its own index, beside some for each weight
+SMALLEST_SHARED = 4096  # bytes of constants that operators share
 MOVES_PER_WEIGHT = 4
 LARGEST_KNOWN = 2**24  # numbers of index arrays that are kept
 
@@ -82,6 +83,11 @@ def is_masked(array: Array) -> Array:
     return np.isnan(array) | (array == -np.inf) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
 
 
+def place_of(array: Array) -> Any:
+    """What tells arrays in memory apart."""
+    return array.__array_interface__["data"], array.shape, array.strides, array.dtype.str
+
+
 class GraphBuilder:
     """Collects nodes of the core; node 0 is x.
 
@@ -96,7 +102,12 @@ class GraphBuilder:
     """
 
     def __init__(
-        self, n_inputs: int, of_constants: bool = False, largest: int = LARGEST_GRAPH, n_weights: int = 0
+        self,
+        n_inputs: int,
+        of_constants: bool = False,
+        largest: int = LARGEST_GRAPH,
+        n_weights: int = 0,
+        like: GraphBuilder | None = None,
     ) -> None:
         self.largest = largest
         self.of_constants = of_constants
@@ -105,8 +116,10 @@ class GraphBuilder:
         self.label = ""
         self.masked: dict[int, Array] = {}
         self._ranges: dict[int, tuple[float, float]] = {}
-        self.moves_left = LARGEST_MOVES + MOVES_PER_WEIGHT * n_weights
+        self.moves_left = LARGEST_MOVES * n_rows() + MOVES_PER_WEIGHT * n_weights
         self._known_places: dict[int, Array] = {}
+        self._stored: dict[Any, tuple[Array, Array]] = like._stored if like else {}
+        self._in_order: dict[Any, tuple[Array, Array]] = like._in_order if like else {}
         self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
         self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
 
@@ -121,7 +134,10 @@ class GraphBuilder:
             tuple(id(array) for array in constants),
         )
         if key not in self._operators:
-            operator = Operator(name, shapes, attributes, list(constants))
+            operator = Operator(name, shapes, attributes, [self._shared(array) for array in constants])
+            for k, array in enumerate(constants):
+                if array.nbytes >= SMALLEST_SHARED:
+                    self._stored.setdefault(place_of(array), (array, operator.constants[k]))
             self._operators[key] = (operator, list(constants))  # the arrays are kept: their ids must stay their own
         operator = self._operators[key][0]
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
@@ -133,6 +149,17 @@ class GraphBuilder:
                 "fewer steps or nodes."
             )
         return Handle(len(self.nodes), tuple(operator.shape))
+
+    def contiguous(self, array: Array) -> Array:
+        """The array as the core stores constants, in C order; copied at most once."""
+        place = place_of(array)
+        if place not in self._in_order:
+            self._in_order[place] = (array, np.ascontiguousarray(as_float(array)))
+        return self._in_order[place][1]
+
+    def _shared(self, array: Array) -> Array:
+        """The array as an operator has it already, which shares it without a copy; else the array."""
+        return self._stored.get(place_of(array), (array, array))[1]
 
     def handle(self, value: Value, must_be_finite: bool = True) -> Handle:
         """The value as a node."""

@@ -27,8 +27,8 @@ from fastexpr.onnx.functions import inlined
 from fastexpr.onnx.inputs import Fixed, Shapes, read_inputs
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import NEWEST_OPSET, ModelFile
-from fastexpr.onnx.node import OnnxNode, RunGraph, operator_domain, operator_schema
-from fastexpr.onnx.ordering import evaluation_order, reads
+from fastexpr.onnx.node import OnnxNode, RunGraph, node_title, operator_domain, operator_schema
+from fastexpr.onnx.ordering import WITH_GRAPHS, evaluation_order, reads
 from fastexpr.onnx.ports import Output
 from fastexpr.onnx.registry import ML, find_converter, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
@@ -52,9 +52,12 @@ MAY_BE_MASKED = {"Add", "Attention"}
 class Importer:
     """One run over a model.
 
+    `like` is an importer of the same model with other lengths: constants that are the same are taken from there.
+
     Attributes
     ----------
     inputs : the ports that make up x
+    fixed : the inputs that are constants
     beside_x : what another evaluator must be given for the other inputs
     outputs : what is computed, and the tensors that hold it
     order : positions of the nodes that were converted
@@ -68,9 +71,10 @@ class Importer:
         shapes: Shapes | None = None,
         outputs: Sequence[Output] | None = None,
         fixed: Fixed | None = None,
+        like: Importer | None = None,
     ) -> None:
         self.model = model
-        self.proto = inlined(model.proto)
+        self.proto: onnx.ModelProto = like.proto if like else inlined(model.proto)
         weights = model.weights
         declared = [Output(str(info.name), str(info.name)) for info in self.proto.graph.output]
         self.outputs = declared if outputs is None else list(outputs)
@@ -79,15 +83,19 @@ class Importer:
         sources = [output.source for output in self.outputs]
         self.order = evaluation_order(self.proto.graph, {*weights, *(str(info.name) for info in infos)}, sources)
         used = {name for position in self.order for name in reads(self.proto.graph.node[position])} | set(sources)
-        self.inputs, constants, self.beside_x = read_inputs(infos, used, shapes or {}, fixed or {})
+        self.inputs, self.fixed, constants, self.beside_x = read_inputs(infos, used, shapes or {}, fixed or {})
         check_ports("Input", {port.name: port.size for port in self.inputs})
-        self.graph = GraphBuilder(
-            sum(port.size for port in self.inputs), n_weights=sum(array.size for array in weights.values())
+        self.graph: GraphBuilder = GraphBuilder(
+            sum(port.size for port in self.inputs),
+            n_weights=sum(array.size for array in weights.values()),
+            like=like.graph if like else None,
         )
         self._scope = Scope(weights, model.opsets)
         self.values = self._scope.values
         self.values |= constants
         self._blocks: dict[tuple[int, str], tuple[onnx.NodeProto, Block]] = {}  # a kept node's id stays its own
+        self._constant_results: dict[int, tuple[list[Any], Sequence[Any]]] = {}  # of the model's own nodes
+        self._known_results = like._constant_results if like else {}
         self._n_unrolled = 0
         self._budget = Budget(sum(array.nbytes for array in weights.values()))
 
@@ -120,7 +128,7 @@ class Importer:
         keep_metadata: bool = False,
     ) -> Function:
         """The function from the joined inputs to these tensors."""
-        handles = [self._output(output) for output in outputs]
+        handles = [self.output_handle(output) for output in outputs]
         inputs = [(port.name, port.shape) for port in self.inputs]
         ports = [(output.name, handle.shape) for output, handle in zip(outputs, handles, strict=True)]
         check_ports("Output", {name: math.prod(shape) for name, shape in ports})
@@ -162,11 +170,15 @@ class Importer:
         found = find_converter(proto.op_type, opset, domain)
         self.graph.label = scope.node_label(proto, position)
         results: Sequence[Any] | None = empty_results(proto, inputs, scope.opsets, title)
-        if not depends:
+        is_constant = not depends and scope is self._scope and proto.op_type not in WITH_GRAPHS
+        known = self._known_results.get(position) if is_constant else None
+        if not depends and not known:
             self._budget.spend_work(sum(map(size_of, inputs)), title)
         is_folded = not depends and not (found and found.takes_constants) and (found or proto.op_type in FOLDED)
         if results is not None:
             pass
+        elif known and all(a is b for a, b in zip(known[0], inputs, strict=True)):
+            results = known[1]
         elif found is None and not is_folded:
             results = self._expand(proto, inputs, opset, title, scope)
         else:
@@ -184,6 +196,8 @@ class Importer:
                 raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error
             results = [converted] if isinstance(converted, (Handle, Tensors, np.ndarray)) else converted
             results = typed(results, inputs, proto.op_type, opset, domain)
+        if is_constant and not any(isinstance(value, (Handle, Tensors)) for value in results):
+            self._constant_results[position] = inputs, results
         self._budget.spend(results, title)
         self._keep_results(proto, title, results, scope)
 
@@ -286,7 +300,14 @@ class Importer:
         assert value is not None
         return value
 
-    def _output(self, output: Output) -> Handle:
+    def maker_of(self, name: str) -> str:
+        """How messages name the node that gives the tensor, or the input that it is."""
+        for position in self.order:
+            if name in self.proto.graph.node[position].output:
+                return node_title(self.proto.graph.node[position], position)
+        return f"[Input {name!r}]"
+
+    def output_handle(self, output: Output) -> Handle:
         """The declared output as a node."""
         value = self.value(output.source)
         if isinstance(value, Handle):

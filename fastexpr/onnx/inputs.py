@@ -24,11 +24,12 @@ Dims: TypeAlias = list[int | str]
 
 
 class Inputs(NamedTuple):
-    """The inputs that make up x, the values of those that are constants, and what another evaluator must be given for
-    all that are no part of x: these constants in the model's own types, and zeros for inputs that are left out.
+    """The inputs that make up x, and those that are constants, with their values. `beside_x` is what another evaluator
+    must be given for all that are no part of x: these values in the model's own types, zeros for what is left out.
     """
 
     ports: list[Port]
+    fixed: list[Port]
     constants: dict[str, Array]
     beside_x: dict[str, Array]
 
@@ -62,15 +63,17 @@ def read_inputs(infos: Sequence[onnx.ValueInfoProto], used: Collection[str], sha
     needed = [info for info in free if info.name in used or not can_be_left_out(info, axes)]
     axes.take_batch([str(info.name) for info in needed])
     advice = "Make it a constant: load_onnx(path, fixed={{{0!r}: ...}}), or export the model with float inputs."
-    kinds = [check_type("Input", info, advice.format(info.name)) for info in needed]
-    ports = [axes.port(str(info.name), kind) for info, kind in zip(needed, kinds, strict=True)]
+    for info in needed:
+        check_type("Input", info, advice.format(info.name))
+    ports = [axes.port(info, axes.shape(str(info.name))) for info in needed]
     constants = {name: axes.filled(name, value) for name, value in values.items()}
+    others = [axes.port(info, constants[info.name].shape) for info in infos if info.name in fixed]
     beside_x = {
         str(info.name): constants[info.name].astype(own_type(info)) if info.name in fixed else axes.zeros(info)
         for info in infos
         if info not in needed
     }
-    return Inputs(ports, constants, beside_x)
+    return Inputs(ports, others, constants, beside_x)
 
 
 def can_be_left_out(info: onnx.ValueInfoProto, axes: Axes) -> bool:
@@ -100,27 +103,33 @@ class Axes:
         """The declared axes with the lengths that are given for this input; those of named ones go to `lengths`. A
         constant gives its last axes and is broadcast along the others.
         """
-        declared, given, argument = self.declared[name], None, "shapes"
+        dims = self.declared[name]
         if name in shapes:
-            given = given_shape(name, shapes[name])
+            dims = self._joined("shapes", name, dims, given_shape(name, shapes[name]))
         if name in values:
-            given, argument = values[name].shape, "fixed"
-        if declared is None or given is None:
-            return declared if given is None else list(given)
-        front = len(declared) - len(given) if argument == "fixed" else 0
-        inner = declared[max(front, 0) :]
-        if len(inner) != len(given) or any(isinstance(a, int) and a != b for a, b in zip(inner, given, strict=True)):
+            rank = values[name].ndim
+            front = dims[: len(dims) - rank] if dims and len(dims) > rank else []
+            inner = None if dims is None else dims[len(front) :]
+            dims = front + self._joined("fixed", name, inner, values[name].shape)
+        return dims
+
+    def _joined(self, argument: str, name: str, dims: Dims | None, given: Shape) -> Dims:
+        """These lengths in the place of the axes, which they must fit."""
+        if dims is None:
+            return list(given)
+        if len(dims) != len(given) or any(isinstance(a, int) and a != b for a, b in zip(dims, given, strict=True)):
             what = "Only dynamic axes can be chosen." if argument == "shapes" else "Give it in this shape."
             raise ShapeError(
-                f"[load_onnx] {argument}: got {given} for the input {name!r}, whose shape is {shown(declared)}. {what}"
+                f"[load_onnx] {argument}: got {given} for the input {name!r}, whose shape is "
+                f"{shown(self.declared[name] or [])}. {what}"
             )
-        for dim, length in zip(inner, given, strict=True):
+        for dim, length in zip(dims, given, strict=True):
             if isinstance(dim, str) and dim and self.lengths.setdefault(dim, length) != length:
                 raise ShapeError(
                     f"[load_onnx] {argument}: the dimension {dim!r} has the length {length} in the input {name!r}, but "
                     f"{self.lengths[dim]} elsewhere. Give it one length."
                 )
-        return [*declared[: max(front, 0)], *given]
+        return list(given)
 
     def take_batch(self, names: Iterable[str]) -> None:
         """Takes the first axes of these inputs for the batch where they have no length."""
@@ -161,22 +170,19 @@ class Axes:
             )
         return tuple(shape)
 
-    def port(self, name: str, kind: int) -> Port:
-        """The input as a part of x."""
-        shape, dims = self.shape(name), self.dims[name] or []
+    def port(self, info: onnx.ValueInfoProto, shape: Shape) -> Port:
+        """The input, which has this shape."""
+        dims = self.dims[info.name] or []
         batch = [
             axis
             for axis, dim in enumerate(dims)
             if isinstance(dim, str) and dim not in self.lengths and (axis == 0 or dim in self.batch)
         ]
-        return Port(name, shape, kind, tuple(batch))
+        return Port(str(info.name), shape, data_type(info), tuple(dims), tuple(batch))
 
     def filled(self, name: str, value: Array) -> Array:
         """The constant in the input's shape."""
-        declared = self.declared[name]
-        if declared is None or value.ndim == len(declared):
-            return value
-        return np.broadcast_to(value, self.shape(name))
+        return value if self.dims[name] == list(value.shape) else np.broadcast_to(value, self.shape(name))
 
     def zeros(self, info: onnx.ValueInfoProto) -> Array:
         """Zeros in the input's shape, where unknown axes have the length 1."""

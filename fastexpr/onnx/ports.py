@@ -14,14 +14,17 @@ from fastexpr.onnx.builder import Shape
 
 
 class Port(NamedTuple):
-    """One input that is a part of x. `batch_axes` are those that are taken for the batch: nothing says how long they
-    are.
+    """One input that is a part of x.
+
+    `dims` are its axes as the model has them; `batch_axes` are those that are taken for the batch, because nothing says
+    how long they are.
     """
 
     name: str
     shape: Shape
     data_type: int
-    batch_axes: tuple[int, ...] = ()
+    dims: tuple[int | str, ...]
+    batch_axes: tuple[int, ...]
 
     @property
     def size(self) -> int:

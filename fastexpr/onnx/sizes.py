@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -18,10 +20,27 @@ LARGEST_WORK = 2**28  # products, or numbers written, of computing constants, be
 WORK_PER_BYTE = 64
 HIGHEST_RANK = 32
 
+_n_rows: ContextVar[int] = ContextVar("n_rows", default=1)
+
+
+def n_rows() -> int:
+    """Rows of the batch that a model is imported for: the limits hold for each."""
+    return _n_rows.get()
+
+
+@contextmanager
+def more_room(n_rows: int) -> Iterator[None]:
+    """While a model is imported for several rows, each may be as large as the limits allow."""
+    token = _n_rows.set(n_rows)
+    try:
+        yield
+    finally:
+        _n_rows.reset(token)
+
 
 def check_result(shape: Sequence[int], title: str, given: int = 0) -> None:
     """Refuses a tensor that no memory holds, where `given` numbers are there already."""
-    if math.prod(shape) > max(LARGEST_TENSOR, given) or len(shape) > HIGHEST_RANK:
+    if math.prod(shape) > max(LARGEST_TENSOR * n_rows(), given) or len(shape) > HIGHEST_RANK:
         raise ShapeError(
             f"{title} would give the shape {tuple(shape)}, expected at most {LARGEST_TENSOR} numbers and "
             f"{HIGHEST_RANK} axes. Export the model again."
@@ -31,12 +50,12 @@ def check_result(shape: Sequence[int], title: str, given: int = 0) -> None:
 def check_ports(kind: str, sizes: dict[str, int]) -> None:
     """Refuses inputs or outputs that are too large to name each number; `kind` is "Input" or "Output"."""
     for name, size in sizes.items():
-        if size > LARGEST_PORTS:
+        if size > LARGEST_PORTS * n_rows():
             raise OnnxError(
                 f"[{kind} {name!r}] has {size} numbers, expected at most {LARGEST_PORTS}. Export the model again."
             )
     total = sum(sizes.values())
-    if total > LARGEST_PORTS:
+    if total > LARGEST_PORTS * n_rows():
         raise OnnxError(
             f"The {kind.lower()}s hold {total} numbers, expected at most {LARGEST_PORTS}. Export the model again."
         )
@@ -46,9 +65,9 @@ class Budget:
     """What constants that are computed from the weights may take in all: memory, and time."""
 
     def __init__(self, weight_bytes: int) -> None:
-        self.left = LARGEST_CONSTANTS + LARGEST_GROWTH * weight_bytes
+        self.left = LARGEST_CONSTANTS * n_rows() + LARGEST_GROWTH * weight_bytes
         self.memory = 2 * self.left
-        self.work = LARGEST_WORK + WORK_PER_BYTE * weight_bytes
+        self.work = LARGEST_WORK * n_rows() + WORK_PER_BYTE * weight_bytes
         self.work_done = 0
 
     def spend(self, results: Sequence[object], title: str) -> None:

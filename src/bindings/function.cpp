@@ -207,15 +207,16 @@ py::tuple sparsity(const Function& function) {
   return py::make_tuple(pattern(structure.jacobian), pattern(structure.hessian));
 }
 
+py::tuple pattern_arrays(const Pattern& pattern) {
+  return py::make_tuple(py::array_t<Index>(static_cast<Index>(pattern.starts.size()), pattern.starts.data()),
+                        py::array_t<std::int32_t>(pattern.n_entries(), pattern.indices.data()));
+}
+
 /// Row starts and columns of the two patterns: what `sparsity` makes SciPy matrices of, for programs that do without SciPy, whose
 /// import takes longer than a small problem's whole solve.
 py::tuple patterns(const Function& function) {
-  const auto arrays = [](const Pattern& pattern) {
-    return py::make_tuple(py::array_t<Index>(static_cast<Index>(pattern.starts.size()), pattern.starts.data()),
-                          py::array_t<std::int32_t>(pattern.n_entries(), pattern.indices.data()));
-  };
   const Structure& structure = function.structure();
-  return py::make_tuple(arrays(structure.jacobian), arrays(structure.hessian));
+  return py::make_tuple(pattern_arrays(structure.jacobian), pattern_arrays(structure.hessian));
 }
 
 std::vector<double> box_side(const Function& function, const py::object& given, const std::vector<double>& own,
@@ -324,6 +325,7 @@ void define_function(py::module_& module) {
       .def("hvp", &hvp, py::arg("x"), py::arg("weights"), py::arg("direction"), py::arg("out") = none, documentation::hvp)
       .def("sparsity", &sparsity, documentation::sparsity)
       .def("_patterns", &patterns)
+      .def("_influence", [](const Function& f) { return pattern_arrays(f.influence()); })
       .def("_steps",
            [](const Function& f, const py::object& lower, const py::object& upper) {
              const Numbers low = side_from(lower, f.n_inputs(), "lower"), high = side_from(upper, f.n_inputs(), "upper");

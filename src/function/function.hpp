@@ -74,6 +74,8 @@ class Function {
   /// For every output, the operator and node of a step that moves it within the box x (n), as "TreeEnsemble 'forest'"; empty
   /// where there is none. See find_steps.
   std::vector<std::string> steps(const Interval* x) const;
+  /// Which components of x the value of each output depends on, conditions and steps included.
+  Pattern influence() const;
   /// Entries of J(x) in the order of structure().jacobian; x (n).
   void sparse_jacobian(const double* x, double* entries) const;
   /// Entries of the Hessian of weights @ f, in the order of structure().hessian; x (n), weights (m).

@@ -27,6 +27,8 @@ void fill(const Pattern& pattern, double* entries, const Entry& entry) {
 
 }  // namespace
 
+Pattern Function::influence() const { return find_influence(implementation_->graph, implementation_->layout); }
+
 std::vector<std::string> Function::steps(const Interval* x) const {
   std::vector<std::string> result;
   for (const NodeId id : find_steps(implementation_->graph, implementation_->layout, x)) {

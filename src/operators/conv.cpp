@@ -76,14 +76,28 @@ class Conv final : public Operator {
   }
 
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    if (has_one_set_per_image(inputs[0])) {
+      const Index from = input_size(0) / outer_, to = size() / outer_;
+      for (Index i = 0; i < size(); ++i) output[i] = inputs[0][i / to * from];
+      return;
+    }
     std::vector<std::vector<DependenceSets::Id>> ids(static_cast<std::size_t>(size()));
     for_each_weight([&](Index to, Index from, double w) {
-      if (w != 0) ids[static_cast<std::size_t>(to)].push_back(inputs[0][from]);
+      std::vector<DependenceSets::Id>& own = ids[static_cast<std::size_t>(to)];
+      if (w != 0 && (own.empty() || own.back() != inputs[0][from])) own.push_back(inputs[0][from]);
     });
     for (Index i = 0; i < size(); ++i) output[i] = sets.unite(std::move(ids[static_cast<std::size_t>(i)]));
   }
 
  private:
+  /// Whether all units of an image depend on the same: then no window needs looking at.
+  bool has_one_set_per_image(const DependenceSets::Id* ids) const {
+    const Index image = input_size(0) / outer_;
+    for (Index i = 0; i < input_size(0); ++i)
+      if (ids[i] != ids[i / image * image]) return false;
+    return true;
+  }
+
   Index channel_size() const { return size() / (outer_ * static_cast<Index>(bias_.size())); }
   std::size_t channel_of(Index unit) const { return static_cast<std::size_t>(unit / channel_size()) % bias_.size(); }
 

@@ -67,7 +67,8 @@ class Linear final : public Operator {
     for (Index o = 0; o < outer_; ++o)
       for (Index c = 0; c < inner_; ++c) {
         const DependenceSets::Id* column = inputs[0] + o * k_ * inner_ + c;
-        for (Index i = 0; i < h_; ++i) output[(o * h_ + i) * inner_ + c] = row_dependence(sets, column, i);
+        const std::vector<Index> runs = runs_of(column);
+        for (Index i = 0; i < h_; ++i) output[(o * h_ + i) * inner_ + c] = row_dependence(sets, column, runs, i);
       }
   }
 
@@ -126,13 +127,27 @@ class Linear final : public Operator {
     return sum.enclosure();
   }
 
-  // A zero weight cuts the dependence; runs of equal sets (dense layers) count once.
-  DependenceSets::Id row_dependence(DependenceSets& sets, const DependenceSets::Id* column, Index row) const {
+  // Where runs of equal sets begin, and k.
+  std::vector<Index> runs_of(const DependenceSets::Id* column) const {
+    std::vector<Index> runs{0};
+    for (Index j = 1; j < k_; ++j)
+      if (column[j * inner_] != column[(j - 1) * inner_]) runs.push_back(j);
+    runs.push_back(k_);
+    return runs;
+  }
+
+  // A zero weight cuts the dependence; a run of equal sets (dense layers) counts once, by its first weight that is not 0.
+  DependenceSets::Id row_dependence(DependenceSets& sets, const DependenceSets::Id* column, const std::vector<Index>& runs,
+                                    Index row) const {
+    const auto is_cut = [&](std::size_t run) {
+      Index j = runs[run];
+      while (j < runs[run + 1] && weight(row, j) == 0) ++j;
+      return j == runs[run + 1];
+    };
+    if (runs.size() == 2) return is_cut(0) ? DependenceSets::empty : sets.unite(column[0], DependenceSets::empty);
     std::vector<DependenceSets::Id> ids;
-    for (Index j = 0; j < k_; ++j) {
-      const DependenceSets::Id id = column[j * inner_];
-      if ((ids.empty() || id != ids.back()) && weight(row, j) != 0) ids.push_back(id);
-    }
+    for (std::size_t run = 0; run + 1 < runs.size(); ++run)
+      if (!is_cut(run)) ids.push_back(column[runs[run] * inner_]);
     return sets.unite(std::move(ids));
   }
 

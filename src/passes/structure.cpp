@@ -124,10 +124,13 @@ Coloring color_hessian(const Pattern& hessian, const std::vector<bool>& is_hub) 
   return coloring;
 }
 
+/// What is asked: where derivatives can be nonzero, or what values depend on, with a derivative or without.
+enum class Question { derivatives, values };
+
 /// Dependence of every unit on x, node by node, and the pairs that curvature couples.
 class Dependences {
  public:
-  Dependences(const Graph& graph, const Layout& layout) : graph_(graph), layout_(layout) {
+  Dependences(const Graph& graph, const Layout& layout, Question question) : graph_(graph), layout_(layout) {
     ids_.assign(static_cast<std::size_t>(layout.value_size()), DependenceSets::empty);
     for (Index i = 0; i < graph.n_inputs(); ++i) ids_[static_cast<std::size_t>(i)] = sets_.single(static_cast<std::int32_t>(i));
     for (const NodeId id : layout.constant()) find_zeros(id);
@@ -138,6 +141,10 @@ class Dependences {
       inputs.clear();
       without_zeros_.clear();
       for (const NodeId input : node.inputs) inputs.push_back(node.op->keeps_zeros() ? of(input) : without_zeros(input));
+      if (question == Question::values) {
+        node.op->influence(sets_, inputs.data(), of(id));
+        continue;
+      }
       node.op->dependence(sets_, inputs.data(), of(id));
       if (!graph.is_curved(id)) continue;
       node.op->couple(sets_, inputs.data(), coupled);
@@ -146,7 +153,7 @@ class Dependences {
     }
   }
 
-  Pattern jacobian() {
+  Pattern outputs() {
     PatternBuilder builder(graph_.n_outputs(), graph_.n_inputs());
     std::int32_t row = 0;
     for (const NodeId output : graph_.outputs())
@@ -198,10 +205,14 @@ class Dependences {
 
 Coloring color_columns(const Pattern& pattern) { return color_columns(pattern, transposed(pattern)); }
 
+Pattern find_influence(const Graph& graph, const Layout& layout) {
+  return Dependences(graph, layout, Question::values).outputs();
+}
+
 Structure find_structure(const Graph& graph, const Layout& layout) {
-  Dependences dependences(graph, layout);
+  Dependences dependences(graph, layout, Question::derivatives);
   Structure structure;
-  structure.jacobian = dependences.jacobian();
+  structure.jacobian = dependences.outputs();
   structure.hessian = dependences.hessian();
   const Pattern by_column = transposed(structure.jacobian);
   structure.jacobian_columns = color_columns(structure.jacobian, by_column);

@@ -40,6 +40,9 @@ Coloring color_columns(const Pattern& pattern);
 /// condition that selects between values with derivatives; -1 where there is none.
 std::vector<NodeId> find_steps(const Graph& graph, const Layout& layout, const Interval* x);
 
+/// Which components of x (columns) the value of each output (row) depends on, with a derivative or without.
+Pattern find_influence(const Graph& graph, const Layout& layout);
+
 Structure find_structure(const Graph& graph, const Layout& layout);
 
 }  // namespace fastexpr

@@ -14,7 +14,7 @@ def linear(
     graph: GraphBuilder, x: Value, matrix: Array, axis: int, transposed: bool, bias: Array | None = None
 ) -> Handle:
     """y = W x along `axis`; W is the matrix (h, k), or with `transposed` its transpose (k, h)."""
-    constants = [np.ascontiguousarray(as_float(matrix))]
+    constants = [graph.contiguous(matrix)]
     if bias is not None:
         constants.append(np.ascontiguousarray(as_float(bias)))
     return graph.apply("Linear", x, constants=constants, axis=axis, transposed=int(transposed))
