@@ -78,6 +78,21 @@ def test_starts_that_do_not_fit() -> None:
         q.solve(start=[-0.5])
 
 
+def test_starts_with_labels() -> None:
+    import pandas as pd
+
+    p = fx.Problem()
+    x = p.variables(2, pd.Series({"T": -1, "p": -1}), 1)
+    p.minimize((x**4).sum() - (x**2).sum() + 0.1 * x.sum())
+    for start in (pd.Series({"p": -0.5, "T": 0.5}), {"p": -0.5, "T": 0.5}, {x: pd.Series({"p": -0.5, "T": 0.5})}):
+        assert np.sign(p.solve(start=start)[x]).tolist() == [1, -1]
+    with pytest.raises(ShapeError, match="missing 'p', unexpected 'q'"):
+        p.solve(start={"q": 1, "T": 0.5})
+    p.variables(2, -1, 1)
+    with pytest.raises(ShapeError, match=r"2 groups of variables.*start=\{x: values\}"):
+        p.solve(start=pd.Series({"p": -0.5, "T": 0.5}))
+
+
 def test_outputs_are_the_networks_at_the_solution() -> None:
     p, x, (y, z) = with_network()
     result = p.solve()
@@ -183,6 +198,12 @@ def test_a_time_limit_ends_a_solve(solver: str) -> None:
     result = p.solve(solver, time_limit=0.2, progress=lambda state: time.sleep(0.1))
     assert (result.status, result.success) == ("time_limit", False)
     assert result.iterations < p.solve(solver, time_limit=1e6).iterations
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), "5", [3]])
+def test_time_limits_that_are_none(limit: Any) -> None:
+    with pytest.raises(ValueError, match="number of seconds"):
+        double_well()[0].solve(time_limit=limit)
 
 
 @each_solver

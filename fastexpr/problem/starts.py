@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastexpr.errors import EvaluationError, ShapeError
-from fastexpr.function.labels import Names
+from fastexpr.expression import Expression
+from fastexpr.function.labels import Names, labelled
 from fastexpr.nlp import Vector
 from fastexpr.problem.arguments import as_vector
 from fastexpr.problem.result import Result
@@ -31,8 +32,10 @@ def start_of(statement: Statement, start: Any, lower: Vector, upper: Vector) -> 
     if isinstance(start, Result):
         multipliers = multipliers_of(statement, start)
         return np.clip(start.x, lower, upper), multipliers
-    if isinstance(start, Mapping):
+    if isinstance(start, Mapping) and all(isinstance(key, Expression) for key in start):
         x, is_kept = from_values(statement, start)
+    elif labelled(start) is not None:
+        x, is_kept = from_values(statement, {only_variables(statement): start})
     else:
         x, is_kept = from_array(statement, start)
     if not np.isfinite(x).all():
@@ -58,6 +61,24 @@ def from_values(statement: Statement, values: Mapping[Any, Any]) -> tuple[Vector
         x[places.ravel()] = as_vector(numbers, 0.0, places.shape, "start", names_of(expression))
         is_kept[places.ravel()] = True
     return x, is_kept
+
+
+def only_variables(statement: Statement) -> Expression:
+    """The variables that a start with labels can only mean."""
+    is_defined = np.zeros(statement.n, dtype=bool)
+    for places in statement.defined():
+        is_defined[places] = True
+    own = [
+        leaf
+        for leaf, entry in statement.variables.items()
+        if not is_defined[entry.offset : entry.offset + leaf.size].all()
+    ]
+    if len(own) != 1:
+        raise ShapeError(
+            f"[Problem] start has labels, but there are {len(own)} groups of variables that it could belong to. What to "
+            "do: start={x: values}, x being what the method variables gave."
+        )
+    return own[0]
 
 
 def names_of(expression: Any) -> Any:

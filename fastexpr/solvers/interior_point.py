@@ -109,6 +109,9 @@ class Supervision:
 
     def __post_init__(self) -> None:
         self._begin = time.perf_counter()
+        limit = self.time_limit
+        if limit is not None and not (isinstance(limit, int | float | np.number) and limit >= 0.0):
+            raise ValueError(f"[Solver] time_limit must be a number of seconds, not negative: got {limit!r}.")
 
     @property
     def is_out_of_time(self) -> bool:
