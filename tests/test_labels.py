@@ -76,6 +76,7 @@ BATCHES: dict[str, Any] = {
     "DataFrame with labels of its rows": TABLE.set_index(pd.Index(["first", "second"])),
     "DataFrame of integers": TABLE.astype(int),
     "polars": PolarsLike(),
+    "transposed DataFrame": TABLE.T,
     "dict of columns": {"p": [1.0, 2.0], "T": TABLE["T"]},
     "records": TABLE.to_records(index=False),
     "list of Series": [TABLE.iloc[0], TABLE.iloc[1]],
@@ -260,6 +261,13 @@ def test_problem() -> None:
     result = problem.solve()
     assert result.success
     assert result[x][1] - 10 * result[x][0] == pytest.approx(385.0, abs=1e-5)
+    for start in ({x: {"T": 310.0, "p": 1.25}}, {x: [1.25, 310.0]}, pd.Series({"T": 310.0, "p": 1.25})):
+        assert np.array_equal(problem.solve(start=start, max_iter=0).x, [1.25, 310.0, 297.5])
+    limit = problem.subject_to(x, lower=pd.Series({"T": 301.0, "p": 1.5}))
+    assert limit.lower.tolist() == [1.5, 301.0]
+    with pytest.raises(ShapeError, match=r"\[Problem\] .*lower limit.*unexpected 'a'"):
+        problem.subject_to(y, lower={"a": 0.0})
+    problem.remove(limit)
     by_name = problem.network(named(), {"p": x[0], "T": x[1]})
     assert problem.nlp().start[-1] == 335.0
     assert by_name.shape == (1,)
@@ -298,6 +306,19 @@ def test_pyomo() -> None:
             m.net(wrong)
     with pytest.raises(ModelError, match="names inside a list"):
         m.net(series, 1.0)
+
+
+def test_variables_of_pyomo_are_no_numbers() -> None:
+    import pyomo.environ as pyo
+
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var([0, 1], initialize=1.0)
+    m.y = pyo.Var(["T", "p"], initialize=1.0)
+    parts = [m.x[0], m.x[1]]
+    for x in (parts, m.x, m.y, m.x[:], np.array(parts), [m.x[0] + 1, 2.0], {"T": m.x[0], "p": m.x[1]}):
+        for call in (named(), unnamed().jacobian, named().with_bounds):
+            with pytest.raises(TypeError, match=r"must hold real numbers.*fastexpr\.pyomo\.ExternalNetwork"):
+                call(x)
 
 
 def test_grey_box() -> None:

@@ -13,10 +13,14 @@ import numpy.typing as npt
 
 from fastexpr._core import Function
 from fastexpr.errors import ShapeError
-from fastexpr.function.labels import UNLABELLED, Names, labelled, names_of, order_of, taken
+from fastexpr.function.labels import UNLABELLED, Names, is_of_pyomo, labelled, names_of, order_of, taken
 
 Array = npt.NDArray[np.float64]
 
+FOR_PYOMO = (
+    ": fastexpr.pyomo.ExternalNetwork(net), a component of the model, is called with variables; NetworkBlock has "
+    "variables of its own"
+)
 NUMBERS = {float, np.float64}  # lists of nothing else need no further look
 
 
@@ -60,12 +64,20 @@ def numbers_by_name(value: Any, names: Callable[[], Names] | None, what: str) ->
 def in_order(value: Any, names: Callable[[], Names] | None, what: str) -> Any:
     """The value in the order of the names, which are asked for where it has labels, and without these."""
     found = labelled(value)
+    if found is None and names is not None and is_transposed(value, names):
+        found = labelled(value.T)
     if found is None:
         may_have_rows = isinstance(value, list | tuple) and not set(map(type, value)) <= UNLABELLED
         has_rows = may_have_rows and any(labelled(entry) is not None for entry in value)
         return [in_order(entry, names, what) for entry in value] if has_rows else value
     values = taken(found, None if names is None else order_of(found.labels, names(), what))
     return side_by_side(values, what) if isinstance(values, list) else values
+
+
+def is_transposed(value: Any, names: Callable[[], Names]) -> bool:
+    """Whether a DataFrame has the names in its index, and nothing but 0, 1, ... as columns."""
+    index = getattr(value, "index", None) if hasattr(value, "columns") else None
+    return index is not None and not callable(index) and set(index) == set(names().names)
 
 
 def side_by_side(values: list[Any], what: str) -> Any:
@@ -94,6 +106,8 @@ def real_numbers(value: Any, what: str) -> Array:
     if type(value) is list and set(map(type, value)) <= NUMBERS:
         return np.array(value, np.float64)
     parts = value if isinstance(value, list | tuple) else [value]
+    if any(map(is_of_pyomo, parts)):
+        raise TypeError(f"{what} must hold real numbers, got components of a Pyomo model{FOR_PYOMO}")
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise TypeError(
             f"{what} must hold real numbers, got an array with masked entries. Fill them (.filled(number)), or leave "
@@ -122,6 +136,8 @@ def is_real(entry: Any) -> bool:
 
 
 def hint(value: Any) -> str:
+    if isinstance(value, np.ndarray) and any(map(is_of_pyomo, value.flat)):
+        return FOR_PYOMO
     if hasattr(value, "toarray"):
         return ": write .toarray() for a sparse matrix"
     return ": a scaler goes in as input= or output=" if hasattr(value, "inverse_transform") else ""

@@ -61,7 +61,7 @@ def are_default(names: Sequence[str], side: str, ports: Mapping[str, Sequence[in
 
 def labelled(value: Any) -> Labelled | None:
     """The labels of a value and what stands under them; None where it has none, or default ones."""
-    if type(value) in UNLABELLED:
+    if type(value) in UNLABELLED or is_of_pyomo(value):
         return None
     if isinstance(value, Mapping):
         return Labelled(*in_counted_order(value))
@@ -84,6 +84,11 @@ def labelled(value: Any) -> Labelled | None:
         return None
     listed = list(labels)
     return None if only_count(listed) else Labelled(listed, value.to_numpy())
+
+
+def is_of_pyomo(value: Any) -> bool:
+    """Whether it belongs to a Pyomo model. Asked of the type: a slice answers yes to every name."""
+    return type(value).__module__.startswith("pyomo.")
 
 
 def in_counted_order(value: Mapping[Any, Any]) -> tuple[list[Hashable], list[Any]]:

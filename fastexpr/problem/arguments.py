@@ -90,10 +90,12 @@ def require_limits(limits: dict[str, Any]) -> None:
         )
 
 
-def as_limits(limits: dict[str, Any], shape: tuple[int, ...], name: str) -> tuple[Vector, Vector]:
-    """Lower and upper limits, broadcast to the shape, flat."""
-    low = as_vector(limits.get("lower", limits.get("equal")), -np.inf, shape, f"the lower limit of {name!r}")
-    high = as_vector(limits.get("upper", limits.get("equal")), np.inf, shape, f"the upper limit of {name!r}")
+def as_limits(
+    limits: dict[str, Any], shape: tuple[int, ...], name: str, names: AskNames = None
+) -> tuple[Vector, Vector]:
+    """Lower and upper limits, broadcast to the shape, flat; labels are matched with the names."""
+    low = as_vector(limits.get("lower", limits.get("equal")), -np.inf, shape, f"the lower limit of {name!r}", names)
+    high = as_vector(limits.get("upper", limits.get("equal")), np.inf, shape, f"the upper limit of {name!r}", names)
     require_order(low, high, name)
     return low, high
 

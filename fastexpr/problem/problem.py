@@ -279,7 +279,7 @@ class Problem:
             raise ShapeError(f"[Problem] a constraint needs elements: got shape {expression.shape}.")
         self._statement.require_own(expression)
         name = name or f"constraint {len(self._statement.constraints)}"
-        low, high = as_limits(limits, expression.shape, name)
+        low, high = as_limits(limits, expression.shape, name, self._statement.names_of(expression))
         constraint = Constraint(expression, low, high, name)
         self._statement.constraints.append(constraint)
         self._nlp = None
@@ -300,7 +300,9 @@ class Problem:
         self._require_own(constraint)
         limits = given({"lower": lower, "upper": upper, "equal": equal})
         require_limits(limits)
-        constraint.lower, constraint.upper = as_limits(limits, constraint.expression.shape, constraint.name)
+        expression = constraint.expression
+        names = self._statement.names_of(expression)
+        constraint.lower, constraint.upper = as_limits(limits, expression.shape, constraint.name, names)
 
     def remove(self, constraint: Constraint) -> None:
         """Takes a constraint out of the problem; earlier results keep its multipliers.

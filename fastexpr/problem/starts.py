@@ -9,7 +9,8 @@ import numpy as np
 
 from fastexpr.errors import EvaluationError, ShapeError
 from fastexpr.expression import Expression
-from fastexpr.function.labels import Names, labelled
+from fastexpr.function.arguments import real_numbers
+from fastexpr.function.labels import labelled
 from fastexpr.nlp import Vector
 from fastexpr.problem.arguments import as_vector
 from fastexpr.problem.result import Result
@@ -58,7 +59,7 @@ def from_values(statement: Statement, values: Mapping[Any, Any]) -> tuple[Vector
     x, is_kept = statement.start(), np.zeros(statement.n, dtype=bool)
     for expression, numbers in values.items():
         places = statement.positions(expression)
-        x[places.ravel()] = as_vector(numbers, 0.0, places.shape, "start", names_of(expression))
+        x[places.ravel()] = as_vector(numbers, 0.0, places.shape, "start", statement.names_of(expression))
         is_kept[places.ravel()] = True
     return x, is_kept
 
@@ -81,15 +82,9 @@ def only_variables(statement: Statement) -> Expression:
     return own[0]
 
 
-def names_of(expression: Any) -> Any:
-    """How to ask for the names of variables whose components have some; None for others."""
-    names = getattr(expression, "names", None)
-    return None if names is None else lambda: Names(names, "variable", are_default=False, owner="[Problem]")
-
-
 def from_array(statement: Statement, numbers: Any) -> tuple[Vector, Any]:
     """Of all components of x, or of those that are no networks' outputs: these follow."""
-    given = np.asarray(numbers, dtype=np.float64).ravel()
+    given = real_numbers(numbers, "[Problem] start").ravel()
     is_defined = np.zeros(statement.n, dtype=bool)
     for places in statement.defined():
         is_defined[places] = True

@@ -5,6 +5,7 @@ x holds the variables in the order they were made; g the constraints in order, t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from fastexpr._core import Function
 from fastexpr.errors import GraphError
 from fastexpr.expression import Expression, flatten
+from fastexpr.function.labels import Names, names_of
 from fastexpr.nlp import Indices, Vector
 
 #: Operators that only move elements: an expression of nothing else is a selection of variables.
@@ -185,6 +187,14 @@ class Statement:
             is_open = ~is_kept[places]
             result[places[is_open]] = values[is_open]
         return result
+
+    def names_of(self, expression: Expression) -> Callable[[], Names] | None:
+        """How to ask what the components are called, of variables with labels and of networks' outputs."""
+        own = getattr(expression, "names", None)
+        if own is not None:
+            return lambda: Names(own, "variable", are_default=False, owner="[Problem]")
+        function = next((network.function for network in self.networks if network.y is expression), None)
+        return None if function is None else lambda: names_of(function, "output")._replace(owner="[Problem]")
 
     # ---- rows and names ----------------------------------------------------------------------------------------------
 

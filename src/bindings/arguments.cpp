@@ -185,7 +185,8 @@ bool is_symbolic(const py::handle& source) {
   } else if (py::isinstance<py::dict>(source)) {
     entries = source.attr("values")();
   } else if (py::hasattr(source, "to_numpy")) {  // of pandas
-    return is_symbolic(source.attr("to_numpy")());
+    const py::object array = source.attr("to_numpy")();
+    return py::isinstance<py::array>(array) && is_symbolic(array);
   } else if (!py::isinstance<py::list>(source) && !py::isinstance<py::tuple>(source)) {
     return false;
   }
