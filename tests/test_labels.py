@@ -276,7 +276,7 @@ def test_problem() -> None:
     assert problem.nlp().lower[-2:].tolist() == [1.0, 300.0]
     assert problem.nlp().upper[-2:].tolist() == [2.0, np.inf]
     assert fx.Function([pairs], named()(pairs))([1.0, 300.0]) == RIGHT[0]
-    problem.subject_to(x, lower=pd.Series({"first": 0.0, "second": 0.0}))  # an expression has no names
+    problem.subject_to(2 * x, lower=pd.Series({"first": 0.0, "second": 0.0}))  # an expression has no names
     problem.variables((2, 2), [[0.0, 1.0], [2.0, 3.0]])
     assert problem.nlp().lower[-4:].tolist() == [0.0, 1.0, 2.0, 3.0]
     with pytest.raises(ShapeError, match=r"\[Problem\] .*missing 'p', unexpected 'q'"):

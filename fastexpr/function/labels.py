@@ -140,10 +140,11 @@ def order_of(
         listed("unexpected", [label for label in place if label not in expected]),
         "" if twice is None else f"{twice!r} occurs twice",
     ]
+    renaming = "" if names.side == "variable" else f" (net.with_names({names.side}s=[...]) renames)"
     raise error(
         f"{names.owner} {what}: the labels do not match the {names.side} names: "
-        f"{', '.join(filter(None, said)) or 'wrong number'}. Use the same ones (net.with_names({names.side}s=[...]) "
-        "renames), or pass a list or an array (.to_numpy()), whose order is taken as it is."
+        f"{', '.join(filter(None, said)) or 'wrong number'}. Use the same ones{renaming}, or pass a list or an array "
+        "(.to_numpy()), whose order is taken as it is."
     )
 
 

@@ -184,7 +184,7 @@ bool is_symbolic(const py::handle& source) {
     entries = source.attr("flat");
   } else if (py::isinstance<py::dict>(source)) {
     entries = source.attr("values")();
-  } else if (py::hasattr(source, "to_numpy")) {  // of pandas
+  } else if (py::hasattr(py::type::of(source), "to_numpy")) {  // of pandas; a slice of Pyomo's itself answers yes to every name
     const py::object array = source.attr("to_numpy")();
     return py::isinstance<py::array>(array) && is_symbolic(array);
   } else if (!py::isinstance<py::list>(source) && !py::isinstance<py::tuple>(source)) {
