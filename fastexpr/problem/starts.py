@@ -76,8 +76,8 @@ def only_variables(statement: Statement) -> Expression:
     ]
     if len(own) != 1:
         raise ShapeError(
-            f"[Problem] start has labels, but there are {len(own)} groups of variables that it could belong to. What to "
-            "do: start={x: values}, x being what the method variables gave."
+            f"[Problem] start has labels, but there are {len(own)} groups of variables that it could belong to. What "
+            "to do: start={x: values}, x being what the method variables gave."
         )
     return own[0]
 
