@@ -221,6 +221,23 @@ def test_sparsity_is_that_of_the_derivatives(row: Row | GraphRow) -> None:
     assert error(function.hessian(x, w, sparse=True).toarray(), function.hessian(x, w)) <= TOLERANCE
 
 
+@every_row
+def test_influence_is_all_that_moves_the_value(row: Row | GraphRow) -> None:
+    """Steps and conditions included: the value moves with no other component."""
+    function = function_of(row)
+    starts, columns = function._influence()
+    influences = np.zeros((function.n_outputs, row.n), bool)
+    influences[np.repeat(np.arange(function.n_outputs), np.diff(starts)), columns] = True
+    generator = np.random.default_rng(9)
+    X, Y = (generator.uniform(*row.between, (20, row.n)) for _ in range(2))
+    moves = np.zeros_like(influences)
+    for k in range(row.n):
+        changed = X.copy()
+        changed[:, k] = Y[:, k]
+        moves[:, k] = (function(changed) != function(X)).any(axis=0)
+    assert not (moves & ~influences).any()
+
+
 # ---- values against ONNX's reference evaluator
 
 
