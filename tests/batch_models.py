@@ -115,6 +115,19 @@ BATCH: dict[str, str] = {
 
 #: Rows that meet, or are counted.
 NO_BATCH: dict[str, str] = {
+    "shape with its axes exchanged": """
+        (float[N,4] x) => (float[4,N] y) <int64[2] i={1,0}> { t = Tanh(x) h = Shape(t) s = Gather(h, i) y =
+        Reshape(t, s) }""",
+    "shape of pairs": """
+        (float[N,4] x) => (float[N,4] y) <int64 z={0}, int64[1] zz={0}, int64[1] m={-1}> { h = Shape(x) n = Gather(h, z)
+        u = Unsqueeze(n, zz) s = Concat<axis=0>(m, u) r = Reshape(x, s) q = Softmax<axis=0>(r) y = Reshape(q, h) }""",
+    "number of rows in a branch": """
+        (float[N,4] x) => (float[N,4] y) <bool c={1}, int64 z={0}> { h = Shape(x) f = If<then_branch = a () =>
+        (float u) { n = Gather(h, z) u = Cast<to=1>(n) }, else_branch = b () => (float v) {
+        v = Constant<value_float=1.0>() } >(c) y = Mul(x, f) }""",
+    "number of rows as a number": """
+        (float[N,4] x) => (float[N,4] y) <int64 z={0}> { h = Shape(x) n = Gather(h, z) f = Cast<to=1>(n) y = Mul(x, f)
+        }""",
     "cumsum": """(float[T,2] x) => (float[T,2] y) { a = Constant<value_int=0>() y = CumSum(x, a) }""",
     "center": """(float[N,2] x) => (float[N,2] y) { m = ReduceMean<axes=[0]>(x) y = Sub(x, m) }""",
     "center all": """(float[N,2] x) => (float[N,2] y) { m = ReduceMean(x) y = Sub(x, m) }""",

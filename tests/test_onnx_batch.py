@@ -181,6 +181,13 @@ def test_layers_need_no_second_import(monkeypatch: pytest.MonkeyPatch) -> None:
         fx.load_onnx(exported(module, [shape]))
 
 
+@pytest.mark.parametrize("name", ["view", "reshape0", "reshape-1", "relu", "batchnorm", "layernorm", "two inputs"])
+def test_shapes_need_no_second_import(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Nor do the usual ways of keeping the first axis."""
+    monkeypatch.setattr(batch, "with_rows", None)
+    fx.load_onnx(model(BATCH[name]))
+
+
 def test_the_second_import_shares_its_weights() -> None:
     """Weights and what is computed of them alone are there once."""
     weights = {"W": np.random.default_rng(0).normal(size=(60, 300)), "s": np.array([0, 0, -1])}

@@ -4,7 +4,7 @@ operator looks across them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -12,9 +12,11 @@ import onnx
 from fastexpr.onnx.builder import Handle
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.node import operator_domain
+from fastexpr.onnx.ordering import WITH_GRAPHS
 from fastexpr.onnx.registry import ML
 
-Shapes = Sequence[tuple[int, ...]]
+#: Numbers of a tensor of integers; None is the number of rows.
+Lengths = list[int | None]
 #: Whether a node works row by row, where its inputs that depend on x have rows along axis 0: from its attributes, its
 #: inputs, those among them that depend on x, and the shape of its result for one row.
 Rule = Callable[[dict[str, Any], Sequence[Any], Sequence[bool], tuple[int, ...]], bool]
@@ -23,12 +25,28 @@ Rule = Callable[[dict[str, Any], Sequence[Any], Sequence[bool], tuple[int, ...]]
 def is_row_by_row(importer: Importer) -> bool:
     """Whether that can be seen; False says nothing."""
     values, rows = importer.values, {port.name for port in importer.inputs if port.batch_axes == (0,)}
+    lengths: dict[str, Lengths] = {}  # tensors of lengths, among them the number of rows
     for position in importer.order:
         node = importer.proto.graph.node[position]
         inputs: list[Any] = [
             values.get(name, importer.model.weights.get(name)) if name else None for name in node.input
         ]
         depends = [isinstance(value, Handle) for value in inputs]
+        if node.op_type == "Shape" and node.input[0] in rows and not node.attribute:
+            lengths[node.output[0]] = [None, *inputs[0].shape[1:]]
+            continue
+        if node.op_type in WITH_GRAPHS:  # they read more than their inputs
+            return False
+        if not lengths.keys().isdisjoint(node.input):
+            result = values.get(node.output[0])
+            if keeps_first_axis(node, rows, lengths) and isinstance(result, Handle) and result.shape[:1] == (1,):
+                rows.add(node.output[0])
+                continue
+            found = None if any(depends) else moved_lengths(node, inputs, lengths)
+            if found is None:
+                return False
+            lengths[node.output[0]] = found
+            continue
         if not any(depends):
             continue
         rule = RULES.get(node.op_type) if operator_domain(node) in ("", ML) else None
@@ -40,6 +58,25 @@ def is_row_by_row(importer: Importer) -> bool:
             return False
         rows.update(node.output)
     return all(output.source in rows for output in importer.outputs)
+
+
+def keeps_first_axis(node: onnx.NodeProto, rows: Container[str], lengths: Mapping[str, Lengths]) -> bool:
+    """Whether it is a Reshape of rows to a shape that begins with their number."""
+    target = lengths.get(node.input[1]) if node.op_type == "Reshape" else None
+    return node.input[0] in rows and bool(target) and target[0] is None and None not in target[1:]  # type: ignore[index]
+
+
+def moved_lengths(node: onnx.NodeProto, inputs: Sequence[Any], lengths: Mapping[str, Lengths]) -> Lengths | None:
+    """The result of a node that picks or joins lengths; None of any other."""
+    first = lengths.get(node.input[0])
+    if node.op_type in ("Cast", "Identity", "Squeeze", "Unsqueeze"):
+        return first
+    if node.op_type == "Gather" and first is not None and node.input[1] not in lengths:
+        return [first[k] for k in inputs[1].reshape(-1)]
+    if node.op_type == "Concat":
+        parts = [lengths.get(name, value) for name, value in zip(node.input, inputs, strict=True)]
+        return [length for part in parts for length in (part if isinstance(part, list) else part.reshape(-1).tolist())]
+    return None
 
 
 def of_numbers(
