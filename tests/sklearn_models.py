@@ -214,6 +214,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "TransformedTargetRegressor, scalers": lambda: regressor(
         compose.TransformedTargetRegressor(mlp("tanh"), transformer=make_pipeline(Scaler(), pre.MinMaxScaler())), Y
     ),
+    "TransformedTargetRegressor, powers": lambda: regressor(
+        compose.TransformedTargetRegressor(Ridge(), transformer=pre.PowerTransformer())
+    ),
+    "TransformedTargetRegressor, projections": lambda: regressor(
+        compose.TransformedTargetRegressor(Ridge(), transformer=Pca(1)), Y
+    ),
     "ColumnTransformer": lambda: regressor(
         make_pipeline(
             compose.make_column_transformer(

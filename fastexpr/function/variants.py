@@ -176,13 +176,13 @@ def checked_units(function: Function, side: str, units: Any, default: Sequence[s
     return texts if any(texts) else None
 
 
-def with_bounds(self: Function, lower: npt.ArrayLike | None = None, upper: npt.ArrayLike | None = None) -> Function:
+def with_bounds(self: Function, lower: Any = None, upper: Any = None) -> Function:
     """The same function with the range of x that it is meant for, kept with it when saved and used by the doors to
     solvers.
 
     Parameters
     ----------
-    lower, upper : float or array_like, optional
+    lower, upper : float, array_like or dict, optional
         One number for all, or shape (n,); infinite or left out where there is no limit. Labels (of a Series such as
         ``df.min()``, or of a dict) are matched with the input names. `lower` alone may also hold both sides: a list of
         n pairs, or a dict ``{name: (low, high)}``, with None where there is no limit.

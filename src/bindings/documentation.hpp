@@ -45,8 +45,10 @@ inline constexpr const char* call = R"(f(x).
 
 Parameters
 ----------
-x : array_like, Expression
-    (n,) for one point, (B, n) for a batch; also the single input's own shape. An Expression gives an Expression.
+x : array_like, dict, Expression
+    (n,) for one point, (B, n) for a batch; also the single input's own shape. Labels (columns of a DataFrame, the index of a
+    Series, keys of a dict) are matched with `input_names`, or count by position where nobody gave names; so are those of
+    directions, and of weights with `output_names`, in all methods. An Expression gives an Expression.
 out : ndarray, optional
     Where to put the result: float64, C-contiguous, of the result's shape.
 
@@ -58,7 +60,7 @@ ndarray
 Raises
 ------
 ShapeError, TypeError
-    For a wrong shape or dtype.
+    For a wrong shape or dtype, and for labels that are not the names.
 ValueError
     Where x is not finite; the message names the component.
 )";
@@ -149,8 +151,9 @@ inline constexpr const char* output_bounds = R"(Bounds of every output for x in 
 
 Parameters
 ----------
-lower, upper : array_like, optional
-    (n,) or scalars; infinite ends are fine. Without them the range kept with the network (`with_bounds`).
+lower, upper : array_like or dict, optional
+    (n,) or scalars; infinite ends are fine; both sides in `lower` as pairs or ``{name: (low, high)}``. Without them the range
+    kept with the network (`with_bounds`).
 
 Returns
 -------
