@@ -60,7 +60,7 @@ class Functions(Protocol):
 
     def steps(self, lower: Vector, upper: Vector) -> list[str]:
         """For f, then for each row of g, what is constant piece by piece and moves it while x is between these bounds,
-        such as "TreeEnsemble 'forest'"; "" where there is nothing.
+        such as "TreeEnsemble 'forest'"; "" where there is nothing; no entries where there is nothing at all.
         """
         ...
 
@@ -169,8 +169,8 @@ class Nlp:
         return self.functions.row_constants() if self.constants is None else self.constants()
 
     def steps(self) -> list[str]:
-        """For f, then for each row, what is constant piece by piece and moves it within the bounds."""
-        return self.functions.steps(self.lower, self.upper)
+        """For f, then for each row, what is constant piece by piece and moves it within the bounds; "" for nothing."""
+        return self.functions.steps(self.lower, self.upper) or [""] * (1 + self.m)
 
     def violation(self, x: Vector) -> float:
         """The largest violation of a bound or limit; infinite where the constraints cannot be evaluated."""

@@ -94,7 +94,7 @@ def of_model(expression: Any, m: Any, *free: bool) -> str:
     m.c = pyo.Constraint(expr=expression <= 1)
     m.o = pyo.Objective(expr=sum(m.x[i] ** 2 for i in m.x))
     compiled = compile_model(m)
-    objective, row = compiled.nlp.functions.steps(*box(*(free or [True] * compiled.nlp.n)))
+    objective, row = compiled.nlp.functions.steps(*box(*(free or [True] * compiled.nlp.n))) or ["", ""]
     assert objective == ""
     return str(row)
 

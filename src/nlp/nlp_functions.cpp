@@ -90,7 +90,7 @@ void NlpFunctions::row_constants(double* result) {
 }
 
 std::vector<std::string> NlpFunctions::steps(const double* lower, const double* upper) const {
-  if (steps_tape_ == nullptr) return std::vector<std::string>(static_cast<std::size_t>(n_rows_) + 1);
+  if (steps_tape_ == nullptr) return {};
   return tape::find_steps(*steps_tape_, roots_, n_nodes_, lower, upper, program_->parameters());
 }
 

@@ -36,7 +36,8 @@ class NlpFunctions {
   /// Additive constants of the rows (m), under the parameters at hand: what a row is but for the terms that vary.
   void row_constants(double* result);
   /// For the objective, then every row, what is constant piece by piece and moves it while the variables are in this box:
-  /// "floor", or a network's "TreeEnsemble 'forest'"; empty where there is nothing.
+  /// "floor", or a network's "TreeEnsemble 'forest'"; empty where there is nothing; no entries where nothing on the
+  /// tape could be.
   std::vector<std::string> steps(const double* lower, const double* upper) const;
 
   Index n_nodes() const { return n_nodes_; }                           // values of the model itself
