@@ -108,6 +108,22 @@ CASES = {
         ],
         optimum=20 / 3,
     ),
+    "more dependent equations than variables": Case(
+        BOX, [1, 1], [0.9, 0.2], lambda v: v[0] ** 2 + 3 * v[1] ** 2,
+        [Row(lambda v, k=k: k * (v[0] + v[1]), k, k) for k in (1, 2, 3)], optimum=0.75,
+    ),
+    "more equations than variables that agree": Case(
+        BOX, [1, 1], [0.9, 0.2], lambda v: v[0],
+        [
+            Row(lambda v: v[0] + v[1], 1, 1), Row(lambda v: v[0] ** 2 - v[1], 0.2, 0.2),
+            Row(lambda v: v[0] ** 2 + v[0], 1.2, 1.2),
+        ],
+    ),
+    "more equations than variables that contradict": Case(
+        BOX, [1, 1], [0.9, 0.2], lambda v: v[0],
+        [Row(lambda v: v[0] + v[1], 1, 1), Row(lambda v: v[0] - v[1], 0, 0), Row(lambda v: v[0], 0.51, 0.51)],
+        is_solvable=False,
+    ),
     "twice the same equation": Case(
         BOX, [1, 1], [0.5, 0.1], lambda v: v[0] + v[1],
         [Row(lambda v: v[0] ** 2 + v[1] ** 2, 1, 1), Row(lambda v: v[0] ** 2 + v[1] ** 2, 1, 1)], optimum=-np.sqrt(2),

@@ -73,6 +73,10 @@ def solve(
             return answer(nlp, "infeasible", broken)
     feasibility, stationarity, acceptable = tolerances(options)
     solution, verdict = attempt(adapter, View(nlp), nlp, options, multipliers, supervision, scaling)
+    if solution.status == "too_few_degrees_of_freedom":
+        second, its_verdict = again(adapter, nlp, options, solution, verdict, supervision, scaling, before_again)
+        if its_verdict.holds(feasibility, stationarity):
+            solution, verdict = second, its_verdict  # some of the equations say the same
     named = without_derivative(nlp, solution, verdict, feasibility)
     if named is not None:
         said = solution.message
@@ -81,9 +85,7 @@ def solve(
         return solution
     limit = stationarity if solution.status == "optimal" else max(stationarity, acceptable)
     if not verdict.holds(feasibility, limit) and not supervision.is_out_of_time:
-        if before_again is not None:
-            before_again()
-        solution, verdict = again(adapter, nlp, options, solution, verdict, supervision, scaling)
+        solution, verdict = again(adapter, nlp, options, solution, verdict, supervision, scaling, before_again)
     return concluded(solution, verdict, feasibility, stationarity, acceptable)
 
 
@@ -154,6 +156,7 @@ def again(
     verdict: Verdict,
     supervision: Supervision,
     scaling: Scaling | None,
+    before_again: Callable[[], None] | None,
 ) -> tuple[Solution, Verdict]:
     """Once more from the solution, to our measures; the better one of the two."""
     settings: dict[str, Option] = {**warm_start_options, "bound_relax_factor": 0.0, **options}
@@ -164,19 +167,25 @@ def again(
             scaling = Measure(nlp, first.x).scaling()
         except EvaluationError:
             return first, verdict
-    n_equations = np.count_nonzero(nlp.constraint_lower == nlp.constraint_upper)
-    is_square = bool(n_equations >= np.count_nonzero(nlp.lower < nlp.upper))
+    if before_again is not None:
+        before_again()
     start, nlp.start = nlp.start, first.x
     supervision.n_before = first.iterations
     try:
         second, its_verdict = attempt(
-            adapter, View(nlp, is_square), nlp, settings, first.multipliers, supervision, scaling
+            adapter, View(nlp, n_companions(nlp)), nlp, settings, first.multipliers, supervision, scaling
         )
     finally:
         nlp.start = start
     if second.success and its_verdict.badness <= max(verdict.badness, 1.0):
         return second, its_verdict
     return replace(first, iterations=second.iterations), verdict
+
+
+def n_companions(nlp: Nlp) -> int:
+    """So many further variables leave more variables than equations."""
+    n_equations = np.count_nonzero(nlp.constraint_lower == nlp.constraint_upper)
+    return max(0, int(n_equations - np.count_nonzero(nlp.lower < nlp.upper)) + 1)
 
 
 def concluded(

@@ -15,21 +15,21 @@ class View:
       keeps away from them, by shares of their size.
     - Rows without any derivative (a constant, a decision forest) are left out: who moves along derivatives can do
       nothing about them.
-    - `has_companion` adds a variable t of its own, and t**2 to the objective. Ipopt takes a program with as many
-      equations as variables for a system of equations and forgets the objective, which is wrong where the equations
-      depend on each other.
+    - `n_companions` adds variables t of its own, and t**2 to the objective. Ipopt takes a program with as many
+      equations as variables for a system of equations and forgets the objective, and refuses one with more, which is
+      wrong where the equations depend on each other.
 
     Parameters
     ----------
     nlp : Nlp
         The program.
-    has_companion : bool
-        Whether there is the further variable.
+    n_companions : int
+        Further variables.
     """
 
-    def __init__(self, nlp: Nlp, has_companion: bool = False) -> None:
-        self._nlp, self._has_companion = nlp, has_companion
-        self.n = nlp.n + has_companion
+    def __init__(self, nlp: Nlp, n_companions: int = 0) -> None:
+        self._nlp, self._n_companions = nlp, n_companions
+        self.n = nlp.n + n_companions
         has_derivative = np.zeros(nlp.m, dtype=bool)
         has_derivative[nlp.jacobian_rows] = True
         self._rows = None if has_derivative.all() else np.flatnonzero(has_derivative)
@@ -39,11 +39,11 @@ class View:
         self._has_constants = bool(self._constants.any())
         self.constraint_lower = self._of_rows(nlp.constraint_lower) - self._constants
         self.constraint_upper = self._of_rows(nlp.constraint_upper) - self._constants
-        self.start = self._with_companion(nlp.start, 0.0)
-        self.lower, self.upper = self._with_companion(nlp.lower, -np.inf), self._with_companion(nlp.upper, np.inf)
+        self.start = self._with_companions(nlp.start, 0.0)
+        self.lower, self.upper = self._with_companions(nlp.lower, -np.inf), self._with_companions(nlp.upper, np.inf)
         number = np.cumsum(has_derivative) - 1
         self.jacobian_rows, self.jacobian_columns = number[nlp.jacobian_rows], nlp.jacobian_columns
-        extra = np.full(int(has_companion), nlp.n)
+        extra = np.arange(nlp.n, self.n)
         self.hessian_rows = np.concatenate([nlp.hessian_rows, extra])
         self.hessian_columns = np.concatenate([nlp.hessian_columns, extra])
 
@@ -52,12 +52,12 @@ class View:
     def objective(self, x: Vector) -> float:
         """f(x)."""
         own = self._nlp.objective(self._own(x))
-        return own + float(x[-1]) ** 2 if self._has_companion else own
+        return own + float((x[self._nlp.n :] ** 2).sum()) if self._n_companions else own
 
     def gradient(self, x: Vector) -> Vector:
         """(n,): the gradient of f."""
         own = self._nlp.gradient(self._own(x))
-        return np.append(own, 2.0 * x[-1]) if self._has_companion else own
+        return np.append(own, 2.0 * x[self._nlp.n :]) if self._n_companions else own
 
     def constraints(self, x: Vector) -> Vector:
         """(m,): g(x) without additive constants."""
@@ -82,18 +82,18 @@ class View:
             kept, multipliers = multipliers, np.zeros(self._nlp.m)
             multipliers[self._rows] = kept
         own = self._nlp.hessian(self._own(x), multipliers, objective_factor)
-        return np.append(own, 2.0 * objective_factor) if self._has_companion else own
+        return self._with_companions(own, 2.0 * objective_factor)
 
     # ---- there and back ----------------------------------------------------------------------------------------------
 
     def multipliers(self, given: Multipliers) -> Multipliers:
         """Those of the program, in the solver's terms."""
-        lower, upper = (self._with_companion(side, 0.0) for side in (given.lower, given.upper))
+        lower, upper = (self._with_companions(side, 0.0) for side in (given.lower, given.upper))
         return Multipliers(self._of_rows(given.constraints), lower, upper)
 
     def scaling(self, given: Scaling) -> Scaling:
         """Factors of the program, in the solver's terms."""
-        return Scaling(given.objective, self._with_companion(given.variables, 1.0), self._of_rows(given.constraints))
+        return Scaling(given.objective, self._with_companions(given.variables, 1.0), self._of_rows(given.constraints))
 
     def point(self, x: Vector, multipliers: Multipliers) -> tuple[Vector, Multipliers]:
         """A solver's x and multipliers in the program's terms."""
@@ -105,10 +105,10 @@ class View:
         return np.array(x[:n]), Multipliers(constraints, multipliers.lower[:n], multipliers.upper[:n])
 
     def _own(self, x: Vector) -> Vector:
-        return x[:-1] if self._has_companion else x
+        return x[: self._nlp.n] if self._n_companions else x
 
-    def _with_companion(self, values: Vector, value: float) -> Vector:
-        return np.append(values, value) if self._has_companion else values
+    def _with_companions(self, values: Vector, value: float) -> Vector:
+        return np.append(values, np.full(self._n_companions, value)) if self._n_companions else values
 
     def _of_rows(self, values: Vector) -> Vector:
         return values if self._rows is None else values[self._rows]
