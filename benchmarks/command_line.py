@@ -22,7 +22,7 @@ SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
 # What runs where no command is named.
 USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "startup"]
-COMMANDS = [*USUAL, "threads", "largest"]
+COMMANDS = [*USUAL, "threads", "largest", "rules"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -55,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_threads(commands)
     add_largest(commands)
     add_startup(commands)
+    add_rules(commands)
     return parser
 
 
@@ -179,6 +180,12 @@ def add_largest(commands: SubParsers) -> None:
     )
 
 
+def add_rules(commands: SubParsers) -> None:
+    parser = add_command(commands, "rules", "Boolean rules on tables: accuracy, complexity, time, and what is proved.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of CSV files, the class in the last column")
+    parser.add_argument("--tables", nargs="*", help="which of them, by name (default: all)")
+
+
 def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
     """The arguments, smaller where --quick is; ends the program where they contradict each other."""
     if arguments.quick:
@@ -209,6 +216,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.repeats = 1
     elif arguments.command == "largest":
         arguments.width = min(arguments.width, 400)
+    elif arguments.command == "rules":
+        return
     elif arguments.command == "startup":
         arguments.repeats = min(arguments.repeats, 3)
     elif arguments.command == "nmpc":

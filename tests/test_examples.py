@@ -139,6 +139,34 @@ def test_reactor(tmp_path, capsys):
             assert value > planned or T.max() > reactor.LIMIT + 0.3
 
 
+def test_rules(tmp_path, capsys):
+    """The plan keeps what the rules and the law behind the log ask for, and no such plan nearby earns more."""
+    example = load("rules/plan.py")
+    picture = tmp_path / "plan.png"
+    plans = example.main(picture)
+    out = capsys.readouterr().out
+    assert "OR temperature > 176.06 AND pressure > 8.03\nTHEN trip\nELSE safe" in out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    free, safe = plans["without rules"], plans["with rules"]
+    assert free.n_trips == 18
+    assert safe.n_trips == 0
+    assert f"{safe.profit:.0f} EUR,  0 hours" in out
+    assert 0.9 * free.profit < safe.profit < free.profit
+    log, tripped = example.record()
+    rules = example.learn(log, tripped)
+    assert rules.gap_ == 0.0
+    assert (rules.predict(safe.points) == "safe").all()
+    assert (rules.predict(free.points) == "trip").sum() >= 18
+    points = safe.points
+    for name, move in (("temperature", example.TEMPERATURE_MOVE), ("pressure", example.PRESSURE_MOVE)):
+        assert np.abs(points[name] - np.roll(points[name], 1)).max() <= move + 1e-6
+    for hour in example.HOURS:
+        more = points.copy()
+        more.loc[hour, "feed"] += 3.0
+        is_allowed = more.feed[hour] <= 100.0 and rules.predict(more)[hour] == "safe"
+        assert not is_allowed
+
+
 @pytest.mark.parametrize(
     ("name", "score"),
     [("digits", r" 9[5-8]\.\d %"), ("diabetes", r"R\^2 0\.[34]"), ("reactor", r" [01]\.\d % .* [2-6]\.\d % at most")],
