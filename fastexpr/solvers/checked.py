@@ -172,9 +172,11 @@ def again(
     start, nlp.start = nlp.start, first.x
     supervision.n_before = first.iterations
     try:
-        second, its_verdict = attempt(
-            adapter, View(nlp, n_companions(nlp)), nlp, settings, first.multipliers, supervision, scaling
-        )
+        view, multipliers = View(nlp, n_companions(nlp)), first.multipliers
+        if view.n > nlp.n:  # those of a solver that has forgotten the objective mean nothing, and can be of any size
+            multipliers = Multipliers(np.zeros(nlp.m), np.ones(nlp.n), np.ones(nlp.n))
+            settings = {"perturb_always_cd": "yes", **settings}  # equations that depend on each other
+        second, its_verdict = attempt(adapter, view, nlp, settings, multipliers, supervision, scaling)
     finally:
         nlp.start = start
     if second.success and its_verdict.badness <= max(verdict.badness, 1.0):

@@ -23,9 +23,6 @@ from fastexpr.solvers.interior_point import Multipliers, Scaling
 #: Largest relative violation and residual of a solution, and the residual up to which one is "acceptable".
 FEASIBILITY, STATIONARITY, ACCEPTABLE = 1e-6, 1e-5, 1e-3
 
-#: Of sums, in units of their largest term: what cannot be told from 0.
-ROUNDING = 1e-13
-
 #: Widths beyond so many times the number itself are no statement about its size.
 LARGEST_WIDTH = 1e4
 
@@ -102,13 +99,10 @@ class Measure:
         )
 
     def slope(self, constraints: Vector) -> Vector:
-        """(n,): the gradient of f + constraints @ g, without what rounding may have left of it."""
+        """(n,): the gradient of f + constraints @ g."""
         forces = self.slopes * constraints[self.rows]
-        total = self.gradient + np.bincount(self.columns, weights=forces, minlength=self.nlp.n)
-        largest = abs(self.gradient)
-        np.maximum.at(largest, self.columns, abs(forces))
-        result: Vector = np.where(abs(total) > ROUNDING * largest, total, 0.0)
-        return result
+        total: Vector = self.gradient + np.bincount(self.columns, weights=forces, minlength=self.nlp.n)
+        return total
 
     def scaling(self) -> Scaling:
         """Under which a solver's tolerances are these measures."""
