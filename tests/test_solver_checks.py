@@ -199,10 +199,35 @@ def is_solution(case: Case, x: np.ndarray, y: np.ndarray, f: float, duals: list[
         assert (side * gap <= 1e-5 * max(1.0, abs(f))).all()
 
 
-@pytest.mark.parametrize("solver", ["cyipopt", "pounce"])
+each_solver = pytest.mark.parametrize("solver", ["cyipopt", "pounce"])
+
+
+@each_solver
 @pytest.mark.parametrize("name", CASES)
 def test_success_is_success(name: str, solver: str) -> None:
-    case = CASES[name]
+    check(CASES[name], solver)
+
+
+@each_solver
+@pytest.mark.parametrize("seed", range(25))
+def test_random_systems_of_dependent_equations(seed: int, solver: str) -> None:
+    random = np.random.default_rng(seed)
+    n = int(random.integers(2, 6))
+    rank = int(random.integers(1, n + 1))
+    m = int(random.integers(rank, n + 3))
+    matrix = random.normal(size=(m, rank)) @ random.normal(size=(rank, n))
+    matrix *= 10.0 ** random.uniform(-3, 4, (m, 1)) if seed % 2 else 1.0
+    shape: Any = np.tanh if seed % 3 == 0 else np.positive
+    limits = matrix @ shape(random.uniform(0.2, 0.8, n))
+    slope, start = random.normal(size=n), list(random.uniform(0.1, 0.9, n))
+    rows = [
+        Row(lambda v, k=k: matrix[k] @ (np.tanh(v) if seed % 3 == 0 else v), limits[k], limits[k]) for k in range(m)
+    ]
+    check(Case([0.0] * n, [1.0] * n, start, lambda v: slope @ v + ((v - 0.5) ** 2).sum(), rows), solver)
+
+
+def check(case: Case, solver: str) -> None:
+    """Solves it; success has to be what it says."""
     n = len(case.start)
     p = fx.Problem()
     lower = np.resize(case.lower, n) if case.lower is BOX else case.lower
