@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.converters.arithmetic import truncated
 from fastexpr.onnx.converters.comparisons import condition, negation, step
+from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.converters.positions import gathered
+from fastexpr.onnx.encoders import UNKNOWN, category_list
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import ML, converter
 
@@ -105,13 +109,64 @@ def feature_vectorizer(node: OnnxNode) -> Value:
 
 @converter("ArrayFeatureExtractor", domain=ML)
 def array_feature_extractor(node: OnnxNode) -> Value:
-    """The features with these places along the last axis."""
-    x, places = node.input(0), np.array(node.constant_integers(1))
-    width = x.shape[-1] if x.shape else 0
+    """The features with these places along the last axis.
+
+    Places may depend on x: the derivative is that of what is picked.
+    """
+    x, at = node.input(0), node.input(1)
+    width, rank = x.shape[-1] if x.shape else 0, len(x.shape)
+    shape = (1, math.prod(at.shape)) if rank < 2 else (*x.shape[:-1], math.prod(at.shape))
+    if isinstance(at, Handle):
+        if not width:
+            node.fail(f"picks features of an input of shape {x.shape}. Export the model again.")
+        picked = gathered(node, x, node.graph.reshape(at, (shape[-1],)), rank - 1)  # type: ignore[arg-type]
+        return node.graph.reshape(picked, shape)
+    places = np.array(node.constant_integers(1))
     if places.size == 0 or places.min() < 0 or places.max() >= width:
         node.fail(f"picks the features {places.tolist()} of {width}. Export the model again.")
+    return node.graph.rearrange(x, lambda array: array[..., places].reshape(shape))
 
-    def move(array: Array) -> Any:
-        return array[..., places].reshape((1, -1) if array.ndim == 1 else (*array.shape[:-1], -1))
 
-    return node.graph.rearrange(x, move)
+# ---- categories
+
+
+def is_category(node: OnnxNode, x: Value, categories: Sequence[float]) -> Value:
+    """Which category each number is, on a new last axis."""
+    graph = node.graph
+    node.check_size((*x.shape, len(categories)))
+    column = graph.reshape(x, (*x.shape, 1))
+    return condition(graph, "Equal", column, np.array(categories, np.float64))
+
+
+@converter("OneHotEncoder", domain=ML)
+def one_hot_encoder(node: OnnxNode) -> Value:
+    """1 where x is the category, on a new last axis; all 0 where it is none.
+
+    Piecewise constant: the derivative is 0. Texts must be constant.
+    """
+    categories = node.attribute("cats_int64s")
+    if not categories:
+        node.fail("has no cats_int64s for numbers that depend on x. Export the model again.")
+    x = node.input(0)
+    return is_category(node, truncated(node.graph, x) if x.dtype.kind == "f" else x, categories)
+
+
+@converter("LabelEncoder", domain=ML, since=2)
+def label_encoder(node: OnnxNode) -> Value:
+    """The value that stands beside the key that x is, or the default.
+
+    Piecewise constant: the derivative is 0. Texts must be constant.
+    """
+    graph = node.graph
+    keys, values = category_list(node, "keys"), category_list(node, "values")
+    is_number = all(isinstance(entry, int | float) and math.isfinite(entry) for entry in [*keys, *values])
+    if not keys or len(keys) != len(values) or not is_number:
+        node.fail("has keys and values that are no finite numbers, one for each, for x. Export the model again.")
+    kind = "float" if isinstance(values[0], float) else "int64"
+    default = node.attribute(f"default_{kind}")
+    default = float(UNKNOWN[kind] if default is None else default)  # type: ignore[arg-type]
+    named = is_category(node, node.input(0), keys)
+    above = np.array(values, np.float64)[:, np.newaxis] - default
+    rows = graph.reshape(named, (math.prod(named.shape[:-1]), len(keys)))
+    chosen = graph.reshape(matrix_product(graph, rows, above), node.input(0).shape)
+    return graph.as_type(graph.add(chosen, np.full((), default)), np.dtype(np.int64 if kind == "int64" else np.float64))
