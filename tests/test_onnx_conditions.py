@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import numpy_helper, parser
+from onnx import helper, numpy_helper, parser
 from onnx_models import Array, distance, evaluate
 
 import fastexpr as fx
@@ -250,3 +250,33 @@ def test_many_places_are_refused() -> None:
     body = "n = Cast <to = 7> (x)  y = Expand (x, n)"
     with pytest.raises(OnnxError, match=r"\[Expand #1\] input 1 \('n'\) depends on the network's inputs"):
         fx.load_onnx(model(body, "2"))
+
+
+ENCODED = {
+    "ones": ("OneHotEncoder", {"cats_int64s": [-1, 0, 1]}),
+    "integers to floats": ("LabelEncoder", {"keys_int64s": [-1, 0, 1], "values_floats": [2.5, -1.0, 7.0]}),
+    "integers to integers": ("LabelEncoder", {"keys_int64s": [0, 1], "values_int64s": [40, 50], "default_int64": -3}),
+    "floats to floats": (
+        "LabelEncoder",
+        {"keys_floats": [1.0, 0.0], "values_floats": [0.5, 3.0], "default_float": 9.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_encoders_of_numbers_that_depend_on_x(name: str) -> None:
+    operator, settings = ENCODED[name]
+    source = "r" if "floats to" in name else "i"
+    proto = model("r = Round (x)  i = Cast <to = 7> (r)  e = Neg (r)  f = Cast <to = 1> (e)  y = Exp (f)")
+    node = helper.make_node(operator, [source], ["e"], domain="ai.onnx.ml", **settings)
+    proto.graph.node[2].CopyFrom(node)
+    proto.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    compare(proto)
+
+
+def test_whole_numbers_are_near_no_kink() -> None:
+    """Equal places are no reason to call a point one where the derivative jumps."""
+    body = """p = ArgMax <axis = 1> (x)  k = Equal (p, one)  o = GreaterOrEqual (p, one)  e = And (k, o)
+        g = GatherElements <axis = 1> (x, p)  h = Tanh (g)  y = Where (e, g, h)"""
+    net = fx.load_onnx(model(body, weights={"one": np.array(1)}))
+    assert min(kink.distance for kink in net.kinks([0.0, 3.0, 1.0, 2.0, 0.5, 0.7])) >= 0.25

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import skl2onnx
 from onnx_models import distance
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, Normalizer, QuantileTransformer, StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
@@ -51,3 +58,32 @@ def test_predictions(name: str, dtype: Any) -> None:
     expected = predict(points).reshape(len(points), -1)
     assert distance(net(points), expected) < 3e-7
     assert list(net.outputs.values()) == [(1, expected.shape[1])]
+
+
+#: What these sort, count or pick depends on x.
+PICKING: dict[str, Any] = {
+    "neighbours": KNeighborsRegressor(4),
+    "neighbours by distance": KNeighborsRegressor(3, weights="distance"),
+    "classes of neighbours": KNeighborsClassifier(5),
+    "weighted median of trees": AdaBoostRegressor(n_estimators=4, random_state=0),
+    "bins": make_pipeline(StandardScaler(), KBinsDiscretizer(4, encode="ordinal", quantile_method="linear")),
+    "bins, one-hot": make_pipeline(KBinsDiscretizer(3, encode="onehot-dense", quantile_method="linear"), Ridge()),
+    "quantiles": QuantileTransformer(n_quantiles=12),
+}
+
+
+@pytest.mark.parametrize("name", PICKING)
+def test_what_picks_by_x(name: str) -> None:
+    """As ONNX Runtime computes the same file, and with derivatives of what was picked."""
+    X, y = load_iris(return_X_y=True)
+    model = PICKING[name].fit(X, y)
+    options = {"zipmap": False} if "classes" in name else {}
+    proto = skl2onnx.to_onnx(model, X[:1].astype(np.float32), options=options, target_opset={"": 18, "ai.onnx.ml": 3})
+    net = fx.load_onnx(proto)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for x in np.random.default_rng(0).uniform(X.min(0), X.max(0), (12, 4)).astype(np.float32):
+        expected = np.concatenate([np.ravel(part) for part in session.run(list(net.outputs), {"X": x[None]})])
+        point, step = x.astype(np.float64), 1e-6
+        assert distance(net(point), expected.astype(np.float64)) < 3e-6
+        slopes = np.array([(net(point + step * e) - net(point - step * e)) / (2 * step) for e in np.eye(4)]).T
+        np.testing.assert_allclose(net.jacobian(point), slopes, rtol=1e-5, atol=1e-6)

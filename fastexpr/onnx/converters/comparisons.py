@@ -80,8 +80,19 @@ def comparison_with_attributes(node: OnnxNode) -> Value:
 
 def compared(node: OnnxNode, a: Value, b: Value) -> Value:
     """a > b is b < a."""
-    name = node.operator.replace("Greater", "Less")
-    return condition(node.graph, name, *((b, a) if name != node.operator else (a, b)))
+    graph, name = node.graph, node.operator.replace("Greater", "Less")
+    a, b = (b, a) if name != node.operator else (a, b)
+    if a.dtype.kind == "f" or b.dtype.kind == "f":
+        return condition(graph, name, a, b)
+    if name == "Equal":
+        return equal_integers(graph, a, b)
+    return condition(graph, "Less", a, graph.add(b, np.full((), 0.5 if name == "LessOrEqual" else -0.5)))
+
+
+def equal_integers(graph: GraphBuilder, a: Value, b: Value) -> Value:
+    """Whether two whole numbers are equal. Between them, so that no point is near a jump because they are."""
+    difference = graph.subtract(a, b)
+    return condition(graph, "Less", graph.multiply(difference, difference), np.full((), 0.25))
 
 
 @converter("IsNaN", since=9)
@@ -108,7 +119,7 @@ def is_infinite(node: OnnxNode) -> Value:
     below = condition(graph, "Less", x, np.full((), -LARGEST))
     if not node.integer("detect_negative"):
         return above if node.integer("detect_positive") else graph.apply("Less", x, x)
-    return graph.apply("Max", above, below) if node.integer("detect_positive") else below
+    return graph.add(above, below) if node.integer("detect_positive") else below
 
 
 @converter("Not")
@@ -122,7 +133,7 @@ def logical_not(node: OnnxNode) -> Value:
 
 @converter("And", "Or", "Xor", since=7)
 def logical(node: OnnxNode) -> Value:
-    """The smaller, the larger, whether they differ.
+    """Of two conditions.
 
     And: Both hold; a condition: the derivative is 0.
     Or: One of them holds; a condition: the derivative is 0.
@@ -141,8 +152,18 @@ def logical_with_attributes(node: OnnxNode) -> Value:
 def combined(node: OnnxNode, a: Value, b: Value) -> Value:
     """And, Or or Xor of two conditions."""
     if node.operator == "Xor":
-        return negation(node.graph, condition(node.graph, "Equal", a, b))
-    return node.graph.apply("Min" if node.operator == "And" else "Max", a, b)
+        return node.graph.apply("Square", node.graph.subtract(a, b))
+    return both(node.graph, a, b) if node.operator == "And" else either(node.graph, a, b)
+
+
+def both(graph: GraphBuilder, a: Value, b: Value) -> Value:
+    """1 where two conditions are 1. (Min and Max would have a kink wherever they are equal.)"""
+    return graph.multiply(a, b)
+
+
+def either(graph: GraphBuilder, a: Value, b: Value) -> Value:
+    """1 where one of two conditions is 1."""
+    return condition(graph, "Less", np.full((), 0.5), graph.add(a, b))
 
 
 @converter("Where", since=9)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastexpr.onnx.builder import GraphBuilder, Handle, Value
-from fastexpr.onnx.converters.comparisons import extreme
+from fastexpr.onnx.converters.comparisons import both, equal_integers, extreme
 from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.converters.reductions import reduced
 from fastexpr.onnx.node import OnnxNode
@@ -93,14 +93,14 @@ def top(node: OnnxNode, k: int, is_largest: bool) -> Sequence[Value]:
 # ---- picking
 
 
-def is_named(graph: GraphBuilder, indices: Handle, length: int) -> Handle:
+def is_named(graph: GraphBuilder, indices: Handle, length: int) -> Value:
     """Which of `length` places each index names, on a new last axis; negative indices count from the end."""
     column = graph.reshape(indices, (*indices.shape, 1))
     places = np.arange(length, dtype=np.float64)
-    named = graph.apply("Equal", column, places)
+    named = equal_integers(graph, column, places)
     if graph.range_of(indices)[0] >= 0:
         return named
-    return graph.apply("Max", named, graph.apply("Equal", column, places - length))
+    return graph.add(named, equal_integers(graph, column, places - length))
 
 
 def only_inside(graph: GraphBuilder, indices: Value, length: int, value: Value) -> Value:
@@ -108,8 +108,8 @@ def only_inside(graph: GraphBuilder, indices: Value, length: int, value: Value) 
     lower, upper = graph.range_of(indices) if isinstance(indices, Handle) else (0.0, 0.0)
     if lower >= -length and upper < length:
         return value
-    above = graph.apply("LessOrEqual", np.full((), -float(length)), indices)
-    is_inside = graph.apply("Min", above, graph.apply("Less", indices, np.full((), float(length))))
+    above = graph.apply("Less", np.full((), -length - 0.5), indices)
+    is_inside = both(graph, above, graph.apply("Less", indices, np.full((), length - 0.5)))
     return graph.apply("Where", is_inside, value, np.full((), np.nan))
 
 
