@@ -65,7 +65,6 @@ class Row:
     exact: tuple[Callable[[Any], Any], ...] = ()  # value, first and second derivative with mpmath: unary operators
     domain: tuple[float, float] = (-np.inf, np.inf)  # of `exact`
     limits: tuple[float, float] | None = None  # at -inf and inf: unary operators
-    absolute: float = 1e-305  # error allowed in derivatives, whatever their size
     at_kinks: dict[float, float] = field(default_factory=dict)  # argument: the derivative promised there
     has_exact_pattern: bool = True  # the sparsity found is what random points show; otherwise it may hold more
     has_poles: bool = False  # unbounded over an interval with one inside: unary operators
@@ -286,7 +285,6 @@ UNARY = [
         limits=(-1, 1),
         onnx=("Tanh", {}),
         exact=(mp.tanh, lambda u: mp.sech(u) ** 2, lambda u: -2 * mp.tanh(u) * mp.sech(u) ** 2),
-        absolute=4e-16,
     ),
     Row(
         "Matern",

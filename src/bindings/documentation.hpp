@@ -158,7 +158,8 @@ lower, upper : array_like or dict, optional
 Returns
 -------
 lower, upper : ndarray
-    (m,) each: f(x) lies between them for every x in the box.
+    (m,) each: f(x) lies between them for every x in the box. Infinite where a NaN may occur somewhere in the box, in what the
+    output is computed from: the logarithm of [-1, 1] has no bounds, and neither has a comparison with it.
 
 Raises
 ------

@@ -46,8 +46,10 @@ Index hessian_directions(const Graph& graph, const Layout& layout) {
   return cost_of_directions(graph, layout) < 0.7 * updates * n * n / 2 ? std::min(width, graph.n_inputs()) : 0;
 }
 
-// Columns [first, last) of the Hessian (points, n, n), after values, linearize and adjoints with one column.
-void Function::Implementation::hessian_columns(Workspace& workspace, Index first, Index last, double* hessian) const {
+// Columns [first, last) of the Hessian, (n, n) at each point, `stride` numbers apart; after values, linearize and adjoints with
+// one column.
+void Function::Implementation::hessian_columns(Workspace& workspace, Index first, Index last, double* hessian,
+                                               Index stride) const {
   const Index points = workspace.points();
   const Index columns = last - first;
   workspace.require_all_tangents(columns);
@@ -60,7 +62,7 @@ void Function::Implementation::hessian_columns(Workspace& workspace, Index first
   const double* block = workspace.second_adjoint(0);
   for (Index i = 0; i < n(); ++i)
     for (Index p = 0; p < points; ++p)
-      std::copy_n(block + (i * points + p) * columns, columns, hessian + (p * n() + i) * n() + first);
+      std::copy_n(block + (i * points + p) * columns, columns, hessian + p * stride + i * n() + first);
 }
 
 // H times blocks of unit vectors. For one point, threads take a block each; a thread that joins in evaluates the point again,
@@ -68,7 +70,7 @@ void Function::Implementation::hessian_columns(Workspace& workspace, Index first
 void Function::Implementation::hessian_by_directions(Workspace& workspace, const double* weights, double* hessian) {
   const Index n_blocks = (n() + directions - 1) / directions;
   const auto columns_of = [&](Workspace& own, Index block) {
-    hessian_columns(own, block * directions, std::min(n(), (block + 1) * directions), hessian);
+    hessian_columns(own, block * directions, std::min(n(), (block + 1) * directions), hessian, n() * n());
   };
   const bool is_shared = workspace.points() == 1 && layout.value_size() * n() >= parallel_size && linalg::num_threads() > 1;
   if (!is_shared) {

@@ -113,6 +113,7 @@ void Evaluation::chunk_jacobian(Chunk& chunk, double* jacobian) const {
   if (keeps_tangents_) {
     find_tangents(chunk);
     self.gather_tangents(*chunk.workspace, jacobian);
+    self.settle_jacobian(*chunk.workspace, jacobian);
     return;
   }
   linearize(chunk);
@@ -142,6 +143,7 @@ void Evaluation::chunk_hessian(Chunk& chunk, const double* weights, double* hess
   if (keeps_tangents_) {
     find_tangents(chunk);
     self.hessian_from_kept_tangents(workspace, part);
+    if (self.settle_hessian(workspace, part)) chunk.has_tangents = false;
   } else {
     linearize(chunk);
     self.hessian(workspace, part);

@@ -129,9 +129,13 @@ void Function::Implementation::jacobian_by_rows(Workspace& workspace, double* ja
 
 // By rows or by columns, whichever are fewer.
 void Function::Implementation::jacobian(Workspace& workspace, double* jacobian) const {
-  if (m() <= n()) return jacobian_by_rows(workspace, jacobian);
-  run_identity_tangents(graph, layout, workspace, {true, nullptr, 1, nullptr});
-  gather_tangents(workspace, jacobian);
+  if (m() <= n()) {
+    jacobian_by_rows(workspace, jacobian);
+  } else {
+    run_identity_tangents(graph, layout, workspace, {true, nullptr, 1, nullptr});
+    gather_tangents(workspace, jacobian);
+  }
+  settle_jacobian(workspace, jacobian);
 }
 
 void Function::Implementation::gather_tangents(const Workspace& workspace, double* jacobian) const {
@@ -202,22 +206,50 @@ void Function::evaluate(const Request& request) const {
   });
 }
 
+void Function::Implementation::jvp(Workspace& workspace, const double* direction, double* y) const {
+  const Index points = workspace.points();
+  workspace.require_tangents(1);
+  to_block(direction, points, n(), workspace.tangent(0));
+  run_tangents(graph, layout, workspace);
+  for (const NodeId output : graph.outputs()) {
+    const Index size = graph.size(output);
+    for (Index p = 0; p < points; ++p)
+      for (Index i = 0; i < size; ++i) y[p * m() + i] = graph.depends(output) ? workspace.tangent(output)[i * points + p] : 0;
+    y += size;
+  }
+}
+
+void Function::Implementation::vjp(Workspace& workspace, const double* weights, double* y) const {
+  run_adjoints(graph, layout, workspace, weights_as_seed(workspace, weights, 1), 1);
+  from_block(workspace.adjoint(0), workspace.points(), n(), y);
+}
+
+void Function::Implementation::hvp(Workspace& workspace, const double* weights, const double* direction, double* y) const {
+  run_adjoints(graph, layout, workspace, weights_as_seed(workspace, weights, 1), 1);
+  workspace.require_all_tangents(1);
+  to_block(direction, workspace.points(), n(), workspace.tangent(0));
+  run_tangents(graph, layout, workspace);
+  run_second_adjoints(graph, layout, workspace);
+  from_block(workspace.second_adjoint(0), workspace.points(), n(), y);
+}
+
 void Function::jvp(Index points, const double* x, const double* direction, double* y) const {
   Implementation& self = *implementation_;
+  const Index n = self.n(), m = self.m();
   self.for_chunks(points, WorkspacePool::most_points, [&](Workspace& workspace, Index first) {
-    self.load(workspace, x + first * self.n());
+    self.load(workspace, x + first * n);
     run_linearize(self.graph, self.layout, workspace, 1);
-    workspace.require_tangents(1);
-    to_block(direction + first * self.n(), workspace.points(), self.n(), workspace.tangent(0));
-    run_tangents(self.graph, self.layout, workspace);
-    double* out = y + first * self.m();
-    for (const NodeId output : self.graph.outputs()) {
-      const Index size = self.graph.size(output);
-      for (Index p = 0; p < workspace.points(); ++p)
-        for (Index i = 0; i < size; ++i)
-          out[p * self.m() + i] = self.graph.depends(output) ? workspace.tangent(output)[i * workspace.points() + p] : 0;
-      out += size;
-    }
+    double* out = y + first * m;
+    self.jvp(workspace, direction + first * n, out);
+    Implementation::again_if_singular(workspace, out, workspace.points() * m, [&] {
+      std::vector<double> jacobian(static_cast<std::size_t>(workspace.points() * m * n));
+      self.singular_jacobian(workspace, jacobian.data());
+      for (Index i = 0; i < workspace.points() * m; ++i) {
+        out[i] = 0;
+        for (Index j = 0; j < n; ++j)
+          out[i] += rows::product(jacobian[static_cast<std::size_t>(i * n + j)], direction[(first + i / m) * n + j]);
+      }
+    });
   });
 }
 
@@ -226,8 +258,9 @@ void Function::vjp(Index points, const double* x, const double* weights, double*
   self.for_chunks(points, WorkspacePool::most_points, [&](Workspace& workspace, Index first) {
     self.load(workspace, x + first * self.n());
     run_linearize(self.graph, self.layout, workspace, 1);
-    run_adjoints(self.graph, self.layout, workspace, self.weights_as_seed(workspace, weights + first * self.m(), 1), 1);
-    from_block(workspace.adjoint(0), workspace.points(), self.n(), y + first * self.n());
+    const auto run = [&] { self.vjp(workspace, weights + first * self.m(), y + first * self.n()); };
+    run();
+    Implementation::again_if_singular(workspace, y + first * self.n(), workspace.points() * self.n(), run);
   });
 }
 
@@ -236,12 +269,10 @@ void Function::hvp(Index points, const double* x, const double* weights, const d
   self.for_chunks(points, WorkspacePool::most_points, [&](Workspace& workspace, Index first) {
     self.load(workspace, x + first * self.n());
     run_linearize(self.graph, self.layout, workspace, 2);
-    run_adjoints(self.graph, self.layout, workspace, self.weights_as_seed(workspace, weights + first * self.m(), 1), 1);
-    workspace.require_all_tangents(1);
-    to_block(direction + first * self.n(), workspace.points(), self.n(), workspace.tangent(0));
-    run_tangents(self.graph, self.layout, workspace);
-    run_second_adjoints(self.graph, self.layout, workspace);
-    from_block(workspace.second_adjoint(0), workspace.points(), self.n(), y + first * self.n());
+    const Index begin = first * self.n();
+    const auto run = [&] { self.hvp(workspace, weights + first * self.m(), direction + begin, y + begin); };
+    run();
+    Implementation::again_if_singular(workspace, y + begin, workspace.points() * self.n(), run);
   });
 }
 

@@ -84,12 +84,16 @@ void Function::Implementation::hessian(Workspace& workspace, const Request& part
       hessian_from_seeds(workspace, part, seeds, seeds.affine.data(), 0, M);
     } else {
       run_identity_tangents(graph, layout, workspace, {part.jacobian != nullptr, part.hessian, part.weightings, nullptr});
-      if (!is_jacobian_done) gather_tangents(workspace, part.jacobian);
+      if (!is_jacobian_done) {
+        gather_tangents(workspace, part.jacobian);
+        settle_jacobian(workspace, part.jacobian);
+      }
       is_jacobian_done = true;
     }
   }
   if (!is_jacobian_done) jacobian(workspace, part.jacobian);
   for (Index i = 0; i < count; ++i) linalg::mirror_upper(part.hessian + i * n() * n(), n());
+  settle_hessian(workspace, part);
 }
 
 }  // namespace fastexpr

@@ -6,6 +6,7 @@
 #include "function/directions.hpp"
 #include "function/function.hpp"
 #include "function/workspace_pool.hpp"
+#include "graph/rows.hpp"
 #include "passes/front.hpp"
 #include "passes/passes.hpp"
 
@@ -34,6 +35,20 @@ struct Function::Implementation {
   Index n() const { return graph.n_inputs(); }
   Index m() const { return graph.n_outputs(); }
 
+  /// Calls body with workspace.annihilates() where not all of the result is finite, and says whether it did: see
+  /// passes/annihilation.hpp.
+  template <class Body>
+  static bool again_if_singular(Workspace& workspace, const double* result, Index count, const Body& body) {
+    if (rows::are_finite(result, count)) return false;
+    const struct Mode {
+      Workspace& workspace;
+      explicit Mode(Workspace& w) : workspace(w) { workspace.set_annihilates(true); }
+      ~Mode() { workspace.set_annihilates(false); }
+    } mode(workspace);
+    body();
+    return true;
+  }
+
   template <class Body>
   void for_chunks(Index points, Index most, const Body& body);
   void load(Workspace& workspace, const double* x) const;
@@ -41,13 +56,24 @@ struct Function::Implementation {
   void jacobian(Workspace& workspace, double* jacobian) const;
   void jacobian_by_rows(Workspace& workspace, double* jacobian) const;
   void gather_tangents(const Workspace& workspace, double* jacobian) const;
+  void jvp(Workspace& workspace, const double* direction, double* y) const;
+  void vjp(Workspace& workspace, const double* weights, double* y) const;
+  void hvp(Workspace& workspace, const double* weights, const double* direction, double* y) const;
+  void sparse_jacobian_by_rows(Workspace& workspace, const Structure& known, double* entries) const;
+  void sparse_jacobian_by_columns(Workspace& workspace, const Structure& known, double* entries) const;
+  void compressed_hessian(Workspace& workspace, const Structure& known, const double* weights, double* entries) const;
   void derivatives(Workspace& workspace, const Request& part);
   void plan_hessian();
   void hessian(Workspace& workspace, const Request& part);
   void hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& z, const double* A, Index stride,
                           double* M) const;
   void hessian_behind_front(Workspace& workspace, const Request& part) const;
-  void hessian_columns(Workspace& workspace, Index first, Index last, double* hessian) const;
+  void hessian_columns(Workspace& workspace, Index first, Index last, double* hessian, Index stride) const;
+  void singular_jacobian(Workspace& workspace, double* jacobian) const;
+  void singular_hessian(Workspace& workspace, const Request& part) const;
+  /// Computes what is there again where not all of it is finite; whether that was so. The tangents are others afterwards.
+  bool settle_jacobian(Workspace& workspace, double* jacobian) const;
+  bool settle_hessian(Workspace& workspace, const Request& part) const;
   void hessian_by_directions(Workspace& workspace, const double* weights, double* hessian);
   /// Whether the dense Hessian starts from tangents at x: no seeds, no front, no directions.
   bool has_plain_tangents();

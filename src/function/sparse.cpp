@@ -49,20 +49,30 @@ void Function::sparse_jacobian(const double* x, double* entries) const {
 }
 
 void Function::Implementation::sparse_jacobian(Workspace& workspace, const Structure& known, double* entries) const {
-  const Coloring& by_rows = known.jacobian_rows;
-  const Coloring& by_columns = known.jacobian_columns;
-  if (by_rows.n_colors <= by_columns.n_colors) {
-    double* seed = workspace.seed(m() * by_rows.n_colors);
-    seed_colors(by_rows, seed);
-    run_adjoints(graph, layout, workspace, seed, by_rows.n_colors);
-    const double* block = workspace.adjoint(0);
-    return fill(known.jacobian, entries, [&](Index row, Index column) {
-      return block[column * by_rows.n_colors + by_rows.colors[static_cast<std::size_t>(row)]];
-    });
-  }
-  const Index n_colors = by_columns.n_colors;
+  const auto by_rows = [&] { sparse_jacobian_by_rows(workspace, known, entries); };
+  if (known.jacobian_rows.n_colors <= known.jacobian_columns.n_colors)
+    by_rows();
+  else
+    sparse_jacobian_by_columns(workspace, known, entries);
+  again_if_singular(workspace, entries, known.jacobian.n_entries(), by_rows);
+}
+
+void Function::Implementation::sparse_jacobian_by_rows(Workspace& workspace, const Structure& known, double* entries) const {
+  const Coloring& coloring = known.jacobian_rows;
+  double* seed = workspace.seed(m() * coloring.n_colors);
+  seed_colors(coloring, seed);
+  run_adjoints(graph, layout, workspace, seed, coloring.n_colors);
+  const double* block = workspace.adjoint(0);
+  fill(known.jacobian, entries, [&](Index row, Index column) {
+    return block[column * coloring.n_colors + coloring.colors[static_cast<std::size_t>(row)]];
+  });
+}
+
+void Function::Implementation::sparse_jacobian_by_columns(Workspace& workspace, const Structure& known, double* entries) const {
+  const Coloring& coloring = known.jacobian_columns;
+  const Index n_colors = coloring.n_colors;
   workspace.require_tangents(n_colors);
-  seed_colors(by_columns, workspace.tangent(0));
+  seed_colors(coloring, workspace.tangent(0));
   run_tangents(graph, layout, workspace);
   double* rows = workspace.seed(m() * n_colors);
   double* next = rows;
@@ -72,7 +82,7 @@ void Function::Implementation::sparse_jacobian(Workspace& workspace, const Struc
     next += count;
   }
   fill(known.jacobian, entries,
-       [&](Index row, Index column) { return rows[row * n_colors + by_columns.colors[static_cast<std::size_t>(column)]]; });
+       [&](Index row, Index column) { return rows[row * n_colors + coloring.colors[static_cast<std::size_t>(column)]]; });
 }
 
 void Function::sparse_hessian(const double* x, const double* weights, double* entries) const {
@@ -95,13 +105,21 @@ void Function::Implementation::sparse_hessian(Workspace& workspace, const Struct
     hessian(workspace, request);
     return fill(known.hessian, entries, [&](Index row, Index column) { return dense[row * n() + column]; });
   }
+  const auto run = [&] { compressed_hessian(workspace, known, weights, entries); };
+  run();
+  again_if_singular(workspace, entries, known.hessian.n_entries(), run);
+}
+
+void Function::Implementation::compressed_hessian(Workspace& workspace, const Structure& known, const double* weights,
+                                                  double* entries) const {
+  const std::vector<std::int32_t>& colors = known.hessian_columns.colors;
+  const Index n_colors = known.hessian_columns.n_colors;
   run_adjoints(graph, layout, workspace, weights, 1);
   workspace.require_all_tangents(n_colors);
   seed_colors(known.hessian_columns, workspace.tangent(0));
   run_tangents(graph, layout, workspace);
   run_second_adjoints(graph, layout, workspace);
   const double* block = workspace.second_adjoint(0);
-  const std::vector<std::int32_t>& colors = known.hessian_columns.colors;
   fill(known.hessian, entries, [&](Index row, Index column) {
     if (known.is_hub[static_cast<std::size_t>(row)] && !known.is_hub[static_cast<std::size_t>(column)]) std::swap(row, column);
     return block[row * n_colors + colors[static_cast<std::size_t>(column)]];

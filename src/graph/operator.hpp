@@ -34,6 +34,9 @@ struct Point {
   const double* local;          // (local_size(order), points): what `linearize` stored
   double* scratch;              // scratch_size() * points, for this call only
   Index points;
+  /// A factor that is exactly 0 annihilates the other, even where that is infinite or NaN: asked for where derivatives are not
+  /// all finite (passes/annihilation.hpp), and not before, since it costs a look at every number.
+  bool annihilates = false;
 };
 
 /// What an operator is made from: its name, the shapes it is applied to, settings, constants. Also what is saved of it.
@@ -83,6 +86,10 @@ class Operator {
 
   /// adjoints[k] += phi'_k' output_adjoint; a null adjoints[k] is not wanted.
   virtual void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const = 0;
+
+  /// Whether tangent(), adjoint() and curvature() take tangents and adjoints that are not finite and heed at.annihilates. Others
+  /// are given finite ones only, and owe that a number of 0 takes no part where their own derivatives are not finite.
+  virtual bool heeds_annihilation() const { return false; }
 
   /// Whether first_adjoint() is there, which sets the adjoint of the only input instead of adding to it.
   virtual bool has_first_adjoint() const { return false; }

@@ -39,23 +39,20 @@ Hessian::Hessian(const tape::Tape& tape, tape::LagrangianHessian symbolic, tape:
     for (const auto& coupling : couplings) weights.push_back(coupling.weight);
     return weights;
   };
-  std::vector<Scaled> gates;
-  for (const auto& call : symbolic.calls) {
+  for (const Index call : symbolic.calls) {
     take_call(tape, call);
-    gates.push_back(call.gate);
-    outputs.hessians_of_calls.push_back(call.call);
+    outputs.hessians_of_calls.push_back(call);
   }
   if (std::all_of(factors_.begin(), factors_.end(), [](double factor) { return factor == 1.0; })) factors_.clear();
   symbolic_ = want(std::move(entries_.entries), outputs);
   gradients_ = want(std::move(hubs_.entries), outputs);
   variable_weights_ = want(weights_of(with_variables_), outputs);
   hub_weights_ = want(weights_of(among_hubs_), outputs);
-  gates_ = want(std::move(gates), outputs);
   find_positions(tape.n_variables());
 }
 
-void Hessian::take_call(const tape::Tape& tape, const tape::LagrangianHessian::CallAtVariables& at_variables) {
-  const tape::Call& call = tape.calls()[static_cast<std::size_t>(at_variables.call)];
+void Hessian::take_call(const tape::Tape& tape, Index number) {
+  const tape::Call& call = tape.calls()[static_cast<std::size_t>(number)];
   const std::size_t begin = sources_.size();
   for (const tape::External::Entry& entry : tape.hessian_entries(call.target).entries) {
     const Scaled a = call.inputs[static_cast<std::size_t>(entry.row)], b = call.inputs[static_cast<std::size_t>(entry.column)];
@@ -143,7 +140,7 @@ void Hessian::fill(const tape::Program& program, double* entries) {
     program.gather(symbolic_.output, entries);
     return;
   }
-  for (Numbers* numbers : {&symbolic_, &gradients_, &variable_weights_, &hub_weights_, &gates_}) numbers->gather(program);
+  for (Numbers* numbers : {&symbolic_, &gradients_, &variable_weights_, &hub_weights_}) numbers->gather(program);
   std::fill_n(entries, positions_.rows.size(), 0.0);
   const std::int32_t* target = targets_.data();
   for (const double value : symbolic_.values) entries[*target++] += value;
@@ -156,14 +153,10 @@ const std::int32_t* Hessian::add_calls(const tape::Program& program, const std::
   for (std::size_t k = 0; k < calls_.size(); ++k) {
     const auto [begin, end] = calls_[k];
     const double* numbers = program.hessian_of_call(first_call_ + k);
-    if (gates_.values[k] != 0.0) {
-      const std::int32_t* to = target;
-      if (factors_.empty())
-        for (std::size_t e = begin; e < end; ++e) entries[*to++] += numbers[sources_[e]];
-      else
-        for (std::size_t e = begin; e < end; ++e) entries[*to++] += factors_[e] * numbers[sources_[e]];
-    }
-    target += end - begin;
+    if (factors_.empty())
+      for (std::size_t e = begin; e < end; ++e) entries[*target++] += numbers[sources_[e]];
+    else
+      for (std::size_t e = begin; e < end; ++e) entries[*target++] += factors_[e] * numbers[sources_[e]];
   }
   return target;
 }

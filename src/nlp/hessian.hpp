@@ -39,7 +39,7 @@ class Hessian {
     void gather(const tape::Program& program) { program.gather(output, values.data()); }
   };
 
-  void take_call(const tape::Tape& tape, const tape::LagrangianHessian::CallAtVariables& call);
+  void take_call(const tape::Tape& tape, Index number);
   Numbers want(std::vector<tape::Scaled> numbers, tape::Outputs& outputs) const;
   template <class Visit>
   void for_places(const Visit& visit) const;
@@ -58,7 +58,7 @@ class Hessian {
   std::size_t first_call_ = 0;  // in Outputs::hessians_of_calls
   std::vector<std::int32_t> sources_, rows_of_calls_, columns_of_calls_;
   std::vector<double> factors_;  // of calls' entries; empty: all 1
-  Numbers symbolic_, gradients_, variable_weights_, hub_weights_, gates_;
+  Numbers symbolic_, gradients_, variable_weights_, hub_weights_;
 };
 
 }  // namespace fastexpr::nlp

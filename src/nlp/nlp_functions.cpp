@@ -46,7 +46,9 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   const std::vector<Scaled> roots = read_statement(statement, tape);
   n_nodes_ = tape.size() - tape.n_leaves();
   const bool has_steps = tape::has_steps(tape);
-  tape::Partials partials(tape, tape::find_gates(tape, roots));
+  std::vector<Scaled> row_constants;  // values, so they come before the derivatives
+  for (auto root = roots.begin() + 1; root != roots.end(); ++root) row_constants.push_back(additive_constant(tape, *root));
+  tape::Partials partials(tape);
   const SymbolicMatrix first = tape::gradients(tape, partials, roots);
 
   const auto n_gradient = static_cast<std::ptrdiff_t>(first.starts[1]);  // row 0 is the objective's
@@ -60,9 +62,7 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   outputs.numbers[row_values] = {{roots.begin() + 1, roots.end()}, Stage::values};
   outputs.numbers[objective_gradient] = {{first.entries.begin(), first.entries.begin() + n_gradient}, Stage::first};
   outputs.numbers[jacobian_entries] = {{first.entries.begin() + n_gradient, first.entries.end()}, Stage::first};
-  outputs.numbers[row_constant_values].stage = Stage::fixed;
-  for (auto root = roots.begin() + 1; root != roots.end(); ++root)
-    outputs.numbers[row_constant_values].numbers.push_back(additive_constant(tape, *root));
+  outputs.numbers[row_constant_values] = {std::move(row_constants), Stage::fixed};
   if (has_hessian_) hessian_ = Hessian(tape, tape::lagrangian_hessian(tape, partials, roots), outputs);
   program_ = std::make_unique<tape::Program>(tape, outputs);
   if (!has_steps) return;

@@ -1,7 +1,7 @@
 #include "operators/broadcast.hpp"
 
+#include "graph/rows.hpp"
 #include "operators/interval.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -52,7 +52,11 @@ void Broadcast::value(const double* const* inputs, double* output, Index points,
 }
 
 void Broadcast::bounds(const Interval* const* inputs, Interval* output) const {
-  for (Index i = 0; i < size(); ++i) output[i] = interval::widened(image(inputs[0][unit_of(0, i)], inputs[1][unit_of(1, i)]));
+  for (Index i = 0; i < size(); ++i) {
+    const Interval a = inputs[0][unit_of(0, i)], b = inputs[1][unit_of(1, i)];
+    const bool is_nan = interval::is_nan(a) || interval::is_nan(b);
+    output[i] = is_nan ? interval::may_be_nan : interval::widened(image(a, b));
+  }
 }
 
 void Broadcast::dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
@@ -161,7 +165,7 @@ int CurvedBroadcast::diagonal_input(const std::vector<bool>& depends) const {
 void CurvedBroadcast::curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const {
   const Partials all = partials(const_cast<double*>(at.local), at.points, 2);  // only read below
   const double* second = input == 0 ? all.aa : all.bb;
-  for (Index i = 0; i < size() * at.points; ++i) q[i] = output_adjoint[i] == 0 ? 0 : output_adjoint[i] * second[i];
+  for (Index i = 0; i < size() * at.points; ++i) q[i] = rows::product(output_adjoint[i], second[i]);
 }
 
 void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
@@ -170,15 +174,10 @@ void CurvedBroadcast::curvature(const Point& at, const double* output_adjoint, c
   const double* rows_of[2][2] = {{second.aa, second.ab}, {second.ab, second.bb}};
   for (std::size_t k = 0; k < 2; ++k) {
     if (S[k] == nullptr) continue;
-    // An adjoint of zero means that nothing depends on this unit: it stays out even where phi'' is infinite.
-    const auto factor = [&](std::size_t l, Index row) {
-      return output_adjoint[row] == 0 ? 0.0 : output_adjoint[row] * rows_of[k][l][row];
-    };
+    const auto factor = [&](std::size_t l, Index row) { return rows::product(output_adjoint[row], rows_of[k][l][row]); };
     const double* T[2] = {rows_of[k][0] ? tangents[0] : nullptr, rows_of[k][1] ? tangents[1] : nullptr};
     if (!is_mapped(k)) {
       combine(factor, T[0], T[1], S[k], at.points, columns);
-      for (Index row = 0; row < size() * at.points; ++row)  // even where the tangents are not finite
-        if (output_adjoint[row] == 0) rows::fill_zero(S[k] + row * columns, columns);
       continue;
     }
     rows::fill_zero(S[k], input_size(k) * at.points * columns);

@@ -15,6 +15,7 @@ class Broadcast : public Operator {
   void value(const double* const* inputs, double* output, Index points, double* scratch) const final;
   void bounds(const Interval* const* inputs, Interval* output) const final;
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override;
+  bool heeds_annihilation() const override { return true; }
 
  protected:
   explicit Broadcast(const OperatorSpec& spec);

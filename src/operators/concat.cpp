@@ -1,8 +1,8 @@
 // Concat: the inputs joined along `axis`; every other dimension agrees.
 //   v = [u_1, ..., u_K]: for each index of the dimensions before `axis`, a contiguous piece of every input in turn
 
+#include "graph/rows.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -22,6 +22,8 @@ class Concat : public Operator {
       rows::copy(inputs[k] + from * points, output + to * points, length * points);
     });
   }
+
+  bool heeds_annihilation() const override { return true; }  // numbers are copied and added up only
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     const Index width = at.points * columns;

@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "graph/errors.hpp"
+#include "graph/rows.hpp"
 #include "operators/convolution.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 

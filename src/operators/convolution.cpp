@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "graph/rows.hpp"
 #include "linalg/products.hpp"
 #include "linalg/scratch.hpp"
 #include "linalg/split.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 

@@ -1,10 +1,10 @@
 // CumSum: v_i = u_0 + ... + u_i along the dimensions [axis, axis + n_axes) together.
 //   attributes: axis, n_axes; exclusive (1: u_i itself is left out); reverse (1: from the other end)
 
+#include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -20,6 +20,8 @@ class CumSum final : public Grouped {
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     accumulate(inputs[0], output, points);
   }
+
+  bool heeds_annihilation() const override { return true; }  // numbers are copied and added up only
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);

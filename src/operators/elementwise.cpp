@@ -3,9 +3,9 @@
 #include <cmath>
 #include <utility>
 
+#include "graph/rows.hpp"
 #include "linalg/products.hpp"
 #include "operators/interval.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -28,22 +28,22 @@ void Elementwise::linearize(const Point& at, int order, double* local) const {
 }
 
 namespace {
-void scale(const double* slopes, const double* rows, Index count, Index columns, double* out) {
-  if (rows::are_finite(slopes, count)) return linalg::scale_rows(slopes, rows, count, columns, out);
-  for (Index i = 0; i < count * columns; ++i) out[i] = rows::product(slopes[i / columns], rows[i]);
+void scale(const Point& at, const double* rows, Index count, Index columns, double* out) {
+  if (!at.annihilates && rows::are_finite(at.local, count)) return linalg::scale_rows(at.local, rows, count, columns, out);
+  for (Index i = 0; i < count * columns; ++i) out[i] = rows::product(at.local[i / columns], rows[i]);
 }
 }  // namespace
 
 void Elementwise::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {
-  scale(at.local, tangents[0], units(at), columns, output_tangent);
+  scale(at, tangents[0], units(at), columns, output_tangent);
 }
 
 void Elementwise::first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
-  scale(at.local, output_adjoint, units(at), columns, adjoint);
+  scale(at, output_adjoint, units(at), columns, adjoint);
 }
 
 void Elementwise::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
-  if (rows::are_finite(at.local, units(at)))
+  if (!at.annihilates && rows::are_finite(at.local, units(at)))
     return linalg::add_scaled_rows(at.local, output_adjoint, units(at), columns, adjoints[0]);
   for (Index i = 0; i < units(at) * columns; ++i) adjoints[0][i] += rows::product(at.local[i / columns], output_adjoint[i]);
 }
@@ -61,24 +61,28 @@ void Elementwise::curvature(const Point& at, const double* output_adjoint, const
   const double* second = at.local + units(at);
   for (Index i = 0; i < units(at); ++i) {
     double* S_i = S[0] + i * columns;
-    if (output_adjoint[i] == 0) {  // takes no part, even where the tangents are not finite
-      rows::fill_zero(S_i, columns);
+    const double* T_i = tangents[0] + i * columns;
+    if (output_adjoint[i] == 0 || at.annihilates) {
+      rows::scale(rows::product(output_adjoint[i], second[i]), T_i, S_i, columns);
       continue;
     }
     const double q = output_adjoint[i] * second[i];
-    for (Index c = 0; c < columns; ++c) S_i[c] = q * tangents[0][i * columns + c];
+    for (Index c = 0; c < columns; ++c) S_i[c] = q * T_i[c];
   }
 }
 
 void Elementwise::bounds(const Interval* const* inputs, Interval* output) const {
-  for (Index i = 0; i < size(); ++i) output[i] = interval::widened(image(inputs[0][i]));
+  for (Index i = 0; i < size(); ++i)
+    output[i] = interval::is_nan(inputs[0][i]) ? interval::may_be_nan : interval::widened(image(inputs[0][i]));
 }
 
 Interval Elementwise::increasing_image(Interval u) const {
-  Interval v{};
-  apply(&u.lower, &v.lower, 1);
-  apply(&u.upper, &v.upper, 1);
-  return v;
+  const auto value = [this](double argument) {
+    double result = 0;
+    apply(&argument, &result, 1);
+    return result;
+  };
+  return {interval::at_end(u.lower, value), interval::at_end(u.upper, value)};
 }
 
 Interval Elementwise::image_with_turns(Interval u, std::initializer_list<double> turning_points) const {

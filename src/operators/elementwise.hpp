@@ -19,6 +19,7 @@ class Elementwise : public Operator {
   void linearize(const Point& at, int order, double* local) const final;
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
+  bool heeds_annihilation() const final { return true; }
   bool has_first_adjoint() const final { return true; }
   void first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const final;
   bool is_curved(const std::vector<bool>& depends) const final;
@@ -37,7 +38,8 @@ class Elementwise : public Operator {
   virtual void derivatives(const double* u, const double* v, double* first, double* second, Index count) const = 0;
   /// False where s'' is zero wherever it exists (Relu): no curvature is stored or computed.
   virtual bool has_second_derivative() const { return true; }
-  /// Smallest and largest s over an interval, which may be unbounded. The caller widens it for rounding.
+  /// Smallest and largest s over an interval, which may be unbounded; may_be_nan where some of it is outside of s's domain. The
+  /// caller widens it for rounding.
   virtual Interval image(Interval u) const = 0;
 
   /// The image of an increasing function: s at both ends.

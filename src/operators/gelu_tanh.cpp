@@ -1,5 +1,6 @@
 // v = u (1 + tanh(q / 2)) / 2 = u s(q), s the sigmoid, q = 2 sqrt(2 / pi) (u + 0.044715 u^3): the tanh form of Gelu
-//   s' = t (1 - t) with t = s(-|q|);  v' = s + u s' q';  v'' = s' (2 q' + u (q'' + (1 - 2 s) q'^2))
+//   s' = e / (1 + e)^2 with e = h^2, h = exp(-|q| / 2);  v' = s + u s' q';  v'' = s' (2 q' + u (q'' + (1 - 2 s) q'^2))
+// The two h of e meet the other factors one by one: in the far tail e alone is too small for all its digits.
 
 #include <algorithm>
 #include <cmath>
@@ -25,18 +26,18 @@ class GeluTanh final : public Elementwise {
   }
 
   void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
-    for (Index i = 0; i < count; ++i) first[i] = -std::abs(u[i] * (linear + cubic * u[i] * u[i]));
-    vector_math::sigmoid(first, first, count);
+    for (Index i = 0; i < count; ++i) first[i] = -0.5 * std::abs(u[i] * (linear + cubic * u[i] * u[i]));
+    vector_math::exp(first, first, count);
     for (Index i = 0; i < count; ++i) {
       const double x = std::clamp(u[i], -far, far);  // no inf * 0 below
-      const double tail = first[i];
-      const double s = x > 0 ? 1.0 - tail : tail;
-      const double slope = tail * (1.0 - tail);
+      const double h = first[i], e = h * h;
+      const double inverse = 1.0 / (1.0 + e);
+      const double slope = h * inverse * inverse;  // s' / h
       const double dq = linear + 3.0 * cubic * x * x;
-      first[i] = s + x * slope * dq;
+      first[i] = x > 0 ? inverse + x * slope * dq * h : (h * inverse + x * slope * dq) * h;
       if (second == nullptr) continue;
-      const double one_minus_2s = x > 0 ? 2.0 * tail - 1.0 : 1.0 - 2.0 * tail;
-      second[i] = slope * (2.0 * dq + x * (6.0 * cubic * x + one_minus_2s * dq * dq));
+      const double one_minus_2s = std::copysign((1.0 - e) * inverse, -x);
+      second[i] = slope * (2.0 * dq + x * (6.0 * cubic * x + one_minus_2s * dq * dq)) * h;
     }
   }
 

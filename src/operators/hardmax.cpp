@@ -2,6 +2,7 @@
 //   The derivative is zero, also at the jumps.
 
 #include "operators/grouped.hpp"
+#include "operators/interval.hpp"
 #include "operators/operators.hpp"
 #include "operators/piecewise_constant.hpp"
 
@@ -31,8 +32,13 @@ class Hardmax final : public PiecewiseConstant<Grouped> {
     }
   }
 
-  void bounds(const Interval* const*, Interval* output) const override {
-    for (Index i = 0; i < size(); ++i) output[i] = {members() == 1 ? 1.0 : 0.0, 1.0};
+  void bounds(const Interval* const* inputs, Interval* output) const override {
+    for (Index lane = 0; lane < n_lanes(); ++lane) {
+      const Index first = first_of(lane), stride = groups().inner;
+      const bool is_nan = interval::is_any_nan(inputs[0] + first, members(), stride);
+      for (Index m = 0; m < members(); ++m)
+        output[first + m * stride] = is_nan ? interval::may_be_nan : Interval{members() == 1 ? 1.0 : 0.0, 1.0};
+    }
   }
 
  private:

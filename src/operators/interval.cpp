@@ -17,16 +17,19 @@ double product(double a, double b) { return a == 0 || b == 0 ? 0.0 : a * b; }
 }  // namespace
 
 Interval multiply(Interval a, Interval b) {
+  const bool is_zero_times_infinity = (is_infinite_constant(a) && contains(b, 0)) || (is_infinite_constant(b) && contains(a, 0));
+  if (is_nan(a) || is_nan(b) || is_zero_times_infinity) return may_be_nan;
   return hull(product(a.lower, b.lower), product(a.lower, b.upper), product(a.upper, b.lower), product(a.upper, b.upper));
 }
 
 Interval divide(Interval a, Interval b) {
+  if (is_nan(a) || is_nan(b) || (contains(a, 0) && contains(b, 0))) return may_be_nan;
   if (contains(b, 0)) return whole_line;
   return hull(a.lower / b.lower, a.lower / b.upper, a.upper / b.lower, a.upper / b.upper);
 }
 
 void WeightedSum::add(double w, Interval u) {
-  if (w == 0) return;
+  if (w == 0 && !is_nan(u) && !is_infinite_constant(u)) return;
   const Interval term = w > 0 ? Interval{w * u.lower, w * u.upper} : Interval{w * u.upper, w * u.lower};
   sum_ = {sum_.lower + term.lower, sum_.upper + term.upper};
   magnitude_ = {magnitude_.lower + std::abs(term.lower), magnitude_.upper + std::abs(term.upper)};

@@ -51,10 +51,7 @@ class Acosh final : public Elementwise {
     if (second != nullptr) falling_slope(u, first, second, count);
   }
 
-  Interval image(Interval u) const override {
-    if (u.upper < 1) return interval::whole_line;
-    return increasing_image({std::max(u.lower, 1.0), u.upper});
-  }
+  Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, 1.0, interval::infinity)); }
 };
 
 class Atanh final : public Elementwise {
@@ -72,10 +69,7 @@ class Atanh final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] = 2.0 * u[i] * first[i] * first[i];
   }
 
-  Interval image(Interval u) const override {
-    if (u.upper < -1 || u.lower > 1) return interval::whole_line;
-    return increasing_image({std::max(u.lower, -1.0), std::min(u.upper, 1.0)});
-  }
+  Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, -1.0, 1.0)); }
 
   static constexpr double not_defined = std::numeric_limits<double>::quiet_NaN();
 };

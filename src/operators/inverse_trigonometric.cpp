@@ -18,10 +18,6 @@ void arc_derivatives(double sign, const double* u, double* first, double* second
   for (Index i = 0; i < count; ++i) second[i] = u[i] * first[i] * first[i] * first[i];
 }
 
-bool is_outside(Interval u) { return u.upper < -1 || u.lower > 1; }
-
-Interval within_domain(Interval u) { return {std::max(u.lower, -1.0), std::min(u.upper, 1.0)}; }
-
 class Asin final : public Elementwise {
  public:
   using Elementwise::Elementwise;
@@ -35,7 +31,7 @@ class Asin final : public Elementwise {
     arc_derivatives(1.0, u, first, second, count);
   }
 
-  Interval image(Interval u) const override { return is_outside(u) ? interval::whole_line : increasing_image(within_domain(u)); }
+  Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, -1.0, 1.0)); }
 };
 
 class Acos final : public Elementwise {
@@ -51,9 +47,7 @@ class Acos final : public Elementwise {
     arc_derivatives(-1.0, u, first, second, count);
   }
 
-  Interval image(Interval u) const override {
-    return is_outside(u) ? interval::whole_line : image_with_turns(within_domain(u), {});
-  }
+  Interval image(Interval u) const override { return image_with_turns(interval::within_domain(u, -1.0, 1.0), {}); }
 };
 
 }  // namespace

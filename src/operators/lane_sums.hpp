@@ -1,7 +1,7 @@
 #pragma once
 
+#include "graph/rows.hpp"
 #include "operators/grouped.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -48,7 +48,7 @@ class LaneSums : public Grouped {
                  Index columns) const final {
     if (S[0] == nullptr) return;
     for_each_lane(at.points, [&](Index first, Index stride, Index to) {
-      const double factor = output_adjoint[to] == 0 ? 0.0 : output_adjoint[to] * at.local[input_size(0) * at.points + to];
+      const double factor = rows::product(output_adjoint[to], at.local[input_size(0) * at.points + to]);
       for (Index begin = 0; begin < columns; begin += chunk)
         lane_curvature(at.local + first, stride, factor, tangents[0] + first * columns + begin, S[0] + first * columns + begin,
                        std::min(chunk, columns - begin), columns);
@@ -100,7 +100,8 @@ class LaneSums : public Grouped {
         rows::fill_zero(S_m, width);
         continue;
       }
-      rows::combine(factor * diagonal(p[m * stride]), T + m * stride * columns, -factor * p[m * stride], sums, S_m, width);
+      rows::combine(rows::product(factor, diagonal(p[m * stride])), T + m * stride * columns,
+                    rows::product(-factor, p[m * stride]), sums, S_m, width);
     }
   }
 };

@@ -24,10 +24,7 @@ class Log final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] = -first[i] / u[i];
   }
 
-  Interval image(Interval u) const override {
-    if (u.upper < 0) return interval::whole_line;
-    return increasing_image({std::max(u.lower, 0.0), u.upper});
-  }
+  Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, 0.0, interval::infinity)); }
 };
 
 }  // namespace

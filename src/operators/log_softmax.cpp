@@ -5,10 +5,10 @@
 
 #include <cmath>
 
+#include "graph/rows.hpp"
 #include "linalg/vector_math.hpp"
 #include "operators/normalized.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -38,7 +38,7 @@ class LogSoftmax : public Normalized {
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);
-    center(at.local, nullptr, tangents[0], output_tangent, at.points, columns, false);
+    center(at, at.local, nullptr, tangents[0], output_tangent, columns, false);
   }
 
   // With k the largest p: g_k - p_k sum g = (1 - p_k) g_k - p_k (sum of the others' g), and 1 - p_k is a sum, too.
@@ -47,6 +47,7 @@ class LogSoftmax : public Normalized {
     for_each_lane(at.points, [&](const Lane& lane) {
       const Index k = largest(lane, at.local);
       for (Index c = 0; c < columns; ++c) {
+        if (at.annihilates && is_zero(lane, output_adjoint, columns, c)) continue;
         const double* g = output_adjoint + c;
         double* sum = adjoints[0] + c;
         double others = 0.0;
@@ -72,9 +73,9 @@ class LogSoftmax : public Normalized {
     for_each_lane(at.points, [&](const Lane& lane) {
       double sum = 0.0;
       for (Index m = 0; m < lane.members; ++m) sum += output_adjoint[lane.row(m)];
-      for (Index m = 0; m < lane.members; ++m) factor[lane.row(m)] = -sum * at.local[lane.row(m)];
+      for (Index m = 0; m < lane.members; ++m) factor[lane.row(m)] = rows::product(-sum, at.local[lane.row(m)]);
     });
-    center(at.local, factor, tangents[0], S[0], at.points, columns, false);
+    center(at, at.local, factor, tangents[0], S[0], columns, false);
   }
 
   void bounds(const Interval* const* inputs, Interval* output) const override { log_bounds(inputs[0], output); }

@@ -3,6 +3,7 @@
 //   nu = 2.5:  r = sqrt(5u)   v = (1 + r + r^2/3) e^-r     s' = -5/6 (1 + r) e^-r  s'' = 25/12 e^-r
 // Written with products of 1 + r and e^-r, the derivative by r near 0 is a difference of two equal numbers, and that of r is
 // infinite. With nu = 1.5, s'' is infinite at u = 0, and 0 is taken: it meets the slope of a squared distance, which is 0 there.
+// e^-r is the square of h = e^(-r/2), and the other factors meet an h before it does: e^-r alone is too small for all its digits.
 
 #include <algorithm>
 #include <cmath>
@@ -25,28 +26,27 @@ class Matern final : public Elementwise {
 
  private:
   void apply(const double* u, double* v, Index count) const override {
-    for (Index i = 0; i < count; ++i) v[i] = -root(u[i]);
+    for (Index i = 0; i < count; ++i) v[i] = -0.5 * root(u[i]);
     vector_math::exp(v, v, count);
     for (Index i = 0; i < count; ++i) {
       const double r = root(u[i]);
-      v[i] *= nu_ == 1.5 ? 1.0 + r : 1.0 + r + r * r / 3.0;
+      v[i] *= v[i] * (nu_ == 1.5 ? 1.0 + r : 1.0 + r + r * r / 3.0);
     }
   }
 
   void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
-    for (Index i = 0; i < count; ++i) first[i] = -root(u[i]);
+    for (Index i = 0; i < count; ++i) first[i] = -0.5 * root(u[i]);
     vector_math::exp(first, first, count);
     if (second != nullptr)
       for (Index i = 0; i < count; ++i) {
         const double r = root(u[i]);
-        second[i] = nu_ == 2.5 ? 25.0 / 12.0 * first[i] : r == 0.0 ? 0.0 : 2.25 * first[i] / r;
+        second[i] = first[i] * (first[i] * (nu_ == 2.5 ? 25.0 / 12.0 : r == 0.0 ? 0.0 : 2.25 / r));
       }
-    for (Index i = 0; i < count; ++i) first[i] *= nu_ == 1.5 ? -1.5 : -5.0 / 6.0 * (1.0 + root(u[i]));
+    for (Index i = 0; i < count; ++i) first[i] *= first[i] * (nu_ == 1.5 ? -1.5 : -5.0 / 6.0 * (1.0 + root(u[i])));
   }
 
   Interval image(Interval u) const override {
-    if (u.upper < 0) return interval::whole_line;
-    const Interval mirrored = increasing_image({std::max(u.lower, 0.0), u.upper});
+    const Interval mirrored = increasing_image(interval::within_domain(u, 0.0, interval::infinity));
     return {mirrored.upper, mirrored.lower};
   }
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "graph/errors.hpp"
+#include "graph/rows.hpp"
 #include "linalg/products.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -75,6 +75,17 @@ void contract_columns(const Contraction& c, const double* M, const double* X, do
   }
 }
 
+/// Where a factor of 0 annihilates the other.
+void contract_annihilating(const Contraction& c, const double* M, const double* X, double* out, Index points, Index columns) {
+  for (Index r = 0; r < c.rows; ++r)
+    for (Index s = 0; s < c.depth; ++s)
+      for (Index t = 0; t < c.repeats; ++t)
+        for (Index p = 0; p < points; ++p)
+          rows::add_scaled(M[(c.is_transposed ? s * c.rows + r : r * c.depth + s) * points + p],
+                           X + ((s * c.x_step + t * c.x_repeat) * points + p) * columns,
+                           out + ((r * c.out_step + t * c.out_repeat) * points + p) * columns, columns);
+}
+
 void contract(const Contraction& c, const double* M, const double* X, double* out, Index points, Index columns, double* packed) {
   if (columns > 1) return contract_columns(c, M, X, out, points, columns, packed);
   if (points > 1) return contract_points(c, M, X, out, points);
@@ -110,15 +121,17 @@ class MatMul final : public Operator {
     });
   }
 
+  bool heeds_annihilation() const override { return true; }
+
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     const Index points = at.points, width = at.points * columns;
     rows::fill_zero(output_tangent, size() * width);
     for_each([&](const Stack& place, Index c) {
       double* to = output_tangent + c * width;
       if (tangents[0] != nullptr)
-        contract(from_b(), at.inputs[1] + place.b * points, tangents[0] + place.a * width, to, points, columns, at.scratch);
+        contract_at(at, from_b(), at.inputs[1] + place.b * points, tangents[0] + place.a * width, to, columns);
       if (tangents[1] != nullptr)
-        contract(from_a(), at.inputs[0] + place.a * points, tangents[1] + place.b * width, to, points, columns, at.scratch);
+        contract_at(at, from_a(), at.inputs[0] + place.a * points, tangents[1] + place.b * width, to, columns);
     });
   }
 
@@ -127,9 +140,9 @@ class MatMul final : public Operator {
     for_each([&](const Stack& place, Index c) {
       const double* G = output_adjoint + c * width;
       if (adjoints[0] != nullptr)
-        contract(back_to_a(), at.inputs[1] + place.b * points, G, adjoints[0] + place.a * width, points, columns, at.scratch);
+        contract_at(at, back_to_a(), at.inputs[1] + place.b * points, G, adjoints[0] + place.a * width, columns);
       if (adjoints[1] != nullptr)
-        contract(back_to_b(), at.inputs[0] + place.a * points, G, adjoints[1] + place.b * width, points, columns, at.scratch);
+        contract_at(at, back_to_b(), at.inputs[0] + place.a * points, G, adjoints[1] + place.b * width, columns);
     });
   }
 
@@ -145,9 +158,9 @@ class MatMul final : public Operator {
     for_each([&](const Stack& place, Index c) {
       const double* G = output_adjoint + c * points;
       if (S[0] != nullptr && tangents[1] != nullptr)
-        contract(bent_a(), G, tangents[1] + place.b * width, S[0] + place.a * width, points, columns, at.scratch);
+        contract_at(at, bent_a(), G, tangents[1] + place.b * width, S[0] + place.a * width, columns);
       if (S[1] != nullptr && tangents[0] != nullptr)
-        contract(bent_b(), G, tangents[0] + place.a * width, S[1] + place.b * width, points, columns, at.scratch);
+        contract_at(at, bent_b(), G, tangents[0] + place.a * width, S[1] + place.b * width, columns);
     });
   }
 
@@ -193,6 +206,11 @@ class MatMul final : public Operator {
   }
 
  private:
+  static void contract_at(const Point& at, const Contraction& c, const double* M, const double* X, double* out, Index columns) {
+    if (at.annihilates) return contract_annihilating(c, M, X, out, at.points, columns);
+    contract(c, M, X, out, at.points, columns, at.scratch);
+  }
+
   Contraction from_a() const { return {m_, k_, n_, false, n_, 1, n_, 1}; }     // C += A T_B
   Contraction from_b() const { return {n_, k_, m_, true, 1, k_, 1, n_}; }      // C += T_A B
   Contraction back_to_a() const { return {k_, n_, m_, false, 1, n_, 1, k_}; }  // A += G B'

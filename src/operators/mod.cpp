@@ -34,6 +34,7 @@ class Mod final : public CurvedBroadcast {
   }
 
   Interval image(Interval a, Interval b) const override {
+    if (interval::contains(b, 0.0)) return interval::may_be_nan;
     if (!(std::isfinite(b.lower) && std::isfinite(b.upper))) return interval::whole_line;
     const double largest = std::max(std::abs(b.lower), std::abs(b.upper));
     if (b.lower == b.upper && b.lower != 0 && std::isfinite(a.lower) && std::isfinite(a.upper)) {

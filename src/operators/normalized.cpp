@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "graph/rows.hpp"
 #include "operators/interval.hpp"
 
 namespace fastexpr {
@@ -37,20 +38,31 @@ void Normalized::relative_sums(const Lane& lane, Index k, const double* weights,
   }
 }
 
-void Normalized::center(const double* p, const double* factor, const double* T, double* out, Index points, Index columns,
+bool Normalized::is_zero(const Lane& lane, const double* T, Index columns, Index column) {
+  for (Index m = 0; m < lane.members; ++m)
+    if (T[lane.row(m) * columns + column] != 0) return false;
+  return true;
+}
+
+void Normalized::center(const Point& at, const double* p, const double* factor, const double* T, double* out, Index columns,
                         bool accumulate) const {
-  for_each_lane(points, [&](const Lane& lane) {
+  for_each_lane(at.points, [&](const Lane& lane) {
     const Index k = largest(lane, p);
     for (Index begin = 0; begin < columns; begin += chunk) {
       const Index width = std::min(chunk, columns - begin);
       double sums[chunk];
       relative_sums(lane, k, p, T, columns, begin, width, sums);
+      for (Index c = 0; at.annihilates && c < width; ++c)
+        if (is_zero(lane, T, columns, begin + c)) sums[c] = 0.0;
       const double* T_k = T + lane.row(k) * columns + begin;
       for (Index m = 0; m < lane.members; ++m) {
         const double scale = factor == nullptr ? 1.0 : factor[lane.row(m)];
         const double* T_m = T + lane.row(m) * columns + begin;
         double* out_m = out + lane.row(m) * columns + begin;
-        if (accumulate)
+        if (at.annihilates)
+          for (Index c = 0; c < width; ++c)
+            out_m[c] = (accumulate ? out_m[c] : 0.0) + rows::product(scale, (T_m[c] - T_k[c]) - sums[c]);
+        else if (accumulate)
           for (Index c = 0; c < width; ++c) out_m[c] += scale * ((T_m[c] - T_k[c]) - sums[c]);
         else
           for (Index c = 0; c < width; ++c) out_m[c] = scale * ((T_m[c] - T_k[c]) - sums[c]);
@@ -112,6 +124,10 @@ void Normalized::log_bounds(const Interval* input, Interval* output) const {
   std::vector<double> lower(count), upper(count);
   for (Index lane = 0; lane < n_lanes(); ++lane) {
     const Index first = first_of(lane);
+    if (interval::is_any_nan(input + first, members(), groups().inner)) {
+      for (std::size_t m = 0; m < count; ++m) output[first + static_cast<Index>(m) * groups().inner] = interval::may_be_nan;
+      continue;
+    }
     double magnitude = 1.0;
     for (std::size_t m = 0; m < count; ++m) {
       const Interval u = input[first + static_cast<Index>(m) * groups().inner];

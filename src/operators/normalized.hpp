@@ -37,9 +37,13 @@ class Normalized : public Grouped {
   /// shifted = u - max of its lane.
   void subtract_maximum(const double* u, double* shifted, Index points) const;
 
-  /// out_m = factor_m (T_m - p'T), or += where `accumulate`. Blocks (size, points, columns); a null factor is 1.
-  void center(const double* p, const double* factor, const double* T, double* out, Index points, Index columns,
+  /// out_m = factor_m (T_m - p'T), or += where `accumulate`. Blocks (size, points, columns); a null factor is 1. T is finite;
+  /// what belongs to a lane whose p is NaN is NaN, but for columns that are 0 where at.annihilates.
+  void center(const Point& at, const double* p, const double* factor, const double* T, double* out, Index columns,
               bool accumulate) const;
+
+  /// Whether all members of a lane are 0 in this column.
+  static bool is_zero(const Lane& lane, const double* T, Index columns, Index column);
 
   /// The member with the largest number.
   static Index largest(const Lane& lane, const double* numbers);

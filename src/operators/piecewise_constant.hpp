@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "graph/operator.hpp"
+#include "graph/rows.hpp"
 #include "operators/interval.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -14,6 +14,8 @@ template <class Base>
 class PiecewiseConstant : public Base {
  public:
   using Base::Base;
+
+  bool heeds_annihilation() const final { return true; }
 
   void tangent(const Point& at, const double* const*, double* output_tangent, Index columns) const final {
     rows::fill_zero(output_tangent, this->size() * at.points * columns);

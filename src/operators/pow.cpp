@@ -70,8 +70,7 @@ class Pow final : public CurvedBroadcast {
   Interval image(Interval a, Interval b) const override {
     if (b.lower == b.upper && b.lower == std::floor(b.lower) && std::isfinite(b.lower)) return whole_power(a, b.lower);
     if (a.lower >= 0) return corners(a, b);
-    if (b.lower == b.upper) return corners({0.0, std::max(a.upper, 0.0)}, b);  // not defined below 0
-    return interval::whole_line;
+    return interval::may_be_nan;  // not defined below 0
   }
 
   /// a >= 0: monotone in each variable, so the extremes are at corners.

@@ -1,10 +1,10 @@
 // ReduceSum: v = sum of u over the dimensions [axis, axis + n_axes); ReduceMean: that divided by their number of elements.
 //   u (outer, members, inner) -> v (outer, inner);  attributes: axis, n_axes, keepdims (1: the reduced dimensions stay, as 1)
 
+#include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -18,6 +18,8 @@ class Reduce : public Grouped {
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     reduce(inputs[0], output, points);
   }
+
+  bool heeds_annihilation() const override { return true; }  // numbers are added up, and their sum is scaled
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);

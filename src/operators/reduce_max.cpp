@@ -5,9 +5,10 @@
 
 #include <algorithm>
 
+#include "graph/rows.hpp"
 #include "operators/grouped.hpp"
+#include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -43,6 +44,8 @@ class ReduceMax : public Grouped {
       }
   }
 
+  bool heeds_annihilation() const override { return true; }  // numbers are copied and added up only
+
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);
     for_each_maximum(
@@ -63,7 +66,7 @@ class ReduceMax : public Grouped {
         const Interval u = first[m * groups().inner];
         largest = {std::max(largest.lower, u.lower), std::max(largest.upper, u.upper)};
       }
-      output[lane] = largest;
+      output[lane] = interval::is_any_nan(first, members(), groups().inner) ? interval::may_be_nan : largest;
     }
   }
 

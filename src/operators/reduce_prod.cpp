@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
+#include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -41,11 +41,13 @@ class ReduceProd final : public Grouped {
       }
       double behind = 1.0;
       for (Index m = members(); m-- > 0;) {
-        local[first + m * stride] *= behind;
+        local[first + m * stride] = rows::product(local[first + m * stride], behind);
         behind *= at.inputs[0][first + m * stride];
       }
     });
   }
+
+  bool heeds_annihilation() const override { return true; }
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     rows::fill_zero(output_tangent, size() * at.points * columns);
@@ -119,13 +121,13 @@ class ReduceProd final : public Grouped {
     for (Index m = 0; m < members(); ++m) {
       before[m] = product;
       before_prime[m] = prime;
-      prime = prime * u[m * stride] + product * T[m * stride * columns];
+      prime = rows::product(prime, u[m * stride]) + rows::product(product, T[m * stride * columns]);
       product *= u[m * stride];
     }
     product = 1.0, prime = 0.0;
     for (Index m = members(); m-- > 0;) {
-      S[m * stride * columns] = adjoint == 0 ? 0.0 : adjoint * (before_prime[m] * product + before[m] * prime);
-      prime = prime * u[m * stride] + product * T[m * stride * columns];
+      S[m * stride * columns] = rows::product(adjoint, rows::product(before_prime[m], product) + rows::product(before[m], prime));
+      prime = rows::product(prime, u[m * stride]) + rows::product(product, T[m * stride * columns]);
       product *= u[m * stride];
     }
   }

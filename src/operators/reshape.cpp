@@ -2,8 +2,8 @@
 //   attributes: shape, literal (no -1, no 0 that means "copy"), of as many numbers as the input
 // Every number is shared with the input; the passes do no work for it.
 
+#include "graph/rows.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 

@@ -1,8 +1,8 @@
 // Select: v.flat[i] = u.flat[indices[i]]. Slice, Gather with constant indices, Transpose, Expand are all this.
 //   attributes: shape, of the output;  constants: indices int64, flat, one per output element
 
+#include "graph/rows.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -16,6 +16,8 @@ class Select : public Operator {
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     gather(inputs[0], output, points);
   }
+
+  bool heeds_annihilation() const override { return true; }  // numbers are copied and added up only
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);

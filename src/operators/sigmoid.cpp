@@ -1,5 +1,5 @@
-// v = 1 / (1 + exp(-u))    s' = t (1 - t)    s'' = -sign(u) s' (1 - 2 t)    with t = sigmoid(-|u|)
-// The tail t keeps its digits where 1 - v has none left.
+// v = 1 / (1 + exp(-u))    s' = t (1 - t)    s'' = -s' tanh(u / 2)    with t = sigmoid(-|u|)
+// The tail t keeps its digits where 1 - v has none left, and tanh(u / 2) = -m / (2 + m), m = expm1(-u), where 1 - 2 v has none.
 
 #include <cmath>
 
@@ -20,10 +20,11 @@ class Sigmoid final : public Elementwise {
 
   void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
     for (Index i = 0; i < count; ++i) first[i] = -std::abs(u[i]);
+    if (second != nullptr) vector_math::expm1(first, second, count);
     vector_math::sigmoid(first, first, count);
-    if (second != nullptr)
-      for (Index i = 0; i < count; ++i) second[i] = std::copysign(first[i] * (1.0 - first[i]) * (1.0 - 2.0 * first[i]), -u[i]);
     for (Index i = 0; i < count; ++i) first[i] *= 1.0 - first[i];
+    if (second == nullptr) return;
+    for (Index i = 0; i < count; ++i) second[i] = std::copysign(first[i] * (second[i] / (2.0 + second[i])), -u[i]);
   }
 
   Interval image(Interval u) const override { return increasing_image(u); }

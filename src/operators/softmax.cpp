@@ -5,11 +5,11 @@
 
 #include <cmath>
 
+#include "graph/rows.hpp"
 #include "linalg/vector_math.hpp"
 #include "operators/interval.hpp"
 #include "operators/normalized.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -33,11 +33,11 @@ class Softmax : public Normalized {
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     if (tangents[0] == nullptr) return rows::fill_zero(output_tangent, size() * at.points * columns);
-    center(at.output, at.output, tangents[0], output_tangent, at.points, columns, false);
+    center(at, at.output, at.output, tangents[0], output_tangent, columns, false);
   }
 
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
-    if (adjoints[0] != nullptr) center(at.output, at.output, output_adjoint, adjoints[0], at.points, columns, true);
+    if (adjoints[0] != nullptr) center(at, at.output, at.output, output_adjoint, adjoints[0], columns, true);
   }
 
   void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
@@ -46,8 +46,8 @@ class Softmax : public Normalized {
     if (tangents[0] == nullptr) return rows::fill_zero(S[0], size() * at.points * columns);
     const double* p = at.output;
     double* g = at.scratch;
-    center(p, p, output_adjoint, g, at.points, 1, false);
-    center(p, g, tangents[0], S[0], at.points, columns, false);
+    center(at, p, p, output_adjoint, g, 1, false);
+    center(at, p, g, tangents[0], S[0], columns, false);
     for_each_lane(at.points, [&](const Lane& lane) {
       const Index k = largest(lane, p);
       for (Index begin = 0; begin < columns; begin += chunk) {

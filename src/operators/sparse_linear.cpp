@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
+#include "graph/rows.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 

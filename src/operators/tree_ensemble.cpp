@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "graph/rows.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 #include "operators/tree_tables.hpp"
 
 namespace fastexpr {
@@ -90,6 +90,8 @@ class TreeEnsemble final : public Operator {
     finish(output, size() * points);
   }
 
+  bool heeds_annihilation() const override { return true; }
+
   void tangent(const Point& at, const double* const*, double* output_tangent, Index columns) const override {
     rows::fill_zero(output_tangent, size() * at.points * columns);
   }
@@ -103,6 +105,10 @@ class TreeEnsemble final : public Operator {
   void bounds(const Interval* const* inputs, Interval* output) const override {
     for (Index row = 0; row < n_rows(); ++row) {
       Interval* bound = output + row * n_targets_;
+      if (interval::is_any_nan(inputs[0] + row * n_features_, n_features_, 1)) {
+        std::fill_n(bound, n_targets_, interval::may_be_nan);
+        continue;
+      }
       const std::vector<bool> can_be_reached = reachable(inputs[0] + row * n_features_);
       std::vector<Said> all(static_cast<std::size_t>(n_targets_), start_of_bounds());
       for (std::size_t tree = 0; tree < roots_.size(); ++tree) add_tree(can_be_reached, tree, all);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "graph/errors.hpp"
-#include "operators/rows.hpp"
+#include "graph/rows.hpp"
 
 namespace fastexpr {
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "graph/rows.hpp"
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
 #include "operators/operators.hpp"
-#include "operators/rows.hpp"
 
 namespace fastexpr {
 
@@ -22,6 +22,8 @@ class Where final : public Operator {
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     for_each_row(inputs[0], points, [&](Index row, std::size_t k, Index from) { output[row] = inputs[k][from]; });
   }
+
+  bool heeds_annihilation() const override { return true; }  // numbers are copied and added up only
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
     for_each_row(at.inputs[0], at.points, [&](Index row, std::size_t k, Index from) {
@@ -44,10 +46,14 @@ class Where final : public Operator {
       const Interval c = inputs[0][unit_of(0, i)];
       const Interval a = inputs[1][unit_of(1, i)];
       const Interval b = inputs[2][unit_of(2, i)];
-      if (!interval::contains(c, 0.0))
+      if (interval::is_nan(c))
+        output[i] = interval::may_be_nan;
+      else if (!interval::contains(c, 0.0))
         output[i] = a;
       else if (c.lower == 0 && c.upper == 0)
         output[i] = b;
+      else if (interval::is_nan(a) || interval::is_nan(b))
+        output[i] = interval::may_be_nan;
       else
         output[i] = {std::min(a.lower, b.lower), std::max(a.upper, b.upper)};
     }

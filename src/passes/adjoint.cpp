@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "passes/annihilation.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
@@ -26,13 +27,18 @@ void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace,
     if (*it > last) continue;
     const Node& node = graph.node(*it);
     const double* own = workspace.begun_adjoint(*it, graph.size(*it));
+    const Point at = workspace.at(*it);
+    if (at.annihilates) {
+      annihilating_adjoint(*node.op, at, own, wanted_adjoints(graph, layout, workspace, node, false), columns);
+      continue;
+    }
     if (node.op->has_first_adjoint()) {
       if (double* first = workspace.fresh_adjoint(node.inputs[0])) {
-        node.op->first_adjoint(workspace.at(*it), own, first, columns);
+        node.op->first_adjoint(at, own, first, columns);
         continue;
       }
     }
-    node.op->adjoint(workspace.at(*it), own, wanted_adjoints(graph, layout, workspace, node, false), columns);
+    node.op->adjoint(at, own, wanted_adjoints(graph, layout, workspace, node, false), columns);
   }
   workspace.begun_adjoint(0, graph.size(0));
 }
@@ -78,7 +84,11 @@ void add_own_curvature(const Graph& graph, const Layout& layout, Workspace& work
     S[k] = depends ? next : nullptr;
     if (depends) next += node.op->input_size(k) * workspace.points() * columns;
   }
-  node.op->curvature(workspace.at(id), workspace.adjoint(id), tangents, S, columns);
+  const Point at = workspace.at(id);
+  if (at.annihilates)
+    annihilating_curvature(*node.op, at, workspace.adjoint(id), tangents, S, columns);
+  else
+    node.op->curvature(at, workspace.adjoint(id), tangents, S, columns);
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
     if (S[k] == nullptr) continue;
     double* sum = workspace.second_adjoint(layout.storage(node.inputs[k]));
@@ -97,7 +107,11 @@ void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& wo
   for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
     const Node& node = graph.node(*it);
     double** wanted = wanted_adjoints(graph, layout, workspace, node, true);
-    node.op->adjoint(workspace.at(*it), workspace.second_adjoint(*it), wanted, columns);
+    const Point at = workspace.at(*it);
+    if (at.annihilates)
+      annihilating_adjoint(*node.op, at, workspace.second_adjoint(*it), wanted, columns);
+    else
+      node.op->adjoint(at, workspace.second_adjoint(*it), wanted, columns);
     if (graph.is_curved(*it)) add_own_curvature(graph, layout, workspace, *it);
   }
 }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "passes/passes.hpp"
@@ -20,10 +22,14 @@ std::vector<Interval> find_bounds(const Graph& graph, const Layout& layout, cons
 }
 
 void run_bounds(const Graph& graph, const Layout& layout, const Interval* x, Interval* output) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
   const std::vector<Interval> intervals = find_bounds(graph, layout, x);
   for (const NodeId id : graph.outputs()) {
     const Interval* own = intervals.data() + layout.value_offset(id);
-    output = std::copy(own, own + graph.size(id), output);
+    for (Index i = 0; i < graph.size(id); ++i, ++output) {
+      const bool may_be_nan = std::isnan(own[i].lower) || std::isnan(own[i].upper);
+      *output = may_be_nan ? Interval{-infinity, infinity} : own[i];
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "passes/annihilation.hpp"
 #include "passes/curvature.hpp"
 #include "passes/passes.hpp"
 
@@ -97,8 +98,10 @@ void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace
 
 void run_tangent(const Graph& graph, Workspace& workspace, NodeId id) {
   const Node& node = graph.node(id);
-  node.op->tangent(workspace.at(id), tangents_of_inputs(graph, workspace, node), workspace.tangent(id),
-                   workspace.tangent_columns());
+  const double** tangents = tangents_of_inputs(graph, workspace, node);
+  const Point at = workspace.at(id);
+  if (at.annihilates) return annihilating_tangent(*node.op, at, tangents, workspace.tangent(id), workspace.tangent_columns());
+  node.op->tangent(at, tangents, workspace.tangent(id), workspace.tangent_columns());
 }
 
 }  // namespace fastexpr

@@ -65,8 +65,14 @@ class Workspace {
   Index tangent_columns() const { return tangent_columns_; }
   Index adjoint_columns() const { return adjoint_columns_; }
 
+  /// Whether a factor of 0 annihilates what is not finite: see passes/annihilation.hpp.
+  bool annihilates() const { return annihilates_; }
+  void set_annihilates(bool annihilates) { annihilates_ = annihilates; }
+
   /// Where the node is differentiated.
-  Point at(NodeId id) const { return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_}; }
+  Point at(NodeId id) const {
+    return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_, annihilates_};
+  }
 
   // Lists of pointers for one node at a time.
   const double** tangent_pointers() { return tangent_pointers_.data(); }
@@ -79,6 +85,7 @@ class Workspace {
   Index points_;
   int order_ = 0;
   bool are_all_tangents_kept_ = false;
+  bool annihilates_ = false;
   Index tangent_columns_ = 0, adjoint_columns_ = 0, second_adjoint_columns_ = 0;
   Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_,
       dense_hessian_, seed_hessian_, seed_;

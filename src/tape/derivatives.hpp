@@ -27,16 +27,11 @@ struct LagrangianHessian {
     std::int32_t second;  // a hub, not after the first one where both are
     Scaled weight;        // stands for the pair in both orders; that of a hub with itself once
   };
-  struct CallAtVariables {
-    Index call;
-    Scaled gate;  // 0 where no output counts
-  };
-
   SymbolicMatrix entries;  // W_xx, the lower triangle
   SymbolicMatrix hubs;     // G, a row a hub
   std::vector<Coupling> with_variables;
   std::vector<Coupling> among_hubs;
-  std::vector<CallAtVariables> calls;  // whose inputs are variables, or do not vary; their weights are set
+  std::vector<Index> calls;  // whose inputs are variables, or do not vary; their weights are set
 };
 
 /// By edge pushing (Gower and Mello, "A new framework for the computation of Hessians", 2012), once, on symbols.

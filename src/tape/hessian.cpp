@@ -107,7 +107,7 @@ class EdgePushing {
     const std::vector<Scaled>& inputs = tape_.calls()[static_cast<std::size_t>(number)].inputs;
     const auto is_simple = [this](Scaled x) { return tape_.is_variable(x.id) || !tape_.node(x.id).depends; };
     if (std::all_of(inputs.begin(), inputs.end(), is_simple))
-      result_.calls.push_back({number, partials_.gate_of_call(number)});
+      result_.calls.push_back(number);
     else
       create(partials_.hessian_of_call(number), Tape::constant(1.0));
   }

@@ -17,6 +17,7 @@ enum class Operation : std::uint8_t {
   given,      // computed by an external function: a value, a first or a second derivative
   // sum of terms
   sum,
+  chain_sum,  // of products of the chain rule: where one factor is 0, the term is 0, though another be infinite or NaN
   // of one operand
   reciprocal,
   exp,  // from here to floor in the order of the opcodes: see src/nlp/opcodes.hpp
@@ -57,6 +58,7 @@ enum class Operation : std::uint8_t {
   select,  // a where the condition is not 0, else b
 };
 
+constexpr bool is_sum(Operation operation) { return operation == Operation::sum || operation == Operation::chain_sum; }
 constexpr bool is_leaf(Operation operation) { return operation <= Operation::given; }
 constexpr bool is_unary(Operation operation) { return operation >= Operation::reciprocal && operation <= Operation::sech2; }
 

@@ -18,7 +18,8 @@ Scaled times(double factor, Scaled x) { return {factor * x.scale, x.id}; }
 
 }  // namespace
 
-Partials::Partials(Tape& tape, std::vector<Scaled> gates) : tape_(tape), gates_(std::move(gates)) {
+Partials::Partials(Tape& tape) : tape_(tape), n_nodes_(static_cast<std::size_t>(tape.size())) {
+  tape.begin_derivatives();
   for (std::size_t target = 0; target < tape.externals().size(); ++target) {
     const External::Entries& jacobian = tape.jacobian_entries(static_cast<Index>(target));
     std::vector<std::size_t> starts(static_cast<std::size_t>(tape.externals()[target]->n_outputs()) + 1, 0);
@@ -52,7 +53,6 @@ const std::vector<Partial>& Partials::first(Id id) {
   } else if (!is_leaf(node.operation)) {
     add_other(node);
   }
-  for (Partial& partial : first_) partial.derivative = gated(tape_, gate(id), partial.derivative);
   return first_;
 }
 
@@ -111,7 +111,8 @@ Scaled Partials::first_of_unary(const Node& node, Id id) {
 Scaled Partials::second_of_unary(const Node& node, Id id) {
   const Scaled v = Tape::as_scaled(id), a = Tape::as_scaled(node.a), d = first_of_unary(node, id);
   const auto product = [this](Scaled x, Scaled y) { return tape_.product(x, y); };
-  const auto cube = [&](Scaled x) { return product(x, product(x, x)); };
+  // a d^2, a d^3: factor by factor, for d^2 is too small for a double long before a d^2 is.
+  const auto times_square = [&](Scaled x, Scaled y) { return product(product(x, y), y); };
   switch (node.operation) {
     case Operation::reciprocal:
       return times(-2.0, product(d, v));
@@ -130,9 +131,9 @@ Scaled Partials::second_of_unary(const Node& node, Id id) {
       return times(2.0, product(v, d));
     case Operation::asin:
     case Operation::acos:
-      return product(a, cube(d));
+      return product(times_square(a, d), d);
     case Operation::atan:
-      return times(-2.0, product(a, product(d, d)));
+      return times(-2.0, times_square(a, d));
     case Operation::sinh:
     case Operation::cosh:
       return v;
@@ -140,9 +141,9 @@ Scaled Partials::second_of_unary(const Node& node, Id id) {
       return times(-2.0, product(v, d));
     case Operation::asinh:
     case Operation::acosh:
-      return times(-1.0, product(a, cube(d)));
+      return times(-1.0, product(times_square(a, d), d));
     case Operation::atanh:
-      return times(2.0, product(a, product(d, d)));
+      return times(2.0, times_square(a, d));
     default:
       return {};
   }
@@ -197,12 +198,6 @@ void Partials::add_output(const Node& node) {
 
 const std::vector<SecondPartial>& Partials::second(Id id) {
   second_.clear();
-  find_second(id);
-  for (SecondPartial& partial : second_) partial.derivative = gated(tape_, gate(id), partial.derivative);
-  return second_;
-}
-
-void Partials::find_second(Id id) {
   const Node node = tape_.node(id);
   const auto depends = [this](Id operand) { return tape_.node(operand).depends; };
   if (node.operation == Operation::sum) {
@@ -216,7 +211,7 @@ void Partials::find_second(Id id) {
     if (tape_.is_constant_node(node.b)) {
       const double p = tape_.constant_of(node.b);
       second_.push_back({node.a, node.a, times(p * (p - 1.0), tape_.power(a, Tape::constant(p - 2.0)))});
-      return;
+      return second_;
     }
     const bool is_same = node.a == node.b;
     if (depends(node.a)) second_.push_back({node.a, node.a, tape_.apply(Operation::power_daa, a, b)});
@@ -224,29 +219,17 @@ void Partials::find_second(Id id) {
     if (depends(node.a) && depends(node.b))
       second_.push_back({node.a, node.b, times(is_same ? 2.0 : 1.0, tape_.apply(Operation::power_dab, a, b))});
   }
-}
-
-Scaled Partials::gate_of_call(Index number) {
-  const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
-  const Index n_outputs = tape_.external(call).n_outputs();
-  const Id first = call.first_output;
-  Scaled result;
-  for (Index k = 0; k < n_outputs; ++k) {
-    const Scaled other = gate(first + static_cast<Id>(k));
-    if (!other.is_zero()) result = result.is_zero() ? other : either(tape_, result, other);
-  }
-  return result;
+  return second_;
 }
 
 const std::vector<SecondPartial>& Partials::hessian_of_call(Index number) {
   second_.clear();
-  const Scaled way = gate_of_call(number);
   const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
   for (const External::Entry& entry : tape_.hessian_entries(call.target).entries) {
     const Scaled a = call.inputs[static_cast<std::size_t>(entry.row)], b = call.inputs[static_cast<std::size_t>(entry.column)];
     if (!tape_.node(a.id).depends || !tape_.node(b.id).depends) continue;
     const double mirrored = entry.row != entry.column && a.id == b.id ? 2.0 : 1.0;
-    const Scaled derivative = gated(tape_, way, tape_.given(number, 2, entry.place));
+    const Scaled derivative = tape_.given(number, 2, entry.place);
     second_.push_back({a.id, b.id, times(mirrored * a.scale * b.scale, derivative)});
   }
   return second_;

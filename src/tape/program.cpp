@@ -1,6 +1,7 @@
 #include "tape/program.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "linalg/vector_math.hpp"
 
@@ -64,7 +65,7 @@ const double* Program::fetch(const Operand& operand, std::int32_t begin, std::in
 }
 
 void Program::run_one(const Run& run) {
-  if (run.operation == Operation::sum) {
+  if (is_sum(run.operation)) {
     run_sums(run);
     return;
   }
@@ -111,6 +112,7 @@ void Program::run_sums(const Run& run) {
       }
       result[i] = total;
     }
+    finish_sums(run, 0, run.count);
     return;
   }
   double a_buffer[block], b_buffer[block];
@@ -139,7 +141,31 @@ void Program::run_sums(const Run& run) {
           for (std::int32_t i = 0; i < n; ++i) y[i] += scale[i] * a[i];
       }
     }
+    finish_sums(run, begin, n);
   }
+}
+
+/// A chain_sum that is NaN may have 0 times infinity in it.
+void Program::finish_sums(const Run& run, std::int32_t begin, std::int32_t n) {
+  if (run.operation != Operation::chain_sum) return;
+  double* const y = numbers_.data() + run.first + begin;
+  bool is_any_nan = false;
+  for (std::int32_t i = 0; i < n; ++i) is_any_nan |= y[i] != y[i];
+  for (std::int32_t i = 0; is_any_nan && i < n; ++i)
+    if (std::isnan(y[i])) y[i] = chain_sum(run, begin + i);
+}
+
+double Program::chain_sum(const Run& run, std::int32_t i) const {
+  const Operand* operand = operands_.data() + run.operands;
+  const auto next_number = [&] { return numbers_[static_cast<std::size_t>(place(*operand++, i))]; };
+  double total = 0.0;
+  for (std::int32_t t = 0; t < run.n_linear + run.n_bilinear; ++t) {
+    const Scale& scale = run_scales_[static_cast<std::size_t>(run.scale + t)];
+    const double factor = scale.scales < 0 ? scale.value : scales_[static_cast<std::size_t>(scale.scales + i)];
+    const double a = next_number(), b = t < run.n_linear ? 1.0 : next_number();
+    if (a != 0.0 && b != 0.0) total += factor * (a * b);
+  }
+  return total;
 }
 
 void Program::run_batch(const Batch& batch) {
@@ -156,6 +182,18 @@ void Program::run_batch(const Batch& batch) {
   } else {
     load(batch.weights, batch_weights_);
     evaluation.hessian(batch_inputs_.data(), batch_weights_.data(), result);
+    clear_without_weights(batch, result);
+  }
+}
+
+/// A call none of whose outputs counts has no second derivatives, whatever its inputs are: it may stand in a branch that is not
+/// taken, where they are NaN.
+void Program::clear_without_weights(const Batch& batch, double* result) const {
+  const Index m = batch.n_weights;
+  for (Index call = 0; call < batch.calls; ++call) {
+    const double* weights = batch_weights_.data() + call * m;
+    if (std::all_of(weights, weights + m, [](double w) { return w == 0.0; }))
+      std::fill_n(result + call * batch.size, batch.size, 0.0);
   }
 }
 

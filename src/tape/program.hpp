@@ -52,6 +52,9 @@ struct Batch {
   std::vector<Scaled> inputs;   // (calls, n); ids are places
   std::vector<Scaled> weights;  // (calls, m), for order 2
   std::int64_t first;           // where the numbers go
+  Index calls;
+  Index n_weights;  // of each call
+  Index size;       // numbers of each call
 };
 
 /// Runs, then batches.
@@ -105,6 +108,9 @@ class Program {
 
   void run_one(const Run& run);
   void run_sums(const Run& run);
+  void finish_sums(const Run& run, std::int32_t begin, std::int32_t n);
+  double chain_sum(const Run& run, std::int32_t i) const;
+  void clear_without_weights(const Batch& batch, double* result) const;
   void run_batch(const Batch& batch);
   const double* fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const;
   std::int32_t place(const Operand& operand, std::int32_t i) const {

@@ -166,8 +166,9 @@ class Scheduler {
 
   /// The same for nodes that one loop can compute.
   std::uint32_t signature(const Node& node) {
-    if (node.operation != Operation::sum) return static_cast<std::uint32_t>(node.operation);
-    const std::uint64_t key = static_cast<std::uint64_t>(node.b) << 32 | static_cast<std::uint64_t>(node.c);
+    if (!is_sum(node.operation)) return static_cast<std::uint32_t>(node.operation);
+    const std::uint64_t kind = node.operation == Operation::chain_sum ? 1 : 0;
+    const std::uint64_t key = kind << 63 | static_cast<std::uint64_t>(node.b) << 32 | static_cast<std::uint64_t>(node.c);
     return 256 + signatures_.emplace(key, static_cast<std::uint32_t>(signatures_.size())).first->second;
   }
 
@@ -185,7 +186,9 @@ class Scheduler {
       const Index size = group[2] == 0   ? external.n_outputs()
                          : group[2] == 1 ? tape_.jacobian_entries(group[3]).size
                                          : tape_.hessian_entries(group[3]).size;
-      Batch batch{evaluation_of(group[3], calls, static_cast<int>(group[2])), static_cast<int>(group[2]), {}, {}, next_place_};
+      const auto order = static_cast<int>(group[2]);
+      const auto n_calls = static_cast<Index>(calls.size());
+      Batch batch{evaluation_of(group[3], calls, order), order, {}, {}, next_place_, n_calls, external.n_outputs(), size};
       for (const Index number : calls) {
         const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
         state_of(number, batch.order).first = next_place_;
@@ -257,8 +260,8 @@ class Scheduler {
   void emit_run(std::vector<Entry>::const_iterator begin, std::vector<Entry>::const_iterator end) {
     const Node& node = tape_.node(begin->id);
     const auto count = static_cast<std::int32_t>(end - begin);
-    const bool is_sum = node.operation == Operation::sum;
-    program_.runs_.push_back({node.operation, place(begin->id), count, is_sum ? node.b : 0, is_sum ? node.c : 0,
+    const bool has_terms = is_sum(node.operation);
+    program_.runs_.push_back({node.operation, place(begin->id), count, has_terms ? node.b : 0, has_terms ? node.c : 0,
                               static_cast<std::int64_t>(program_.operands_.size()),
                               static_cast<std::int64_t>(program_.run_scales_.size())});
     program_.n_instructions_ += count;
@@ -275,7 +278,7 @@ class Scheduler {
     }
     for (std::int32_t k = 0; k < n_operands; ++k)
       emit_operand({columns_.data() + std::int64_t{k} * count, static_cast<std::size_t>(count)});
-    if (!is_sum) return;
+    if (!has_terms) return;
     for (std::int32_t t = 0; t < node.b + node.c; ++t) emit_scale(begin, end, static_cast<std::size_t>(t));
   }
 

@@ -205,7 +205,7 @@ Tape::Slot& Tape::probe(std::uint32_t hash, Id last_operand, const IsIt& is_it) 
 }
 
 Id Tape::last_operand(const Node& node) const {
-  if (node.operation != Operation::sum) return std::max({node.a, node.b, node.c});
+  if (!is_sum(node.operation)) return std::max({node.a, node.b, node.c});
   return tape::last_operand(terms(node));
 }
 
@@ -225,16 +225,18 @@ Id Tape::find_or_append(const Node& node) {
 }
 
 Id Tape::find_or_append_sum(const std::vector<Term>& terms, Id n_linear, bool is_shared) {
+  const bool is_linear = static_cast<std::size_t>(n_linear) == terms.size();
+  const Operation operation = has_derivatives_ && !is_linear ? Operation::chain_sum : Operation::sum;
   Slot* slot = nullptr;
   if (is_shared) {
     slot = &find(hash_of(terms), tape::last_operand(terms), [&](const Node& known) {
-      if (known.operation != Operation::sum) return false;
+      if (known.operation != operation) return false;
       const auto others = this->terms(known);
       return std::equal(terms.begin(), terms.end(), others.begin(), others.end(), is_same);
     });
     if (slot->id != 0) return slot->id;
   }
-  Node node{Operation::sum, false, true, static_cast<Id>(terms_.size()), n_linear, static_cast<Id>(terms.size()) - n_linear};
+  Node node{operation, false, true, static_cast<Id>(terms_.size()), n_linear, static_cast<Id>(terms.size()) - n_linear};
   for (const Term& t : terms) {
     for (const Id operand : {t.a, t.b}) {
       node.depends = node.depends || this->node(operand).depends;

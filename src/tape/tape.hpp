@@ -75,7 +75,7 @@ class Tape {
   template <class Body>
   void for_operands(const Node node, const Body& body) const {
     if (is_leaf(node.operation)) return;
-    if (node.operation == Operation::sum) {
+    if (is_sum(node.operation)) {
       for (Id t = node.a; t < node.a + node.b + node.c; ++t) {
         const Term term = terms_[static_cast<std::size_t>(t)];
         body(term.a);
@@ -106,13 +106,14 @@ class Tape {
   static bool is_constant(Scaled x) { return x.id == one || x.scale == 0.0; }
   static Term term(Scaled a, Scaled b) { return {a.scale * b.scale, a.id, b.id}; }
 
+  /// From here on, what is appended is derivatives: products in a sum are those of the chain rule.
+  void begin_derivatives() { has_derivatives_ = true; }
+
   /// The sum of the terms (which are reordered): a node only where a scaled node or constant does not say the same. With
   /// `is_shared` an equal sum that is there already is used again.
   Scaled sum(std::vector<Term>& terms, bool is_shared);
   Scaled product(Scaled a, Scaled b);
   Scaled plus(Scaled a, Scaled b);
-  /// Of 1 and 0.
-  Scaled negation(Scaled truth) { return plus(constant(1.0), {-truth.scale, truth.id}); }
   /// Anything but leaves and sums.
   Scaled apply(Operation operation, Scaled a, Scaled b = {}, Scaled c = {});
   Scaled power(Scaled base, Scaled exponent);
@@ -153,6 +154,7 @@ class Tape {
   std::unordered_multimap<std::uint64_t, Index> calls_by_hash_;
   std::vector<Slot> table_;  // open addressing, a power of two
   std::size_t table_used_ = 0;
+  bool has_derivatives_ = false;
 };
 
 }  // namespace fastexpr::tape
