@@ -53,7 +53,7 @@ class Scores:
 
 
 def rules_of(name: str, complexity: int) -> BooleanRuleClassifier:
-    return BooleanRuleClassifier(max_complexity=complexity, **SETTINGS.get(name, {}))
+    return BooleanRuleClassifier(max_complexity=complexity, time_limit=600, **SETTINGS.get(name, {}))
 
 
 def tree_of(X: pd.DataFrame, leaves: int) -> Any:

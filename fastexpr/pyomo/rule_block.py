@@ -8,6 +8,7 @@ from pyomo.core.base.block import Block, BlockData
 from pyomo.environ import value
 
 from fastexpr.errors import ModelError, RuleError
+from fastexpr.pyomo.rule_cells import cells
 from fastexpr.pyomo.rule_inputs import column_of_entry, given_inputs
 from fastexpr.pyomo.rule_rows import RuleRows, as_python
 
@@ -54,6 +55,20 @@ class RuleBlockData(BlockData):  # type: ignore[misc]
                 "again with a larger margin (RuleBlock(..., margin=1e-4)), or a tighter tolerance of the solver."
             )
         return label
+
+    def binaries(self) -> list[Any]:
+        """All of them: one for each rule (`choice`), or one for each threshold (`below`)."""
+        return [u for name in ("choice", "below") if hasattr(self, name) for u in getattr(self, name).values()]
+
+    def cases(self) -> list[list[tuple[Any, float]]]:
+        """The ways to set the free binaries: one for each box that the inputs can lie in."""
+        if hasattr(self, "choice"):
+            rules = list(self.choice.values())
+            found = [[(c, float(c is chosen)) for c in rules] for chosen in rules]
+        else:
+            found = cells(self)
+        fits = [case for case in found if all(not u.fixed or abs(u.value - number) < 0.5 for u, number in case)]
+        return [[(u, number) for u, number in case if not u.fixed] for case in fits]
 
     def _claimed(self) -> Any:
         shares = {label: value(share, exception=False) for label, share in self.outputs.items()}
@@ -197,4 +212,6 @@ def _build(block: Any, *index: Any) -> None:
     block._entries = given_inputs(block, container._given["inputs"], container._rules, index)
     if not container.is_indexed():  # later members of an index set still need what was given
         container._given = {}
-    RuleRows(block, container._rules, block._entries, container._require, container._margin).build()
+    rows = RuleRows(block, container._rules, block._entries, container._require, container._margin)
+    rows.build()
+    block._intervals = rows.intervals

@@ -43,6 +43,7 @@ class RuleRows:
                 found += [] if condition.value in found else [condition.value]
         for found in self.thresholds.values():
             found.sort()
+        self.intervals: dict[int, list[Interval | None]] = {}  # between thresholds; None where x cannot be
         self.margins = {column: self.margin_of(column, margin) for column in self.thresholds}
 
     def build(self) -> None:
@@ -126,6 +127,7 @@ class RuleRows:
             for k, ends in enumerate(zip(lows, highs, strict=True)):
                 lies_here = u[k + 1] - u[k]
                 is_possible = max(ends[0], entry.built_bounds[0]) <= min(ends[1], entry.built_bounds[1])
+                self.intervals.setdefault(column, []).append(ends if is_possible else None)
                 self.add_row(lies_here, 0.0, math.inf if is_possible else 0.0)
                 if is_possible:
                     self.need_finite(entry, np.array(ends))

@@ -20,6 +20,7 @@ from pyomo.core.staleflag import StaleFlagManager
 import fastexpr
 from fastexpr import solvers
 from fastexpr.errors import EvaluationError
+from fastexpr.pyomo.rule_cases import best_of, cases_of
 from fastexpr.pyomo.solver_log import Log, ProgressLine, Watch
 from fastexpr.pyomo.solver_results import fill, without_solver
 from fastexpr.pyomo.solver_suffixes import cold_multipliers, first_multipliers, scaling_factors
@@ -181,7 +182,13 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         return results
 
     def _run(self, model: Any, config: FastexprConfig) -> Results:
-        """Everything but loading."""
+        """Everything but loading; where the model has rules, for each of their boxes."""
+        cases = cases_of(model)
+        if cases:
+            return best_of(model, cases, config, lambda: self._run_once(model, config))
+        return self._run_once(model, config)
+
+    def _run_once(self, model: Any, config: FastexprConfig) -> Results:
         begin = time.perf_counter()
         results = Results()
         results.timing_info.start_timestamp = datetime.now(timezone.utc)
