@@ -280,3 +280,13 @@ def test_whole_numbers_are_near_no_kink() -> None:
         g = GatherElements <axis = 1> (x, p)  h = Tanh (g)  y = Where (e, g, h)"""
     net = fx.load_onnx(model(body, weights={"one": np.array(1)}))
     assert min(kink.distance for kink in net.kinks([0.0, 3.0, 1.0, 2.0, 0.5, 0.7])) >= 0.25
+
+
+def test_attention_by_a_condition() -> None:
+    """Keys that x leaves out, all of them at some points: there the result is 0."""
+    body = """s = ReduceSum <keepdims = 1> (x, last)  t = Transpose <perm = [0, 1, 3, 2]> (s)
+        m = Greater (t, half)  y = Attention (x, x, x, m)"""
+    weights = {"last": np.array([3]), "half": np.array(0.5, np.float32)}
+    net = compare(model(body, "1, 2, 3, 4", weights, 23), reference)
+    assert not net(np.full(24, -1.0)).any()
+    assert not net.jacobian(np.full(24, -1.0)).any()

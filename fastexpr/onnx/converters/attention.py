@@ -15,11 +15,15 @@ from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
 
+LEFT_OUT = -1e30  # added to a score: no exponential of it is left, and it stays finite where no key is kept
+
+
 class Bias(NamedTuple):
     """What is added to the scores. Where a constant mask says -inf, the key is left out instead."""
 
     added: Value | None
     is_kept: Array  # broadcasts to the scores
+    condition: Handle | None = None  # on x: which keys are kept; broadcasts to the scores
 
 
 @converter("Attention", since=23)
@@ -45,6 +49,8 @@ def attention(node: OnnxNode) -> list[Value | None]:
     biased = capped if bias.added is None else graph.add(capped, bias.added)
     logits = chosen(graph, bias.is_kept, biased, np.full((), -np.inf))
     weights = masked_softmax(graph, logits, axis=3, empty=0.0)
+    if bias.condition is not None:
+        weights = graph.apply("Where", bias.condition, weights, np.zeros(()))
     y = grouped_product(graph, weights, v)
     if len(node.input(0).shape) == 3:
         y = graph.transpose(y, (0, 2, 1, 3))
@@ -125,7 +131,8 @@ def find_bias(node: OnnxNode, shape: tuple[int, ...]) -> Bias:
         node.fail(f"has a mask of shape {mask.shape} for scores of shape {shape}. Export the model again.")
     if isinstance(mask, Handle):
         if mask.is_condition:
-            node.fail("has a mask of conditions on the network's inputs, expected a constant one or a float one.")
+            added = node.graph.apply("Where", mask, np.zeros(()), np.full((), LEFT_OUT))
+            return Bias(added, is_kept, mask)
         return Bias(mask, is_kept)
     if mask.dtype == bool:
         return Bias(None, is_kept & mask)
