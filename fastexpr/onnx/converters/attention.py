@@ -14,7 +14,6 @@ from fastexpr.onnx.converters.masks import chosen, masked_softmax
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
-
 LEFT_OUT = -1e30  # added to a score: no exponential of it is left, and it stays finite where no key is kept
 
 
