@@ -54,6 +54,10 @@ class DerivativeWarning(UserWarning):
     """A network whose derivatives say less than one might think: it rounds, or is constant piece by piece."""
 
 
+class UncheckedWarning(UserWarning):
+    """An import that was to be checked, and holds something that nothing at hand can check."""
+
+
 def shortened(argument: object) -> object:
     """A text without its middle where it is too long to read."""
     if not isinstance(argument, str) or len(argument) <= LONGEST_MESSAGE:

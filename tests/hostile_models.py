@@ -18,8 +18,8 @@ ints = np.int64
 
 
 class Hostile(NamedTuple):
-    """`content` is a model or the bytes of a file, or writes the file and what belongs to it into a folder. `message` is
-    what the error says, or "loaded" where the model is large but harmless.
+    """`content` is a model or the bytes of a file, or writes the file and what belongs to it into a folder. `message`
+    is what the error says, or "loaded" where the model is large but harmless.
     """
 
     content: onnx.ModelProto | bytes | Callable[[Path], None]

@@ -11,8 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-
-from fastexpr.onnx.corrections import corrected_operators
+from onnx_corrections import corrected_operators
 
 Array = NDArray[Any]
 Ports = dict[str, Sequence[Any]]

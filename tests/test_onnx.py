@@ -11,14 +11,27 @@ from onnx_models import distance, evaluate
 from onnx_table import ELSEWHERE, ROWS, Row, identify, row_model, row_point
 
 import fastexpr as fx
+from fastexpr.errors import OnnxError
 from fastexpr.onnx.registry import find_converter, registered_versions
+
+
+def is_unjudged(entry: Row) -> bool:
+    """ONNX's evaluator is known to be wrong, and ONNX Runtime begins with operator set 7."""
+    old = ("BatchNormalization", "Dropout") if entry.opset < 7 else ()
+    is_even = entry.operator == "LRN" and entry.attributes["size"] % 2 == 0  # ONNX Runtime has odd ones only
+    has_power = entry.operator == "GlobalLpPool" and entry.opset >= 22
+    is_stretched = "broadcast" in entry.attributes and entry.operator != "Gemm"
+    return is_stretched or entry.operator in old or is_even or (has_power and "p" in entry.attributes)
 
 
 @pytest.mark.parametrize("entry", ROWS, ids=identify)
 def test_value(entry: Row) -> None:
     model, shapes = row_model(entry, np.float64)
     point = row_point(entry, shapes)
-    net = fx.load_onnx(model, check=entry.between[0] < 0)
+    if is_unjudged(entry):
+        with pytest.raises(OnnxError, match=rf"so the import is unchecked: \[{entry.operator} 'it'\]"):
+            fx.load_onnx(model, check=True)
+    net = fx.load_onnx(model, check=None if is_unjudged(entry) else entry.between[0] < 0)
     x = np.concatenate([array.reshape(-1) for array in point.values()])
     expected = evaluate(model, point)
     assert expected.size == net.n_outputs

@@ -2,7 +2,7 @@
 
 How an import runs: `model_file` reads the file, with the weights as arrays (`wire`, `arrays`); `ordering` finds the
 nodes that the outputs need; `importer` takes one after the other, `folding` evaluates constant ones, and the function
-that `registry` finds in `converters` writes the others as core nodes (`builder`); `check` compares one evaluation with
+that `registry` finds in `converters` writes the others as core nodes (`builder`); `check` has each node evaluated by
 ONNX's own evaluator, and `batch` finds out whether a dynamic first axis is a batch.
 """
 
@@ -47,8 +47,8 @@ def load_onnx(
     path
         The file; or its content as bytes; or an onnx.ModelProto.
     check
-        Compare one evaluation with ONNX's reference evaluator: True always, False never, None where that takes less
-        than about a second.
+        Compare each node with ONNX's reference evaluator, at one point: True always, False never, None where that takes
+        less than about a second.
     input_names
         One name for each of the n numbers of x; by default made of the model's own, "x[0]", "x[1]", ...
     output_names
@@ -72,6 +72,8 @@ def load_onnx(
     -----
     DerivativeWarning
         The network has decision trees, whose derivatives are 0, or rounds numbers (a quantized model).
+    UncheckedWarning
+        With check=True, where nothing at hand can judge some nodes.
 
     Raises
     ------

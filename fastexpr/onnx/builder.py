@@ -20,7 +20,7 @@ from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.sizes import check_result, n_rows
 
 LARGEST_GRAPH = 500_000  # core nodes of a model
-LARGEST_MOVES = 3 * 2**21  # numbers that are picked or moved, each by its own index, beside some for each weight
+LARGEST_MOVES = 3 * 2**22  # numbers that are picked or moved, each by its own index, beside some for each weight
 SMALLEST_SHARED = 4096  # bytes of constants that operators share
 MOVES_PER_WEIGHT = 4
 LARGEST_KNOWN = 2**24  # numbers of index arrays that are kept
@@ -133,13 +133,16 @@ class GraphBuilder:
             tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
             tuple(id(array) for array in constants),
         )
-        if key not in self._operators:
-            operator = Operator(name, shapes, attributes, [self._shared(array) for array in constants])
-            for k, array in enumerate(constants):
-                if array.nbytes >= SMALLEST_SHARED:
-                    self._stored.setdefault(place_of(array), (array, operator.constants[k]))
-            self._operators[key] = (operator, list(constants))  # the arrays are kept: their ids must stay their own
-        operator = self._operators[key][0]
+        if name == "Select":  # its indices are made for it alone
+            operator = Operator(name, shapes, attributes, list(constants))
+        else:
+            if key not in self._operators:
+                made = Operator(name, shapes, attributes, [self._shared(array) for array in constants])
+                for k, array in enumerate(constants):
+                    if array.nbytes >= SMALLEST_SHARED:
+                        self._stored.setdefault(place_of(array), (array, made.constants[k]))
+                self._operators[key] = (made, list(constants))  # the arrays are kept: their ids must stay their own
+            operator = self._operators[key][0]
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
         if self.of_constants:
             check_result(operator.shape, f"[{name}]", sum(map(math.prod, shapes)))

@@ -14,6 +14,8 @@ from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, helper
 from fastexpr.onnx.builder import Value
 from fastexpr.onnx.node import operator_domain, operator_schema
 
+NEWEST = 10**6
+
 
 def definition(proto: NodeProto, opset: int, inputs: Sequence[Value | None], float_type: int) -> FunctionProto | None:
     """The body of the node's operator with the node's attributes put in; None where the standard gives none.
@@ -46,6 +48,12 @@ def definition(proto: NodeProto, opset: int, inputs: Sequence[Value | None], flo
         bind_attributes(node, attributes)
     keep_needed(body, [bool(name) for name in proto.output])
     return body
+
+
+def has_definition(proto: NodeProto) -> bool:
+    """Whether the standard defines the node's operator by others."""
+    schema = operator_schema(str(proto.op_type), NEWEST, operator_domain(proto))
+    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
 
 
 def best_version(versions: Sequence[int], opset: int) -> int:

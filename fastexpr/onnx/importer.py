@@ -106,6 +106,11 @@ class Importer:
             for position in self.order:
                 self._convert(self.proto.graph.node[position], position, self._scope)
 
+    @property
+    def folding_work(self) -> int:
+        """Operations that computing with constants took."""
+        return self._budget.work_done
+
     def append(self, proto: onnx.NodeProto, position: int) -> None:
         """Converts one more node, whose inputs are among `values`, which get its outputs."""
         with np.errstate(all="ignore"):

@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx.reference.op_run import OpRun
 from onnx.reference.ops.aionnxml.op_svm_classifier import SVMClassifier as ReferenceClassifier
 from onnx.reference.ops.op_attention import Attention as ReferenceAttention
 from onnx.reference.ops.op_gru import GRU
 from onnx.reference.ops.op_lstm import LSTM
 from onnx.reference.ops.op_rnn import RNN_14
+from onnx_image_corrections import corrected_image_operators
 
-from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.image_corrections import corrected_image_operators
-from fastexpr.onnx.registry import ML
+Array = NDArray[Any]
+ML = "ai.onnx.ml"
 
 #: What the evaluator reads past in recurrent operators, and the activations that it has.
 IGNORED = ("activation_alpha", "activation_beta", "clip", "input_forget")

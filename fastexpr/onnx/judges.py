@@ -1,0 +1,167 @@
+"""What an import is checked by: single nodes as a model in double precision; which evaluator is to be trusted."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.definitions import has_definition
+from fastexpr.onnx.folding import FOLDED
+from fastexpr.onnx.node import operator_domain
+from fastexpr.onnx.ordering import reads
+from fastexpr.onnx.registry import find_converter
+
+NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+TYPE_ATTRIBUTES = {"to", "dtype", "output_datatype", "output_dtype", "softmax_precision"}
+
+#: Operators that the reference evaluator computes otherwise than the standard says, before this operator set or always:
+#: it evaluates old versions by newer definitions, and lacks some settings without a word.
+WRONG: dict[str, float] = {
+    "Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "BatchNormalization": 14, "DequantizeLinear": 19, "Dropout": 7,
+    "Reshape": 5, "Resize": 11,
+    "LpNormalization": np.inf, "MeanVarianceNormalization": np.inf, "LpPool": np.inf, "ConvTranspose": np.inf,
+    "LRN": np.inf, "Upsample": np.inf, "SVMClassifier": np.inf, "GlobalMaxPool": np.inf, "GlobalLpPool": np.inf,
+    "Scatter": np.inf,
+}  # fmt: skip
+#: Operators that it rounds to float32 in between.
+ROUNDED = {
+    "Erf", "Celu", "Gelu", "GroupNormalization", "Resize", "GridSample", "AffineGrid", "Attention",
+}  # fmt: skip
+#: What it reads past in recurrent operators, and the activations that it has.
+UNREAD = ("activation_alpha", "activation_beta", "clip", "input_forget")
+ACTIVATIONS = {"RNN": [b"Tanh"], "GRU": [b"Sigmoid", b"Tanh"], "LSTM": [b"Sigmoid", b"Tanh", b"Tanh"]}
+
+
+def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
+    """Whether the reference evaluator is known to compute something else than the standard says."""
+    attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+    is_stretched = node.op_type in ("Add", "Sub", "Mul", "Div", "Pow") and "broadcast" in attributes
+    if is_stretched or opsets.get(operator_domain(node), 1) < WRONG.get(node.op_type, 0):
+        return True
+    if node.op_type in ACTIVATIONS:
+        own = ACTIVATIONS[node.op_type]
+        is_plain = attributes.get("activations", own) in ([], own, own * 2) and not (node.input[4:5] or [""])[0]
+        return not is_plain or any(attributes.get(name) for name in UNREAD)
+    if node.op_type in ("MaxPool", "AveragePool"):
+        return attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or bool(attributes.get("ceil_mode"))
+    if node.op_type == "GridSample":
+        return b"cubic" in attributes.get("mode", b"")
+    return node.op_type == "Attention" and bool(attributes.get("softcap"))
+
+
+def is_rounded(node: NodeProto) -> bool:
+    """Whether the reference evaluator is known to compute in float32 in between."""
+    return node.op_type in ROUNDED or node.domain == "ai.onnx.ml"
+
+
+def can_be_judged(node: NodeProto) -> bool:
+    """Whether nothing runs in it, or in graphs inside of it, that is not evaluated on import, either."""
+    domain = operator_domain(node)
+    is_known = find_converter(node.op_type, 10**6, domain) or node.op_type in FOLDED or has_definition(node)
+    return bool(is_known) and all(can_be_judged(inner) for attribute in node.attribute for inner in attribute.g.node)
+
+
+def needs_own(name: str) -> str:
+    """What our value of a tensor is called beside the judge's."""
+    return f"given {name}"
+
+
+def model_in_double(
+    nodes: Sequence[NodeProto], tensors: Mapping[str, Array], opsets: Mapping[str, int]
+) -> tuple[onnx.ModelProto, list[str]]:
+    """A model of these nodes, each with our values as inputs, whose floats are all double; and names of its outputs."""
+    graph = GraphProto(name="check")
+    for node in nodes:
+        copy = graph.node.add()
+        copy.CopyFrom(node)
+        widen_node(copy)
+        for k, name in enumerate(copy.input):
+            if name in tensors:
+                copy.input[k] = needs_own(name)
+        if node.op_type == "Loop" and len(node.input) > 1 and not node.input[1]:  # the evaluator would run no step
+            graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
+            copy.input[1] = "true"
+    names = [name for node in nodes for name in node.output if name]
+    given = {name for node in nodes for name in reads(node) if name in tensors}
+    for name in given:
+        graph.input.add(name=needs_own(name))
+    for name in names:
+        graph.output.add(name=name)
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    return onnx.ModelProto(ir_version=8, graph=graph, opset_import=imports), names
+
+
+def widen_node(node: NodeProto) -> None:
+    """Every float type and every tensor of floats that the node states becomes double."""
+    for attribute in node.attribute:
+        if attribute.name in TYPE_ATTRIBUTES and attribute.type == AttributeProto.INT and attribute.i in NARROW:
+            attribute.i = TensorProto.DOUBLE
+        elif attribute.type == AttributeProto.TENSOR:
+            widen_tensor(attribute.t)
+        elif node.op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
+            numbers = np.array(helper.get_attribute_value(attribute), np.float64)
+            attribute.CopyFrom(helper.make_attribute("value", numpy_helper.from_array(numbers)))
+        elif attribute.type == AttributeProto.GRAPH:
+            for inner in attribute.g.node:
+                widen_node(inner)
+            for tensor in attribute.g.initializer:
+                widen_tensor(tensor)
+
+
+def widen_tensor(tensor: TensorProto) -> None:
+    """The tensor in double, if it holds floats."""
+    if tensor.data_type in NARROW:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
+
+
+# ---- ONNX Runtime
+
+
+def evaluate_by_runtime(node: NodeProto, given: dict[str, Any], opsets: Mapping[str, int]) -> list[Array] | None:
+    """The node's outputs by ONNX Runtime, in double, or else in float32; None where it is not installed or cannot."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    for dtype in (np.float64, np.float32):
+        try:
+            model = runtime_model(node, given, opsets, dtype)
+            session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+            feeds = {entry.name: in_type(given[entry.name], dtype) for entry in session.get_inputs()}
+            return [np.asarray(output) for output in session.run(None, feeds)]
+        except Exception:  # it raises what it likes, mostly for an operator that it lacks in double
+            continue
+    return None
+
+
+def runtime_model(node: NodeProto, given: dict[str, Any], opsets: Mapping[str, int], dtype: Any) -> onnx.ModelProto:
+    """The node as a model with typed inputs."""
+    own = {domain: version for domain, version in opsets.items() if domain in ("", node.domain)}
+    model, _ = model_in_double([node], given, own)
+    if dtype == np.float32:
+        model.graph.node[0].CopyFrom(node)
+        for k, name in enumerate(node.input):
+            if name in given:
+                model.graph.node[0].input[k] = needs_own(name)
+    del model.graph.input[:]
+    for name in dict.fromkeys(name for name in model.graph.node[0].input if name in given):
+        array = in_type(given[name], dtype)
+        model.graph.input.append(
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        )
+    return model
+
+
+def in_type(array: Array, dtype: Any) -> Array:
+    """Floats in this type; all else as it is."""
+    return array.astype(dtype) if array.dtype.kind == "f" else array
