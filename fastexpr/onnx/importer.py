@@ -213,6 +213,11 @@ class Importer:
         float_type = self.inputs[0].data_type if self.inputs else onnx.TensorProto.DOUBLE
         is_random = proto.op_type in RANDOM_OPERATORS
         body = None if is_random else definition(proto, opset, inputs, float_type)
+        if body is None and inputs and not is_random and all(isinstance(value, np.ndarray | None) for value in inputs):
+            raise OnnxError(
+                f"{title} has constant inputs only, and {proto.op_type} is not evaluated while a file is read. Export "
+                "the model with constants folded."
+            )
         if body is None:
             raise OnnxError(unknown_operator(proto, title, opset))
         stated = {str(entry.domain): int(entry.version) for entry in body.opset_import}
