@@ -13,7 +13,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, num
 from fastexpr.onnx.arrays import Array
 from fastexpr.onnx.definitions import has_definition
 from fastexpr.onnx.folding import FOLDED
-from fastexpr.onnx.node import operator_domain
+from fastexpr.onnx.node import exact_attributes, operator_domain
 from fastexpr.onnx.ordering import reads
 from fastexpr.onnx.registry import find_converter
 
@@ -56,8 +56,8 @@ def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
 
 
 def is_rounded(node: NodeProto) -> bool:
-    """Whether the reference evaluator is known to compute in float32 in between."""
-    return node.op_type in ROUNDED or node.domain == "ai.onnx.ml"
+    """Whether the reference evaluator is known to compute in float32 in between, or has attributes in float32 only."""
+    return node.op_type in ROUNDED or node.domain == "ai.onnx.ml" or bool(exact_attributes(node))
 
 
 def can_be_judged(node: NodeProto) -> bool:

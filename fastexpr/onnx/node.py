@@ -15,6 +15,9 @@ from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
 from fastexpr.onnx.signatures import schema_of
 from fastexpr.onnx.sizes import check_result
 
+#: What the name of a node's property begins with that holds an attribute in double: ONNX's own are float32.
+EXACT = "fastexpr.exact."
+
 #: Converts the graph that is the attribute of this name, on these inputs; the last one goes into labels.
 RunGraph = Callable[[str, Sequence[Value], str], list[Value]]
 
@@ -82,6 +85,17 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
     return None if kind == onnx.AttributeProto.UNDEFINED else attribute
 
 
+def exact_attributes(proto: onnx.NodeProto) -> dict[str, float]:
+    """Float attributes that the node also has in double."""
+    exact = [entry for entry in getattr(proto, "metadata_props", ()) if entry.key.startswith(EXACT)]
+    try:
+        return {str(entry.key[len(EXACT) :]): float(entry.value) for entry in exact}
+    except ValueError as error:
+        raise OnnxError(
+            f"{node_title(proto, 0)} has a property that is no number: {error}. Export it again."
+        ) from error
+
+
 def operator_domain(proto: onnx.NodeProto) -> str:
     """The node's domain; ONNX's own is ""."""
     return "" if proto.domain == "ai.onnx" else str(proto.domain)
@@ -128,6 +142,7 @@ class OnnxNode:
         self._attributes = default_attributes(self.operator, opset, self.domain)
         if proto.attribute:
             self._attributes = self._attributes | self._own_attributes()
+        self._attributes = self._attributes | exact_attributes(proto)
         for name in required_attributes(self.operator, opset, self.domain):
             if self._attributes[name] is None:
                 self.fail(f"attribute {name!r} is missing. Export the model again.")
