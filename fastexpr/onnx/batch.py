@@ -19,6 +19,7 @@ from fastexpr.errors import FastexprError, OnnxError
 from fastexpr.onnx.check import QUANTIZED_TOLERANCE, is_cheap
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.inputs import Fixed, Shapes
+from fastexpr.onnx.judges import can_be_judged
 from fastexpr.onnx.row_by_row import is_row_by_row
 from fastexpr.onnx.rows import are_alike, have_same_constants, mixing_node, row_dependence, rows_of, split
 from fastexpr.onnx.sizes import more_room
@@ -111,7 +112,7 @@ def tolerance_of(one: Importer) -> float:
 
 def takes_one_row_only(importer: Importer) -> bool:
     """Whether ONNX's own evaluator fails with several rows: then one row is all that the model can mean."""
-    if not is_cheap(importer):
+    if not is_cheap(importer) or not all(map(can_be_judged, importer.proto.graph.node)):
         return False
     evaluator = ReferenceEvaluator(importer.model.complete_proto())
     can_take = []
