@@ -60,7 +60,7 @@ class ExactPricing {
     level.seen.clear();
     for (std::size_t k = level.children.size(); k-- > 0;) {
       const Child child = level.children[k];
-      if (child.bound <= best_) break;  // the others are worth less still
+      if (child.bound <= cut()) break;  // the others are worth less still
       if (!level.seen.empty()) {
         if (watch_.is_over()) {
           is_cut_short_ = true;
@@ -73,6 +73,10 @@ class ExactPricing {
     }
   }
 
+  /// What is worth no more is left out: a round of pricing gives many rules that are nearly as good as the best, not the best
+  /// alone.
+  Weight cut() const { return best_ / 2; }
+
   /// Gain and loss of all children that can lead to something.
   void evaluate(Level& level, std::size_t depth, Weight loss) {
     level.loss = loss;
@@ -83,7 +87,7 @@ class ExactPricing {
     for (const std::int32_t j : level.candidates) {
       const Word* bits = table_.bits(static_cast<std::size_t>(j));
       const Weight child_gain = level.masked.gain(bits);
-      if (child_gain - fee <= best_) continue;
+      if (child_gain - fee <= cut()) continue;
       const Weight child_loss = level.masked.loss(bits), value = child_gain - child_loss - fee;
       if (found_.takes(value)) {
         Rule rule = rule_;
@@ -117,7 +121,7 @@ class ExactPricing {
         child.bound = std::max(child.bound, child.gain - std::max<Weight>(0, left) - price_ * static_cast<Weight>(depth + 2 + e));
         if (left <= 0) break;
       }
-      if (child.bound > best_) level.children[kept++] = child;
+      if (child.bound > cut()) level.children[kept++] = child;
     }
     level.children.resize(kept);
     std::sort(level.children.begin(), level.children.end(),
@@ -132,7 +136,7 @@ class ExactPricing {
     const Weight gain = std::min(a.gain, b.gain);
     Weight left = a.loss + b.loss - level.loss;
     for (std::size_t e = 0; e + depth + 2 <= max_length_; ++e) {
-      if (gain - std::max<Weight>(0, left) - price_ * static_cast<Weight>(depth + 3 + e) > best_) return true;
+      if (gain - std::max<Weight>(0, left) - price_ * static_cast<Weight>(depth + 3 + e) > cut()) return true;
       if (left <= 0 || e == level.removed.size()) return false;
       left -= level.removed[e];
     }
