@@ -39,7 +39,9 @@ ACTIVATIONS = {"RNN": [b"Tanh"], "GRU": [b"Sigmoid", b"Tanh"], "LSTM": [b"Sigmoi
 
 
 def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
-    """Whether the reference evaluator is known to compute something else than the standard says."""
+    """Whether the reference evaluator, in a version that may be installed (1.15 to 1.23), is known to compute something
+    else than the standard says.
+    """
     attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     is_stretched = node.op_type in ("Add", "Sub", "Mul", "Div", "Pow") and "broadcast" in attributes
     if is_stretched or opsets.get(operator_domain(node), 1) < WRONG.get(node.op_type, 0):
@@ -48,11 +50,15 @@ def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
         own = ACTIVATIONS[node.op_type]
         is_plain = attributes.get("activations", own) in ([], own, own * 2) and not (node.input[4:5] or [""])[0]
         return not is_plain or any(attributes.get(name) for name in UNREAD)
-    if node.op_type in ("MaxPool", "AveragePool"):
+    if node.op_type in ("ReduceL1", "ReduceL2"):
+        return bool(attributes.get("noop_with_empty_axes"))
+    if node.op_type == "ScatterElements":
+        return bool(attributes.get("reduction", b"none") != b"none")
+    if node.op_type in ("Conv", "MaxPool", "AveragePool"):
         return attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or bool(attributes.get("ceil_mode"))
     if node.op_type == "GridSample":
         return b"cubic" in attributes.get("mode", b"")
-    return node.op_type == "Attention" and bool(attributes.get("softcap"))
+    return node.op_type == "Attention" and bool(attributes.get("softcap") or attributes.get("scale"))
 
 
 def is_rounded(node: NodeProto) -> bool:
