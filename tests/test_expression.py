@@ -261,7 +261,7 @@ def test_matmul_with_views_and_single_precision():
     x = fx.variables(4)
     assert (W @ x).operator.constants[0].dtype == np.float32
     np.testing.assert_allclose(fx.Function(x, W @ x)(V), W.astype(np.float64) @ V, rtol=1e-15)
-    assert_like_numpy(lambda x: x @ scipy.sparse.eye_array(4).toarray(), V)
+    assert_like_numpy(lambda x: x @ scipy.sparse.csr_array(np.eye(4)).toarray(), V)
     np.testing.assert_array_equal(fx.Function(x, x @ scipy.sparse.csr_array(A).T)(V), fx.Function(x, x @ A.T)(V))
 
 

@@ -40,7 +40,7 @@ REFUSED = {
     "float": (lambda x: float(x[0]), "np.sin"),
     "asarray": (lambda x: np.asarray(x), "np.stack"),
     "array of vectors": (lambda x: np.array([x, x]), "np.stack"),
-    "sparse in front": (lambda x: scipy.sparse.eye_array(3) @ x, "toarray"),
+    "sparse in front": (lambda x: scipy.sparse.csr_array(np.eye(3)) @ x, "toarray"),
     "cbrt": (lambda x: np.cbrt(x), "cbrt is not available.*tanh"),
     "log1p": (lambda x: np.log1p(x), "np.logaddexp"),
     "einsum": (lambda x: np.einsum("i,i", x, x), "einsum is not available.*matmul|einsum is not available.*dot"),
