@@ -10,6 +10,7 @@ The doors to it: `fastexpr.pyomo` (networks in Pyomo models), `fastexpr.Problem`
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -20,6 +21,12 @@ except ImportError as error:
     from fastexpr._missing_core import explain
 
     raise ImportError(explain(error)) from None
+
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    raise ImportError(
+        "[fastexpr] needs Python's global interpreter lock: got a free-threaded Python that runs without it. What to do: "
+        "leave PYTHON_GIL and -X gil unset, or set them to 1. Evaluations release the lock and run side by side."
+    )
 
 from fastexpr import errors
 from fastexpr._core import num_threads, set_num_threads

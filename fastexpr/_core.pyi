@@ -38,7 +38,10 @@ class Operator:
     def kinks(self) -> tuple[float, ...]: ...
 
 class Function:
+    @overload
     def __init__(self, x: Expression | Sequence[Expression], expression: Any) -> None: ...
+    @overload
+    def __init__(self, function: Function) -> None: ...
     @staticmethod
     def _from_nodes(
         n_inputs: int,

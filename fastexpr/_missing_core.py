@@ -9,6 +9,8 @@ from pathlib import Path
 
 def explain(error: ImportError, module: str = "fastexpr._core") -> str:
     """What is wrong with a compiled module of the package, and the command that mends it."""
+    if str(error).startswith("[fastexpr]"):  # it says so itself
+        return str(error)
     folder = Path(__file__).parent
     file = f"{module.replace('.', '/')}{sysconfig.get_config_var('EXT_SUFFIX')}"
     if importlib.util.find_spec(module) is not None:

@@ -109,7 +109,10 @@ def test_on_another_machine_the_file_moves_to_its_cache_folder(
 
 
 def test_a_cache_folder_with_a_blank_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FASTEXPR_CACHE_DIR", str(tmp_path / "two words"))
+    monkeypatch.delenv("FASTEXPR_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two words"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_directory() == tmp_path / "home" / ".cache" / "fastexpr"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "plain"))
     assert cache_directory() == tmp_path / "plain" / "fastexpr"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "größe"))

@@ -6,8 +6,10 @@ scaling, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
+from typing import Any
 
 from numpy.typing import DTypeLike
 
@@ -57,12 +59,47 @@ def from_bytes(data: bytes) -> Function:
     return _core.from_bytes(data)
 
 
-def reduce(self: Function) -> tuple[Callable[[bytes], Function], tuple[bytes]]:
+def like(kind: type[Function], function: Function) -> Function:
+    """The function as an object of a subclass, whose own ``__new__`` and ``__init__`` are not asked."""
+    result = Function.__new__(kind)
+    Function.__init__(result, function)
+    return result
+
+
+def state_of(self: Function) -> Any:
+    """The attributes that an object of a subclass has besides the function, as pickle wants them."""
+    get_state = getattr(self, "__getstate__", None)  # from Python 3.11 on, every object has one
+    return get_state() if get_state is not None else getattr(self, "__dict__", None)
+
+
+def reduce(self: Function) -> tuple[Any, ...]:
     """How pickle takes a function apart, whatever the protocol."""
-    return from_bytes, (_core.to_bytes(self),)
+    if type(self) is Function:
+        return from_bytes, (_core.to_bytes(self),)
+    return like, (type(self), Function(self)), state_of(self)
 
 
-setattr(Function, "__reduce__", reduce)  # noqa: B010
+def copied(self: Function, copy_state: Callable[[Any], Any] = copy.copy) -> Function:
+    """What `copy.copy` gives: the object itself, since it never changes; of a subclass, one with attributes of its own."""
+    if type(self) is Function:
+        return self
+    result, state = like(type(self), self), copy_state(state_of(self))
+    if hasattr(result, "__setstate__"):
+        result.__setstate__(state)
+        return result
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    for name, value in {**(attributes or {}), **(slots or {})}.items():
+        setattr(result, name, value)
+    return result
+
+
+def deepcopied(self: Function, memo: dict[int, Any]) -> Function:
+    """What `copy.deepcopy` gives: the function is shared, attributes of a subclass are copied, too."""
+    return copied(self, lambda state: copy.deepcopy(state, memo))
+
+
+for _name, _special in (("__reduce__", reduce), ("__copy__", copied), ("__deepcopy__", deepcopied)):
+    setattr(Function, _name, _special)
 for _method in (
     pack,
     unpack,

@@ -34,26 +34,34 @@ def is_plain(path: str | os.PathLike[str]) -> bool:
 def cache_directory() -> Path:
     """The folder for networks' files, made where it does not exist yet.
 
-    The first of these that is writable and has a plain path: ``$FASTEXPR_CACHE_DIR``, ``$XDG_CACHE_HOME/fastexpr``,
-    ``~/.cache/fastexpr``, ``fastexpr-<user>`` in the folder for temporary files.
+    ``$FASTEXPR_CACHE_DIR`` where that is set; else the first of these that is writable, private and has a plain path:
+    ``$XDG_CACHE_HOME/fastexpr``, ``~/.cache/fastexpr``, ``fastexpr-<user>`` in the folder for temporary files.
 
     Raises
     ------
     FileError
-        None of them will do.
+        The folder that was set will not do, and why; or none of the others will.
     """
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        if defect := _defect(Path(chosen)):
+            raise FileError(
+                f"{CACHE_VARIABLE} is {chosen!r}, which {defect}. What to do: set it to the absolute path of a folder of "
+                "your own, ASCII without blanks, that nobody else may write to; or unset it."
+            )
+        return Path(chosen)
+    defects = {}
     for candidate in _cache_candidates():
-        if candidate.is_absolute() and is_plain(candidate) and _make_private_directory(candidate):
+        defects[candidate] = _defect(candidate)
+        if not defects[candidate]:
             return candidate
     raise FileError(
-        "There is no place for the networks' files: got no writable folder whose path is ASCII without blanks, tried "
-        f"{', '.join(str(candidate) for candidate in _cache_candidates())}. Set {CACHE_VARIABLE} to such a folder."
+        "There is no place for the networks' files: "
+        + "; ".join(f"{candidate} {defect}" for candidate, defect in defects.items())
+        + f". What to do: set {CACHE_VARIABLE} to a folder of your own whose path is ASCII without blanks."
     )
 
 
 def _cache_candidates() -> Iterator[Path]:
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        yield Path(chosen)
     if caches := os.environ.get("XDG_CACHE_HOME"):
         yield Path(caches) / "fastexpr"
     yield Path("~").expanduser() / ".cache" / "fastexpr"
@@ -61,17 +69,28 @@ def _cache_candidates() -> Iterator[Path]:
     yield Path("/tmp") / f"fastexpr-{os.getuid()}"
 
 
-def _make_private_directory(path: Path) -> bool:
-    """Make the folder, and say whether it is ours: another user's could put other networks under our names."""
+def _defect(path: Path) -> str:
+    """Why the folder will not do; empty where it will. It is made where there is none."""
+    if not path.is_absolute():
+        return "is relative: the solver's process would look elsewhere"
+    if not is_plain(path):
+        return "has a blank or a character outside ASCII, where some solvers split a path or misread it"
+    if path.is_symlink():
+        return "is a symbolic link, which somebody could lead elsewhere: the folder itself is wanted"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.lstat()
-    except OSError:
-        return False
-    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
-        return False
-    others_may_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return status.st_uid == os.getuid() and not (others_may_write and not status.st_mode & stat.S_ISVTX)
+    except FileExistsError:
+        return "is no folder"
+    except OSError as error:
+        return f"cannot be made ({error.strerror})"
+    if status.st_uid != os.getuid():
+        return "belongs to another user, who could put other networks under our names"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
+        return f"may be written to by others (mode {stat.S_IMODE(status.st_mode):o}), who could put other networks there"
+    if not os.access(path, os.W_OK | os.X_OK):
+        return "may not be written to"
+    return ""
 
 
 def library_path() -> str:
@@ -180,7 +199,7 @@ class NetworkFile:
             cache = cache_directory()
             moved = cache / file.name
             if not _holds(moved):
-                _write(self.net, moved)
+                _write_into_cache(self.net, moved)
             os.environ[CACHE_VARIABLE] = str(cache)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NetworkFile:
@@ -223,10 +242,12 @@ def network_at(path: str) -> Any:
 
 
 def _planned_directory() -> Path:
-    """The cache folder; where there is none yet, the place that is named when a solver asks for the file."""
+    """The cache folder; where there is none, a place that is named when a solver asks for the file."""
     try:
         return cache_directory()
     except FileError:
+        if CACHE_VARIABLE in os.environ:  # a setting that will not do is told at once
+            raise
         return list(_cache_candidates())[-1]
 
 
@@ -245,6 +266,18 @@ def _holds(file: Path) -> bool:
     except (OSError, FileError):
         return False
     return True
+
+
+def _write_into_cache(net: Any, path: Path) -> None:
+    try:
+        _write(net, path)
+    except OSError as error:
+        if _holds(path):  # another process was faster
+            return
+        raise FileError(
+            f"The network's file {path} cannot be written ({error.strerror}). What to do: make room there, or set "
+            f"{CACHE_VARIABLE} to a folder that can be written to."
+        ) from error
 
 
 def _write(net: Any, path: Path) -> None:

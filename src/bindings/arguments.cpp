@@ -81,19 +81,21 @@ std::string out_defect(const py::array& out) {
 
 bool is_plain_array(const py::handle& source) { return is_array_itself(source) && Numbers::check_(source); }
 
-py::module_ arguments_module() { return py::module_::import("fastexpr.function.arguments"); }
+py::object read_by(const char* reader, const py::tuple& arguments) {
+  return called(imported("fastexpr.function.arguments", reader), arguments);
+}
 
 Numbers numbers_from(const py::handle& source, const char* what) {
   if (is_plain_array(source)) return py::reinterpret_borrow<Numbers>(source);
   if (const auto numbers = converted(source)) return *numbers;
-  return py::reinterpret_borrow<Numbers>(arguments_module().attr("real_numbers")(source, what));
+  return py::reinterpret_borrow<Numbers>(read_by("real_numbers", py::make_tuple(source, what)));
 }
 
 Numbers numbers_of(const Function& function, Side side, const py::handle& source, const char* what) {
   if (is_plain_array(source)) return py::reinterpret_borrow<Numbers>(source);
   if (const auto numbers = converted(source)) return *numbers;
   const char* name = side == Side::inputs ? "input" : "output";
-  return py::reinterpret_borrow<Numbers>(arguments_module().attr("numbers_of")(&function, name, source, what));
+  return py::reinterpret_borrow<Numbers>(read_by("numbers_of", py::make_tuple(&function, name, source, what)));
 }
 
 bool Dimensions::matches(const py::array& array) const {

@@ -36,8 +36,8 @@ enum class Side { inputs, outputs };
 /// A NumPy array itself, of contiguous doubles: subclasses (masked arrays) and all else are looked at more closely.
 bool is_plain_array(const py::handle& source);
 
-/// fastexpr.function.arguments, which reads everything else.
-py::module_ arguments_module();
+/// Everything else is read by a function of fastexpr.function.arguments.
+py::object read_by(const char* reader, const py::tuple& arguments);
 
 /// Any array-like of real numbers as contiguous doubles. TypeError for others.
 Numbers numbers_from(const py::handle& source, const char* what);

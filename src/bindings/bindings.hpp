@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "bindings/empty_objects.hpp"
+#include "bindings/gil.hpp"
 #include "function/function.hpp"
 
 // How the core looks from Python. Only this folder knows Python; each define_X adds one part to the module.
@@ -29,14 +31,6 @@ py::array array_from(const Tensor& tensor);
 
 Shape shape_from(const py::handle& shape);
 py::tuple tuple_from(const Shape& shape);
-
-/// Makes Type.__new__(Type) a TypeError. pybind11 would hand out an object with nothing in it, and using that ends the process;
-/// with a tp_new of the type's own, Python refuses to call the one that is inherited.
-inline void refuse_new_without_init(py::handle type) {
-  reinterpret_cast<PyTypeObject*>(type.ptr())->tp_new = [](PyTypeObject* self, PyObject* arguments, PyObject* keywords) {
-    return self->tp_base->tp_new(self, arguments, keywords);
-  };
-}
 
 /// pybind11 holds what Python shares by pointers to non-const; nothing bound changes either type.
 template <class Kind>

@@ -51,8 +51,7 @@ std::shared_ptr<Function> function_from_nodes(Index n_inputs, const py::iterable
     const auto node = py::reinterpret_borrow<py::sequence>(entry);
     std::vector<NodeId> ids;
     for (const py::handle id : py::object(node[1])) ids.push_back(id.cast<NodeId>());
-    list.push_back(
-        {py::object(node[0]).cast<std::shared_ptr<Operator>>(), std::move(ids), py::object(node[2]).cast<std::string>()});
+    list.push_back({shared_from<Operator>(py::object(node[0])), std::move(ids), py::object(node[2]).cast<std::string>()});
   }
   std::vector<NodeId> ids;
   for (const py::handle id : output_ids) ids.push_back(id.cast<NodeId>());

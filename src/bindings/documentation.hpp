@@ -15,6 +15,8 @@ x : Expression or list of Expression
     What `fastexpr.variables` returned: the arguments, joined in this order.
 expression : Expression or list of Expression
     What to compute from them, flattened and joined in this order.
+function : Function
+    In the place of both: the same function again, which is how a subclass holds one that was loaded.
 
 Raises
 ------

@@ -8,7 +8,7 @@ namespace fastexpr::bindings {
 namespace {
 
 void raise(const char* name, const char* message) {
-  const py::object type = py::module_::import("fastexpr.errors").attr(name);
+  const py::object type = imported("fastexpr.errors", name);
   // Parts of it may come from a file, or be a path: not always UTF-8.
   const auto text = py::reinterpret_steal<py::object>(
       PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(std::strlen(message)), "backslashreplace"));

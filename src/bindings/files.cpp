@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
@@ -16,7 +17,7 @@ using Type = py::class_<Function, std::shared_ptr<Function>>;
 
 /// A str, bytes or os.PathLike as the system's own bytes.
 std::string path_from(const py::object& path) {
-  const auto encoded = py::module_::import("os").attr("fsencode")(path).cast<std::string>();
+  const auto encoded = called(imported("os", "fsencode"), py::make_tuple(path)).cast<std::string>();
   if (encoded.find('\0') != std::string::npos) throw py::value_error("embedded null byte");
   return encoded;
 }
@@ -25,7 +26,7 @@ std::string path_from(const py::object& path) {
 template <class Action>
 auto released(const py::object& path, const Action& action) {
   try {
-    const py::gil_scoped_release release;
+    const WithoutGil released;
     return action();
   } catch (const std::system_error& error) {
     errno = error.code().value();
@@ -51,7 +52,12 @@ void save_path(const Function& function, const py::object& path) {
 }
 
 py::bytes bytes_of(const Function& function) {
-  const NetworkImage image(function);
+  std::optional<NetworkImage> made;
+  {
+    const WithoutGil released;
+    made.emplace(function);
+  }
+  const NetworkImage& image = *made;
   auto bytes = py::reinterpret_steal<py::bytes>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(image.size())));
   if (!bytes) throw py::error_already_set();
   char* target = PyBytes_AS_STRING(bytes.ptr());
@@ -62,7 +68,7 @@ py::bytes bytes_of(const Function& function) {
 
 std::shared_ptr<Function> function_from(const py::bytes& bytes) {
   const auto view = static_cast<std::string_view>(bytes);
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   return from_bytes(std::as_bytes(std::span(view)));
 }
 
@@ -130,7 +136,7 @@ void define_files(py::module_& module) {
   module.def(
       "content_hash",
       [](const Function& function) {
-        const py::gil_scoped_release release;
+        const WithoutGil released;
         return content_hash(function);
       },
       py::arg("function"), hash_text_documentation);

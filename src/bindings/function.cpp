@@ -34,14 +34,14 @@ Numbers weights_from(const Function& function, const py::object& weights, const 
 
 // Runs without the GIL: other Python threads go on.
 void evaluate_released(const Function& function, const Request& request) {
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.evaluate(request);
 }
 
 py::object call(const Function& function, const py::object& argument, const py::object& out) {
   if (is_symbolic(argument)) {
     if (!out.is_none()) throw py::type_error("out= has no meaning for a symbolic argument");
-    return py::module_::import("fastexpr.expression").attr("apply_function")(&function, argument);
+    return called(imported("fastexpr.expression", "apply_function"), py::make_tuple(&function, argument));
   }
   const Points x = points_from(function, argument);
   Numbers value = result_array(out, with_batch(x, {function.n_outputs()}));
@@ -56,8 +56,9 @@ py::object call(const Function& function, const py::object& argument, const py::
 py::object sparse_matrix(const Pattern& pattern, const py::object& entries) {
   const py::array_t<Index> starts(static_cast<Index>(pattern.starts.size()), pattern.starts.data());
   const py::array_t<std::int32_t> indices(pattern.n_entries(), pattern.indices.data());
-  const py::object matrix = py::module_::import("scipy.sparse").attr("csr_array");
-  return matrix(py::make_tuple(entries, indices, starts), py::arg("shape") = py::make_tuple(pattern.rows, pattern.columns));
+  const py::tuple shape = py::make_tuple(pattern.rows, pattern.columns);
+  return called(imported("scipy.sparse", "csr_array"), py::make_tuple(py::make_tuple(entries, indices, starts)),
+                py::dict(py::arg("shape") = shape));
 }
 
 void expect_sparse_call(const Points& x, const py::object& out) {
@@ -65,19 +66,25 @@ void expect_sparse_call(const Points& x, const py::object& out) {
   if (!out.is_none()) throw py::type_error("out= is for dense results");
 }
 
+/// Found once, which may take a while; others wait for it, so not with the GIL.
+const Structure& structure_of(const Function& function) {
+  const WithoutGil released;
+  return function.structure();
+}
+
 /// The entries alone: a SciPy matrix around them takes longer to make than a small Jacobian.
 Numbers jacobian_entries(const Function& function, const Points& x) {
-  Numbers entries(std::vector<Index>{function.structure().jacobian.n_entries()});
+  Numbers entries(std::vector<Index>{structure_of(function).jacobian.n_entries()});
   double* numbers = entries.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.sparse_jacobian(x.data(), numbers);
   return entries;
 }
 
 Numbers hessian_entries(const Function& function, const Points& x, const Numbers& weights) {
-  Numbers entries(std::vector<Index>{function.structure().hessian.n_entries()});
+  Numbers entries(std::vector<Index>{structure_of(function).hessian.n_entries()});
   double* numbers = entries.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.sparse_hessian(x.data(), weights.data(), numbers);
   return entries;
 }
@@ -86,7 +93,7 @@ py::object jacobian(const Function& function, const py::object& argument, bool s
   const Points x = points_from(function, argument);
   if (sparse) {
     expect_sparse_call(x, out);
-    return sparse_matrix(function.structure().jacobian, jacobian_entries(function, x));
+    return sparse_matrix(structure_of(function).jacobian, jacobian_entries(function, x));
   }
   Numbers result = result_array(out, with_batch(x, {function.n_outputs(), function.n_inputs()}));
   Request request;
@@ -103,7 +110,7 @@ py::object hessian(const Function& function, const py::object& argument, const p
   const Numbers w = weights_from(function, weights, x);
   if (sparse) {
     expect_sparse_call(x, out);
-    return sparse_matrix(function.structure().hessian, hessian_entries(function, x, w));
+    return sparse_matrix(structure_of(function).hessian, hessian_entries(function, x, w));
   }
   Numbers result = result_array(out, with_batch(x, {function.n_inputs(), function.n_inputs()}));
   Request request;
@@ -160,7 +167,7 @@ Numbers gradient(const Function& function, const py::object& argument, const py:
   Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
   const Numbers weights = ones(x.count);
   double* numbers = result.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.vjp(x.count, x.data(), weights.data(), numbers);
   return result;
 }
@@ -170,7 +177,7 @@ Numbers jvp(const Function& function, const py::object& argument, const py::obje
   const Numbers d = beside_points(function, Side::inputs, direction, x, "direction");
   Numbers result = result_array(out, with_batch(x, {function.n_outputs()}));
   double* numbers = result.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.jvp(x.count, x.data(), d.data(), numbers);
   return result;
 }
@@ -180,7 +187,7 @@ Numbers vjp(const Function& function, const py::object& argument, const py::obje
   const Numbers w = weights_from(function, weights, x);
   Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
   double* numbers = result.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.vjp(x.count, x.data(), w.data(), numbers);
   return result;
 }
@@ -192,13 +199,13 @@ Numbers hvp(const Function& function, const py::object& argument, const py::obje
   const Numbers d = beside_points(function, Side::inputs, direction, x, "direction");
   Numbers result = result_array(out, with_batch(x, {function.n_inputs()}));
   double* numbers = result.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   function.hvp(x.count, x.data(), w.data(), d.data(), numbers);
   return result;
 }
 
 py::tuple sparsity(const Function& function) {
-  const Structure& structure = function.structure();
+  const Structure& structure = structure_of(function);
   const auto pattern = [](const Pattern& known) {
     py::array_t<bool> entries(known.n_entries());
     std::fill_n(entries.mutable_data(), known.n_entries(), true);
@@ -215,7 +222,7 @@ py::tuple pattern_arrays(const Pattern& pattern) {
 /// Row starts and columns of the two patterns: what `sparsity` makes SciPy matrices of, for programs that do without SciPy, whose
 /// import takes longer than a small problem's whole solve.
 py::tuple patterns(const Function& function) {
-  const Structure& structure = function.structure();
+  const Structure& structure = structure_of(function);
   return py::make_tuple(pattern_arrays(structure.jacobian), pattern_arrays(structure.hessian));
 }
 
@@ -248,7 +255,7 @@ std::vector<double> box_side(const Function& function, const py::object& given, 
 py::tuple output_bounds(const Function& function, py::object lower, py::object upper) {
   const bool is_plain = lower.is_none() ? upper.is_none() : is_plain_array(lower) && is_plain_array(upper);
   if (!is_plain) {  // {name: (low, high)}, labels and the like
-    const py::tuple sides = arguments_module().attr("sides_of")(&function, lower, upper);
+    const py::tuple sides = read_by("sides_of", py::make_tuple(&function, lower, upper));
     lower = sides[0], upper = sides[1];
   }
   const std::vector<double> low = box_side(function, lower, function.signature().lower, "lower");
@@ -260,7 +267,7 @@ py::tuple output_bounds(const Function& function, py::object lower, py::object u
   }
   std::vector<Interval> y(static_cast<std::size_t>(function.n_outputs()));
   {
-    const py::gil_scoped_release release;
+    const WithoutGil released;
     function.bounds(x.data(), y.data());
   }
   Numbers y_low(std::vector<Index>{function.n_outputs()}), y_high(std::vector<Index>{function.n_outputs()});
@@ -277,13 +284,17 @@ void define_function(py::module_& module) {
   const py::object none = py::none();
   py::class_<Function, std::shared_ptr<Function>> type(module, "Function", documentation::function);
   type.attr("__module__") = "fastexpr";
-  refuse_new_without_init(type);
+  define_new(type);
   type.def(py::init([](const py::object& x, const py::object& expression) {
-             return py::module_::import("fastexpr.expression")
-                 .attr("build_function")(x, expression)
+             return called(imported("fastexpr.expression", "build_function"), py::make_tuple(x, expression))
                  .cast<std::shared_ptr<Function>>();
            }),
            py::arg("x"), py::arg("expression"))
+      .def(py::init([](const py::object& function) {
+             if (!py::isinstance<Function>(function)) throw py::reference_cast_error();  // the list of what it takes
+             return shared_from<Function>(function);
+           }),
+           py::arg("function"))
       .def_static("_from_nodes", &function_from_nodes, py::arg("n_inputs"), py::arg("nodes"), py::arg("output_ids"),
                   py::arg("inputs"), py::arg("outputs"), py::arg("input_names") = none, py::arg("output_names") = none,
                   py::arg("lower") = none, py::arg("upper") = none, py::arg("input_units") = none, py::arg("output_units") = none)
@@ -334,8 +345,6 @@ void define_function(py::module_& module) {
              return texts_from(f.steps(x.data()));
            })
       .def("output_bounds", &output_bounds, py::arg("lower") = none, py::arg("upper") = none, documentation::output_bounds)
-      .def("__copy__", [](const py::object& self) { return self; })
-      .def("__deepcopy__", [](const py::object& self, const py::dict&) { return self; })
       .def("__repr__", &represent);
   type.def_property_readonly("n_inputs", &Function::n_inputs, "Number n of components of x.")
       .def_property_readonly("n_outputs", &Function::n_outputs, "Number m of components of f(x).")

@@ -31,7 +31,7 @@ void multiply(const py::array& A, bool transposed, const Block& B, Block& C, boo
   expect(C.shape(0) == (transposed ? weights.columns : weights.rows) && C.shape(1) == B.shape(1), "C");
   const double* b = B.data();
   double* c = C.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   linalg::multiply(weights, transposed, b, B.shape(1), c, accumulate);
 }
 
@@ -132,7 +132,7 @@ void define_linalg(py::module_& core) {
   // Calls `body` from whatever threads the pool has; for the tests of the pool itself.
   module.def("parallel_sum", [](Index count, Index grain) {
     std::atomic<Index> total = 0;
-    const py::gil_scoped_release release;
+    const WithoutGil released;
     linalg::parallel_for(count, grain, [&](Index begin, Index end) {
       linalg::parallel_for(end - begin, 1, [&](Index first, Index last) {  // nested: stays on its thread
         for (Index i = begin + first; i < begin + last; ++i) total += i;

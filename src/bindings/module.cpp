@@ -3,9 +3,10 @@
 #include "linalg/thread_pool.hpp"
 #include "linalg/vector_math.hpp"
 
-PYBIND11_MODULE(_core, module) {
+PYBIND11_MODULE(main_interpreter_core, module, pybind11::mod_gil_used(), pybind11::multiple_interpreters::not_supported()) {
   using namespace fastexpr;
   module.doc() = "The compiled core of fastexpr.";
+  bindings::define_interruption();
   bindings::define_errors(module);
   bindings::define_operator(module);
   bindings::define_function(module);
@@ -24,4 +25,14 @@ PYBIND11_MODULE(_core, module) {
     info["cpu_path"] = vector_math::cpu_path();
     return info;
   });
+}
+
+/// pybind11's guards for the GIL know one interpreter: in another its own start of a module would wait for ever, so this comes
+/// first.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return PyInit_main_interpreter_core();
+  PyErr_SetString(PyExc_ImportError,
+                  "[fastexpr] works in the main interpreter of a process only: got a subinterpreter. What to do: use processes "
+                  "(multiprocessing, concurrent.futures), or threads: evaluations run side by side in them.");
+  return nullptr;
 }

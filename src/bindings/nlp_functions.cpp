@@ -22,7 +22,7 @@ class PythonExternal : public tape::External {
       : n_inputs_(object.attr("n_inputs").cast<Index>()),
         n_outputs_(object.attr("n_outputs").cast<Index>()),
         object_(new py::object(object), [](py::object* held) {
-          const py::gil_scoped_acquire gil;  // whoever drops it last may not hold it
+          const WithGil gil;  // whoever drops it last may not hold it
           delete held;
         }) {}
 
@@ -83,8 +83,8 @@ class PythonExternal : public tape::External {
   }
 
   void ask(const double* x, int order, const Shape& shape, double* result) const {
-    const py::gil_scoped_acquire gil;
-    const py::tuple answers = object_->attr("evaluate")(Numbers(n_inputs_, x), order);
+    const WithGil gil;
+    const py::tuple answers = called(object_->attr("evaluate"), py::make_tuple(Numbers(n_inputs_, x), order));
     const auto numbers = Numbers::ensure(answers[static_cast<std::size_t>(order)]);
     if (!numbers)
       throw py::type_error("[NlpFunctions] an external function gave no array of real numbers for order " +
@@ -102,7 +102,7 @@ class PythonExternal : public tape::External {
 };
 
 ExternalPointer external_from(const py::handle& target) {
-  if (py::isinstance<Function>(target)) return std::make_shared<nlp::Network>(target.cast<std::shared_ptr<Function>>());
+  if (py::isinstance<Function>(target)) return std::make_shared<nlp::Network>(shared_from<Function>(target));
   return std::make_shared<PythonExternal>(py::reinterpret_borrow<py::object>(target));
 }
 
@@ -126,7 +126,7 @@ std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts,
                            view<std::int32_t>(rows, "rows")};
   std::vector<ExternalPointer> externals;
   for (const py::handle target : targets) externals.push_back(external_from(target));
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   return std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
 }
 
@@ -144,7 +144,7 @@ template <class Evaluate>
 Numbers evaluated(Index size, const Evaluate& evaluate) {
   Numbers result(size);
   double* numbers = result.mutable_data();
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   evaluate(numbers);
   return result;
 }
@@ -170,7 +170,7 @@ void define_nlp_functions(py::module_& module) {
   py::class_<NlpFunctions, std::shared_ptr<NlpFunctions>> type(
       module, "NlpFunctions",
       "Objective and rows of a nonlinear program, compiled from flat arrays, with sparse exact derivatives.");
-  refuse_new_without_init(type);
+  define_new(type);
   type.def(py::init(&make), py::arg("opcodes"), py::arg("counts"), py::arg("operands"), py::arg("constants"),
            py::arg("n_variables"), py::arg("n_parameters"), py::arg("objective"), py::arg("rows"), py::arg("targets"),
            py::arg("has_hessian") = true)
@@ -178,7 +178,7 @@ void define_nlp_functions(py::module_& module) {
           "set_parameters",
           [](NlpFunctions& self, const py::object& values) {
             const Numbers numbers = vector_of(values, self.n_parameters(), "values");
-            const py::gil_scoped_release release;
+            const WithoutGil released;
             self.set_parameters(numbers.data());
           },
           py::arg("values"))
@@ -186,7 +186,7 @@ void define_nlp_functions(py::module_& module) {
           "objective",
           [](NlpFunctions& self, const py::object& point) {
             const Numbers x = vector_of(point, self.n_variables(), "x");
-            const py::gil_scoped_release release;
+            const WithoutGil released;
             return self.objective(x.data());
           },
           py::arg("x"))

@@ -75,9 +75,10 @@ py::tuple shapes_of(const Operator& op) {
 }  // namespace
 
 void define_operator(py::module_& module) {
-  py::class_<Operator, std::shared_ptr<Operator>>(module, "Operator",
-                                                  "The mathematics of one node: shape, value and derivatives.")
-      .def(py::init(
+  py::class_<Operator, std::shared_ptr<Operator>> type(module, "Operator",
+                                                       "The mathematics of one node: shape, value and derivatives.");
+  define_new(type);
+  type.def(py::init(
                [](std::string name, const py::iterable& input_shapes, const py::dict& attributes, const py::iterable& constants) {
                  return as_holder(operator_from(std::move(name), input_shapes, attributes, constants));
                }),

@@ -19,7 +19,7 @@ using Weights = py::array_t<Weight, py::array::c_style>;
 
 /// Lets Python's signal handlers run: Ctrl-C becomes an exception that leaves the loop.
 void ask_python() {
-  const py::gil_scoped_acquire gil;
+  const WithGil gil;
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
@@ -49,7 +49,7 @@ void check_rules(const std::vector<Rule>& rules, const ConditionTable& table) {
 std::shared_ptr<ConditionTable> make(const Flags& holds) {
   if (holds.ndim() != 2) throw ShapeError("[ConditionTable] holds has a wrong shape: expected (conditions, rows).");
   const auto n_conditions = static_cast<std::size_t>(holds.shape(0)), n_rows = static_cast<std::size_t>(holds.shape(1));
-  const py::gil_scoped_release release;
+  const WithoutGil released;
   return std::make_shared<ConditionTable>(n_conditions, n_rows, holds.data());
 }
 
@@ -66,7 +66,7 @@ py::tuple price(const ConditionTable& table, const Weights& gains, const Weights
   Watch watch(seconds, work, ask_python);
   rules::Pricing pricing;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil released;
     const rules::WeightedTable weighted(table, gain, loss);
     pricing = width > 0 ? rules::price_by_beam(weighted, price, max_length, width, n_rules, watch)
                         : rules::price_exactly(weighted, price, max_length, n_rules, watch);
@@ -84,7 +84,7 @@ py::tuple search(const ConditionTable& table, const Weights& gains, const Weight
   Watch watch(seconds, work, ask_python);
   rules::Selection found;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil released;
     const rules::WeightedTable weighted(table, gain, loss);
     const rules::SearchSettings settings{is_hamming ? rules::Loss::hamming : rules::Loss::zero_one, max_complexity, restarts,
                                          seed};
@@ -98,7 +98,7 @@ py::tuple search(const ConditionTable& table, const Weights& gains, const Weight
 void define_rules(py::module_& module) {
   py::class_<ConditionTable, std::shared_ptr<ConditionTable>> type(
       module, "ConditionTable", "Which rows fulfil which conditions, (conditions, rows), to learn Boolean rules from.");
-  refuse_new_without_init(type);
+  define_new(type);
   type.def(py::init(&make), py::arg("holds"))
       .def_property_readonly("n_conditions", &ConditionTable::n_conditions)
       .def_property_readonly("n_rows", &ConditionTable::n_rows)

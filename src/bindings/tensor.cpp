@@ -51,7 +51,7 @@ Tensor tensor_from(const py::object& source) {
   auto* keeper = new py::array(std::move(array));
   tensor.owner = std::shared_ptr<const void>(keeper, [](const void* held) {
     if (Py_IsInitialized() == 0) return;
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     delete static_cast<const py::array*>(held);
   });
   return tensor;

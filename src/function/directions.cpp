@@ -1,10 +1,8 @@
 #include "function/directions.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <functional>
-#include <new>
 
 #include "function/implementation.hpp"
 #include "linalg/thread_pool.hpp"
@@ -77,20 +75,14 @@ void Function::Implementation::hessian_by_directions(Workspace& workspace, const
     for (Index block = 0; block < n_blocks; ++block) columns_of(workspace, block);
     return;
   }
-  std::atomic<bool> has_failed = false;
   const auto run = [&](Index begin, Index end) {
-    try {
-      const WorkspacePool::Lease lease(pool, 0);
-      load(*lease, workspace.value(0));
-      run_linearize(graph, layout, *lease, 2);
-      run_adjoints(graph, layout, *lease, weights, 1);
-      for (Index block = begin; block < end; ++block) columns_of(*lease, block);
-    } catch (const std::bad_alloc&) {
-      has_failed = true;
-    }
+    const WorkspacePool::Lease lease(pool, 0);
+    load(*lease, workspace.value(0));
+    run_linearize(graph, layout, *lease, 2);
+    run_adjoints(graph, layout, *lease, weights, 1);
+    for (Index block = begin; block < end; ++block) columns_of(*lease, block);
   };
   linalg::parallel_for(n_blocks, 1, std::ref(run));  // a reference, so that std::function needs no heap
-  if (has_failed) throw std::bad_alloc();
 }
 
 }  // namespace fastexpr

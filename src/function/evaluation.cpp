@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <exception>
 #include <functional>
-#include <mutex>
 #include <utility>
 
 #include "function/implementation.hpp"
+#include "linalg/interruption.hpp"
 #include "linalg/thread_pool.hpp"
 
 namespace fastexpr {
@@ -65,18 +64,13 @@ void Evaluation::move_to(const double* x) {
 template <class Body>
 void Evaluation::for_chunks(const Body& body) {
   if (chunks_.size() == 1) return body(chunks_.front());
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
   const auto run = [&](Index begin, Index end) {
-    try {
-      for (Index c = begin; c < end; ++c) body(chunks_[static_cast<std::size_t>(c)]);
-    } catch (...) {
-      const std::lock_guard lock(failure_mutex);
-      failure = std::current_exception();
+    for (Index c = begin; c < end; ++c) {
+      look_for_interruption();
+      body(chunks_[static_cast<std::size_t>(c)]);
     }
   };
   linalg::parallel_for(static_cast<Index>(chunks_.size()), 1, std::ref(run));
-  if (failure) std::rethrow_exception(failure);
 }
 
 void Evaluation::evaluate(Chunk& chunk) const {

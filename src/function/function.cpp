@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <exception>
 #include <functional>
-#include <mutex>
 #include <utility>
 
 #include "function/implementation.hpp"
 #include "graph/errors.hpp"
+#include "linalg/interruption.hpp"
 #include "linalg/products.hpp"
 #include "linalg/thread_pool.hpp"
 #include "passes/passes.hpp"
@@ -77,24 +76,17 @@ void Function::Implementation::for_chunks(Index points, Index most, const Body& 
   }
   const Index size = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(most)));
   const Index n_chunks = (points + size - 1) / size;
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
   const auto run = [&](Index begin, Index end) {
-    try {
-      for (Index first = begin * size; first < std::min(end * size, points);) {
-        const auto rest = static_cast<std::uint64_t>(std::min((first / size + 1) * size, points) - first);
-        const int exponent = std::bit_width(std::bit_floor(rest)) - 1;
-        const WorkspacePool::Lease lease(pool, exponent);
-        body(*lease, first);
-        first += Index{1} << exponent;
-      }
-    } catch (...) {
-      const std::lock_guard lock(failure_mutex);
-      failure = std::current_exception();
+    for (Index first = begin * size; first < std::min(end * size, points);) {
+      look_for_interruption();
+      const auto rest = static_cast<std::uint64_t>(std::min((first / size + 1) * size, points) - first);
+      const int exponent = std::bit_width(std::bit_floor(rest)) - 1;
+      const WorkspacePool::Lease lease(pool, exponent);
+      body(*lease, first);
+      first += Index{1} << exponent;
     }
   };
   linalg::parallel_for(n_chunks, 1, std::ref(run));  // a reference, so that std::function needs no heap
-  if (failure) std::rethrow_exception(failure);
 }
 
 void Function::Implementation::load(Workspace& workspace, const double* x) const {

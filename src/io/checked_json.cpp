@@ -6,6 +6,7 @@
 
 #include "graph/errors.hpp"
 #include "io/format.hpp"
+#include "linalg/interruption.hpp"
 
 namespace fastexpr {
 
@@ -54,6 +55,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
   }
 
   bool open(Json value) {
+    look_for_interruption();
     if (open_.size() == format::deepest_json) refuse_malformed(where_, "the JSON text is nested too deeply");
     open_.push_back(place(std::move(value)));
     return true;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "linalg/interruption.hpp"
+
 namespace fastexpr {
 
 namespace {
@@ -53,7 +55,13 @@ void Hash64::update(std::span<const std::byte> bytes) {
     n_pending_ = 0;
   }
   std::array<std::uint64_t, 4> accumulators = accumulators_;  // a copy stays in registers: bytes may alias members
-  for (; bytes.size() >= pending_.size(); bytes = bytes.subspan(pending_.size())) take_stripe(bytes.data(), accumulators);
+  constexpr std::size_t piece = std::size_t{64} << 20;
+  while (bytes.size() >= pending_.size()) {
+    look_for_interruption();
+    const std::size_t rest = bytes.size() - std::min(bytes.size(), piece);
+    for (; bytes.size() >= rest + pending_.size(); bytes = bytes.subspan(pending_.size()))
+      take_stripe(bytes.data(), accumulators);
+  }
   accumulators_ = accumulators;
   std::copy(bytes.begin(), bytes.end(), pending_.begin());
   n_pending_ = bytes.size();

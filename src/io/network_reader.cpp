@@ -7,6 +7,7 @@
 #include "graph/errors.hpp"
 #include "io/checked_json.hpp"
 #include "io/format.hpp"
+#include "linalg/interruption.hpp"
 #include "operators/registry.hpp"
 
 namespace fastexpr {
@@ -168,6 +169,7 @@ std::shared_ptr<Function> build(const Json& json, const Container& container) {
   nodes.list.reserve(list.size());
   nodes.sizes.push_back(n_inputs);
   for (const Json& node : list) {
+    look_for_interruption();
     nodes.list.push_back(node_of(node, nodes, container));
     nodes.sizes.push_back(nodes.list.back().op->size());
   }

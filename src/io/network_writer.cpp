@@ -7,6 +7,7 @@
 #include "io/hash64.hpp"
 #include "io/network_image.hpp"
 #include "io/tensor_table.hpp"
+#include "linalg/interruption.hpp"
 
 // The graph as JSON, in the tensor "graph":
 //
@@ -99,8 +100,10 @@ std::string graph_text(TensorTable& tensors, const Function& function) {
   std::string text = json.dump();
   text.back() = ',';
   text += R"("nodes":[)";
-  for (NodeId id = 1; id < graph.n_nodes(); ++id)
+  for (NodeId id = 1; id < graph.n_nodes(); ++id) {
+    look_for_interruption();
     text.append(id > 1 ? "," : "").append(to_json(tensors, graph.node(id), id).dump());
+  }
   return text + "]}";
 }
 

@@ -1,16 +1,21 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 #include "graph/errors.hpp"
 #include "io/file_access.hpp"
+#include "linalg/interruption.hpp"
 
 namespace fastexpr {
 
@@ -20,15 +25,33 @@ namespace {
   throw std::system_error(error, std::generic_category(), what);
 }
 
+constexpr std::string_view prefix = ".fastexpr-";
+
+/// Removes what killed writers have left behind: a writer that lives has its file locked.
+void sweep(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const int descriptor = ::open(entry->path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) continue;
+    struct stat status{};
+    const bool is_file = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    if (is_file && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+    ::close(descriptor);
+  }
+}
+
 /// A new file that vanishes again unless it is moved into place.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::filesystem::path& folder) {
     std::random_device random;
     do {
-      path_ = folder / (".fastexpr-" + std::to_string(random()) + std::to_string(random()));
+      if (descriptor_ >= 0) ::close(descriptor_);
+      path_ = folder / (std::string(prefix) + std::to_string(random()) + std::to_string(random()));
       descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask applies
-    } while (descriptor_ < 0 && errno == EEXIST);
+    } while (descriptor_ >= 0 ? was_swept() : errno == EEXIST);
     if (descriptor_ < 0) fail("cannot create a file in '" + folder.string() + "'");
   }
   ~TemporaryFile() {
@@ -39,12 +62,21 @@ class TemporaryFile {
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
   void write(std::span<const std::byte> bytes) {
+    constexpr std::size_t most = std::size_t{64} << 20;
     while (!bytes.empty()) {
-      const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+      look_for_interruption();
+      const ssize_t n = ::write(descriptor_, bytes.data(), std::min(bytes.size(), most));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) fail("cannot write");
       bytes = bytes.subspan(static_cast<std::size_t>(n));
     }
+  }
+
+  /// Locks the file; true where a sweep of another process came before that.
+  bool was_swept() {
+    struct stat status{};
+    (void)::flock(descriptor_, LOCK_EX);  // not possible on every file system: there a sweep cannot lock it, either
+    return ::fstat(descriptor_, &status) == 0 && status.st_nlink == 0;
   }
 
   void take_mode(mode_t mode) { (void)::fchmod(descriptor_, mode); }  // not possible on every file system; harmless
@@ -52,7 +84,7 @@ class TemporaryFile {
   void move_to(const std::filesystem::path& target) {
     if (::fsync(descriptor_) != 0) fail("cannot write");
     const int descriptor = descriptor_;
-    descriptor_ = -1;
+    descriptor_ = ::dup(descriptor);                     // keeps the lock
     if (::close(descriptor) != 0) fail("cannot write");  // where network file systems report a full disk
     if (::rename(path_.c_str(), target.c_str()) != 0) fail("cannot rename to '" + target.string() + "'");
     path_.clear();
@@ -84,6 +116,7 @@ void replace_file(const std::string& path, const std::vector<std::span<const std
   if (exists && ::access(target.c_str(), W_OK) != 0) fail("cannot write '" + path + "'");  // rename would not mind
   const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
 
+  sweep(folder);
   TemporaryFile file(folder);
   if (exists) file.take_mode(status.st_mode & 07777);
   for (const std::span<const std::byte> piece : pieces) file.write(piece);

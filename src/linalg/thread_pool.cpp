@@ -7,12 +7,16 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "linalg/interruption.hpp"
 
 // Problem: small pieces of one evaluation, on a machine that others use, too, in processes that fork.
 // One job at a time. The caller puts it up, wakes the workers and starts on the chunks itself; a worker that comes late finds
@@ -20,6 +24,7 @@
 // of its own work.
 // One evaluation is many jobs in a row, and waking a thread costs as much as a small one of them: a worker looks out for the next
 // job for a moment before it sleeps, and so does the caller for the last workers. Never for longer: the machine has other users.
+// What a body throws ends the job: chunks that nobody has begun are left out, and the caller gets the first exception.
 // After a fork only the calling thread exists in the child: the handler forgets the pool (its memory with it) and a new one is
 // made at the next use.
 
@@ -49,16 +54,20 @@ thread_local bool is_inside_job = false;
 
 class Pool {
  public:
-  ~Pool() {
+  /// Ends the workers; nobody gets the pool any more. Where a job is running they stay: a thread that Python does not wait for
+  /// evaluates while the process ends.
+  void close() {
+    if (!owner_.try_lock()) return;
     {
       const std::lock_guard lock(mutex_);
       is_stopping_ = true;
     }
     wake_.notify_all();
     for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
   }
 
-  /// False where another caller has the pool.
+  /// False where another caller has the pool. Throws what a body has thrown, when all have stopped.
   bool try_run(Index count, Index chunk, int helpers, const Body& body) {
     const std::unique_lock owner(owner_, std::try_to_lock);
     if (!owner.owns_lock()) return false;
@@ -76,9 +85,11 @@ class Pool {
       seats_.store(0, std::memory_order_relaxed);  // nobody joins from here on
     }
     const auto is_done = [this] { return working_.load(std::memory_order_acquire) == 0; };
-    if (comes_soon(is_done)) return true;
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, is_done);
+    if (!comes_soon(is_done)) {
+      std::unique_lock lock(mutex_);
+      done_.wait(lock, is_done);
+    }
+    if (has_failed_.load(std::memory_order_relaxed)) rethrow_failure();
     return true;
   }
 
@@ -91,19 +102,33 @@ class Pool {
 
   void work_on(const Job& job) {
     is_inside_job = true;
-    for (;;) {
-      const Index begin = next_.fetch_add(job.chunk, std::memory_order_relaxed);
-      if (begin >= job.count) break;
-      (*job.body)(begin, std::min(begin + job.chunk, job.count));
+    try {
+      const StopsWhen failure(has_failed_);
+      for (;;) {
+        const Index begin = next_.fetch_add(job.chunk, std::memory_order_relaxed);
+        if (begin >= job.count) break;
+        (*job.body)(begin, std::min(begin + job.chunk, job.count));
+        look_for_interruption();
+      }
+    } catch (...) {
+      next_.store(job.count, std::memory_order_relaxed);
+      const std::lock_guard lock(mutex_);
+      if (!has_failed_.exchange(true)) failure_ = std::current_exception();
     }
     is_inside_job = false;
   }
 
-  /// A system that gives no thread leaves the work to those there are.
+  void rethrow_failure() {
+    has_failed_ = false;
+    std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+  /// A system that gives no thread, or no memory for one, leaves the work to those there are.
   void start_workers(int count) {
     try {
       while (static_cast<int>(workers_.size()) < count) workers_.emplace_back([this] { run_worker(); });
     } catch (const std::system_error&) {
+    } catch (const std::bad_alloc&) {
     }
   }
 
@@ -142,6 +167,8 @@ class Pool {
   std::atomic<int> working_ = 0;             // workers that have joined
   std::atomic<int> sleeping_ = 0;            // workers that must be woken
   std::atomic<bool> is_stopping_ = false;
+  std::atomic<bool> has_failed_ = false;
+  std::exception_ptr failure_;  // the job's first
 };
 
 std::atomic<Pool*> pool = nullptr;
@@ -157,11 +184,12 @@ void forget_pool() {
 
 const bool has_fork_handler = pthread_atfork(nullptr, nullptr, forget_pool) == 0;
 
-/// Workers must not outlive the library's code: a solver may unload it before the process ends.
+/// Workers must not outlive the library's code: a solver may unload it before the process ends. The pool itself stays, for
+/// threads that are on their way to it.
 struct Closer {
   ~Closer() {
     is_closed.store(true);
-    delete pool.exchange(nullptr);
+    if (Pool* current = pool.load()) current->close();
   }
 };
 const Closer closer;
@@ -194,12 +222,15 @@ void parallel_for(Index count, Index grain, const Body& body) {
   if (count <= 0) return;
   const Index parts = (count + grain - 1) / grain;
   const int helpers = static_cast<int>(std::min<Index>(num_threads(), parts)) - 1;
+  const Index chunk = std::max(grain, count / (Index{4} * (helpers + 1)));
   if (helpers > 0 && !is_inside_job) {
-    const Index chunk = std::max(grain, count / (Index{4} * (helpers + 1)));
     Pool* const current = shared_pool();
     if (current != nullptr && current->try_run(count, chunk, helpers, body)) return;
   }
-  body(0, count);
+  for (Index begin = 0; begin < count; begin += chunk) {
+    body(begin, std::min(begin + chunk, count));
+    look_for_interruption();
+  }
 }
 
 void set_num_threads(int count) {

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "passes/annihilation.hpp"
+#include "linalg/interruption.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
@@ -23,8 +24,10 @@ void clear(double* block, Index count) { std::memset(block, 0, static_cast<std::
 // From node `last` on, or the one before it.
 void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last) {
   const Index columns = workspace.adjoint_columns();
+  const bool is_long = workspace.is_long(columns);
   for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
     if (*it > last) continue;
+    if (is_long) look_for_interruption();
     const Node& node = graph.node(*it);
     const double* own = workspace.begun_adjoint(*it, graph.size(*it));
     const Point at = workspace.at(*it);
@@ -104,7 +107,9 @@ void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& wo
   workspace.require_second_adjoints(columns);
   workspace.require_curvature(columns);
   clear(workspace.second_adjoint(0), layout.value_size() * workspace.points() * columns);
+  const bool is_long = workspace.is_long(columns);
   for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
+    if (is_long) look_for_interruption();
     const Node& node = graph.node(*it);
     double** wanted = wanted_adjoints(graph, layout, workspace, node, true);
     const Point at = workspace.at(*it);

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "linalg/interruption.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
@@ -14,6 +15,7 @@ std::vector<Interval> find_bounds(const Graph& graph, const Layout& layout, cons
   std::vector<const Interval*> inputs;
   for (NodeId id = 1; id < graph.n_nodes(); ++id) {
     if (layout.storage(id) != id) continue;
+    look_for_interruption();
     inputs.clear();
     for (const NodeId input : graph.node(id).inputs) inputs.push_back(of(input));
     graph.node(id).op->bounds(inputs.data(), of(id));

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "linalg/interruption.hpp"
 #include "linalg/scratch.hpp"
 #include "passes/curvature.hpp"
 #include "passes/passes.hpp"
@@ -200,6 +201,7 @@ void add_front_curvature(const Graph& graph, Workspace& workspace, const Front& 
     }
   auto tangents = front.nodes.begin();
   for (const Front::Curved& curved : front.curved) {
+    look_for_interruption();
     for (; tangents != front.nodes.end() && *tangents < curved.id; ++tangents) run_tangent(graph, workspace, *tangents);
     const NodeId source = graph.node(curved.id).inputs[static_cast<std::size_t>(graph.diagonal_input(curved.id))];
     for (Index w = 0; w < weightings; ++w) {

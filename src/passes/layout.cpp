@@ -65,6 +65,7 @@ void Layout::place_values(const Graph& graph) {
     scratch_size_ = std::max(scratch_size_, node.op->scratch_size());
     (graph.depends(id) ? active_ : constant_).push_back(id);
     if (!graph.depends(id)) continue;
+    work_ += static_cast<double>(node.op->work());
     for (int order = 1; order <= 2; ++order) {
       local_offset_[order - 1][i] = local_size_[order - 1];
       local_size_[order - 1] += padded(node.op->local_size(order));

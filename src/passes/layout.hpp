@@ -30,6 +30,7 @@ class Layout {
   /// Whether x itself needs an explicit identity block when it is the seed.
   bool is_identity_needed() const { return is_identity_needed_; }
 
+  double work() const { return work_; }  // multiplications of one column of all tangents at one point
   Index value_size() const { return value_size_; }
   Index tangent_size() const { return tangent_size_; }
   Index local_size(int order) const { return local_size_[order - 1]; }
@@ -50,6 +51,7 @@ class Layout {
   std::vector<std::size_t> first_input_;
   std::vector<bool> leads_to_curvature_;
   bool is_identity_needed_ = false;
+  double work_ = 0;
   Index value_size_ = 0, tangent_size_ = 0, local_size_[2] = {0, 0}, scratch_size_ = 0, curvature_size_ = 0, diagonal_size_ = 0,
         largest_curved_size_ = 0;
   std::size_t n_input_links_ = 0, most_inputs_ = 0;

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <set>
 
+#include "linalg/interruption.hpp"
+
 namespace fastexpr {
 
 namespace {
@@ -137,6 +139,7 @@ class Dependences {
     std::vector<const Id*> inputs;
     CoupledSets coupled;
     for (const NodeId id : layout.active()) {
+      look_for_interruption();
       const Node& node = graph.node(id);
       inputs.clear();
       without_zeros_.clear();

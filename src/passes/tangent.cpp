@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "passes/annihilation.hpp"
+#include "linalg/interruption.hpp"
 #include "passes/curvature.hpp"
 #include "passes/passes.hpp"
 
@@ -51,7 +52,9 @@ void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& 
   else
     seed_at_x(graph, layout, workspace);
   if (goal.hessian != nullptr) workspace.require_curvature(workspace.tangent_columns());
+  const bool is_long = workspace.is_long(workspace.tangent_columns());
   for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
     if (is_reduced && goal.seeding->is_before(graph, id)) {
       const Index offset = goal.seeding->offset_of(id);
       if (offset >= 0)
@@ -69,16 +72,23 @@ void run_kept_tangents(const Graph& graph, const Layout& layout, Workspace& work
   const Index n = graph.n_inputs();
   workspace.require_all_tangents(n);
   if (layout.is_identity_needed()) fill_identity(workspace.tangent(0), n, workspace.points(), n, 0);
-  for (const NodeId id : layout.active()) push_tangent(graph, layout, workspace, id);
+  const bool is_long = workspace.is_long(n);
+  for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
+    push_tangent(graph, layout, workspace, id);
+  }
 }
 
 void add_kept_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, double* hessian) {
   workspace.require_curvature(graph.n_inputs());
   const TangentGoal goal{false, hessian, 1, nullptr};
-  for (const NodeId id : layout.active())
+  const bool is_long = workspace.is_long(graph.n_inputs());
+  for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
     if (graph.is_curved(id))
       add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal,
                     reads_x_diagonally(graph, layout, id));
+  }
 }
 
 void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last,
@@ -87,13 +97,18 @@ void run_affine_tangents(const Graph& graph, const Layout& layout, Workspace& wo
   for (const NodeId id : layout.active()) {
     if (id > last) break;
     if (!graph.is_affine(id)) continue;
+    look_for_interruption();
     push_tangent(graph, layout, workspace, id);
     visit(id);
   }
 }
 
 void run_tangents(const Graph& graph, const Layout& layout, Workspace& workspace) {
-  for (const NodeId id : layout.active()) run_tangent(graph, workspace, id);
+  const bool is_long = workspace.is_long(workspace.tangent_columns());
+  for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
+    run_tangent(graph, workspace, id);
+  }
 }
 
 void run_tangent(const Graph& graph, Workspace& workspace, NodeId id) {

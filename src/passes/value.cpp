@@ -1,10 +1,14 @@
+#include "linalg/interruption.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
 
 void run_values(const Graph& graph, const Layout& layout, Workspace& workspace) {
-  for (const NodeId id : layout.active())
+  const bool is_long = workspace.is_long(1);
+  for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
     graph.node(id).op->value(workspace.input_values(id), workspace.value(id), workspace.points(), workspace.scratch());
+  }
 }
 
 void run_linearize(const Graph& graph, const Layout& layout, Workspace& workspace, int order) {

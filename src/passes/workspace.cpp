@@ -32,6 +32,11 @@ Workspace::Workspace(const Graph& graph, const Layout& layout, Index points) : l
   for (const NodeId id : layout.constant()) graph.node(id).op->value(input_values(id), value(id), points, scratch_.data());
 }
 
+bool Workspace::is_long(Index columns) const {
+  constexpr double some_milliseconds = 4e6;
+  return layout_->work() * static_cast<double>(points_ * columns) > some_milliseconds;
+}
+
 void Workspace::require_local(int order) {
   order_ = order;
   if (order > 0) local_.require(layout_->local_size(order) * points_);

@@ -62,6 +62,9 @@ class Workspace {
   double* seed_hessian(Index count) { return seed_hessian_.require(count); }  // M and M A where tangents start at affine images
   double* seed(Index count) { return seed_.require(count); }                  // for the caller's conversions
 
+  /// Whether a pass with so many columns takes milliseconds: then it calls look_for_interruption() between nodes.
+  bool is_long(Index columns) const;
+
   Index tangent_columns() const { return tangent_columns_; }
   Index adjoint_columns() const { return adjoint_columns_; }
 
