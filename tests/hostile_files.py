@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from saved_parts import SAVED, Parts, taken_apart, weights_offsets
 
 Change = Callable[[Parts], None]
@@ -110,6 +111,100 @@ def outer_sum(parts: Parts) -> None:
     begin = len(SAVED) - 8 - int.from_bytes(SAVED[:8], "little")
     parts.header["zeros"] = {"dtype": "F64", "shape": [n], "data_offsets": [begin, begin + 8 * n]}
     parts.weights += bytes(8 * n)
+
+
+def node(operator: str, input_id: int, shape: list[int], attributes: Any, constants: list[Any] | None = None) -> Any:
+    made = {"operator": operator, "inputs": [input_id], "input_shapes": [shape], "attributes": attributes}
+    return made if constants is None else made | {"constants": constants}
+
+
+def padded_convolutions(parts: Parts, count: int, pads: list[int], **settings: Any) -> None:
+    """One after the other, each over the shape (1, 1, 1, 3) that the one before it was summed to."""
+    weights = {"tensor": "1.0", "shape": [5, 1, 3, 4]}
+    attributes = {
+        "axis": 1,
+        "group": 1,
+        "transposed": 0,
+        "strides": [1, 1],
+        "dilations": [1, 1],
+        "pads": pads,
+    } | settings
+    nodes: list[Any] = []
+    rows, columns = (1 + pads[0] + pads[2] - 3 + 1, 3 + pads[1] + pads[3] - 4 + 1)
+    for _ in range(count):
+        nodes.append(node("Conv", 0, [1, 1, 1, 3], attributes, [weights]))
+        nodes.append(node("ReduceSum", len(nodes), [5 * rows * columns], {"axis": 0, "n_axes": 1, "keepdims": 1}, None))
+    parts.graph |= {"nodes": nodes, "output_nodes": [len(nodes)]}
+
+
+@change("convolutions with long tables", "tables of more entries")
+def long_tables(parts: Parts) -> None:
+    padded_convolutions(parts, 40, [2**20, 1, 2**20, 1])
+
+
+@change("convolution with pads on all sides", r"2\^40 elements")
+def wide_pads(parts: Parts) -> None:
+    padded_convolutions(parts, 1, [2**20] * 4)
+
+
+@change("convolutions with large outputs", r"more than 2\^28 numbers")
+def large_outputs(parts: Parts) -> None:
+    padded_convolutions(parts, 40, [2, 2**20, 2, 2**20])
+
+
+@change("transposed convolution with long strides", r"more than 2\^28 numbers|2\^40 elements")
+def long_strides(parts: Parts) -> None:
+    weights = {"tensor": "1.0", "shape": [1, 60, 1]}
+    attributes = {"axis": 1, "group": 1, "transposed": 1, "strides": [2**20], "dilations": [1], "pads": [0, 0]}
+    last = {"axis": 0, "n_axes": 1, "keepdims": 1}
+    size = 60 * (2 * 2**20 + 1)
+    nodes = [node("Conv", 0, [1, 1, 3], attributes, [weights]), node("ReduceSum", 1, [size], last)]
+    nodes += [node("Conv", 0, [1, 1, 3], attributes, [weights]), node("ReduceSum", 3, [size], last)] * 3
+    for k, made in enumerate(nodes[1::2]):
+        nodes[2 * k + 1] = made | {"inputs": [2 * k + 1]}
+    parts.graph |= {"nodes": nodes, "output_nodes": [len(nodes)]}
+
+
+@change("trees with many targets", r"more than 2\^28 numbers")
+def many_targets(parts: Parts) -> None:
+    add_tables(parts, {"nodes": [0, 0, 1, 0, 0], "targets": [0], "roots": [0]}, {"thresholds": [0.0], "numbers": [1.0]})
+    tables = [{"tensor": "nodes", "shape": [1, 5]}, "thresholds", "targets", "numbers", "roots"]
+    attributes = {"n_targets": 2**27, "aggregate": "sum"}
+    last = {"axis": 0, "n_axes": 1, "keepdims": 1}
+    nodes = []
+    for k in range(4):
+        nodes += [node("TreeEnsemble", 0, [1, 3], attributes, tables), node("ReduceSum", 2 * k + 1, [2**27], last)]
+    parts.graph |= {"nodes": nodes, "output_nodes": [8]}
+
+
+@change("trees with more targets than memory", r"more than 2\^28 numbers")
+def more_targets(parts: Parts) -> None:
+    many_targets(parts)
+    parts.graph["nodes"][0]["attributes"]["n_targets"] = 2**38
+
+
+@change("choice among broadcast operands", r"more than 2\^28 numbers|tables of more")
+def outer_choice(parts: Parts) -> None:
+    n = 2**13
+    add_tables(parts, {}, {"line": [0.0] * n})
+    nodes: list[Any] = [{"operator": "Constant", "constants": ["line"]}]
+    for shape in ([n, 1, 1], [1, n, 1], [1, 1, n]):
+        nodes.append(node("Reshape", 1, [n], {"shape": shape}))
+    nodes.append({"operator": "Where", "inputs": [2, 3, 4], "input_shapes": [[n, 1, 1], [1, n, 1], [1, 1, n]]})
+    parts.graph |= {"nodes": nodes, "output_nodes": [5]}
+
+
+def add_tables(parts: Parts, integers: dict[str, list[int]], numbers: dict[str, list[float]]) -> None:
+    """More tensors behind those that are there."""
+    for kind, dtype, tables in (("<i8", "I64", integers), ("<f8", "F64", numbers)):
+        for name, entries in tables.items():
+            begin = parts.header["graph"]["data_offsets"][1] + len(parts.weights)
+            parts.header[name] = {
+                "dtype": dtype,
+                "shape": [len(entries)],
+                "data_offsets": [begin, begin + 8 * len(entries)],
+            }
+            parts.weights += np.array(entries, kind).tobytes()
 
 
 @change("tensors that overlap", "it overlaps another")

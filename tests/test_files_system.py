@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import multiprocessing
 import os
@@ -133,6 +134,44 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
             time.sleep(wait)
             writer.send_signal(signal.SIGKILL)
         assert _core.content_hash(fx.load(tmp_path / "target.fx", verify=True)) in hashes
+    nets[0].save(tmp_path / "last.fx")  # the next save in the folder removes what killed ones have left
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.fx", "b.fx", "last.fx", "target.fx"]
+
+
+def test_a_save_removes_only_files_of_dead_writers(tmp_path: Path) -> None:
+    names = [".fastexpr-1", ".fastexpr-2", ".fastexpr", "other"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * 100)
+    (tmp_path / ".fastexpr-folder").mkdir()
+    (tmp_path / ".fastexpr-link").symlink_to("other")
+    with (tmp_path / ".fastexpr-2").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as a writer that lives
+        layered().save(tmp_path / "net.fx")
+        kept = {".fastexpr-2", ".fastexpr", "other", ".fastexpr-folder", ".fastexpr-link", "net.fx"}
+        assert {path.name for path in tmp_path.iterdir()} == kept
+    layered().save(tmp_path / "net.fx")
+    assert {path.name for path in tmp_path.iterdir()} == kept - {".fastexpr-2"}
+
+
+SAVE_AGAIN = """
+import sys
+import fastexpr as fx
+from fastexpr import _core
+net = fx.load("a.fx")
+for _ in range(60):
+    net.save(sys.argv[1])
+    assert _core.content_hash(fx.load(sys.argv[1], verify=True)) == sys.argv[2]
+"""
+
+
+def test_processes_that_write_the_same_file(tmp_path: Path) -> None:
+    net = layered(hidden=2000)
+    net.save(tmp_path / "a.fx")
+    environment = os.environ | {"PYTHONPATH": str(Path(fx.__file__).parents[1])}
+    command = [sys.executable, "-c", SAVE_AGAIN, "target.fx", _core.content_hash(net)]
+    writers = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(4)]
+    assert [writer.wait(timeout=120) for writer in writers] == [0] * 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.fx", "target.fx"]
 
 
 def test_mode_and_links_are_kept(tmp_path: Path) -> None:

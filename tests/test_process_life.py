@@ -245,7 +245,9 @@ if not p.solve(solver="cyipopt").success:
     raise SystemExit("not solved")
 """,
         *options,
-    ) if "-E" not in options else run("import fastexpr", *options, prelude=f"import sys; sys.path.insert(0, {str(Path(fx.__file__).parents[1])!r})\n")
+    ) if "-E" not in options else run(
+        "import fastexpr", *options, prelude=f"import sys; sys.path.insert(0, {str(Path(fx.__file__).parents[1])!r})\n"
+    )
 
 
 def test_importing_again() -> None:
@@ -326,8 +328,8 @@ class Scaled:
         return (x[:1] ** 3, np.array([[3 * x[0] ** 2, 0, 0]]), np.zeros((1, 3, 3)))[: order + 1]
 CODES = _core.tape_opcodes()
 program = _core.NlpFunctions(
-    np.array([CODES["call"], CODES["exp"]], np.uint8), np.array([5, 1], np.int32),
-    np.array([0, 0, 1, 5, 9, 0], np.int32), np.zeros(0), 3, 0, 4, np.array([0, 4], np.int32), [Scaled()],
+    np.array([CODES["call"], CODES["output"], CODES["exp"]], np.uint8), np.array([4, 2, 1], np.int32),
+    np.array([0, 1, 5, 9, 0, 0, 4], np.int32), np.zeros(0), 3, 0, 8, np.array([4, 8], np.int32), [Scaled()],
 )
 """
 

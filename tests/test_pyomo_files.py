@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,108 @@ def test_a_cache_folder_with_a_blank_is_passed_over(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("HOME", str(tmp_path / "a home"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert cache_directory() == tmp_path / f"fastexpr-{os.getuid()}"
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("two words", "blank or a character outside ASCII"),
+        ("größe", "blank or a character outside ASCII"),
+        ("link", "is a symbolic link"),
+        ("dangling", "is a symbolic link"),
+        ("file", "is no folder"),
+        ("file/below", "cannot be made"),
+        ("group", "may be written to by others"),
+        ("everybody", "may be written to by others"),
+    ],
+)
+def test_a_cache_folder_that_will_not_do_is_told(
+    place: str, message: str, net: fx.Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "file").write_text("")
+    for name, mode in (("group", 0o770), ("everybody", 0o707)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+    monkeypatch.setenv("FASTEXPR_CACHE_DIR", str(tmp_path / place))
+    for use in (cache_directory, lambda: fxp.ExternalNetwork(net)):
+        with pytest.raises(FileError, match=f"FASTEXPR_CACHE_DIR is .*{message}.*What to do"):
+            use()
+
+
+def test_a_relative_cache_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTEXPR_CACHE_DIR", "cache")
+    with pytest.raises(FileError, match="is relative"):
+        cache_directory()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("FASTEXPR_CACHE_DIR", "")  # as if it were not set
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / "fastexpr"
+
+
+UNWRITABLE = """
+import os, sys
+from fastexpr.errors import FileError
+from fastexpr.pyomo.files import cache_directory
+if os.geteuid() == 0:  # nothing is forbidden to root
+    os.chown(sys.argv[1], 65534, 65534)
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    cache_directory()
+except FileError as error:
+    print(error)
+"""
+
+
+def test_a_cache_folder_that_may_not_be_written_to() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users
+        Path(folder).chmod(0o555)
+        environment = {**os.environ, "FASTEXPR_CACHE_DIR": folder, "PYTHONPATH": str(Path(fx.__file__).parents[1])}
+        done = subprocess.run(
+            [sys.executable, "-c", UNWRITABLE, folder], env=environment, capture_output=True, text=True, check=True
+        )
+        assert "may not be written to" in done.stdout
+
+
+NO_ROOM = """
+import resource, sys
+import numpy as np, pyomo.environ as pyo
+import fastexpr as fx, fastexpr.pyomo as fxp
+from fastexpr.errors import FileError
+x = fx.variables(3)
+m = pyo.ConcreteModel()
+m.x = pyo.Var(range(3), initialize=0.1)
+m.net = fxp.ExternalNetwork(fx.Function(x, np.random.default_rng(0).normal(size=(100, 3)) @ x))
+m.o = pyo.Objective(expr=m.net(m.x)[0])
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited))  # as if the disk had no more room
+try:
+    m.write(sys.argv[1])
+except FileError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
+m.write(sys.argv[1])
+"""
+
+
+def test_a_cache_folder_without_room(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(mode=0o700)
+    environment = {
+        **os.environ,
+        "FASTEXPR_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(Path(fx.__file__).parents[1]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, str(tmp_path / "model.nl")], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written" in done.stdout
+    assert "FASTEXPR_CACHE_DIR" in done.stdout
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".fx"]
 
 
 def test_a_package_in_a_path_with_a_blank(tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ def _defect(path: Path) -> str:
     if status.st_uid != os.getuid():
         return "belongs to another user, who could put other networks under our names"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
-        return f"may be written to by others (mode {stat.S_IMODE(status.st_mode):o}), who could put other networks there"
+        return (
+            f"may be written to by others (mode {stat.S_IMODE(status.st_mode):o}), who could put other networks there"
+        )
     if not os.access(path, os.W_OK | os.X_OK):
         return "may not be written to"
     return ""
@@ -246,7 +248,7 @@ def _planned_directory() -> Path:
     try:
         return cache_directory()
     except FileError:
-        if CACHE_VARIABLE in os.environ:  # a setting that will not do is told at once
+        if os.environ.get(CACHE_VARIABLE):  # a setting that will not do is told at once
             raise
         return list(_cache_candidates())[-1]
 

@@ -74,12 +74,13 @@ Numbers new_array(const Dimensions& dimensions) {
 
 std::string out_defect(const py::array& out) {
   if (!out.dtype().is(py::dtype::of<double>())) return "dtype " + py::str(out.dtype()).cast<std::string>();
-  return out.writeable() ? "an array that is not C-contiguous" : "a read-only array";
+  if (!out.writeable()) return "a read-only array";
+  return is_aligned(out) ? "an array that is not C-contiguous" : "an array whose numbers are not aligned";
 }
 
 }  // namespace
 
-bool is_plain_array(const py::handle& source) { return is_array_itself(source) && Numbers::check_(source); }
+bool is_plain_array(const py::handle& source) { return is_array_itself(source) && Numbers::check_(source) && is_aligned(source); }
 
 py::object read_by(const char* reader, const py::tuple& arguments) {
   return called(imported("fastexpr.function.arguments", reader), arguments);
@@ -145,8 +146,8 @@ Numbers result_array(const py::object& out, const Dimensions& dimensions) {
   if (out.is_none()) return new_array(dimensions);
   if (!py::isinstance<py::array>(out)) throw py::type_error("out must be a NumPy array");
   const auto array = py::reinterpret_borrow<py::array>(out);
-  if (!Numbers::check_(out) || !array.writeable())
-    throw py::value_error("out must be a writable C-contiguous array of float64, got " + out_defect(array));
+  if (!Numbers::check_(out) || !is_aligned(out) || !array.writeable())
+    throw py::value_error("out must be a writable, aligned C-contiguous array of float64, got " + out_defect(array));
   if (!dimensions.matches(array))
     throw ShapeError("out has the wrong shape: got " + to_string(shape_of(array)) + ", expected " +
                      to_string(dimensions.shape()));

@@ -9,7 +9,7 @@
 
 namespace fastexpr::bindings {
 
-using Numbers = py::array_t<double, py::array::c_style>;
+using Numbers = py::array_t<double, aligned_rows>;
 
 /// The shape of a result, without the heap: a batch dimension, if any, and at most two more.
 struct Dimensions {

@@ -23,8 +23,14 @@ void define_linalg(py::module_& module);
 void define_nlp_functions(py::module_& module);
 void define_rules(py::module_& module);
 
-/// The same numbers as a tensor: arrays that nobody can write to are shared, others copied, and indices that Python owns.
-/// TypeError unless float32, float64 or int64.
+/// Contiguous arrays whose numbers lie where numbers of their size may: others are copied when they come as arguments.
+inline constexpr int aligned_rows = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
+inline bool is_aligned(const py::handle& array) {
+  return py::detail::check_flags(array.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+}
+
+/// The same numbers as a tensor: those of a constant that lives already, or else a copy; arrays that nobody can write to are
+/// shared. TypeError unless float32, float64 or int64.
 Tensor tensor_from(const py::object& array);
 /// A read-only array that shares the tensor's numbers.
 py::array array_from(const Tensor& tensor);

@@ -12,8 +12,8 @@ namespace {
 
 using nlp::NlpFunctions;
 using tape::ExternalPointer;
-using Bytes = py::array_t<std::uint8_t, py::array::c_style>;
-using Integers = py::array_t<std::int32_t, py::array::c_style>;
+using Bytes = py::array_t<std::uint8_t, aligned_rows>;
+using Integers = py::array_t<std::int32_t, aligned_rows>;
 
 /// A Python object as an external function: it is asked point by point, with the GIL. What it raises reaches the caller.
 class PythonExternal : public tape::External {

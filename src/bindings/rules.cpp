@@ -14,8 +14,8 @@ using rules::ConditionTable;
 using rules::Rule;
 using rules::Watch;
 using rules::Weight;
-using Flags = py::array_t<std::uint8_t, py::array::c_style>;
-using Weights = py::array_t<Weight, py::array::c_style>;
+using Flags = py::array_t<std::uint8_t, aligned_rows>;
+using Weights = py::array_t<Weight, aligned_rows>;
 
 /// Lets Python's signal handlers run: Ctrl-C becomes an exception that leaves the loop.
 void ask_python() {

@@ -30,30 +30,42 @@ Access access_of(const py::array& array) {
   return PyCapsule_IsValid(holder.ptr(), capsule_name) != 0 ? Access::ours : Access::read_only;
 }
 
-}  // namespace
-
-Tensor tensor_from(const py::object& source) {
-  py::array array = py::array::ensure(source, py::array::c_style);
-  if (!array) throw py::error_already_set();
-  const Precision precision = precision_of(array);
-  Tensor tensor{precision, Shape(array.shape(), array.shape() + array.ndim()), nullptr, nullptr};
-  const Access access = access_of(array);
-  if (const auto bytes = static_cast<std::size_t>(array.nbytes()); access != Access::ours && wants_large_pages(bytes)) {
-    tensor.owner = on_large_pages(array.data(), bytes);
-    tensor.data = tensor.owner.get();
-    return tensor;
-  }
-  // Operators check indices once and then trust them, and an owner may make an array writable again: those are copied, too.
-  const bool is_safe = access == Access::ours || (access == Access::read_only && precision != Precision::int64);
-  if (!is_safe) array = array.attr("copy")().cast<py::array>();
+/// The tensor with the array's numbers. The array lives as long as it does; whoever drops it last may not hold the GIL.
+Tensor owned_by(py::array array, Tensor tensor) {
   tensor.data = array.data();
-  // The array lives as long as the tensor; whoever drops it last may not hold the GIL.
   auto* keeper = new py::array(std::move(array));
   tensor.owner = std::shared_ptr<const void>(keeper, [](const void* held) {
     if (Py_IsInitialized() == 0) return;
     const WithGil gil;
     delete static_cast<const py::array*>(held);
   });
+  return tensor;
+}
+
+}  // namespace
+
+Tensor tensor_from(const py::object& source) {
+  py::array array = py::array::ensure(source, py::array::c_style);
+  if (!array) throw py::error_already_set();
+  if (!is_aligned(array)) array = array.attr("copy")().cast<py::array>();
+  Tensor tensor{precision_of(array), Shape(array.shape(), array.shape() + array.ndim()), array.data(), nullptr};
+  const Access access = access_of(array);
+  if (access == Access::ours) return owned_by(std::move(array), std::move(tensor));
+  const std::optional<std::size_t> key = KnownConstants::key_of(tensor);
+  if (auto known = key ? KnownConstants::find(*key, tensor) : nullptr) {
+    tensor.data = known.get();
+    tensor.owner = std::move(known);
+    return tensor;
+  }
+  if (const auto bytes = static_cast<std::size_t>(array.nbytes()); wants_large_pages(bytes)) {
+    tensor.owner = on_large_pages(array.data(), bytes);
+    tensor.data = tensor.owner.get();
+  } else if (access == Access::read_only && tensor.precision != Precision::int64) {
+    return owned_by(std::move(array), std::move(tensor));
+  } else {  // Operators check indices once and then trust them, and an owner may make an array writable again: those, too.
+    tensor = owned_by(array.attr("copy")().cast<py::array>(), std::move(tensor));
+  }
+  if (key) KnownConstants::add(*key, tensor);
   return tensor;
 }
 

@@ -2,10 +2,14 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <new>
+#include <string_view>
+#include <unordered_map>
 
 namespace fastexpr {
 namespace {
@@ -52,7 +56,8 @@ bool wants_large_pages(std::size_t bytes) { return bytes >= std::size_t{64} << 1
 
 std::shared_ptr<const void> on_large_pages(const void* data, std::size_t bytes) {
   static std::mutex mutex;
-  static std::weak_ptr<Block> last;
+  static std::weak_ptr<Block>& last =
+      *new std::weak_ptr<Block>;  // never destroyed: threads may still load while the process ends
   const std::lock_guard lock(mutex);
   const std::size_t wanted = rounded_up(bytes, line);
   std::shared_ptr<Block> block = last.lock();
@@ -64,6 +69,61 @@ std::shared_ptr<const void> on_large_pages(const void* data, std::size_t bytes) 
   }
   std::memcpy(room, data, bytes);
   return {block, room};
+}
+
+namespace {
+
+struct Known {
+  Tensor tensor;  // without its owner
+  std::weak_ptr<const void> owner;
+};
+
+struct Table {
+  std::mutex mutex;
+  std::unordered_multimap<std::size_t, Known> entries;
+  std::size_t next_sweep = 1024;
+};
+
+Table& table() {
+  static Table& only = *new Table;  // never destroyed: threads may still load while the process ends
+  return only;
+}
+
+std::string_view bytes_of(const Tensor& tensor) {
+  return {static_cast<const char*>(tensor.data), static_cast<std::size_t>(tensor.bytes())};
+}
+
+}  // namespace
+
+std::optional<std::size_t> KnownConstants::key_of(const Tensor& tensor) {
+  constexpr Index few = 8;
+  if (tensor.size() < few) return std::nullopt;
+  const std::string_view bytes = bytes_of(tensor);
+  const auto width = static_cast<std::size_t>(size_in_bytes(tensor.precision));
+  if (bytes.substr(width) == bytes.substr(0, bytes.size() - width)) return std::nullopt;
+  return std::hash<std::string_view>()(bytes);
+}
+
+std::shared_ptr<const void> KnownConstants::find(std::size_t key, const Tensor& tensor) {
+  const std::lock_guard lock(table().mutex);
+  const auto [first, last] = table().entries.equal_range(key);
+  for (auto entry = first; entry != last; ++entry) {
+    const Known& known = entry->second;
+    std::shared_ptr<const void> owner = known.owner.lock();
+    if (owner == nullptr || known.tensor.precision != tensor.precision || bytes_of(known.tensor) != bytes_of(tensor)) continue;
+    return {owner, known.tensor.data};
+  }
+  return nullptr;
+}
+
+void KnownConstants::add(std::size_t key, const Tensor& tensor) {
+  const std::lock_guard lock(table().mutex);
+  auto& entries = table().entries;
+  if (entries.size() >= table().next_sweep) {
+    std::erase_if(entries, [](const auto& entry) { return entry.second.owner.expired(); });
+    table().next_sweep = 2 * entries.size() + 1024;
+  }
+  entries.emplace(key, Known{{tensor.precision, tensor.shape, tensor.data, nullptr}, tensor.owner});
 }
 
 }  // namespace fastexpr

@@ -30,6 +30,7 @@ class Container {
 
   /// Throws FileError for a name that is not there.
   const Tensor& tensor(const std::string& name, const std::string& where) const;
+  std::size_t size() const { return file_.bytes.size(); }
   /// The graph's JSON text, compared with its checksum.
   std::string_view graph() const;
   /// Throws FileError where the weights are not those that were saved.

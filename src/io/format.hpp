@@ -36,9 +36,11 @@ inline constexpr std::size_t alignment = 64;
 inline constexpr std::size_t largest_header = 100'000'000;  // safetensors' own limit
 inline constexpr std::size_t largest_graph = 1'000'000'000;
 inline constexpr std::size_t deepest_json = 16;
-inline constexpr std::size_t first_page = 4096;                            // more than enough for the header up to the checksum
-inline constexpr std::size_t largest_rank = 64;                            // NumPy's
-inline constexpr std::int64_t largest_outer_size = std::int64_t{1} << 28;  // of one network
+inline constexpr std::size_t first_page = 4096;  // more than enough for the header up to the checksum
+inline constexpr std::size_t largest_rank = 64;  // NumPy's
+inline constexpr std::int64_t largest_growth = std::int64_t{1}
+                                               << 28;  // numbers that outputs have more than what they are made of
+inline constexpr std::int64_t largest_tables = std::int64_t{1} << 24;  // entries, besides one for every 8 bytes of the file
 }  // namespace format
 
 }  // namespace fastexpr

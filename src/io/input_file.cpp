@@ -17,7 +17,10 @@ namespace fastexpr {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& what) {
+  if (errno == ENOMEM) throw std::bad_alloc();
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 std::shared_ptr<std::byte> allocate(std::size_t size) {
   constexpr std::align_val_t alignment{format::alignment};

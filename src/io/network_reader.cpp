@@ -9,6 +9,7 @@
 #include "io/format.hpp"
 #include "linalg/interruption.hpp"
 #include "operators/registry.hpp"
+#include "operators/table_budget.hpp"
 
 namespace fastexpr {
 
@@ -78,22 +79,20 @@ void expect_sizes(const OperatorSpec& spec, const std::vector<NodeId>& inputs, c
   }
 }
 
-/// How many numbers an outer sum or product of the inputs has, if it is larger than each of them: a short file may promise
+/// The numbers of an operator's output, if they are more than those of each thing that it is made of: a short file may promise
 /// more than any memory holds.
-Index outer_size(const std::vector<Shape>& shapes) {
-  if (shapes.size() != 2) return 0;
-  const auto fits = [](Index a, Index b) { return a == b || a == 1 || b == 1; };
-  for (std::size_t i = 1; i <= std::min(shapes[0].size(), shapes[1].size()); ++i)
-    if (!fits(shapes[0][shapes[0].size() - i], shapes[1][shapes[1].size() - i])) return 0;
-  const Index size = size_of(broadcast(shapes[0], shapes[1]));
-  return size > std::max(size_of(shapes[0]), size_of(shapes[1])) ? size : 0;
+Index growth_of(const Operator& op) {
+  Index largest = 0;
+  for (std::size_t k = 0; k < op.n_inputs(); ++k) largest = std::max(largest, op.input_size(k));
+  for (const Tensor& constant : op.spec().constants) largest = std::max(largest, constant.size());
+  return op.size() > largest ? op.size() : 0;
 }
 
 /// The nodes read so far.
 struct Nodes {
   std::vector<Node> list;
   std::vector<Index> sizes;  // of x and of every node
-  Index outer_size = 0;      // of all together
+  Index growth = 0;          // of all together
 };
 
 Node node_of(const Json& json, Nodes& nodes, const Container& container) {
@@ -110,14 +109,14 @@ Node node_of(const Json& json, Nodes& nodes, const Container& container) {
     for (const Json& shape : array_member(json, "input_shapes", where)) spec.input_shapes.push_back(shape_of(shape, where));
     if (spec.input_shapes.size() != node.inputs.size()) refuse_malformed(where, "it has not as many input_shapes as inputs");
     expect_sizes(spec, node.inputs, nodes.sizes, where);
-    nodes.outer_size += outer_size(spec.input_shapes);
-    if (nodes.outer_size > format::largest_outer_size)
-      refuse_malformed(where, "outer sums and products have more than 2^28 numbers up to here");
   }
   if (find_member(json, "constants") != nullptr)
     for (const Json& constant : array_member(json, "constants", where))
       spec.constants.push_back(tensor_of(constant, container, where));
   node.op = make_operator(std::move(spec));
+  nodes.growth += growth_of(*node.op);
+  if (nodes.growth > format::largest_growth)
+    refuse_malformed(where, "outputs that are larger than their inputs have more than 2^28 numbers up to here");
   return node;
 }
 
@@ -165,6 +164,7 @@ std::shared_ptr<Function> build(const Json& json, const Container& container) {
   const Json& list = array_member(json, "nodes", where);
   if (list.size() >= static_cast<std::size_t>(std::numeric_limits<NodeId>::max()))
     refuse_malformed(where, "it has too many nodes");
+  const TableBudget budget(format::largest_tables + static_cast<Index>(container.size() / sizeof(Index)));
   Nodes nodes;
   nodes.list.reserve(list.size());
   nodes.sizes.push_back(n_inputs);

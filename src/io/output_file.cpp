@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <new>
 #include <random>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ namespace fastexpr {
 namespace {
 
 [[noreturn]] void fail(const std::string& what, int error = errno) {
+  if (error == ENOMEM) throw std::bad_alloc();
   throw std::system_error(error, std::generic_category(), what);
 }
 

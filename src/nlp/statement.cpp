@@ -4,6 +4,7 @@
 #include <string>
 
 #include "graph/errors.hpp"
+#include "linalg/interruption.hpp"
 #include "nlp/opcodes.hpp"
 
 namespace fastexpr::nlp {
@@ -30,6 +31,7 @@ class Reader {
     results_.resize(statement_.opcodes.size());
     std::size_t begin = 0;
     for (std::size_t i = 0; i < statement_.opcodes.size(); ++i) {
+      look_for_interruption();
       operands_ = statement_.operands.subspan(begin, static_cast<std::size_t>(statement_.counts[i]));
       begin += operands_.size();
       read_node(i);

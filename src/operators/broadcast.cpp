@@ -2,6 +2,7 @@
 
 #include "graph/rows.hpp"
 #include "operators/interval.hpp"
+#include "operators/table_budget.hpp"
 
 namespace fastexpr {
 
@@ -13,24 +14,35 @@ Shape joint_shape(const OperatorSpec& spec) {
 
 }  // namespace
 
-std::vector<Index> unit_map(const Shape& input, const Shape& output) {
-  if (size_of(input) == size_of(output)) return {};
-  std::vector<Index> map(static_cast<std::size_t>(size_of(output)));
-  Shape position(output.size(), 0);
+UnitMap::UnitMap(const Shape& input, const Shape& output) {
+  const Index size = size_of(output);
+  if (size_of(input) == size || size == 0) return;
+  constexpr Index short_output = 4096;  // where a table is small, looking up is faster than dividing
   const std::size_t missing = output.size() - input.size();
-  for (Index& unit : map) {
-    unit = 0;
-    for (std::size_t d = missing; d < output.size(); ++d)
-      unit = unit * input[d - missing] + (input[d - missing] == 1 ? 0 : position[d]);
-    for (std::size_t d = output.size(); d-- > 0 && ++position[d] == output[d];) position[d] = 0;
+  const auto is_repeated = [&](std::size_t d) { return d < missing || input[d - missing] != output[d]; };
+  std::size_t last = output.size();  // axes from here on are in the stretch
+  std::size_t innermost = last - 1;
+  while (output[innermost] == 1) --innermost;
+  step_ = is_repeated(innermost) ? 0 : 1;
+  if (size > short_output)
+    while (last > 0 && (output[last - 1] == 1 || is_repeated(last - 1) == (step_ == 0))) length_ *= output[--last];
+  TableBudget::spend(size / length_, 1);
+  firsts_.resize(static_cast<std::size_t>(size / length_));
+  Index size_behind = 1;  // of the input's axes in the stretch
+  for (std::size_t d = last; d < output.size(); ++d) size_behind *= d < missing ? 1 : input[d - missing];
+  Shape position(last, 0);
+  for (Index& first : firsts_) {
+    first = 0;
+    for (std::size_t d = missing; d < last; ++d) first = first * input[d - missing] + (input[d - missing] == 1 ? 0 : position[d]);
+    first *= size_behind;
+    for (std::size_t d = last; d-- > 0 && ++position[d] == output[d];) position[d] = 0;
   }
-  return map;
 }
 
 Broadcast::Broadcast(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
   expect_inputs(spec, 2);
   for (std::size_t k = 0; k < 2; ++k) {
-    maps_[k] = unit_map(spec.input_shapes[k], shape());
+    maps_[k] = UnitMap(spec.input_shapes[k], shape());
     is_mapped_[k] = input_size(k) != size();
   }
 }

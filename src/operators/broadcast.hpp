@@ -4,8 +4,24 @@
 
 namespace fastexpr {
 
-/// For every unit of the output, the unit of an input of this shape that it reads; empty where that is itself.
-std::vector<Index> unit_map(const Shape& input, const Shape& output);
+/// For every unit of the output, the unit of an input of this shape that it reads. Units stand together in stretches that read
+/// one unit, or neighbours: of long outputs only the first unit of each stretch is kept.
+class UnitMap {
+ public:
+  UnitMap() = default;  // each unit reads itself
+  UnitMap(const Shape& input, const Shape& output);
+
+  Index operator()(Index i) const {
+    if (firsts_.empty()) return i;
+    if (length_ == 1) return firsts_[static_cast<std::size_t>(i)];
+    const Index stretch = i / length_;
+    return firsts_[static_cast<std::size_t>(stretch)] + (i - stretch * length_) * step_;
+  }
+
+ private:
+  std::vector<Index> firsts_;
+  Index length_ = 1, step_ = 0;  // of a stretch
+};
 
 /// v = phi(a, b) unit by unit, with NumPy broadcasting between the shapes of a and b. Unit i of the output reads unit
 /// unit_of(0, i) of a and unit_of(1, i) of b.
@@ -26,7 +42,7 @@ class Broadcast : public Operator {
   virtual Interval image(Interval a, Interval b) const = 0;
 
   bool is_mapped(std::size_t k) const { return is_mapped_[k]; }
-  Index unit_of(std::size_t k, Index i) const { return is_mapped(k) ? maps_[k][static_cast<std::size_t>(i)] : i; }
+  Index unit_of(std::size_t k, Index i) const { return maps_[k](i); }
 
   /// a and b as the output's units see them, (size, points) each: the inputs themselves, or gathered into scratch.
   struct Pair {
@@ -44,8 +60,8 @@ class Broadcast : public Operator {
   void add_rows(Factor factor, std::size_t l, const double* from, std::size_t k, double* to, Index points, Index columns) const;
 
  private:
-  std::vector<Index> maps_[3];  // empty where the units are the output's own; number 2 stands for the output
-  bool is_mapped_[3] = {};      // not the same as a map with entries: (1,) with (0,) gives an output without units
+  UnitMap maps_[3];         // number 2 stands for the output
+  bool is_mapped_[3] = {};  // the input has another size
 };
 
 /// v = a + sign b: the derivatives are known without looking at a and b.

@@ -6,6 +6,7 @@
 #include "linalg/products.hpp"
 #include "linalg/scratch.hpp"
 #include "linalg/split.hpp"
+#include "operators/table_budget.hpp"
 
 namespace fastexpr {
 
@@ -19,23 +20,19 @@ Index divide_up(Index a, Index b) { return a >= 0 ? (a + b - 1) / b : -(-a / b);
 
 Index product_of_leading(const Shape& shape) { return size_of(Shape(shape.begin(), shape.end() - 1)); }
 
-/// Coordinates of a flat index in all axes of `shape` but the last.
-Shape coordinates(Index flat, const Shape& shape) {
-  Shape result(shape.size() - 1);
-  for (std::size_t axis = shape.size() - 1; axis-- > 0; flat /= shape[axis]) result[axis] = flat % shape[axis];
-  return result;
-}
-
 /// Where the large row begins that a small row and a tap of the leading axes meet, or -1.
 Index row_start(const WindowShape& window, Index row, Index tap) {
-  const Shape s = coordinates(row, window.small), t = coordinates(tap, window.kernel);
-  Index start = 0;
-  for (std::size_t axis = 0; axis < s.size(); ++axis) {
-    const Index place = s[axis] * window.strides[axis] + t[axis] * window.dilations[axis] - window.pads[axis];
+  Index start = 0, step = window.large.back();
+  for (std::size_t axis = window.small.size() - 1; axis-- > 0;) {
+    const Index s = row % window.small[axis], t = tap % window.kernel[axis];
+    const Index place = s * window.strides[axis] + t * window.dilations[axis] - window.pads[axis];
     if (place < 0 || place >= window.large[axis]) return -1;
-    start = start * window.large[axis] + place;
+    start += place * step;
+    step *= window.large[axis];
+    row /= window.small[axis];
+    tap /= window.kernel[axis];
   }
-  return start * window.large.back();
+  return start;
 }
 
 }  // namespace
@@ -54,6 +51,7 @@ Convolution::Convolution(const MatrixView& weights, Index outer, Index groups, c
       stride_(window.strides.back()) {
   large_channels_ = weights.columns / n_taps_;
   const Index rows = product_of_leading(window.small);
+  TableBudget::spend(rows, n_lead_taps_);
   for (Index row = 0; row < rows; ++row)
     for (Index tap = 0; tap < n_lead_taps_; ++tap) row_starts_.push_back(row_start(window, row, tap));
   for (Index t = 0; t < n_last_taps_; ++t) {

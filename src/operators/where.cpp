@@ -16,7 +16,7 @@ namespace {
 class Where final : public Operator {
  public:
   explicit Where(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
-    for (std::size_t k = 0; k < 3; ++k) maps_[k] = unit_map(spec.input_shapes[k], shape());
+    for (std::size_t k = 0; k < 3; ++k) maps_[k] = UnitMap(spec.input_shapes[k], shape());
   }
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
@@ -69,7 +69,7 @@ class Where final : public Operator {
   }
 
  private:
-  Index unit_of(std::size_t k, Index i) const { return maps_[k].empty() ? i : maps_[k][static_cast<std::size_t>(i)]; }
+  Index unit_of(std::size_t k, Index i) const { return maps_[k](i); }
 
   /// body(row of the output, the input that is chosen there, its row), for all units and points.
   template <class Body>
@@ -86,7 +86,7 @@ class Where final : public Operator {
     return broadcast(broadcast(spec.input_shapes[0], spec.input_shapes[1]), spec.input_shapes[2]);
   }
 
-  std::vector<Index> maps_[3];  // empty where the units are the output's own
+  UnitMap maps_[3];
 };
 
 }  // namespace

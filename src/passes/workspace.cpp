@@ -5,6 +5,19 @@
 
 namespace fastexpr {
 
+namespace {
+
+/// Numbers of a block. No product of sizes overflows unseen: a network may be of any size, and so may its derivatives.
+Index counted(Index size, Index points, Index columns = 1) {
+  constexpr Index most = Index{1} << 48;
+  Index count = 0;
+  if (__builtin_mul_overflow(size, points, &count) || __builtin_mul_overflow(count, columns, &count) || count > most)
+    throw std::bad_alloc();
+  return count;
+}
+
+}  // namespace
+
 double* Buffer::require(Index count) {
   if (count > capacity_) {
     constexpr std::size_t line = 64;
@@ -19,8 +32,8 @@ double* Buffer::require(Index count) {
 }
 
 Workspace::Workspace(const Graph& graph, const Layout& layout, Index points) : layout_(&layout), points_(points) {
-  values_.require(layout.value_size() * points);
-  scratch_.require(layout.scratch_size() * points);
+  values_.require(counted(layout.value_size(), points));
+  scratch_.require(counted(layout.scratch_size(), points));
   input_values_.resize(layout.n_input_links());
   tangent_pointers_.resize(layout.most_inputs());
   adjoint_pointers_.resize(layout.most_inputs());
@@ -39,24 +52,24 @@ bool Workspace::is_long(Index columns) const {
 
 void Workspace::require_local(int order) {
   order_ = order;
-  if (order > 0) local_.require(layout_->local_size(order) * points_);
+  if (order > 0) local_.require(counted(layout_->local_size(order), points_));
 }
 
 void Workspace::require_tangents(Index columns) {
   are_all_tangents_kept_ = false;
   tangent_columns_ = columns;
-  tangents_.require(layout_->tangent_size() * points_ * columns);
+  tangents_.require(counted(layout_->tangent_size(), points_, columns));
 }
 
 void Workspace::require_all_tangents(Index columns) {
   are_all_tangents_kept_ = true;
   tangent_columns_ = columns;
-  tangents_.require(layout_->value_size() * points_ * columns);
+  tangents_.require(counted(layout_->value_size(), points_, columns));
 }
 
 void Workspace::require_adjoints(Index columns) {
   adjoint_columns_ = columns;
-  adjoints_.require(layout_->value_size() * points_ * columns);
+  adjoints_.require(counted(layout_->value_size(), points_, columns));
   std::fill(has_begun_.begin(), has_begun_.end(), 0);
 }
 
@@ -77,13 +90,13 @@ double* Workspace::fresh_adjoint(NodeId id) {
 
 void Workspace::require_second_adjoints(Index columns) {
   second_adjoint_columns_ = columns;
-  second_adjoints_.require(layout_->value_size() * points_ * columns);
+  second_adjoints_.require(counted(layout_->value_size(), points_, columns));
 }
 
 void Workspace::require_curvature(Index columns) {
-  curvature_.require(layout_->curvature_size() * points_ * columns);
-  diagonal_.require(layout_->diagonal_size() * points_);
-  adjoint_column_.require(layout_->largest_curved_size() * points_);
+  curvature_.require(counted(layout_->curvature_size(), points_, columns));
+  diagonal_.require(counted(layout_->diagonal_size(), points_));
+  adjoint_column_.require(counted(layout_->largest_curved_size(), points_));
 }
 
 Index Workspace::bytes() const {

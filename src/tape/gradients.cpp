@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "linalg/interruption.hpp"
 #include "tape/derivatives.hpp"
 #include "tape/term_lists.hpp"
 
@@ -38,6 +39,7 @@ class Gradients {
   bool share_little() {
     std::size_t total = 0;
     for (const Scaled& root : roots_) {
+      look_for_interruption();
       if (is_inner(root.id)) total += reach(root.id).size();
       if (total > 4 * n_nodes_) return false;
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "linalg/interruption.hpp"
 #include "tape/derivatives.hpp"
 #include "tape/pairs.hpp"
 
@@ -32,7 +33,10 @@ class EdgePushing {
   LagrangianHessian run(const std::vector<Scaled>& roots) {
     for (std::size_t i = 0; i < roots.size(); ++i)
       add_adjoint(roots[i].id, {roots[i].scale, tape_.weight(static_cast<Index>(i)), Tape::one});
-    for (auto v = static_cast<Id>(n_nodes_); v-- > tape_.n_leaves();) eliminate(v);
+    for (auto v = static_cast<Id>(n_nodes_); v-- > tape_.n_leaves();) {
+      look_for_interruption();
+      eliminate(v);
+    }
     collect();
     std::vector<Scaled> hubs;
     for (const Id hub : hubs_) hubs.push_back(Tape::as_scaled(hub));
