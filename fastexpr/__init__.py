@@ -24,7 +24,7 @@ except ImportError as error:
 
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
     raise ImportError(
-        "[fastexpr] needs Python's global interpreter lock: got a free-threaded Python that runs without it. What to do: "
+        "[fastexpr] needs Python's global interpreter lock: got a free-threaded Python without it. What to do: "
         "leave PYTHON_GIL and -X gil unset, or set them to 1. Evaluations release the lock and run side by side."
     )
 

@@ -1,4 +1,4 @@
-"""Memory that runs out: whatever is asked for ends in a MemoryError, and the same call works when there is memory again."""
+"""Memory that runs out: every call ends in a MemoryError then, and works when there is memory again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import fastexpr as fx
 from fastexpr import _core
 from fastexpr.errors import FastexprError
 
-# The address space is limited to what is used already and a little more, and then a little more than that, until the step
+# The address space is limited to what is used already and a little more, and then a little more, until the step
 # succeeds: on the way memory runs out at many places. After each failure the step is repeated without a limit.
 STARVED = """
 import gc, resource, sys, tempfile

@@ -6,7 +6,6 @@ Every case runs in a process of its own, so that a crash or a hang is a failure 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ point = np.array([0.1, -0.2, 0.3])
 
 
 def run(code: str, *options: str, prelude: str = PRELUDE, folder: Path | None = None, **variables: str) -> str:
-    """What the code prints. It must come to its end, with exit status 0, and Python must have nothing to complain about."""
+    """What the code prints. It must come to its end, with exit status 0, and Python must have no complaint."""
     environment = os.environ | {"PYTHONPATH": str(Path(fx.__file__).parents[1])} | variables
     command = [sys.executable, "-W", "error", *options, "-c", prelude + code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=folder)
@@ -139,8 +138,9 @@ calls = [Early, Forgetful, fx.Function, lambda: fx.Function.__new__(fx.Function)
 calls += [lambda: _core.Operator.__new__(_core.Operator), lambda: object.__new__(_core.Operator), _core.Operator]
 calls += [lambda: _core.NlpFunctions.__new__(_core.NlpFunctions), _core.NlpFunctions, lambda: fx.Function.__new__(int)]
 calls += [lambda: fx.Function.__new__(3), lambda: fx.Function.__new__()]
-calls += [lambda: empty(point), lambda: repr(empty), lambda: empty.n_inputs, lambda: empty.hessian(point), lambda: empty(x)]
-calls += [lambda: empty.save("never"), lambda: pickle.dumps(empty), lambda: copy.copy(empty), lambda: fx.Function(empty)]
+calls += [lambda: empty(point), lambda: repr(empty), lambda: empty.n_inputs, lambda: empty.hessian(point)]
+calls += [lambda: empty.save("never"), lambda: pickle.dumps(empty), lambda: copy.copy(empty)]
+calls += [lambda: empty(x), lambda: fx.Function(empty)]
 calls += [lambda: op.name, lambda: repr(op), lambda: fx.Function._from_nodes(3, [(op, [0], "")], [1], *signature)]
 calls += [lambda: program.objective(point), lambda: program.n_rows, lambda: program.jacobian_structure()]
 calls += [lambda: _core.content_hash(empty), lambda: _core.to_bytes(empty), lambda: empty.output_bounds(0, 1)]

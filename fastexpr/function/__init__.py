@@ -80,7 +80,7 @@ def reduce(self: Function) -> tuple[Any, ...]:
 
 
 def copied(self: Function, copy_state: Callable[[Any], Any] = copy.copy) -> Function:
-    """What `copy.copy` gives: the object itself, since it never changes; of a subclass, one with attributes of its own."""
+    """What `copy.copy` gives: the object itself, which never changes; of a subclass, one with attributes of its own."""
     if type(self) is Function:
         return self
     result, state = like(type(self), self), copy_state(state_of(self))

@@ -45,8 +45,8 @@ def cache_directory() -> Path:
     if chosen := os.environ.get(CACHE_VARIABLE):
         if defect := _defect(Path(chosen)):
             raise FileError(
-                f"{CACHE_VARIABLE} is {chosen!r}, which {defect}. What to do: set it to the absolute path of a folder of "
-                "your own, ASCII without blanks, that nobody else may write to; or unset it."
+                f"{CACHE_VARIABLE} is {chosen!r}, which {defect}. What to do: set it to the absolute path of a folder "
+                "of your own, ASCII without blanks, that nobody else may write to; or unset it."
             )
         return Path(chosen)
     defects = {}
