@@ -40,7 +40,7 @@ inline constexpr std::size_t first_page = 4096;  // more than enough for the hea
 inline constexpr std::size_t largest_rank = 64;  // NumPy's
 inline constexpr std::int64_t largest_growth = std::int64_t{1}
                                                << 28;  // numbers that outputs have more than what they are made of
-inline constexpr std::int64_t largest_tables = std::int64_t{1} << 24;  // entries, besides one for every 8 bytes of the file
+inline constexpr std::int64_t largest_tables = std::int64_t{1} << 22;  // entries, besides one for every 8 bytes of the file
 }  // namespace format
 
 }  // namespace fastexpr

@@ -17,7 +17,7 @@ Shape joint_shape(const OperatorSpec& spec) {
 UnitMap::UnitMap(const Shape& input, const Shape& output) {
   const Index size = size_of(output);
   if (size_of(input) == size || size == 0) return;
-  constexpr Index short_output = 4096;  // where a table is small, looking up is faster than dividing
+  constexpr Index short_output = 1024;  // where a table is small, looking up is faster than dividing
   const std::size_t missing = output.size() - input.size();
   const auto is_repeated = [&](std::size_t d) { return d < missing || input[d - missing] != output[d]; };
   std::size_t last = output.size();  // axes from here on are in the stretch
