@@ -1,7 +1,7 @@
 #include <cstring>
 
-#include "passes/annihilation.hpp"
 #include "linalg/interruption.hpp"
+#include "passes/annihilation.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
