@@ -131,6 +131,7 @@ ONES = {
 @pytest.mark.parametrize("name", ONES)
 def test_fused_operator(name: str) -> None:
     agree(ONES[name])
+    fx.load_onnx(ONES[name])  # with the check
 
 
 def test_sums_that_a_normalization_gives() -> None:

@@ -192,6 +192,22 @@ def test_regions(from_x: bool, ratio: int, mode: str) -> None:
     compare(aligned_regions(from_x, ratio, mode))
 
 
+def test_old_regions() -> None:
+    """Before operator set 16, without a half pixel, which ONNX's evaluator reads past."""
+    settings = {"output_height": 2, "output_width": 3, "sampling_ratio": 2}
+    node = helper.make_node("RoiAlign", ["x", "corners", "which"], ["y"], **settings)
+    weights = {"corners": np.array([[0.25, 0.5, 3.5, 2.75], [1, -0.5, 2.5, 6]]), "which": np.array([0, 0])}
+    proto = make_model([node], {"x": (1, 2, 4, 5)}, ["y"], weights, 10, np.float32)
+    fx.load_onnx(proto)
+    compare(proto)
+
+
+def test_the_check_agrees() -> None:
+    """Its judges compute some of these operators in float32."""
+    for proto in (deformed(group=1, offset_group=2, mask=True), spatial_transformer(), aligned_regions(True, 2)):
+        fx.load_onnx(proto, check=True)
+
+
 ERRORS = {
     "k": (model("y, p = TopK (x, n)", weights={"n": np.array([4])}), r"\[TopK #0\] takes 4 numbers of 3 along axis 1"),
     "k of x": (

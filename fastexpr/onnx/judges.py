@@ -15,7 +15,8 @@ from fastexpr.onnx.definitions import has_definition
 from fastexpr.onnx.folding import FOLDED
 from fastexpr.onnx.node import exact_attributes, operator_domain
 from fastexpr.onnx.ordering import reads
-from fastexpr.onnx.registry import find_converter
+from fastexpr.onnx.registry import ML, find_converter
+from fastexpr.onnx.signatures import MICROSOFT
 
 NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 TYPE_ATTRIBUTES = {"to", "dtype", "output_datatype", "output_dtype", "softmax_precision"}
@@ -27,11 +28,12 @@ WRONG: dict[str, float] = {
     "Reshape": 5, "Resize": 11,
     "LpNormalization": np.inf, "MeanVarianceNormalization": np.inf, "LpPool": np.inf, "ConvTranspose": np.inf,
     "LRN": np.inf, "Upsample": np.inf, "SVMClassifier": np.inf, "GlobalMaxPool": np.inf, "GlobalLpPool": np.inf,
-    "Scatter": np.inf,
+    "Scatter": np.inf, "RoiAlign": 16,
 }  # fmt: skip
 #: Operators that it rounds to float32 in between.
 ROUNDED = {
     "Erf", "Celu", "Gelu", "GroupNormalization", "Resize", "GridSample", "AffineGrid", "Attention",
+    "DeformConv",
 }  # fmt: skip
 #: What it reads past in recurrent operators, and the activations that it has.
 UNREAD = ("activation_alpha", "activation_beta", "clip", "input_forget")
@@ -63,7 +65,7 @@ def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
 
 def is_rounded(node: NodeProto) -> bool:
     """Whether the reference evaluator is known to compute in float32 in between, or has attributes in float32 only."""
-    return node.op_type in ROUNDED or node.domain == "ai.onnx.ml" or bool(exact_attributes(node))
+    return node.op_type in ROUNDED or node.domain in (ML, MICROSOFT) or bool(exact_attributes(node))
 
 
 def can_be_judged(node: NodeProto) -> bool:
