@@ -111,7 +111,7 @@ def test_bounds_when_time_runs_out():
     random = np.random.default_rng(1)
     X = random.normal(size=(300, 12))
     y = (X[:, :3].sum(axis=1) + 0.5 * random.normal(size=300) > 0).astype(int)
-    full = BooleanRuleClassifier(12, max_length=3, loss="hamming").fit(X, y)
+    full = BooleanRuleClassifier(12, max_length=3, loss="hamming", time_limit=600).fit(X, y)
     assert not full.timed_out_
     for limit in (1e-9, 0.01, 0.1):
         cut = BooleanRuleClassifier(12, max_length=3, loss="hamming", time_limit=limit)
