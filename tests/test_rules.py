@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import fastexpr as fx
 from fastexpr.errors import RuleError
-from fastexpr.rules import BooleanRuleClassifier, Condition, Rule
+from fastexpr.rules import BooleanRuleClassifier, Condition, Rule, generation
 
 ARRAY_API = "check_array_api_input"  # scikit-learn's own: it needs an environment variable
 
@@ -412,6 +412,30 @@ def test_control_c(delay):
     assert not hasattr(rules, "rules_")
     X, y = noisy()
     assert rules.set_params(max_length=2, max_complexity=6).fit(X, y).score(X, y) > 0.8
+
+
+def test_control_c_while_highs_runs(monkeypatch):
+    """HiGHS itself does not listen."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(400, 6))
+    y = (random.random(400) < 0.4).astype(int)
+    select, ended = generation.select, []
+
+    def select_and_be_interrupted(*arguments):
+        main = threading.main_thread().ident
+        threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+        try:
+            return select(*arguments)
+        except KeyboardInterrupt:
+            ended.append("by Ctrl-C")
+            raise
+
+    monkeypatch.setattr(generation, "select", select_and_be_interrupted)
+    monkeypatch.setattr(generation, "INTEGER_NODES", 10**7)
+    rules = BooleanRuleClassifier(max_complexity=30, loss="hamming", time_limit=600)
+    with pytest.raises(KeyboardInterrupt):
+        rules.fit(X, y)
+    assert ended == ["by Ctrl-C"]
 
 
 def test_other_threads_run_meanwhile():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from fastexpr.errors import RuleError
@@ -150,31 +151,15 @@ def select(
         The selection, and whether time ran out.
     """
     rows = np.flatnonzero(p)
-    k, m = len(covers), len(rows)
-    highs, infinity = new_highs(), highspy().kHighsInf
+    covers, p = covers[:, rows], p[rows]
+    k, m = covers.shape
+    highs = new_highs()
     highs.setOptionValue("time_limit", max(0.0, float(seconds)))
     highs.setOptionValue("mip_max_nodes", n_nodes)
-    highs.addVars(k + m, np.zeros(k + m), np.ones(k + m))
-    highs.changeColsCost(k + m, np.arange(k + m, dtype=np.int32), np.append(losses, p[rows]))
-    highs.changeColsIntegrality(
-        k, np.arange(k, dtype=np.int32), np.full(k, int(highspy().HighsVarType.kInteger), dtype=np.uint8)
-    )
-    entry_rows, entry_rules = np.nonzero(covers[:, rows].T)
-    counts = np.bincount(entry_rows, minlength=m) + 1
-    starts = np.cumsum(np.append(0, counts)).astype(np.int32)
-    indices = np.empty(starts[-1] + k, dtype=np.int32)
-    is_slack = np.zeros(starts[-1], dtype=bool)
-    is_slack[starts[1:] - 1] = True
-    indices[: starts[-1]][is_slack] = k + np.arange(m)
-    indices[: starts[-1]][~is_slack] = entry_rules
-    indices[starts[-1] :] = np.arange(k)
-    values = np.append(np.ones(starts[-1]), complexities.astype(np.float64))
-    lower = np.append(np.ones(m), -infinity)
-    upper = np.append(np.full(m, infinity), float(max_complexity))
-    highs.addRows(m + 1, lower, upper, len(indices), starts, indices, values)
+    pass_selection(highs, covers, np.append(losses, p), complexities, max_complexity)
     first = np.zeros(k + m)
     first[list(start)] = 1.0
-    first[k:] = ~covers[list(start)][:, rows].any(axis=0) if len(start) else 1.0
+    first[k:] = ~covers[list(start)].any(axis=0) if len(start) else 1.0
     solution = highspy().HighsSolution()
     solution.col_value = first.tolist()
     highs.setSolution(solution)
@@ -183,3 +168,21 @@ def select(
     found = highs.getSolution().col_value
     chosen = [j for j in range(k) if found[j] > 0.5] if len(found) else list(start)
     return (chosen if complexities[chosen].sum() <= max_complexity else list(start)), is_late
+
+
+def pass_selection(
+    highs: Any, covers: Cover, cost: Array, complexities: NDArray[np.int64], max_complexity: int
+) -> None:
+    """The integer program: a binary for each rule, and for each row whether it is lost; a row is covered or lost."""
+    k, m = covers.shape
+    infinity, integer = highspy().kHighsInf, int(highspy().HighsVarType.kInteger)
+    highs.addVars(k + m, np.zeros(k + m), np.ones(k + m))
+    highs.changeColsCost(k + m, np.arange(k + m, dtype=np.int32), cost)
+    highs.changeColsIntegrality(k, np.arange(k, dtype=np.int32), np.full(k, integer, dtype=np.uint8))
+    is_covered = scipy.sparse.hstack([covers.T.astype(np.float64), scipy.sparse.eye_array(m)])
+    complexity = scipy.sparse.hstack([complexities[None].astype(np.float64), scipy.sparse.csr_array((1, m))])
+    matrix = scipy.sparse.vstack([is_covered, complexity]).tocsr()
+    lower = np.append(np.ones(m), -infinity)
+    upper = np.append(np.full(m, infinity), float(max_complexity))
+    starts, indices = matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32)
+    highs.addRows(m + 1, lower, upper, matrix.nnz, starts, indices, matrix.data)
