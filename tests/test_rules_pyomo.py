@@ -249,6 +249,18 @@ def test_inputs_may_be_expressions():
         m.r.check()
 
 
+def test_columns_without_conditions_take_anything():
+    X = pd.DataFrame({"site": ["north"] * 40, "batch": [1.0] * 40, "flow": np.linspace(0.0, 9.0, 40)})
+    rules = BooleanRuleClassifier(max_complexity=2).fit(X, X.flow > 4)
+    for inputs in (["north", 1.0, 7.0], ["south", None, 7.0], {"site": "south", "flow": 7.0}, {"flow": 7.0}):
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(bounds=(0, 9))
+        m.r = fxp.RuleBlock(rules, inputs={**inputs, "flow": m.x} if isinstance(inputs, dict) else [*inputs[:2], m.x])
+        m.o = pyo.Objective(expr=m.x - 10 * m.r.outputs[True])
+        solve(m)
+        assert m.r.check() is True
+
+
 def test_rules_that_always_or_never_hold():
     X = np.zeros((10, 1))
     always = BooleanRuleClassifier().fit(X, [1] * 8 + [0] * 2)

@@ -105,7 +105,7 @@ def given_inputs(block: Any, given: Any, rules: Any, index: tuple[Any, ...]) -> 
         parts = list(Entries(owner, "input", names, {"x": (len(names),)}).match([given]))
     has_categories = {condition.column for condition in rules.conditions_ if condition.operator in ("==", "!=")}
     return [
-        None if part is None else _entry(owner, name, kind, part, k in has_categories)
+        None if part is None else _entry(owner, name, kind, part, kind != "double" or k in has_categories)
         for k, (name, kind, part) in enumerate(zip(names, kinds, parts, strict=True))
     ]
 
