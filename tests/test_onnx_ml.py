@@ -185,6 +185,46 @@ def test_trees_in_double_precision() -> None:
     assert above == [by_place[1] + by_place[2] + third]
 
 
+@pytest.mark.filterwarnings("ignore::fastexpr.errors.DerivativeWarning")
+def test_nodes_in_any_order() -> None:
+    """Each tree's first node is its root; the others, and what leaves say, may stand anywhere."""
+    random, x = np.random.default_rng(0), grid().astype(np.float64)
+    expected = fx.load_onnx(model_of("TreeEnsembleRegressor", **REGRESSION))(x)
+    for _ in range(20):
+        order = np.append([0, 5], random.permutation([1, 2, 3, 4, 6, 7]))
+        said = random.permutation(10)
+        shuffled = {
+            key: [value[k] for k in (order if key.startswith("nodes_") else said)] if isinstance(value, list) else value
+            for key, value in REGRESSION.items()
+        }
+        assert np.array_equal(fx.load_onnx(model_of("TreeEnsembleRegressor", **shuffled))(x), expected)
+
+
+@pytest.mark.filterwarnings("ignore::fastexpr.errors.DerivativeWarning")
+def test_trees_that_share_nodes() -> None:
+    """By version 5, a root may lie inside of another tree."""
+    x = grid().astype(np.float64)
+    single = [fx.load_onnx(model_of("TreeEnsemble", **version_5(tree_roots=[root])))(x) for root in (0, 1, 0, 2)]
+    together = fx.load_onnx(model_of("TreeEnsemble", **version_5(tree_roots=[0, 1, 0, 2])), check=True)(x)
+    assert np.allclose(together, np.sum(single, axis=0), rtol=1e-15)
+
+
+@pytest.mark.filterwarnings("ignore::fastexpr.errors.DerivativeWarning")
+def test_a_tree_that_is_a_long_chain() -> None:
+    n = 5000
+    chain = {
+        "nodes_treeids": [0] * (2 * n + 1), "nodes_nodeids": list(range(2 * n + 1)),
+        "nodes_modes": ["BRANCH_LEQ"] * n + ["LEAF"] * (n + 1), "nodes_featureids": [0] * (2 * n + 1),
+        "nodes_values": [k / n for k in range(2 * n + 1)],
+        "nodes_truenodeids": list(range(n, 2 * n)) + [0] * (n + 1),
+        "nodes_falsenodeids": [*range(1, n), 2 * n] + [0] * (n + 1),
+        "target_treeids": [0] * (n + 1), "target_nodeids": list(range(n, 2 * n + 1)), "target_ids": [0] * (n + 1),
+        "target_weights": [float(k) for k in range(n + 1)], "n_targets": 1,
+    }  # fmt: skip
+    net = fx.load_onnx(model_of("TreeEnsembleRegressor", **chain))
+    assert [net([u, 0.0, 0.0])[0] for u in (-1.0, 0.5, 0.99991, 2.0)] == [0.0, 2500.0, 5000.0, 5000.0]
+
+
 def test_missing_numbers() -> None:
     """x is finite always, but rows that are constants of a model may have NaN."""
     model = model_of(

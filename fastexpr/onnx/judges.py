@@ -38,20 +38,29 @@ ROUNDED = {
 #: What it reads past in recurrent operators, and the activations that it has.
 UNREAD = ("activation_alpha", "activation_beta", "clip", "input_forget")
 ACTIVATIONS = {"RNN": [b"Tanh"], "GRU": [b"Sigmoid", b"Tanh"], "LSTM": [b"Sigmoid", b"Tanh", b"Tanh"]}
+STRETCHED = {"Add", "Sub", "Mul", "Div", "Pow"}
+#: Operators whose settings decide.
+WRONG_BY_SETTING = {
+    *ACTIVATIONS, *STRETCHED, "ReduceL1", "ReduceL2", "ScatterElements", "Conv", "MaxPool", "AveragePool", "GridSample",
+    "Attention",
+}  # fmt: skip
 
 
 def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
     """Whether the reference evaluator, in a version that may be installed (1.15 to 1.23), is known to compute something
     else than the standard says.
     """
-    attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-    is_stretched = node.op_type in ("Add", "Sub", "Mul", "Div", "Pow") and "broadcast" in attributes
-    if is_stretched or opsets.get(operator_domain(node), 1) < WRONG.get(node.op_type, 0):
+    if opsets.get(operator_domain(node), 1) < WRONG.get(node.op_type, 0):
         return True
+    if node.op_type not in WRONG_BY_SETTING:
+        return False
+    attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     if node.op_type in ACTIVATIONS:
         own = ACTIVATIONS[node.op_type]
         is_plain = attributes.get("activations", own) in ([], own, own * 2) and not (node.input[4:5] or [""])[0]
         return not is_plain or any(attributes.get(name) for name in UNREAD)
+    if node.op_type in STRETCHED:
+        return "broadcast" in attributes
     if node.op_type in ("ReduceL1", "ReduceL2"):
         return bool(attributes.get("noop_with_empty_axes"))
     if node.op_type == "ScatterElements":

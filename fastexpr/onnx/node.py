@@ -75,11 +75,12 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
     if kind == onnx.AttributeProto.STRING:
         return attribute.s.decode("utf-8", "replace")
     if kind == onnx.AttributeProto.FLOATS:
-        return [float(number) for number in attribute.floats]
+        return list(attribute.floats)
     if kind == onnx.AttributeProto.INTS:
-        return [int(number) for number in attribute.ints]
+        return list(attribute.ints)
     if kind == onnx.AttributeProto.STRINGS:
-        return [text.decode("utf-8", "replace") for text in attribute.strings]
+        decoded = {text: text.decode("utf-8", "replace") for text in set(attribute.strings)}  # a forest's modes
+        return [decoded[text] for text in attribute.strings]
     if kind == onnx.AttributeProto.TENSOR:
         return attribute.t
     return None if kind == onnx.AttributeProto.UNDEFINED else attribute

@@ -21,6 +21,8 @@ Lengths = list[int | None]
 #: inputs, those among them that depend on x, and the shape of its result for one row.
 Rule = Callable[[dict[str, Any], Sequence[Any], Sequence[bool], tuple[int, ...]], bool]
 
+SETTINGS = {"broadcast", "training_mode", "axis", "transA", "shape", "allowzero"}  # that rules read
+
 
 def is_row_by_row(importer: Importer) -> bool:
     """Whether that can be seen; False says nothing."""
@@ -53,7 +55,9 @@ def is_row_by_row(importer: Importer) -> bool:
         results: list[Any] = [values[name] for name in node.output if isinstance(values.get(name), Handle)]
         if rule is None or not all(name in rows for name, own in zip(node.input, depends, strict=True) if own):
             return False
-        attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+        attributes = {
+            entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute if entry.name in SETTINGS
+        }
         if not results or not rule(attributes, inputs, depends, results[0].shape):
             return False
         rows.update(node.output)

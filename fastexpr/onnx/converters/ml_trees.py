@@ -1,182 +1,141 @@
 """Decision trees of ai.onnx.ml: TreeEnsembleRegressor, TreeEnsembleClassifier, TreeEnsemble. All become the core's
-TreeEnsemble, whose tables are laid out here: each tree from its root on, parents before children.
+TreeEnsemble, whose tables `tree_tables` lays out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
 
-from fastexpr.onnx.arrays import tensor_array
+from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.builder import Value
 from fastexpr.onnx.converters.ml_features import features
 from fastexpr.onnx.converters.ml_linear import n_classes
 from fastexpr.onnx.converters.post_transforms import number, transformed
+from fastexpr.onnx.converters.tree_tables import LEAF, Leaves, Nodes, tables, visits
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import ML, converter
 
 MODES = {
     "BRANCH_LEQ": 1, "BRANCH_LT": 2, "BRANCH_GTE": 3, "BRANCH_GT": 4, "BRANCH_EQ": 5, "BRANCH_NEQ": 6,
 }  # fmt: skip
-EQUAL = MODES["BRANCH_EQ"]
+EQUAL, MEMBER = MODES["BRANCH_EQ"], 7
 AGGREGATES = {"SUM": "sum", "AVERAGE": "mean", "MIN": "min", "MAX": "max"}
 NUMBERED_AGGREGATES = ("mean", "sum", "min", "max")
 MOST_TARGETS = 2**20
 
-Key = Hashable
-Leaf = dict[int, float]  # target: number
 
-
-class Split(NamedTuple):
-    """A node that tests a feature; several thresholds: whether it is equal to one of them."""
-
-    mode: int
-    feature: int
-    thresholds: Sequence[float]
-    yes: Key
-    no: Key
-    goes_yes_on_nan: bool
-
-
-class Tables:
-    """The core's tables under construction."""
-
-    def __init__(self) -> None:
-        self.nodes: list[list[int]] = []
-        self.thresholds: list[float] = []
-        self.targets: list[int] = []
-        self.numbers: list[float] = []
-        self.roots: list[int] = []
-
-    def add_tree(self, node: OnnxNode, root: Key, found: Callable[[Key], Split | Leaf]) -> None:
-        """Adds one tree; `found` gives the node of a key."""
-        self.roots.append(len(self.nodes))
-        seen: set[Key] = set()
-        waiting: list[tuple[Key, list[tuple[int, int]]]] = [(root, [])]  # and which entries lead there
-        while waiting:
-            key, leading = waiting.pop()
-            if key in seen:
-                node.fail(f"has a tree that comes to node {key} twice, so it is no tree. Export the model again.")
-            seen.add(key)
-            for place, column in leading:
-                self.nodes[place][column] = len(self.nodes)
-            entry = found(key)
-            if isinstance(entry, Split):
-                waiting += self._add_split(entry)
-            else:
-                self._add_leaf(entry)
-
-    def _add_split(self, split: Split) -> list[tuple[Key, list[tuple[int, int]]]]:
-        first = len(self.nodes)
-        for k, threshold in enumerate(split.thresholds):
-            self.nodes.append([split.mode, split.feature, 0, first + k + 1, int(split.goes_yes_on_nan)])
-            self.thresholds.append(threshold)
-        last = len(self.nodes) - 1
-        return [(split.no, [(last, 3)]), (split.yes, [(place, 2) for place in range(first, last + 1)])]
-
-    def _add_leaf(self, leaf: Leaf) -> None:
-        self.nodes.append([0, len(self.targets), len(self.targets) + len(leaf), 0, 0])
-        self.thresholds.append(0.0)
-        for target in sorted(leaf):
-            self.targets.append(target)
-            self.numbers.append(leaf[target])
-
-    def apply(self, node: OnnxNode, n_targets: int, aggregate: str) -> Value:
-        """The core's operator."""
-        if not 1 <= n_targets <= MOST_TARGETS:
-            node.fail(f"has {n_targets} targets, expected 1 to {MOST_TARGETS}. Export the model again.")
-        constants = [
-            np.array(self.nodes, np.int64).reshape(-1, 5),
-            np.array(self.thresholds, np.float64),
-            np.array(self.targets, np.int64),
-            np.array(self.numbers, np.float64),
-            np.array(self.roots, np.int64),
-        ]
-        return node.graph.apply(
-            "TreeEnsemble", features(node), constants=constants, n_targets=n_targets, aggregate=aggregate
-        )
+def apply(node: OnnxNode, constants: list[Array], n_targets: int, aggregate: str) -> Value:
+    """The core's operator."""
+    if not 1 <= n_targets <= MOST_TARGETS:
+        node.fail(f"has {n_targets} targets, expected 1 to {MOST_TARGETS}. Export the model again.")
+    return node.graph.apply(
+        "TreeEnsemble", features(node), constants=constants, n_targets=n_targets, aggregate=aggregate
+    )
 
 
 # ---- attributes
 
 
-def listed(node: OnnxNode, name: str, length: int | None = None, default: Any = None) -> list[Any]:
+def column(node: OnnxNode, name: str, dtype: Any, length: int | None = None, default: Any = None) -> Array:
     """An attribute that is a list, or the tensor that holds the same in double precision."""
     value = node.attribute(name)
     tensor = node.attribute(f"{name}_as_tensor")
     if isinstance(value, onnx.TensorProto) or tensor is not None:
         array = tensor_array(value if isinstance(value, onnx.TensorProto) else tensor, f"{node.title} {name}")
-        value = array.reshape(-1).tolist()
-    if not value and default is not None and length is not None:
-        return [default] * length
-    value = value or []
-    if length is not None and len(value) != length:
-        node.fail(f"has {len(value)} {name}, expected {length}. The table is damaged: export the model again.")
-    return value
+        value = array.reshape(-1)
+    if (value is None or not len(value)) and default is not None and length is not None:
+        return np.full(length, default, dtype)
+    column = np.array([] if value is None else value, dtype)
+    if length is not None and len(column) != length:
+        node.fail(f"has {len(column)} {name}, expected {length}. The table is damaged: export the model again.")
+    return column
+
+
+class Ids:
+    """Nodes by the ids of tree and node."""
+
+    def __init__(self, node: OnnxNode) -> None:
+        self.trees = column(node, "nodes_treeids", np.int64)
+        self.places = column(node, "nodes_nodeids", np.int64, len(self.trees))
+        self.known_trees, self.roots = np.unique(self.trees, return_index=True)  # a tree begins with its first node
+        self.known_places = np.unique(self.places)
+        codes = self._codes(self.trees, self.places)
+        self.order = np.argsort(codes, kind="stable")
+        self.codes = codes[self.order]
+        n_different = len(codes) and 1 + np.count_nonzero(self.codes[1:] != self.codes[:-1])
+        if len(codes) == 0 or n_different != len(codes):
+            node.fail(
+                f"has {len(codes)} nodes, of which {n_different} are different. The table is damaged: export again."
+            )
+
+    def _codes(self, trees: Array, places: Array) -> Array:
+        """One number for both; -1 where there is no such tree or no such node in any tree."""
+        tree, place = position(self.known_trees, trees), position(self.known_places, places)
+        return np.where((tree < 0) | (place < 0), -1, tree * len(self.known_places) + place)
+
+    def find(self, trees: Array, places: Array) -> Array:
+        """Their positions; -1 where there is none such."""
+        k = position(self.codes, self._codes(trees, places))
+        return np.where(k < 0, -1, self.order[k])
+
+
+def position(known: Array, values: Array) -> Array:
+    """Where the values stand among the known ones, which are sorted; -1 where they do not."""
+    k = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.where(known[k] == values, k, -1)
 
 
 def leaves_of(
-    node: OnnxNode, prefix: str, weights: str, n_targets: int, combine: Callable[[float, float], float]
-) -> dict[Key, Leaf]:
-    """What is said at each node, by (tree, node)."""
-    trees = listed(node, f"{prefix}_treeids")
-    nodes, targets, numbers = (
-        listed(node, name, len(trees)) for name in (f"{prefix}_nodeids", f"{prefix}_ids", weights)
-    )
-    leaves: dict[Key, Leaf] = {}
-    for tree, place, target, value in zip(trees, nodes, targets, numbers, strict=True):
-        if not 0 <= target < n_targets:
-            node.fail(f"has a leaf for target {target} of {n_targets}. The table is damaged: export the model again.")
-        leaf = leaves.setdefault((tree, place), {})
-        leaf[target] = combine(leaf[target], value) if target in leaf else value
-    return leaves
+    node: OnnxNode, ids: Ids, prefix: str, weights: str, n_targets: int, combine: np.ufunc, is_binary: bool = False
+) -> Leaves:
+    """What is said at each node; with `is_binary`, of any target as if it were the first."""
+    trees = column(node, f"{prefix}_treeids", np.int64)
+    places, targets = (column(node, f"{prefix}_{name}", np.int64, len(trees)) for name in ("nodeids", "ids"))
+    numbers = column(node, weights, np.float64, len(trees))
+    wrong = targets[(targets < 0) | (targets >= n_targets)]
+    if wrong.size:
+        node.fail(f"has a leaf for target {wrong[0]} of {n_targets}. The table is damaged: export the model again.")
+    places = ids.find(trees, places)
+    targets = np.zeros_like(targets) if is_binary else targets
+    order = np.lexsort((targets, places))
+    places, targets, numbers = places[order], targets[order], numbers[order]
+    is_new = np.append(True, (places[1:] != places[:-1]) | (targets[1:] != targets[:-1]))[: len(places)]
+    if not is_new.all():
+        numbers = combine.reduceat(numbers, np.flatnonzero(is_new))
+    return Leaves(places[is_new], targets[is_new], numbers)
 
 
-def trees_by_ids(node: OnnxNode, leaves: dict[Key, Leaf]) -> Tables:
+def trees_by_ids(node: OnnxNode, ids: Ids, leaves: Leaves) -> list[Array]:
     """The trees of operators before version 5, whose nodes are known by the ids of tree and node."""
-    trees = listed(node, "nodes_treeids")
-    n = len(trees)
-    places, modes, feature_ids, values, yes, no = (
-        listed(node, f"nodes_{name}", n)
-        for name in ("nodeids", "modes", "featureids", "values", "truenodeids", "falsenodeids")
+    n = len(ids.trees)
+    feature, yes, no = (
+        column(node, f"nodes_{name}", np.int64, n) for name in ("featureids", "truenodeids", "falsenodeids")
     )
-    nan = listed(node, "nodes_missing_value_tracks_true", n, 0)
-    position = {(tree, place): k for k, (tree, place) in enumerate(zip(trees, places, strict=True))}
-    if n == 0 or len(position) != n:
-        node.fail(f"has {n} nodes, of which {len(position)} are different. The table is damaged: export again.")
-    unknown = set(modes) - set(MODES) - {"LEAF"}
+    values, names = column(node, "nodes_values", np.float64, n), column(node, "nodes_modes", object, n)
+    unknown = set(names) - set(MODES) - {"LEAF"}
     if unknown:
         node.fail(f"has the modes {sorted(unknown)}, expected {', '.join(MODES)} or LEAF. Export the model again.")
-
-    def found(key: Any) -> Split | Leaf:
-        k = position.get(key)
-        if k is None:
-            node.fail(f"has a tree that leads to node {key}, which is not there. Export the model again.")
-        if modes[k] == "LEAF":
-            return leaves.get(key, {})
-        tree = trees[k]
-        return Split(MODES[modes[k]], feature_ids[k], [values[k]], (tree, yes[k]), (tree, no[k]), bool(nan[k]))
-
-    tables = Tables()
-    for root in first_nodes(trees, places):
-        tables.add_tree(node, root, found)
-    return tables
-
-
-def first_nodes(trees: Iterable[int], places: Iterable[int]) -> list[tuple[int, int]]:
-    """The root of each tree: its first node."""
-    roots: dict[int, int] = {}
-    for tree, place in zip(trees, places, strict=True):
-        roots.setdefault(tree, place)
-    return sorted(roots.items())
+    nodes = Nodes(
+        mode=np.array([MODES.get(name, LEAF) for name in names]),
+        feature=feature,
+        goes_yes_on_nan=column(node, "nodes_missing_value_tracks_true", np.int64, n, 0),
+        next=np.stack([ids.find(ids.trees, yes), ids.find(ids.trees, no)], axis=1),
+        n_tests=np.ones(n, np.int64),
+        thresholds=values,
+        roots=ids.roots,
+    )
+    keys = np.stack([ids.trees, ids.places], axis=1)
+    seen = visits(node, nodes, keys, lambda k, side: f"node {(int(ids.trees[k]), int((no if side else yes)[k]))}")
+    return tables(nodes, leaves, seen)
 
 
 def with_base(node: OnnxNode, scores: Value, n: int) -> Value:
     """The scores plus `base_values`, one for each or one for all."""
-    base = np.array(listed(node, "base_values"), np.float64)
+    base = column(node, "base_values", np.float64)
     if base.size not in (0, 1, n) or not np.isfinite(base).all():
         node.fail(f"has base_values={base.tolist()}, expected {n} finite numbers. Export the model again.")
     return node.graph.add(scores, base) if base.any() else scores
@@ -194,9 +153,10 @@ def tree_ensemble_regressor(node: OnnxNode) -> Value:
     n, name = node.attribute("n_targets") or 1, node.attribute("aggregate_function")
     if name not in AGGREGATES:
         node.fail(f"has aggregate_function={name!r}, expected one of {', '.join(AGGREGATES)}. Export the model again.")
-    combine: Any = {"MIN": min, "MAX": max}.get(name, lambda a, b: a + b)
-    leaves = leaves_of(node, "target", "target_weights", n, combine)
-    scores = trees_by_ids(node, leaves).apply(node, n, AGGREGATES[name])
+    combine: np.ufunc = {"MIN": np.minimum, "MAX": np.maximum}.get(name, np.add)
+    ids = Ids(node)
+    leaves = leaves_of(node, ids, "target", "target_weights", n, combine)
+    scores = apply(node, trees_by_ids(node, ids, leaves), n, AGGREGATES[name])
     return transformed(node, with_base(node, scores, n))
 
 
@@ -208,12 +168,10 @@ def tree_ensemble_classifier(node: OnnxNode) -> Sequence[Value | None]:
     Piecewise constant: the derivative is 0.
     """
     graph, n = node.graph, n_classes(node, "classlabels_int64s", "classlabels_strings")
-    ids = set(listed(node, "class_ids"))
-    is_binary = len(ids) == 1 and n <= 2
-    leaves = leaves_of(node, "class", "class_weights", max(n, 1), lambda a, b: a + b)
-    if is_binary:
-        leaves = {key: {0: sum(leaf.values())} for key, leaf in leaves.items()}
-    scores = trees_by_ids(node, leaves).apply(node, 1 if is_binary else n, "sum")
+    is_binary = len(np.unique(column(node, "class_ids", np.int64))) == 1 and n <= 2
+    ids = Ids(node)
+    leaves = leaves_of(node, ids, "class", "class_weights", max(n, 1), np.add, is_binary)
+    scores = apply(node, trees_by_ids(node, ids, leaves), 1 if is_binary else n, "sum")
     scores = with_base(node, scores, 1 if is_binary else n)
     if is_binary:
         is_plain = node.attribute("post_transform") in ("NONE", "PROBIT")
@@ -228,51 +186,76 @@ def tree_ensemble(node: OnnxNode) -> Value:
 
     Piecewise constant: the derivative is 0.
     """
-    targets, weights = listed(node, "leaf_targetids"), listed(node, "leaf_weights")
-    feature_ids = listed(node, "nodes_featureids")
-    n, n_leaves, n_targets = len(feature_ids), len(targets), node.attribute("n_targets") or 1
-    modes, splits, yes, no, yes_leaf, no_leaf = (
-        listed(node, f"nodes_{name}", n)
-        for name in ("modes", "splits", "truenodeids", "falsenodeids", "trueleafs", "falseleafs")
+    targets, weights = column(node, "leaf_targetids", np.int64), column(node, "leaf_weights", np.float64)
+    feature = column(node, "nodes_featureids", np.int64)
+    n, n_leaves, n_targets = len(feature), len(targets), node.attribute("n_targets") or 1
+    splits = column(node, "nodes_splits", np.float64, n)
+    mode, yes, no, yes_leaf, no_leaf = (
+        column(node, f"nodes_{name}", np.int64, n)
+        for name in ("modes", "truenodeids", "falsenodeids", "trueleafs", "falseleafs")
     )
-    nan = listed(node, "nodes_missing_value_tracks_true", n, 0)
+    nan = column(node, "nodes_missing_value_tracks_true", np.int64, n, 0)
     aggregate = node.integer("aggregate_function")
-    if len(weights) != n_leaves or not 0 <= aggregate < 4 or any(not 0 <= mode <= 6 for mode in modes):
+    if len(weights) != n_leaves or not 0 <= aggregate < 4 or ((mode < 0) | (mode > 6)).any():
         node.fail(
             f"has {n_leaves} leaf_targetids, {len(weights)} leaf_weights, aggregate_function={aggregate}, modes from "
-            f"{min(modes, default=0)} to {max(modes, default=0)}. The table is damaged: export the model again."
+            f"{min(mode, default=0)} to {max(mode, default=0)}. The table is damaged: export the model again."
         )
-    members = member_sets(node, [k for k in range(n) if modes[k] == 6])
+    wrong = targets[(targets < 0) | (targets >= n_targets)]
+    if wrong.size:
+        node.fail(f"has a leaf for target {wrong[0]} of {n_targets}. Export the model again.")
+    n_tests, thresholds = tests(node, mode + 1 == MEMBER, splits)
+    no_test = np.zeros(n_leaves, np.int64)  # leaves stand behind the other nodes
+    next_nodes = np.stack([place(yes, yes_leaf, n, n_leaves), place(no, no_leaf, n, n_leaves)], axis=1)
+    nodes = Nodes(
+        mode=np.append(np.where(mode + 1 == MEMBER, EQUAL, mode + 1), no_test + LEAF),
+        feature=np.append(feature, no_test),
+        goes_yes_on_nan=np.append(nan, no_test),
+        next=np.append(next_nodes, np.stack([no_test, no_test], axis=1), axis=0),
+        n_tests=np.append(n_tests, no_test + 1),
+        thresholds=np.append(thresholds, no_test),
+        roots=roots_by_places(node, n, next_nodes),
+    )
 
-    def found(key: Any) -> Split | Leaf:
-        is_leaf, k = key
-        if not 0 <= k < (n_leaves if is_leaf else n):
-            node.fail(
-                f"has a tree that leads to {'leaf' if is_leaf else 'node'} {k}, which is not there. Export again."
-            )
-        if is_leaf:
-            if not 0 <= targets[k] < n_targets:
-                node.fail(f"has a leaf for target {targets[k]} of {n_targets}. Export the model again.")
-            return {targets[k]: weights[k]}
-        thresholds, mode = members.get(k, [splits[k]]), EQUAL if k in members else modes[k] + 1
-        yes_key, no_key = (bool(yes_leaf[k]), yes[k]), (bool(no_leaf[k]), no[k])
-        return Split(mode, feature_ids[k], thresholds, yes_key, no_key, bool(nan[k]))
+    def name_of_next(k: int, side: int) -> str:
+        is_leaf, which = (no_leaf, no) if side else (yes_leaf, yes)
+        return f"{'leaf' if is_leaf[k] else 'node'} {which[k]}"
 
-    tables = Tables()
-    for root in listed(node, "tree_roots"):
-        is_lone = 0 <= root < n and yes_leaf[root] and no_leaf[root] and yes[root] == no[root]  # a tree that is a leaf
-        tables.add_tree(node, (True, yes[root]) if is_lone else (False, root), found)
-    return transformed(node, tables.apply(node, n_targets, NUMBERED_AGGREGATES[aggregate]))
+    keys = np.array([(False, k) for k in range(n)] + [(True, k) for k in range(n_leaves)], object)
+    leaves = Leaves(n + np.arange(n_leaves), targets, weights)
+    constants = tables(nodes, leaves, visits(node, nodes, keys, name_of_next))
+    return transformed(node, apply(node, constants, n_targets, NUMBERED_AGGREGATES[aggregate]))
 
 
-def member_sets(node: OnnxNode, places: list[int]) -> dict[int, list[float]]:
-    """The numbers that nodes of mode BRANCH_MEMBER look for: in the nodes' order, each set ended by a NaN."""
-    sets: list[list[float]] = [[]]
-    for value in listed(node, "membership_values") if places else []:
-        if np.isnan(value):
-            sets.append([])
-        else:
-            sets[-1].append(value)
-    if len(sets) != len(places) + 1 or not all(sets[: len(places)]):
-        node.fail(f"has {len(sets) - 1} sets of membership_values, expected {len(places)}, none empty. Export again.")
-    return dict(zip(places, sets, strict=False))
+def place(which: Array, is_leaf: Array, n: int, n_leaves: int) -> Array:
+    """Where the leaf or other node of this number stands; -1 where there is none such."""
+    is_there = (which >= 0) & (which < np.where(is_leaf, n_leaves, n))
+    return np.where(is_there, which + np.where(is_leaf, n, 0), -1)
+
+
+def roots_by_places(node: OnnxNode, n: int, next_nodes: Array) -> Array:
+    """The trees' roots. A tree that is a leaf has a root both of whose ways lead there."""
+    roots = column(node, "tree_roots", np.int64)
+    wrong = roots[(roots < 0) | (roots >= n)]
+    if wrong.size:
+        node.fail(f"has a tree that leads to node {wrong[0]}, which is not there. Export again.")
+    yes, no = next_nodes[roots].T
+    return np.where((yes == no) & (yes >= n), yes, roots)
+
+
+def tests(node: OnnxNode, is_member: Array, splits: Array) -> tuple[Array, Array]:
+    """How many tests each node has, and the thresholds of all of them. Nodes of mode BRANCH_MEMBER look for one of
+    several numbers: these stand in the nodes' order, each set ended by a NaN.
+    """
+    n_tests, n_sets = np.ones(len(splits), np.int64), int(np.count_nonzero(is_member))
+    if n_sets == 0:
+        return n_tests, splits
+    values = column(node, "membership_values", np.float64)
+    ends = np.flatnonzero(np.isnan(values))
+    sizes = np.diff(ends, prepend=-1) - 1
+    if len(ends) != n_sets or not sizes.all():
+        node.fail(f"has {len(ends)} sets of membership_values, expected {n_sets}, none empty. Export again.")
+    n_tests[is_member] = sizes
+    thresholds = np.repeat(splits, n_tests)
+    thresholds[np.repeat(is_member, n_tests)] = values[: ends[-1]][~np.isnan(values[: ends[-1]])]
+    return n_tests, thresholds
