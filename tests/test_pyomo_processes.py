@@ -168,6 +168,7 @@ def test_nothing_is_written_before_a_solver_asks(tmp_path: Path, monkeypatch: py
 def test_a_model_with_nowhere_to_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It can be built and evaluated all the same; only a solver in another process needs the file."""
     (tmp_path / "file").write_text("no folder")
+    monkeypatch.delenv("FASTEXPR_CACHE_DIR")
     monkeypatch.setattr("fastexpr.pyomo.files._cache_candidates", lambda: iter([tmp_path / "file" / "cache"]))
     m = example("block")
     assert fxp.initialize(m) == M
