@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class Handle:
     id: int
     shape: Shape
     dtype: np.dtype[Any] = FLOAT
+
+    def of_type(self, dtype: np.dtype[Any]) -> Handle:
+        """The same value, known to be floats, integers or conditions."""
+        return self if dtype is self.dtype else Handle(self.id, self.shape, dtype)
 
     @property
     def is_condition(self) -> bool:
@@ -127,22 +131,10 @@ class GraphBuilder:
         """A new node. Constant inputs become Constant nodes."""
         handles = [self.handle(value, name not in TAKES_INFINITE) for value in inputs]
         shapes = [handle.shape for handle in handles]
-        key = (  # equal nodes share one operator: a chain of 100,000 Tanh is one Tanh, an LSTM's steps have one matrix
-            name,
-            tuple(shapes),
-            tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
-            tuple(id(array) for array in constants),
-        )
         if name == "Select":  # its indices are made for it alone
             operator = Operator(name, shapes, attributes, list(constants))
         else:
-            if key not in self._operators:
-                made = Operator(name, shapes, attributes, [self._shared(array) for array in constants])
-                for k, array in enumerate(constants):
-                    if array.nbytes >= SMALLEST_SHARED:
-                        self._stored.setdefault(place_of(array), (array, made.constants[k]))
-                self._operators[key] = (made, list(constants))  # the arrays are kept: their ids must stay their own
-            operator = self._operators[key][0]
+            operator = self._shared_operator(name, shapes, constants, attributes)
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
         if self.of_constants:
             check_result(operator.shape, f"[{name}]", sum(map(math.prod, shapes)))
@@ -152,6 +144,24 @@ class GraphBuilder:
                 "fewer steps or nodes."
             )
         return Handle(len(self.nodes), tuple(operator.shape))
+
+    def _shared_operator(
+        self, name: str, shapes: list[Shape], constants: Sequence[Array], attributes: dict[str, Any]
+    ) -> Operator:
+        """Equal nodes share one operator: a chain of 100,000 Tanh is one Tanh, an LSTM's steps have one matrix."""
+        key = (
+            name,
+            tuple(shapes),
+            tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
+            tuple(id(array) for array in constants),
+        )
+        if key not in self._operators:
+            made = Operator(name, shapes, attributes, [self._shared(array) for array in constants])
+            for k, array in enumerate(constants):
+                if array.nbytes >= SMALLEST_SHARED:
+                    self._stored.setdefault(place_of(array), (array, made.constants[k]))
+            self._operators[key] = (made, list(constants))  # the arrays are kept: their ids must stay their own
+        return self._operators[key][0]
 
     def contiguous(self, array: Array) -> Array:
         """The array as the core stores constants, in C order; copied at most once."""
@@ -189,7 +199,7 @@ class GraphBuilder:
 
     def as_type(self, value: Value, dtype: np.dtype[Any]) -> Value:
         """The same numbers, known to be conditions, integers or floats."""
-        return replace(value, dtype=dtype) if isinstance(value, Handle) else value.astype(dtype)
+        return value.of_type(dtype) if isinstance(value, Handle) else value.astype(dtype)
 
     def add(self, a: Value, b: Value) -> Value:
         """a + b."""
@@ -220,7 +230,7 @@ class GraphBuilder:
         """The result, whose numbers are what they are in the source, and which knows where that is masked."""
         if source.id in self.masked:
             self.masked[result.id] = np.asarray(move(self.masked[source.id]))
-        return replace(result, dtype=source.dtype)
+        return result.of_type(source.dtype)
 
     def rearrange(self, value: Value, move: Callable[[Array], Array]) -> Value:
         """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
@@ -322,4 +332,4 @@ class GraphBuilder:
         if any(value.id in self.masked if isinstance(value, Handle) else is_masked(value).any() for value in values):
             self.masked[joined.id] = np.concatenate([self._mask_of(value) for value in values], axis)
         kinds = {value.dtype.kind for value in values}
-        return replace(joined, dtype=values[0].dtype if kinds != {"f"} and len(kinds) == 1 else FLOAT)
+        return joined.of_type(values[0].dtype if kinds != {"f"} and len(kinds) == 1 else FLOAT)

@@ -5,7 +5,6 @@ it: what only moves numbers has a result of its input's type, so a condition sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -50,12 +49,12 @@ def result_types(name: str, opset: int, domain: str) -> list[np.dtype[Any] | lis
 def typed(results: Sequence[Any], inputs: Sequence[Value | None], name: str, opset: int, domain: str) -> list[Any]:
     """The results, with the types that the standard gives them; what it leaves open is as the converter says."""
     rules = result_types(name, opset, domain)
-    found = []
+    found: list[Any] = []
     for k, result in enumerate(results):
         rule = rules[min(k, len(rules) - 1)] if rules else None
         if isinstance(rule, list):
             given = [inputs[j] for j in rule if j < len(inputs)]
             dtypes = [value.dtype for value in given if isinstance(value, (Handle, np.ndarray))]
             rule = (dtypes[0] if dtypes[0].kind in "biu" else FLOAT) if dtypes else None
-        found.append(replace(result, dtype=rule) if isinstance(result, Handle) and rule is not None else result)
+        found.append(result.of_type(rule) if isinstance(result, Handle) and rule is not None else result)
     return found

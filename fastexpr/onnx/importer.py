@@ -103,8 +103,9 @@ class Importer:
         """Converts every node that the outputs need."""
         self._split_x()
         with np.errstate(all="ignore"):  # constants that are not finite are refused where they are used
+            nodes = list(self.proto.graph.node)
             for position in self.order:
-                self._convert(self.proto.graph.node[position], position, self._scope)
+                self._convert(nodes[position], position, self._scope)
 
     @property
     def folding_work(self) -> int:
@@ -270,9 +271,11 @@ class Importer:
         if scope.title or proto.op_type in MAY_BE_INFINITE:
             return inputs, depends
         for name, value in zip(proto.input, inputs, strict=True):
+            if not isinstance(value, np.ndarray):
+                continue
             holder = scope.holder(name)
             is_weight = name not in holder.values
-            if isinstance(value, np.ndarray) and (depends or is_weight) and name not in holder.checked:
+            if (depends or is_weight) and name not in holder.checked:
                 owner = f"[Initializer {name!r}]" if is_weight else f"{title} The constant {name!r}"
                 if check_finite(value, owner, proto.op_type in MAY_BE_MASKED):
                     holder.checked.add(name)

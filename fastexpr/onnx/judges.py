@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,14 @@ def is_rounded(node: NodeProto) -> bool:
 
 def can_be_judged(node: NodeProto) -> bool:
     """Whether nothing runs in it, or in graphs inside of it, that is not evaluated on import, either."""
-    domain = operator_domain(node)
-    is_known = find_converter(node.op_type, 10**6, domain) or node.op_type in FOLDED or has_definition(node)
-    return bool(is_known) and all(can_be_judged(inner) for attribute in node.attribute for inner in attribute.g.node)
+    is_known = is_readable(node.op_type, operator_domain(node)) or has_definition(node)
+    return is_known and all(can_be_judged(inner) for attribute in node.attribute for inner in attribute.g.node)
+
+
+@cache
+def is_readable(name: str, domain: str) -> bool:
+    """Whether a converter or folding knows the operator."""
+    return find_converter(name, 10**6, domain) is not None or name in FOLDED
 
 
 def needs_own(name: str) -> str:

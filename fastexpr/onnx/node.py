@@ -88,7 +88,10 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
 
 def exact_attributes(proto: onnx.NodeProto) -> dict[str, float]:
     """Float attributes that the node also has in double."""
-    exact = [entry for entry in getattr(proto, "metadata_props", ()) if entry.key.startswith(EXACT)]
+    properties = getattr(proto, "metadata_props", ())
+    if not properties:
+        return {}
+    exact = [entry for entry in properties if entry.key.startswith(EXACT)]
     try:
         return {str(entry.key[len(EXACT) :]): float(entry.value) for entry in exact}
     except ValueError as error:
@@ -143,7 +146,9 @@ class OnnxNode:
         self._attributes = default_attributes(self.operator, opset, self.domain)
         if proto.attribute:
             self._attributes = self._attributes | self._own_attributes()
-        self._attributes = self._attributes | exact_attributes(proto)
+        exact = exact_attributes(proto)
+        if exact:
+            self._attributes = self._attributes | exact
         for name in required_attributes(self.operator, opset, self.domain):
             if self._attributes[name] is None:
                 self.fail(f"attribute {name!r} is missing. Export the model again.")

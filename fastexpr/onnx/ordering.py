@@ -22,7 +22,7 @@ def no_other(name: str) -> bool:
 
 def reads(node: onnx.NodeProto) -> list[str]:
     """Names of the tensors that the node reads, those among them that graphs inside it take from around them."""
-    names = [name for name in node.input if name]
+    names = list(filter(None, node.input))
     if node.op_type in WITH_GRAPHS:
         names += outer_names(attribute.g for attribute in node.attribute)
     return names
