@@ -118,6 +118,13 @@ NO_BATCH: dict[str, str] = {
     "shape with its axes exchanged": """
         (float[N,4] x) => (float[4,N] y) <int64[2] i={1,0}> { t = Tanh(x) h = Shape(t) s = Gather(h, i) y =
         Reshape(t, s) }""",
+    "a constant for each of six rows": """
+        (float[N,2] x) => (float[M,2] y) <float[6,2] c={1,2,3,4,5,6,7,8,9,10,11,12}> { y = Add(x, c) }""",
+    "one number for each of seven rows": """
+        (float[N,2] x) => (float[1,2] y) <float[7,1] c={1,2,3,4,5,6,7}, int64[1] a={0}> { s = Mul(x, c) y =
+        ReduceMean(s, a) }""",
+    "a choice for each of six rows": """
+        (float[N,2] x) => (float[M,2] y) <bool[6,1] c={1,0,1,0,1,0}> { t = Neg(x) y = Where(c, x, t) }""",
     "shape of pairs": """
         (float[N,4] x) => (float[N,4] y) <int64 z={0}, int64[1] zz={0}, int64[1] m={-1}> { h = Shape(x) n = Gather(h, z)
         u = Unsqueeze(n, zz) s = Concat<axis=0>(m, u) r = Reshape(x, s) q = Softmax<axis=0>(r) y = Reshape(q, h) }""",

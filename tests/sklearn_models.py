@@ -88,6 +88,13 @@ CASES: dict[str, Callable[[], Case]] = {
     "LogisticRegression, two classes": lambda: classifier(linear.LogisticRegression()),
     "LogisticRegression, three classes": lambda: classifier(linear.LogisticRegression(), THREE),
     "SGDClassifier": lambda: classifier(linear.SGDClassifier(random_state=0), THREE),
+    **{
+        f"SGDClassifier, {loss}, {n} classes": (
+            lambda loss=loss, labels=labels: classifier(linear.SGDClassifier(loss=loss, random_state=0), labels)
+        )
+        for loss in ("log_loss", "modified_huber")
+        for n, labels in (("two", TWO), ("three", THREE))
+    },
     "RidgeClassifier": lambda: classifier(linear.RidgeClassifier(), THREE),
     # multilayer perceptrons
     **{f"MLPRegressor, {a}": (lambda a=a: regressor(mlp(a))) for a in ("identity", "logistic", "tanh", "relu")},

@@ -11,6 +11,7 @@ import pytest
 import sklearn_models as models
 from onnx_models import distance
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import SGDClassifier
 from sklearn_models import CASES, X, Y, fitted, y
 
 import fastexpr as fx
@@ -111,6 +112,20 @@ def test_scores_of_classifiers(name: str) -> None:
         assert net.output_names == tuple(f"y[{label}]" for label in classes)
     elif net.n_outputs == 1:
         assert net.output_names == ("y[low]" if classes else "y",)
+
+
+def test_probabilities_of_one_class_against_the_rest() -> None:
+    """With modified_huber no class may have a chance; then scikit-learn gives all the same one."""
+    machine = SGDClassifier(loss="modified_huber", random_state=0).fit(np.eye(3).repeat(5, axis=0), np.arange(15) // 5)
+    machine.coef_, machine.intercept_ = np.eye(3), np.full(3, -0.5)
+    points = np.array([[-5.0, -4.0, -3.0], [0.3, -0.2, 0.9], [5.0, -4.0, 0.5]])
+    net = fx.from_sklearn(machine)
+    assert np.allclose(net(points), machine.predict_proba(points), rtol=1e-12)
+    assert np.allclose(net(points[0]), 1 / 3)
+    assert np.isfinite(net.jacobian(points[0])).all()
+    assert np.allclose(fx.from_sklearn(machine, method="decision_function")(points), machine.decision_function(points))
+    with pytest.raises(FrameworkError, match="SGDClassifier: probabilities with loss: got 'hinge', expected"):
+        fx.from_sklearn(SGDClassifier().fit(np.eye(3), [0, 1, 2]), method="predict_proba")
 
 
 def test_methods_that_there_are_not() -> None:

@@ -197,6 +197,11 @@ def test_labels_that_do_not_match(data: Any, message: str) -> None:
     ):
         with pytest.raises(ShapeError, match=f"{message}.*with_names"):
             call(data)
+    columns = {"T": TABLE["T"], "p": TABLE["p"][::-1]}
+    for rows in (columns, {**columns, "p": TABLE["p"].rename(lambda k: k + 1)}):
+        with pytest.raises(ShapeError, match="columns whose rows have different labels"):
+            named()(rows)
+    assert np.array_equal(named()(pd.DataFrame(columns)), named()(TABLE))
     with pytest.raises(ShapeError, match=r"\[Function\] weights: .*output names: missing 'z', unexpected 'y'"):
         named().vjp([1.0, 2.0], {"y": 1.0})
 

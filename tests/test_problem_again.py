@@ -182,6 +182,48 @@ def test_constraints_can_be_removed_and_limits_changed() -> None:
 # ---- options and time ------------------------------------------------------------------------------------------------
 
 
+@each_solver
+def test_a_result_is_a_start_after_constraints_have_changed(solver: str) -> None:
+    p = fx.Problem()
+    x = p.variables(2, -3, 3, start=1.0)
+    p.minimize(((x - [2.0, 1.0]) ** 2).sum())
+    disk = p.subject_to((x**2).sum() <= 1)
+    first = p.solve(solver)
+    p.remove(disk)
+    second = p.solve(solver, start=first)
+    assert second.success
+    assert np.allclose(second[x], [2.0, 1.0], atol=1e-5)
+    p.subject_to(x[0] <= 1)
+    third = p.solve(solver, start=second)
+    assert third.success
+    assert np.allclose(third[x], [1.0, 1.0], atol=1e-5)
+
+
+def test_bounds_that_can_be_read_in_two_ways() -> None:
+    """SciPy's pairs in a tuple would fix both variables as (lower, upper)."""
+    p = fx.Problem()
+    for bounds in (((0, 1), (0, 1)), ((0, 1), (2, 5)), ((0, None), (0, None))):
+        with pytest.raises(ValueError, match=r"pair for each variable as in SciPy.*a list of pairs, \[\(0"):
+            p.variables(2, bounds=bounds)
+    x = p.variables(2, bounds=[(0, 1), (2, 5)])
+    z = p.variables(2, bounds=([0, 2], [1, 5]))
+    w = p.variables(3, bounds=((0, 1), (2, 5), (3, 4)))
+    p.minimize(x.sum() + z.sum() + w.sum())
+    nlp = p.nlp()
+    assert nlp.lower.tolist() == [0, 2, 0, 2, 0, 2, 3]
+    assert nlp.upper.tolist() == [1, 5, 1, 5, 1, 5, 4]
+
+
+def test_arguments_of_a_solve_that_are_none() -> None:
+    p = fx.Problem()
+    x = p.variables(1, 0, 1)
+    p.minimize(x[0])
+    with pytest.raises(TypeError, match=r"options must be a dict.*got list"):
+        p.solve(options=["tol"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="progress must be a function of a Progress: got int"):
+        p.solve(progress=3)  # type: ignore[arg-type]
+
+
 def test_names_and_options_as_people_write_them() -> None:
     p, _ = double_well()
     assert p.solve("ipopt").solver == "cyipopt"

@@ -11,6 +11,7 @@ from onnx_models import distance
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -235,6 +236,28 @@ def test_chains_by_name() -> None:
     assert fx.chain(first.with_names(outputs=["p", "T"]), last)([1.0, 2.0]) == -19.0
     with pytest.raises(ShapeError, match=r"\[chain\].*function 1.*missing 't', unexpected 'T'"):
         fx.chain(first.with_names(outputs=["p", "T"]), last.with_names(inputs=["t", "p"]))
+
+
+@pytest.mark.parametrize("transformer", [StandardScaler(), make_pipeline(MinMaxScaler(), PowerTransformer())])
+def test_columns_keep_their_names_through_a_transformer(transformer: Any) -> None:
+    """What was fitted on columns in another order than the network's is matched with them, in front and behind."""
+    other = ["flow", "T", "p"]
+    fitted = transformer.fit(TABLE[other])
+    front, back = fx.from_sklearn(fitted), fx.from_sklearn(fitted, inverse=True)
+    assert front.output_names == back.input_names == tuple(other)
+    x = fx.variables(3)
+    net = fx.Function(x, x * [0.1, 0.2, 0.3]).with_names(inputs=NAMES, outputs=NAMES)
+    scaled = pd.DataFrame(fitted.transform(TABLE[other]), columns=other)
+    assert distance(fx.chain(front, net)(TABLE), net(scaled[NAMES].to_numpy())) < 1e-12
+    unscaled = fitted.inverse_transform(pd.DataFrame(net(X * 0.01), columns=NAMES)[other])
+    assert distance(fx.chain(net, back)(X * 0.01), unscaled) < 1e-12
+
+
+def test_selected_columns_keep_their_names() -> None:
+    chosen = SelectKBest(f_regression, k=2).fit(TABLE, TABLE["flow"] + 0.1 * TABLE["T"])
+    assert fx.from_sklearn(chosen).output_names == tuple(chosen.get_feature_names_out())
+    assert fx.from_sklearn(PCA(2).fit(TABLE)).output_names == ("y[0]", "y[1]")
+    assert fx.from_sklearn(StandardScaler().fit(X)).output_names == ("y[0]", "y[1]", "y[2]")
 
 
 def test_chains_that_do_not_fit() -> None:

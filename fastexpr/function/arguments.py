@@ -86,11 +86,22 @@ def side_by_side(values: list[Any], what: str) -> Any:
 
     if any(isinstance(entry, Expression) for entry in values):
         return np.stack(values, axis=-1)
+    require_same_rows(values, what)
     columns = [real_numbers(entry, what) for entry in values]
     lengths = {column.shape for column in columns if column.shape}
     if len(lengths) > 1:
         raise ShapeError(f"{what}: columns of different shapes: got {', '.join(map(str, sorted(lengths)))}.")
     return np.stack(np.broadcast_arrays(*columns), axis=-1) if columns else np.zeros(0)
+
+
+def require_same_rows(columns: list[Any], what: str) -> None:
+    """Refuses columns whose rows have other labels than the first one's: pandas would match them, an array cannot."""
+    indices: list[Any] = [column.index for column in columns if hasattr(getattr(column, "index", None), "equals")]
+    if any(not index.equals(indices[0]) for index in indices[1:]):
+        raise ShapeError(
+            f"{what}: columns whose rows have different labels, or the same in another order. Match them first "
+            "(pandas.DataFrame(columns)), or pass arrays (.to_numpy()), whose order is taken as it is."
+        )
 
 
 def real_numbers(value: Any, what: str) -> Array:

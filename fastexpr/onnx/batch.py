@@ -26,6 +26,7 @@ from fastexpr.onnx.sizes import more_room
 
 N_ROWS = 5  # of the second import: a length that few axes have
 N_ROWS_OF_LARGE_MODELS = 2
+MOST_LENGTHS = 16  # of constants that are tried as numbers of rows
 LARGE = 1_000_000  # units of one row
 TOLERANCE = 1e-6  # of max|y|: a length that enters changes more
 SCALED_TOLERANCE = 0.1  # where rounding differs by one scale for all rows, see `is_scaled`
@@ -111,12 +112,15 @@ def tolerance_of(one: Importer) -> float:
 
 
 def takes_one_row_only(importer: Importer) -> bool:
-    """Whether ONNX's own evaluator fails with several rows: then one row is all that the model can mean."""
+    """Whether ONNX's own evaluator fails with several rows: then one row is all that the model can mean. As many rows
+    as a constant has are among the numbers that are tried: one that is added to x, say, takes no others.
+    """
     if not is_cheap(importer) or not all(map(can_be_judged, importer.proto.graph.node)):
         return False
     evaluator = ReferenceEvaluator(importer.model.complete_proto())
     can_take = []
-    for n_rows in (1, 2, 3, N_ROWS):
+    lengths = {length for weight in importer.proto.graph.initializer for length in weight.dims if length > 1}
+    for n_rows in [1, *sorted({2, 3, N_ROWS, *sorted(lengths)[:MOST_LENGTHS]})]:
         feeds = {
             port.name: np.repeat(importer.beside_x[port.name], n_rows, port.batch_axes[0])
             for port in importer.fixed
@@ -131,7 +135,7 @@ def takes_one_row_only(importer: Importer) -> bool:
             can_take.append(True)
         except Exception:  # the evaluator raises what it likes
             can_take.append(False)
-    return can_take == [True, False, False, False]
+    return can_take[0] and not any(can_take[1:])
 
 
 # ---- messages

@@ -70,6 +70,11 @@ def as_sides(lower: Any, upper: Any, bounds: Any, size: int) -> tuple[Any, Any]:
     if lower is not None or upper is not None:
         raise ValueError("[Problem] bounds=(lower, upper) goes with neither lower= nor upper=: they are the same.")
     if isinstance(bounds, tuple) and len(bounds) == 2:
+        if size == 2 and all(isinstance(side, tuple) and len(side) == 2 for side in bounds):
+            raise ValueError(
+                f"[Problem] bounds={bounds} may mean lower and upper bounds, or a pair for each variable as in SciPy. "
+                f"What to do: lower={bounds[0]}, upper={bounds[1]}, or a list of pairs, {list(bounds)}."
+            )
         return bounds
     low, high = separated(bounds, size)
     if high is None:
@@ -102,6 +107,11 @@ def as_limits(
 
 def joined(options: Mapping[str, Any] | None, others: dict[str, Any]) -> dict[str, Any]:
     """A solver's options, some as a dict, some as keywords."""
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(
+            f"[Problem] options must be a dict of Ipopt's options by name: got {type(options).__name__}, "
+            "expected {'tol': 1e-6}, say."
+        )
     twice = sorted({*(options or {})} & {*others})
     if twice:
         raise ValueError(f"[Problem] options are given twice, in options= and as keywords: {', '.join(twice)}.")

@@ -340,7 +340,8 @@ class Problem:
         solver : {"cyipopt", "pounce"}, optional
             Without it, cyipopt where it is installed, else pounce; "ipopt" is another name of cyipopt.
         start : Result, array_like or dict, optional
-            An earlier result of this problem to start from, multipliers included (a warm start). Or the variables'
+            An earlier result of this problem to start from, multipliers included (a warm start) unless constraints have
+            come or gone since. Or the variables'
             values, all of them in an array, or some as ``{x: values}``; outputs of networks are computed from them.
         progress : callable, optional
             Called after every iteration with a `Progress`: iteration, objective, infeasibility, dual_infeasibility,
@@ -362,11 +363,15 @@ class Problem:
         ------
         ValueError
             There are no variables; the solver does not know an option.
+        TypeError
+            `options` is no dict, `progress` no function.
         ModuleNotFoundError
             No solver is installed; the message says what to install.
         """
         name = choose(solver)
         settings = joined(options, others)
+        if progress is not None and not callable(progress):
+            raise TypeError(f"[Problem] progress must be a function of a Progress: got {type(progress).__name__}.")
         begin = time.perf_counter()
         nlp = self.nlp()
         build = time.perf_counter() - begin

@@ -101,12 +101,10 @@ def from_array(statement: Statement, numbers: Any) -> tuple[Vector, Any]:
     return x, np.zeros(statement.n, dtype=bool)
 
 
-def multipliers_of(statement: Statement, start: Result) -> Multipliers:
-    """Of an earlier result of the same problem."""
-    n, m = statement.n, statement.n_rows()
-    if start.x.size != n or start.multipliers.constraints.size != m:
+def multipliers_of(statement: Statement, start: Result) -> Multipliers | None:
+    """Of an earlier result of the same problem; None where constraints have come or gone since."""
+    if start.x.size != statement.n:
         raise ShapeError(
-            f"[Problem] start is a result of another problem: got {start.x.size} variables and "
-            f"{start.multipliers.constraints.size} constraints, expected {n} and {m}."
+            f"[Problem] start is a result of another problem: got {start.x.size} variables, expected {statement.n}."
         )
-    return start.multipliers
+    return start.multipliers if start.multipliers.constraints.size == statement.n_rows() else None

@@ -83,7 +83,8 @@ def from_sklearn(
         One name for each number of x; by default the names of the columns it was fitted on, or "x[0]", "x[1]", ...
     output_names : sequence of str, optional
         One name for each number of f(x); by default "y" or "y[0]", "y[1]", ..., "y[label]" for each class (a single
-        score belongs to the second class), and of an inverse the names of the columns.
+        score belongs to the second class), and the names of the columns where a transformer gives each number to one of
+        them, as scalers and selections do, and of an inverse.
 
     Returns
     -------
@@ -127,7 +128,8 @@ def from_sklearn(
     names_in = checked_names(
         "[from_sklearn] input_names", input_names, free if is_named(free) else function.input_names
     )
-    default = default_output_names(estimator, outputs, method)
+    carried = carried_names(estimator, columns) if method == "transform" else None
+    default = carried or default_output_names(estimator, outputs, method)
     function = rebuild(
         function,
         outputs=[(name, value.shape) for name, value in zip(("y", "y_std"), outputs, strict=False)],
@@ -153,6 +155,17 @@ def columns_of(estimator: Any) -> list[str]:
 
 def is_named(names: Sequence[str]) -> bool:
     return len(set(names)) == len(names)
+
+
+def carried_names(estimator: Any, columns: Sequence[str]) -> list[str] | None:
+    """What a transformer's outputs are called where each is one of the columns it was fitted on, scaled, say."""
+    if not hasattr(composition.entrance(estimator), "feature_names_in_") or not is_named(columns):
+        return None
+    try:
+        names = [str(name) for name in estimator.get_feature_names_out()]
+    except (AttributeError, ValueError):  # a step that knows no names
+        return None
+    return names if is_named(names) and set(names) <= set(columns) else None
 
 
 def checked_constants(columns: Sequence[str], fixed: Mapping[str, Any] | None) -> dict[int, Any]:
@@ -195,9 +208,10 @@ def inverted(
     function = build_function(y, as_expression(inverse_of(estimator, y)))
     has_names = hasattr(composition.entrance(estimator), "feature_names_in_") and is_named(columns)
     names = columns if has_names else function.output_names
+    carried = carried_names(estimator, columns) or function.input_names
     function = rebuild(
         function,
-        input_names=checked_names("[from_sklearn] input_names", input_names, function.input_names),
+        input_names=checked_names("[from_sklearn] input_names", input_names, carried),
         output_names=checked_names("[from_sklearn] output_names", output_names, names),
     )
     if hasattr(estimator, "inverse_transform"):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from fastexpr.frameworks.sklearn.registry import Symbolic, dense, refuse, rule
-from fastexpr.frameworks.sklearn.steps import softmax
+from fastexpr.frameworks.sklearn.steps import choose, softmax, step
 
 
 def linear_predictor(estimator: Any, x: Symbolic) -> Symbolic:
@@ -65,3 +65,21 @@ def logistic(estimator: Any, x: Symbolic) -> Symbolic:
 def scores_of_classes(estimator: Any, x: Symbolic) -> Symbolic:
     """W x + b, whose sign or largest number decides."""
     return linear_predictor(estimator, x)
+
+
+@rule("SGDClassifier", method="predict_proba")
+def against_the_rest(estimator: Any, x: Symbolic) -> Symbolic:
+    """Of each class against the rest, over their sum where there are more than two: the logistic function of the score,
+    or with "modified_huber" the score between -1 and 1, moved to [0, 1]; all alike where each is 0.
+    """
+    if estimator.loss not in ("log_loss", "modified_huber"):
+        refuse(estimator, "probabilities with loss", estimator.loss, "'log_loss' or 'modified_huber'")
+    scores = linear_predictor(estimator, x)
+    n = len(estimator.classes_)
+    if n == 2:
+        scores = np.concatenate([-scores, scores])
+    if estimator.loss == "log_loss":
+        chances = expit(scores)
+        return chances if n == 2 else chances / chances.sum()
+    chances = (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
+    return chances if n == 2 else choose(step(chances.sum()), chances / chances.sum(), 1.0 / n)
