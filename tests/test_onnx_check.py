@@ -15,6 +15,7 @@ import fastexpr as fx
 from fastexpr.errors import OnnxError, UncheckedWarning
 from fastexpr.onnx import check
 from fastexpr.onnx import importer as importer_module
+from fastexpr.onnx.judges import is_large_forest
 
 node = helper.make_node
 
@@ -283,6 +284,44 @@ def test_a_fault_of_folding_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with_fault(monkeypatch, "Tanh", scaled(1 + 1e-6))
     with pytest.raises(OnnxError, match=r"The first node that differs is \[Tanh 'it'\]"):
         fx.load_onnx(model)
+
+
+def forest(n_trees: int, depth: int) -> onnx.ModelProto:
+    """Complete trees of random numbers: node k has the nodes 2k + 1 and 2k + 2 below it."""
+    random, n_inner = np.random.default_rng(0), 2**depth - 1
+    n = 2 * n_inner + 1
+    tables: dict[str, Any] = {
+        "nodes_treeids": np.repeat(range(n_trees), n), "nodes_nodeids": np.tile(range(n), n_trees),
+        "nodes_featureids": random.integers(0, 4, n * n_trees), "nodes_values": random.uniform(-1, 1, n * n_trees),
+        "nodes_truenodeids": np.tile([2 * k + 1 for k in range(n_inner)] + [0] * (n_inner + 1), n_trees),
+        "nodes_falsenodeids": np.tile([2 * k + 2 for k in range(n_inner)] + [0] * (n_inner + 1), n_trees),
+        "target_treeids": np.repeat(range(n_trees), n_inner + 1),
+        "target_nodeids": np.tile(range(n_inner, n), n_trees), "target_ids": np.zeros(n_trees * (n_inner + 1), int),
+        "target_weights": random.normal(size=n_trees * (n_inner + 1)),
+    }  # fmt: skip
+    modes = (["BRANCH_LEQ"] * n_inner + ["LEAF"] * (n_inner + 1)) * n_trees
+    attributes = {key: value.tolist() for key, value in tables.items()} | {"nodes_modes": modes, "n_targets": 1}
+    entry = node("TreeEnsembleRegressor", ["x"], ["y"], "it", domain="ai.onnx.ml", **attributes)
+    model = make_model([entry], {"x": [1, 4]}, ["y"], {}, 17, np.float32)
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::fastexpr.errors.DerivativeWarning")
+@pytest.mark.parametrize("has_runtime", [True, False])
+@pytest.mark.parametrize(("n_trees", "depth"), [(3, 4), (40, 7), (1, 13)])
+def test_faults_of_forests_are_found(
+    n_trees: int, depth: int, has_runtime: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones, large ones, and trees that are too long for ONNX Runtime's recursion."""
+    model = forest(n_trees, depth)
+    assert is_large_forest(model.graph.node[0]) == (n_trees == 40)
+    if not has_runtime:
+        monkeypatch.setattr(check, "evaluate_by_runtime", lambda *unused: None)
+    fx.load_onnx(model, check=True)
+    with_fault(monkeypatch, "TreeEnsembleRegressor", scaled(1.001))
+    with pytest.raises(OnnxError, match=r"The first node that differs is \[TreeEnsembleRegressor 'it'\]"):
+        fx.load_onnx(model, check=True)
 
 
 def test_what_nothing_can_judge(monkeypatch: pytest.MonkeyPatch) -> None:

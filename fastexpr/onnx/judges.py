@@ -19,6 +19,8 @@ from fastexpr.onnx.ordering import reads
 from fastexpr.onnx.registry import ML, find_converter
 from fastexpr.onnx.signatures import MICROSOFT
 
+LARGE = 2**17  # bytes of trees
+LONGEST = 2**12  # nodes of one tree, half of which may be one below the other
 NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 TYPE_ATTRIBUTES = {"to", "dtype", "output_datatype", "output_dtype", "softmax_precision"}
 
@@ -76,6 +78,17 @@ def is_wrong(node: NodeProto, opsets: Mapping[str, int]) -> bool:
 def is_rounded(node: NodeProto) -> bool:
     """Whether the reference evaluator is known to compute in float32 in between, or has attributes in float32 only."""
     return node.op_type in ROUNDED or node.domain in (ML, MICROSOFT) or bool(exact_attributes(node))
+
+
+def is_large_forest(node: NodeProto) -> bool:
+    """Whether the node holds so many decision trees that the reference evaluator is slow, and none of them is so long
+    that ONNX Runtime, which comes down trees by recursion, would run out of stack.
+    """
+    if node.op_type not in ("TreeEnsembleClassifier", "TreeEnsembleRegressor") or node.ByteSize() < LARGE:
+        return False
+    ids = next((list(entry.ints) for entry in node.attribute if entry.name == "nodes_treeids"), [])
+    _, sizes = np.unique(np.array(ids, np.int64), return_counts=True)
+    return bool(sizes.max(initial=0) <= LONGEST)
 
 
 def can_be_judged(node: NodeProto) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from fastexpr.onnx.builder import FLOAT, Handle, Value
+from fastexpr.onnx.converters.scan_at_once import all_steps, are_alike
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -163,25 +164,48 @@ def scanned(node: OnnxNode, carried: list[Value], sources: list[Value]) -> list[
         node.fail(f"goes through axes of different lengths, {sorted(lengths)}. Export the model again.")
     (length,) = lengths
     n_collected = len(node.proto.output) - len(carried)
+    moves = list(zip(axes, backward, strict=True))
+    if length > 1 and are_alike(node, carried, sources, n_collected):
+        return scanned_at_once(node, carried, sources, moves, n_collected)
     collected: list[list[Value]] = [[] for _ in range(n_collected)]
     for step in range(length):
         slices = [
             node.graph.rearrange(source, taker(length - 1 - step if back else step, axis))
-            for source, axis, back in zip(sources, axes, backward, strict=True)
+            for source, (axis, back) in zip(sources, moves, strict=True)
         ]
         results = node.run_graph("body", [*carried, *slices], str(step))
         check_results(node, len(results), len(carried) + n_collected)
         for values, value in zip(collected, results[len(carried) :], strict=True):
             values.append(value)
         carried = results[: len(carried)]
-    out_axes, prepends = (
-        flags(node, "scan_output_axes", n_collected),
-        flags(node, "scan_output_directions", n_collected),
-    )
     return carried + [
         stacked(node, values[::-1] if prepend else values, axis, len(carried) + k)
-        for k, (values, axis, prepend) in enumerate(zip(collected, out_axes, prepends, strict=True))
+        for k, (values, (axis, prepend)) in enumerate(zip(collected, output_moves(node, n_collected), strict=True))
     ]
+
+
+def output_moves(node: OnnxNode, count: int) -> list[tuple[int, int]]:
+    """Along which axis each output is collected, and whether from its end on."""
+    names = ("scan_output_axes", "scan_output_directions")
+    return list(zip(*(flags(node, name, count) for name in names), strict=True))
+
+
+def scanned_at_once(
+    node: OnnxNode, carried: list[Value], sources: list[Value], moves: list[tuple[int, int]], n_collected: int
+) -> list[Value]:
+    """The same without a step after the other."""
+    graph = node.graph
+
+    def step_first(axis: int, back: int):  # type: ignore[no-untyped-def]
+        return lambda array: np.moveaxis(array, axis, 0)[:: -1 if back else 1]
+
+    def step_at(axis: int, back: int):  # type: ignore[no-untyped-def]
+        return lambda array: np.moveaxis(array[:: -1 if back else 1], 0, node.axis(axis, array.ndim))
+
+    fronts = [graph.rearrange(source, step_first(*move)) for source, move in zip(sources, moves, strict=True)]
+    found = all_steps(node, carried, fronts)
+    output_places = output_moves(node, n_collected)
+    return carried + [graph.rearrange(value, step_at(*move)) for value, move in zip(found, output_places, strict=True)]
 
 
 def flags(node: OnnxNode, name: str, count: int) -> list[int]:
