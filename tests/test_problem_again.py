@@ -343,6 +343,25 @@ def test_a_forest_has_no_optimum_that_a_local_solve_finds(solver: str) -> None:
 
 
 @each_solver
+@pytest.mark.parametrize("unit", [1e-5, 1e-8])
+def test_a_forest_has_a_say_in_whatever_units(solver: str, unit: float) -> None:
+    for state in ("alone", "beside a smooth part", "by another variable", "without a say"):
+        p = fx.Problem()
+        x = p.variables(2, -1, 1, start=[0.3, -0.2])
+        y = p.network(forest(2), x)
+        if state == "by another variable":
+            z = p.variables(1)
+            p.subject_to(z[0] == forest(2)(x)[0])
+            p.minimize(unit * z[0])
+        elif state == "without a say":
+            p.subject_to(y[0] >= -100.0)
+            p.minimize(unit * x[0])
+        else:
+            p.minimize(unit * (y[0] + ((x**2).sum() if "smooth" in state else 0.0)))
+        assert p.solve(solver).status == ("optimal" if state == "without a say" else "no_derivative"), state
+
+
+@each_solver
 def test_steps_that_have_no_say_do_not_matter(solver: str) -> None:
     def state(bound: float) -> Any:
         p = fx.Problem()

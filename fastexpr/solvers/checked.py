@@ -18,7 +18,15 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Supervision
 from fastexpr.solvers.options import Option, number_of
-from fastexpr.solvers.verification import ACCEPTABLE, FEASIBILITY, NOWHERE, STATIONARITY, Measure, Verdict
+from fastexpr.solvers.verification import (
+    ACCEPTABLE,
+    FEASIBILITY,
+    NOWHERE,
+    STATIONARITY,
+    Measure,
+    Verdict,
+    carry_objective,
+)
 from fastexpr.solvers.view import View
 
 #: What makes Ipopt stay near a point that is nearly a solution already.
@@ -236,6 +244,7 @@ def without_derivative(nlp: Nlp, solution: Solution, verdict: Verdict, feasibili
     if solution.success:
         objective = steps[0]
         is_broken |= verdict.row_weights > STATIONARITY
+        is_broken |= carry_objective(nlp, solution.x, solution.multipliers)
     rows = [row for row in np.flatnonzero(is_broken).tolist() if steps[1 + row]]
     if not objective and not rows:
         return None

@@ -16,12 +16,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solvers.interior_point import Multipliers, Scaling
 
 #: Largest relative violation and residual of a solution, and the residual up to which one is "acceptable".
 FEASIBILITY, STATIONARITY, ACCEPTABLE = 1e-6, 1e-5, 1e-3
+
+#: Of the objective's pull at a variable, what a row must hold to have a say in it.
+SHARE = 0.1
 
 #: Widths beyond so many times the number itself are no statement about its size.
 LARGEST_WIDTH = 1e4
@@ -133,6 +137,18 @@ class Measure:
         gap = np.where(lower == upper, 0.0, np.clip(gap, 0.0, size))
         result: Vector = abs(force) * gap
         return result
+
+
+def carry_objective(nlp: Nlp, x: Vector, multipliers: Multipliers) -> npt.NDArray[np.bool_]:
+    """Which rows hold variables against what the objective pulls them with, however small its numbers are."""
+    gradient = abs(nlp.gradient(x))
+    pull = gradient * np.maximum(1.0, abs(x))
+    is_pulled = pull > STATIONARITY * pull.max(initial=0.0)
+    rows, columns = nlp.jacobianstructure()
+    forces = abs(nlp.jacobian(x) * multipliers.constraints[rows])
+    result = np.zeros(nlp.m, dtype=bool)
+    result[rows[is_pulled[columns] & (forces > SHARE * gradient[columns])]] = True
+    return result
 
 
 def relative(values: Vector, lower: Vector, upper: Vector, size: Vector) -> Vector:
