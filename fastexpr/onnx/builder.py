@@ -131,10 +131,7 @@ class GraphBuilder:
         """A new node. Constant inputs become Constant nodes."""
         handles = [self.handle(value, name not in TAKES_INFINITE) for value in inputs]
         shapes = [handle.shape for handle in handles]
-        if name == "Select":  # its indices are made for it alone
-            operator = Operator(name, shapes, attributes, list(constants))
-        else:
-            operator = self._shared_operator(name, shapes, constants, attributes)
+        operator = self._shared_operator(name, shapes, constants, attributes)
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
         if self.of_constants:
             check_result(operator.shape, f"[{name}]", sum(map(math.prod, shapes)))
@@ -149,11 +146,13 @@ class GraphBuilder:
         self, name: str, shapes: list[Shape], constants: Sequence[Array], attributes: dict[str, Any]
     ) -> Operator:
         """Equal nodes share one operator: a chain of 100,000 Tanh is one Tanh, an LSTM's steps have one matrix."""
+        if name == "Select" and constants[0].nbytes > SMALLEST_SHARED:  # long indices are made for it alone
+            return Operator(name, shapes, attributes, list(constants))
         key = (
             name,
             tuple(shapes),
-            tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()),
-            tuple(id(array) for array in constants),
+            tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()) if attributes else (),
+            constants[0].tobytes() if name == "Select" else tuple(map(id, constants)),
         )
         if key not in self._operators:
             made = Operator(name, shapes, attributes, [self._shared(array) for array in constants])
