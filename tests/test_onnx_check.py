@@ -15,6 +15,7 @@ import fastexpr as fx
 from fastexpr.errors import OnnxError, UncheckedWarning
 from fastexpr.onnx import check
 from fastexpr.onnx import importer as importer_module
+from fastexpr.onnx.converters import control
 from fastexpr.onnx.judges import is_large_forest
 
 node = helper.make_node
@@ -321,6 +322,38 @@ def test_faults_of_forests_are_found(
     fx.load_onnx(model, check=True)
     with_fault(monkeypatch, "TreeEnsembleRegressor", scaled(1.001))
     with pytest.raises(OnnxError, match=r"The first node that differs is \[TreeEnsembleRegressor 'it'\]"):
+        fx.load_onnx(model, check=True)
+
+
+@pytest.mark.parametrize("has_runtime", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_steps", [10, 400])
+def test_faults_of_scans_are_found(
+    n_steps: int, dtype: Any, has_runtime: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In double precision, whoever judges, though the body declares what the model has."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    body = helper.make_graph(
+        [node("Identity", ["u"], ["v"]), node("Sub", ["u", "p"], ["e"]), node("Mul", ["e", "e"], ["d"])], "body",
+        [helper.make_tensor_value_info(name, kind, None) for name in ("u", "p")],
+        [helper.make_tensor_value_info(name, kind, None) for name in ("v", "d")],
+    )  # fmt: skip
+    scan = node("Scan", ["x", "points"], ["z", "y"], "it", body=body, num_scan_inputs=1)
+    model = make_model([scan], {"x": [1, 3]}, ["y"], weights(points=(n_steps, 3)), 17, dtype)
+    calls: list[Any] = []
+    evaluate = check.evaluate_by_runtime
+    monkeypatch.setattr(
+        check,
+        "evaluate_by_runtime",
+        lambda *given: calls.append(evaluate(*given)) or calls[-1] if has_runtime else None,
+    )
+    fx.load_onnx(model, check=True)
+    assert [[array.dtype.name for array in call] for call in calls] == [["float64"] * 2] * (
+        has_runtime and n_steps == 400
+    )
+    with_fault(monkeypatch, "Mul", scaled(1 + 1e-7))
+    monkeypatch.setattr(control, "are_alike", lambda *given: False)
+    with pytest.raises(OnnxError, match=r"The first node that differs is \[Scan 'it'\]"):
         fx.load_onnx(model, check=True)
 
 

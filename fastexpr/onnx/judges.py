@@ -20,6 +20,7 @@ from fastexpr.onnx.registry import ML, find_converter
 from fastexpr.onnx.signatures import MICROSOFT
 
 LARGE = 2**17  # bytes of trees
+MANY = 500  # nodes of all steps
 LONGEST = 2**12  # nodes of one tree, half of which may be one below the other
 NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 TYPE_ATTRIBUTES = {"to", "dtype", "output_datatype", "output_dtype", "softmax_precision"}
@@ -91,6 +92,14 @@ def is_large_forest(node: NodeProto) -> bool:
     return bool(sizes.max(initial=0) <= LONGEST)
 
 
+def makes_many_steps(node: NodeProto, tensors: Mapping[str, Array]) -> bool:
+    """Whether it is a Scan over so many steps that the reference evaluator is slow."""
+    if node.op_type != "Scan" or node.input[-1] not in tensors:
+        return False
+    n_nodes = sum(len(entry.g.node) for entry in node.attribute)
+    return n_nodes * max(tensors[node.input[-1]].shape, default=0) > MANY
+
+
 def can_be_judged(node: NodeProto) -> bool:
     """Whether nothing runs in it, or in graphs inside of it, that is not evaluated on import, either."""
     is_known = is_readable(node.op_type, operator_domain(node)) or has_definition(node)
@@ -148,6 +157,9 @@ def widen_node(node: NodeProto) -> None:
                 widen_node(inner)
             for tensor in attribute.g.initializer:
                 widen_tensor(tensor)
+            for info in [*attribute.g.input, *attribute.g.output, *attribute.g.value_info]:
+                if info.type.tensor_type.elem_type in NARROW:
+                    info.type.tensor_type.elem_type = TensorProto.DOUBLE
 
 
 def widen_tensor(tensor: TensorProto) -> None:
