@@ -292,6 +292,33 @@ def test_problem() -> None:
         problem.variables(2, lower=["0", "1"])
 
 
+def test_labels_beside_variables() -> None:
+    """Arithmetic and relations match a vector's labels with the variables' names; positions count without these."""
+    target = pd.Series({"p": 0.25, "T": 310.0})
+    for numbers in (target, target.to_dict()):
+        for state in ("arithmetic", "relation", "limit", "by position"):
+            p = fx.Problem()
+            x = p.variables(2, lower=pd.Series({"T": 300.0, "p": 0.0}), upper=400.0)
+            if state == "arithmetic":
+                p.minimize(((x - numbers) ** 2).sum())
+            elif state == "by position":
+                p.minimize(((x - target.to_numpy()[::-1]) ** 2).sum())
+            else:
+                p.minimize(x.sum())
+                if state == "relation":
+                    p.subject_to(x >= numbers)
+                else:
+                    p.subject_to(x, lower=numbers)
+            result = p.solve()
+            assert result.success
+            assert np.allclose(result[x], [310.0, 0.25], atol=1e-4), state
+    for wrong in (target.rename({"p": "q"}), target[:1]):
+        with pytest.raises(ShapeError, match=r"\[Expression\] operand: the labels do not match.*missing"):
+            x * wrong
+    assert fx.Function(x, np.maximum(x, target))([1.0, 2.0]).tolist() == [310.0, 2.0]
+    assert fx.Function(x, x @ target)([1.0, 2.0]) == 310.5
+
+
 def test_pyomo() -> None:
     import pyomo.environ as pyo
 

@@ -394,10 +394,32 @@ def ufunc(name: str) -> Callable[[Rule], Rule]:
     """Registers the rule of the ufunc of this name."""
 
     def register(rule: Rule) -> Rule:
-        ufunc_rules[name] = rule
+        def by_name(*args: Any, **settings: Any) -> Expression:
+            operands = matched(*args) if len(args) == 2 else args
+            result: Expression = rule(*operands, **settings)
+            return result
+
+        ufunc_rules[name] = by_name
         return rule
 
     return register
+
+
+def matched(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands; where one has names and the other is a vector with labels, these decide which number goes where."""
+    return (in_order_of(b, a), b) if isinstance(b, Expression) else (a, in_order_of(a, b))
+
+
+def in_order_of(expression: Any, value: Any) -> Any:
+    """The numbers of a Series or dict in the order of the names that the expression has, if it has any."""
+    names = getattr(expression, "names", None) if isinstance(expression, Expression) else None
+    has_labels = not isinstance(value, Expression | np.ndarray | float | int | list | tuple)
+    if names is None or not has_labels or getattr(value, "ndim", 1) != 1:
+        return value
+    from fastexpr.function.arguments import in_order
+    from fastexpr.function.labels import Names
+
+    return in_order(value, lambda: Names(names, "variable", False, "[Expression]"), "operand")
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -24,9 +24,10 @@ class Relation:
 
     def as_limit(self) -> tuple[Expression, dict[str, Any]]:
         """The expression, and its limit by the side it is on: lower, upper or equal."""
+        from fastexpr.expression.node import in_order_of
         from fastexpr.expression.operands import as_operand
 
-        left, right = as_operand(self.left), as_operand(self.right)
+        left, right = (as_operand(in_order_of(*sides)) for sides in ((self.right, self.left), (self.left, self.right)))
         if isinstance(left, Expression):
             return left, {_SIDES[self.sign]: right}
         assert isinstance(right, Expression)
