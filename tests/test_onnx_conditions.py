@@ -152,6 +152,11 @@ COUNTED = {
     "y = Add (f, x)",
     "few bits": C + I1 + "n = Cast <to = 7> (c)  s = ReduceSum (n, i)  m = Mul (s, many)  b = Cast <to = 2> (m)  "
     "f = Cast <to = 1> (b)  y = Add (f, x)",
+    **{
+        f"{name} of whole numbers": C + I1 + f"n = Cast <to = 7> (c)  t = Mul (n, many)  m = {name} (t, i)  "
+        "f = Cast <to = 1> (m)  y = Add (f, x)"
+        for name in ("ReduceMean", "ReduceL2", "ReduceLogSumExp")
+    },
     "running count": C + "n = Cast <to = 7> (c)  s = CumSum (n, n1)  f = Cast <to = 1> (s)  y = Mul (f, x)",
     "masked mean": C + I1 + "n = Cast <to = 1> (c)  p = Mul (n, x)  s = ReduceSum (p, i)  m = ReduceSum (n, i)  "
     "w = Constant <value_float = 1.0> ()  "

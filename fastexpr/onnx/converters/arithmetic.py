@@ -47,12 +47,16 @@ def wrapped(graph: GraphBuilder, x: Value, dtype: np.dtype[Any]) -> Value:
     return graph.add(turned, np.full((), lower))
 
 
+#: Whose results are no whole numbers where the operands are: of integers they are rounded towards 0.
+FRACTIONAL = ("Div", "Pow", "ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
+
+
 def whole(node: OnnxNode, y: Value) -> Value:
-    """The result as integers have it: a quotient or a power is rounded towards 0, and few bits go around."""
+    """The result as integers have it: a quotient, say, is rounded towards 0, and few bits go around."""
     dtype = node.input(0).dtype
     if dtype.kind not in "iu" or not isinstance(y, Handle):
         return y
-    y = truncated(node.graph, y) if node.operator in ("Div", "Pow") else y
+    y = truncated(node.graph, y) if node.operator in FRACTIONAL else y
     return wrapped(node.graph, y, dtype) if dtype.itemsize <= 2 else y
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.converters.arithmetic import whole
 from fastexpr.onnx.converters.masks import masked_softmax
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
@@ -52,7 +53,7 @@ def reduce_axes(node: OnnxNode) -> Value:
     ReduceProd: The product over axes.
     ReduceLogSumExp: log(sum exp(x)) over axes.
     """
-    return reduce_value(node, node.operator, node.input(0))
+    return whole(node, reduce_value(node, node.operator, node.input(0)))
 
 
 def reduce_value(node: OnnxNode, name: str, x: Value) -> Value:
@@ -84,16 +85,15 @@ def reduce_l1(node: OnnxNode) -> Value:
 @converter("ReduceL2")
 def reduce_l2(node: OnnxNode) -> Value:
     """sqrt(sum x^2), whose derivative is 0 where all of x is."""
+    x = node.input(0)
     is_nothing_reduced = reduction_axes(node) is None
-    return (
-        node.graph.apply("Abs", node.input(0)) if is_nothing_reduced else reduce_value(node, "ReduceL2", node.input(0))
-    )
+    return whole(node, node.graph.apply("Abs", x) if is_nothing_reduced else reduce_value(node, "ReduceL2", x))
 
 
 @converter("ReduceLogSum")
 def reduce_log_sum(node: OnnxNode) -> Value:
     """log(sum x)."""
-    return node.graph.apply("Log", reduce_value(node, "ReduceSum", node.input(0)))
+    return whole(node, node.graph.apply("Log", reduce_value(node, "ReduceSum", node.input(0))))
 
 
 def one_axis(node: OnnxNode) -> int:
