@@ -247,6 +247,39 @@ def test_inputs_may_be_expressions():
     m.p.set_value(3.0)
     with pytest.raises(RuleError, match=r"are wider than when the block was built: got \(0.0, 9.0\)"):
         m.r.check()
+    with pytest.raises(RuleError, match="are wider than when the block was built"):
+        solve(m)
+
+
+@pytest.mark.parametrize("require", [True, False, None])
+@pytest.mark.parametrize("way", ["appsi_highs", "highs", "fastexpr", "lp", "nl"])
+def test_rows_that_leave_something_out_are_refused(require, way, tmp_path):
+    """Bounds that are widened after the build: what lies there would be cut off without a word."""
+    X = np.random.default_rng(0).uniform(0, 10, (300, 2))
+    rules = BooleanRuleClassifier(max_complexity=3).fit(X, (X[:, 0] > 4) & (X[:, 1] <= 7))
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(2), bounds=(0, 8), initialize=5.0)
+    m.r = fxp.RuleBlock(rules, inputs=m.x, require=require)
+    m.o = pyo.Objective(
+        expr=m.x[0] + m.x[1] ** (2 if way == "fastexpr" else 1) - (m.r.outputs[True] if require is None else 0)
+    )
+
+    def go(model):
+        if way in ("lp", "nl"):
+            model.write(str(tmp_path / f"model.{way}"))
+        else:
+            pyo.SolverFactory(way).solve(model)
+
+    m.x[0].setub(7)  # tighter
+    go(m)
+    m.x[0].setub(20)
+    for model in (m, m.clone()):
+        with pytest.raises(
+            RuleError, match=r"\[RuleBlock 'r'\] the bounds of .* are wider than when the block was built"
+        ):
+            go(model)
+    m.x[0].setub(8)
+    go(m)
 
 
 def test_columns_without_conditions_take_anything():

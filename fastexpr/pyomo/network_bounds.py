@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from pyomo.common.numeric_types import native_numeric_types
 from pyomo.core.base.var import VarData
-from pyomo.core.expr.numvalue import NumericValue
 from pyomo.environ import value
 
 from fastexpr.errors import ModelError
+from fastexpr.pyomo.looked_up import LookedUp
 
 ROOM = 1e-6  # relative: an interval of numbers narrower than this bounds no output
 
 
-class NetworkBound(NumericValue):  # type: ignore[misc]
-    """One bound of a variable; a mutable number to Pyomo, infinite where there is none.
+class NetworkBound(LookedUp):
+    """One bound of a variable, infinite where there is none.
 
     Attributes
     ----------
@@ -36,35 +36,13 @@ class NetworkBound(NumericValue):  # type: ignore[misc]
         self.variable = variable
         self.side = side
 
-    def __call__(self, exception: Any = None) -> float:
-        raise NotImplementedError
-
     def set(self) -> None:
         """Make it the variable's bound."""
         (self.variable.setlb, self.variable.setub)[self.side](self)
 
-    def is_constant(self) -> bool:
-        """Not: Pyomo keeps the object."""
-        return False
-
-    def is_fixed(self) -> bool:
-        """To solvers it is a number."""
-        return True
-
-    def is_potentially_variable(self) -> bool:
-        """Not: what it depends on are bounds and fixed values."""
-        return False
-
     def get_units(self) -> Any:
         """Those of the variable."""
         return self.variable.get_units()
-
-    def to_string(self, *_: Any) -> str:
-        """What Pyomo prints."""
-        return str(self())
-
-    def __str__(self) -> str:
-        return self.to_string()
 
 
 class RangeBound(NetworkBound):

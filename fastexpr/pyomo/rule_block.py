@@ -37,9 +37,9 @@ class RuleBlockData(BlockData):  # type: ignore[misc]
         ------
         RuleError
             The model says something else than the rules; an input has no value; a variable has wider bounds than when
-            the block was built, so that the solver did not see all of its range.
+            the block was built.
         """
-        self._check_bounds()
+        self.check_bounds()
         numbers = [entry for entry in self._entries if entry is not None and entry.scalar is not None]
         if numbers and all(entry.value() is None for entry in numbers):
             raise RuleError(
@@ -78,7 +78,16 @@ class RuleBlockData(BlockData):  # type: ignore[misc]
             )
         return max(shares, key=lambda label: shares[label])
 
-    def _check_bounds(self) -> None:
+    def check_bounds(self) -> None:
+        """Looks whether the rows, which were made from the inputs' bounds at that time, still say all of their range.
+
+        Whoever solves or writes the model asks for this, too.
+
+        Raises
+        ------
+        RuleError
+            An input has wider bounds than when the block was built.
+        """
         for entry in self._entries:
             if entry is not None and entry.is_wider_than_built():
                 raise RuleError(
@@ -131,7 +140,7 @@ class RuleBlock(Block):  # type: ignore[misc]
     Notes
     -----
     Rows are made from the bounds that variables have when the block is built. Tighter bounds later are fine; wider ones
-    need a new block, as :meth:`RuleBlockData.check` says.
+    need a new block: a model that has them is refused when it is solved or written.
 
     Examples
     --------

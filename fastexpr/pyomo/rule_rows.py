@@ -17,12 +17,32 @@ import numpy as np
 from pyomo.environ import Binary, ConstraintList, Expression, Var
 
 from fastexpr.errors import RuleError
+from fastexpr.pyomo.looked_up import LookedUp
 from fastexpr.pyomo.rule_inputs import Entry
 from fastexpr.rules.conditions import Condition, Rule
 
 SHARE = 5e-6  # of the size of a column's numbers: solvers' tolerances are 1e-6 and less, of rows as of binaries
 
 Interval = tuple[float, float]
+
+
+class Limit(LookedUp):
+    """A row's limit; where it is looked up, the block looks whether its rows still say all of its inputs' range."""
+
+    def __init__(self, number: float, block: Any) -> None:
+        self.number = number
+        self.block = block
+
+    def __call__(self, exception: Any = None) -> float:
+        """The number.
+
+        Raises
+        ------
+        RuleError
+            An input can now be what the rows leave out.
+        """
+        self.block.check_bounds()
+        return self.number
 
 
 class RuleRows:
@@ -240,7 +260,10 @@ class RuleRows:
             if not low <= body <= high:
                 raise RuleError(f"{self.owner} the rules contradict the inputs that are fixed: no point is left.")
             return
-        self.block.rows.add((None if low == -math.inf else low, body, None if high == math.inf else high))
+        limits: list[Any] = [None if math.isinf(limit) else limit for limit in (low, high)]
+        if not len(self.block.rows):  # once is enough
+            limits = [None if limit is None else Limit(limit, self.block) for limit in limits]
+        self.block.rows.add((limits[0], body, limits[1]))
 
 
 def all_conditions(rules: list[Rule]) -> list[Condition]:
