@@ -21,7 +21,7 @@ MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
 # What runs where no command is named.
-USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "startup"]
+USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "wide", "startup"]
 COMMANDS = [*USUAL, "threads", "largest", "rules"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
@@ -54,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_doors(commands)
     add_threads(commands)
     add_largest(commands)
+    add_wide(commands)
     add_startup(commands)
     add_rules(commands)
     return parser
@@ -144,6 +145,16 @@ def add_doors(commands: SubParsers) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="solves for one figure (default: 5)")
 
 
+def add_wide(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "wide", "Models with wide networks or dense terms: compiling; J and H beside one evaluation."
+    )
+    parser.add_argument("--sizes", nargs="+", type=int, default=[600, 1_200, 2_400], help="numbers of variables")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS[:4], help="of J and H")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
+    parser.add_argument("--repeats", type=int, default=3, help="how often to compile (default: 3)")
+
+
 def add_threads(commands: SubParsers) -> None:
     parser = add_command(
         commands, "threads", "Several threads beside one, and beside a process that keeps a core busy."
@@ -218,6 +229,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "rules":
         return
+    elif arguments.command == "wide":
+        arguments.sizes, arguments.networks = [size for size in arguments.sizes if size <= 600], ["S1", "S2"]
     elif arguments.command == "startup":
         arguments.repeats = min(arguments.repeats, 3)
     elif arguments.command == "nmpc":
