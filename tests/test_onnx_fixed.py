@@ -162,7 +162,7 @@ WRONG: dict[str, tuple[onnx.ModelProto, dict[str, Any], type[Exception], str]] =
     "rank": (RATE, {"rate": [16]}, ShapeError, r"fixed: got \(1,\) for the input 'rate', whose shape is \(\)"),
     "length": (MASK, {"mask": [[1, 0]], "kind": [0, 1]}, ShapeError, r"'batch' has the length 2 .*'kind', but 1"),
     "not a condition": (MASK, {"mask": [[1, 2]], "kind": 0}, OnnxError, r"the input 'mask', expected elements bool"),
-    "everything": (RATE, {"rate": 1, "x": [[1, 2, 3]]}, OnnxError, r"The model has 0 inputs"),
+    "everything": (RATE, {"rate": 1, "x": [[1, 2, 3]]}, OnnxError, r"fixed: all inputs of the model are constants"),
     "not fixed": (RATE, {}, OnnxError, r"\[Input 'rate'\] has elements int64.*fixed=\{'rate': \.\.\.\}\)"),
 }  # fmt: skip
 
@@ -202,3 +202,13 @@ def test_shape_and_value_of_one_input() -> None:
 def test_unnamed_axes_of_constants_follow_the_batch() -> None:
     model = parse("(float[?,2] x, int64[?,1] n) => (float[?,3] y) { c = Cast<to=1>(n) y = Concat<axis=1>(x, c) }")
     assert fx.load_onnx(model, fixed={"n": 7})([[1.0, 2.0], [3.0, 4.0]]).tolist() == [[1, 2, 7], [3, 4, 7]]
+
+
+def test_advice_is_about_what_was_given() -> None:
+    model = parse("(float[1,T] x, float t) => (float[1,T] y) { h = Tanh(x) y = Mul(h, t) }")
+    with pytest.raises(OnnxError, match=r"The input 't', which is fixed, holds .*got nan.* Fix it at finite numbers"):
+        fx.load_onnx(model, shapes={"T": 3}, fixed={"t": np.nan})
+    with pytest.raises(OnnxError, match="fixed: all inputs of the model are constants"):
+        fx.load_onnx(model, shapes={"T": 3}, fixed={"t": 1.0, "x": np.ones((1, 3))})
+    with pytest.raises(OnnxError, match=r"the shape \(1, -1\), which holds no numbers. Give other lengths in shapes="):
+        fx.load_onnx(model, shapes={"T": -1})

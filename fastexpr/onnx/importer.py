@@ -36,6 +36,7 @@ from fastexpr.onnx.signatures import MICROSOFT
 from fastexpr.onnx.sizes import Budget, check_ports
 
 KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()} | {MICROSOFT}
+DIVERGED = "The training has probably diverged: train and export again."
 LARGEST_UNROLLING = 30_000  # nodes of graphs inside If, Loop and Scan
 #: What chooses, compares or only moves numbers: the infinite ones may be left out later.
 MAY_BE_INFINITE = {
@@ -119,6 +120,11 @@ class Importer:
 
     def function(self, input_names: Sequence[str] | None, output_names: Sequence[str] | None) -> Function:
         """The function from the joined inputs to the joined outputs."""
+        if not self.inputs and self.fixed:
+            raise OnnxError(
+                "[load_onnx] fixed: all inputs of the model are constants, so there is nothing to differentiate. Leave "
+                "one out."
+            )
         if not self.inputs or not self.outputs:
             raise OnnxError(
                 f"The model has {len(self.inputs)} inputs and {len(self.outputs)} outputs, expected at least one of "
@@ -277,7 +283,10 @@ class Importer:
             is_weight = name not in holder.values
             if (depends or is_weight) and name not in holder.checked:
                 owner = f"[Initializer {name!r}]" if is_weight else f"{title} The constant {name!r}"
-                if check_finite(value, owner, proto.op_type in MAY_BE_MASKED):
+                advice = DIVERGED
+                if any(port.name == name for port in self.fixed):
+                    owner, advice = f"{title} The input {name!r}, which is fixed,", "Fix it at finite numbers."
+                if check_finite(value, owner, proto.op_type in MAY_BE_MASKED, advice):
                     holder.checked.add(name)
         return inputs, depends
 
@@ -423,7 +432,12 @@ def nearest(name: str, names: Sequence[str]) -> list[str]:
     return [by_lower[key] for key in found]
 
 
-def check_finite(array: Array, owner: str, may_be_masked: bool = False) -> bool:
+def check_finite(
+    array: Array,
+    owner: str,
+    may_be_masked: bool = False,
+    advice: str = DIVERGED,
+) -> bool:
     """Refuses NaN and infinity, or all of them but -inf; returns whether all numbers are finite."""
     if array.dtype.kind != "f":
         return True
@@ -437,7 +451,7 @@ def check_finite(array: Array, owner: str, may_be_masked: bool = False) -> bool:
         count = int(fits.size - np.count_nonzero(fits))
         raise OnnxError(
             f"{owner} holds {count} numbers that are not finite: got {array[where]} at {list(where)}, expected finite "
-            "numbers. The training has probably diverged: train and export again."
+            f"numbers. {advice}"
         )
     return bool(finite.all())
 

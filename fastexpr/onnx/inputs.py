@@ -166,7 +166,8 @@ class Axes:
             shape.append(length)
         if any(length < 1 for length in shape):
             raise OnnxError(
-                f"[Input {name!r}] has the shape {tuple(shape)}, which holds no numbers. Export the model again."
+                f"[Input {name!r}] has the shape {tuple(shape)}, which holds no numbers. Give other lengths in "
+                "shapes=, or export the model again."
             )
         return tuple(shape)
 
