@@ -42,8 +42,7 @@ class Problem:
     """minimize f(x) subject to lower <= g(x) <= upper and bounds of x, with networks as ordinary functions.
 
     f and g are Expressions: NumPy's operators on what `variables` and `network` return. First and second derivatives
-    are exact, and
-    only entries that are structurally not zero are handed to the solver.
+    are exact, and only entries that are structurally not zero are handed to the solver.
 
     Examples
     --------
@@ -89,8 +88,7 @@ class Problem:
             alone may hold both sides of a vector's bounds, as pairs or ``{label: (low, high)}``.
         start : array_like, optional
             Where the solver starts, broadcast to the shape and moved into the bounds. Without it, the middle of the
-            bounds where
-            both are finite, else the number nearest to 0 within them.
+            bounds where both are finite, else the number nearest to 0 within them.
         name : str, optional
             What messages call them.
         bounds : (lower, upper), or list of such pairs, optional
@@ -134,8 +132,7 @@ class Problem:
         """New variables y with y == network(x).
 
         All instances of the same network in a problem are evaluated together, as one batch. `network(x)` itself,
-        without this
-        method, is the other way: no new variables, and the network inside the expression.
+        without this method, is the other way: no new variables, and the network inside the expression.
 
         Parameters
         ----------
@@ -345,8 +342,7 @@ class Problem:
             values, all of them in an array, or some as ``{x: values}``; outputs of networks are computed from them.
         progress : callable, optional
             Called after every iteration with a `Progress`: iteration, objective, infeasibility, dual_infeasibility,
-            barrier, step. The
-            solver stops where it returns False.
+            barrier, step. The solver stops where it returns False.
         time_limit : float, optional
             In seconds of a clock on the wall, looked at after every iteration.
         options : dict, optional
@@ -387,8 +383,7 @@ class Problem:
         """The assembled nonlinear program: value, derivatives and their structure, for a solver of one's own.
 
         Compiled at the first call and kept until the problem is changed. Its m rows are those of `subject_to` in
-        order, then those of
-        the networks; it minimizes, so that of a maximization it has -objective.
+        order, then those of the networks; it minimizes, so that of a maximization it has -objective.
 
         Raises
         ------

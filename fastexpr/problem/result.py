@@ -75,14 +75,12 @@ class Result:
         Of the solver.
     duals : by constraint handle
         The multipliers w of the Lagrangian f + w @ g of the minimization; of a maximization, f is minus the
-        objective. By the new
-        variables y of `Problem.network` the multipliers of network(x) - y = 0.
+        objective. By the new variables y of `Problem.network` the multipliers of network(x) - y = 0.
     lower_duals, upper_duals : by variables
         The bounds' multipliers, not negative: grad f + w @ J - lower_duals + upper_duals = 0 at a solution.
     timings : dict
         Seconds: "build" (compiling the problem), "solver" (inside the solver, without evaluations), "evaluations"
-        (per kind a dict
-        of "count" and "seconds"), "total".
+        (per kind a dict of "count" and "seconds"), "total".
     solver : str
         The solver that ran.
     violation : float
