@@ -92,6 +92,12 @@ void Hessian::for_places(const Visit& visit) const {
 
 void Hessian::find_positions(Index n_variables) {
   const auto n = static_cast<std::size_t>(n_variables);
+  if (is_only_symbolic()) {  // sorted already, each place once
+    positions_.columns = entries_.columns;
+    for (std::size_t row = 0; row < n; ++row)
+      positions_.rows.resize(static_cast<std::size_t>(entries_.starts[row + 1]), static_cast<std::int32_t>(row));
+    return;
+  }
   std::vector<std::size_t> starts(n + 1, 0);
   for_places([&](std::int32_t row, std::int32_t) { ++starts[static_cast<std::size_t>(row) + 1]; });
   for (std::size_t row = 0; row < n; ++row) starts[row + 1] += starts[row];
@@ -124,7 +130,6 @@ void Hessian::find_positions(Index n_variables) {
       places[static_cast<std::size_t>(positions_.columns[p])] = -1;
     positions_.rows.resize(positions_.columns.size(), static_cast<std::int32_t>(row));
   }
-  if (is_only_symbolic()) std::vector<std::int32_t>().swap(targets_);
   for (std::vector<std::int32_t>* numbers : {&rows_of_calls_, &columns_of_calls_}) std::vector<std::int32_t>().swap(*numbers);
 }
 
