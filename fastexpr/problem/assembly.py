@@ -115,6 +115,7 @@ def make_result(
         solver=solver,
         violation=nlp.violation(solution.x),
         relative_violation=solution.relative_violation,
+        stages=[stage._replace(objective=statement.sign * stage.objective) for stage in solution.stages],
         x=solution.x,
         multipliers=solution.multipliers,
         _value=statement.evaluate,

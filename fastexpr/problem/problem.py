@@ -35,7 +35,8 @@ from fastexpr.problem.assembly import assemble, make_result
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import start_of
 from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
-from fastexpr.solvers import Option, Progress, choose, run
+from fastexpr.solve import Settings, solve
+from fastexpr.solvers import Option, Progress, choose
 
 
 class Problem:
@@ -376,7 +377,7 @@ class Problem:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        solution = run(nlp, name, settings, multipliers, progress, time_limit=time_limit)
+        solution = solve(nlp, Settings(name, settings, progress, time_limit), multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastexpr.expression import Expression
 from fastexpr.nlp import Evaluations, Vector
-from fastexpr.solvers import Multipliers
+from fastexpr.solvers import Multipliers, Stage
 
 
 def _left_behind(*_: object) -> Any:
@@ -72,7 +72,7 @@ class Result:
     objective : float
         Value of what is minimized or maximized.
     iterations : int
-        Of the solver.
+        Of the solver, in all stages together.
     duals : by constraint handle
         The multipliers w of the Lagrangian f + w @ g of the minimization; of a maximization, f is minus the
         objective. By the new variables y of `Problem.network` the multipliers of network(x) - y = 0.
@@ -89,6 +89,8 @@ class Result:
         The same relative to the size of what is violated: of a constraint over its limit, or its largest slope times
         that variable's width, of a bound over the bound, or the width, whichever is larger. At most 1e-6 where
         `success` (or the option constr_viol_tol).
+    stages : list of Stage
+        What ran, in order: name, iterations, seconds, and the objective and violation of the point that it found.
     x : (n,) array
         All variables in the order they were made.
     multipliers : Multipliers
@@ -107,6 +109,7 @@ class Result:
     solver: str
     violation: float
     relative_violation: float
+    stages: list[Stage]
     x: Vector
     multipliers: Multipliers
     _value: Callable[[Expression, Vector], Any]

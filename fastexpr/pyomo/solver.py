@@ -24,6 +24,7 @@ from fastexpr.pyomo.rule_cases import best_of, cases_of
 from fastexpr.pyomo.solver_log import Log, ProgressLine, Watch
 from fastexpr.pyomo.solver_results import fill, without_solver
 from fastexpr.pyomo.solver_suffixes import cold_multipliers, first_multipliers, scaling_factors
+from fastexpr.solve import Settings, solve
 from fastexpr.solvers import Multipliers, Option, Solution
 from fastexpr.solvers.checked import warm_start_options
 
@@ -237,9 +238,8 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         line = ProgressLine() if config.progress is True and not config.tee else None
         with Log(name, options, config.tee) as log:
             with Watch(log, line, callback) as watch:
-                solution = solvers.run(
-                    compiled.nlp, name, log.options, multipliers, watch, scaling, config.time_limit, log.restart
-                )
+                settings = Settings(name, log.options, watch, config.time_limit, scaling, log.restart)
+                solution = solve(compiled.nlp, settings, multipliers)
             log.end(solution.message)
             results.solver_log = log.text
         if solution.success:

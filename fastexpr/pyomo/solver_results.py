@@ -78,6 +78,7 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     about.number_of_nonzeros = len(compiled.nlp.jacobianstructure()[0])
     about.constraint_violation = violation
     about.relative_violation = solution.relative_violation
+    about.stages = [stage._replace(objective=compiled.sign * stage.objective) for stage in solution.stages]
     about.add("status", ConfigValue(solution.status, visibility=ADVANCED_OPTION))
 
 

@@ -12,10 +12,22 @@ from collections.abc import Callable
 
 from fastexpr.nlp import Nlp
 from fastexpr.solvers.checked import solve
-from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
+from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Stage, Supervision
 from fastexpr.solvers.options import Option
 
-__all__ = ["Multipliers", "Option", "Progress", "Scaling", "Solution", "available", "choose", "run", "version"]
+__all__ = [
+    "Multipliers",
+    "Option",
+    "Progress",
+    "Scaling",
+    "Solution",
+    "Stage",
+    "Supervision",
+    "available",
+    "choose",
+    "run",
+    "version",
+]
 
 #: In the order of preference, with what to install.
 packages = {"cyipopt": "cyipopt", "pounce": "pounce-solver"}
@@ -57,9 +69,8 @@ def run(
     solver: str,
     options: dict[str, Option],
     multipliers: Multipliers | None = None,
-    progress: Callable[[Progress], object] | None = None,
+    supervision: Supervision | None = None,
     scaling: Scaling | None = None,
-    time_limit: float | None = None,
     before_again: Callable[[], None] | None = None,
 ) -> Solution:
     """Solves the program, and checks what the solver calls a solution: see `fastexpr.solvers.checked`.
@@ -74,12 +85,10 @@ def run(
         Ipopt's options by name.
     multipliers : Multipliers, optional
         Where the multipliers start (a warm start).
-    progress : callable, optional
-        Called after every iteration; when it returns False the solver stops.
+    supervision : Supervision, optional
+        Asked after every iteration whether the solver goes on.
     scaling : Scaling, optional
         Used under the option nlp_scaling_method="user-scaling".
-    time_limit : float, optional
-        In seconds of a clock on the wall, looked at after every iteration.
     before_again : callable, optional
         Called before the solver runs once more.
 
@@ -95,7 +104,7 @@ def run(
             "scaling_factor."
         )
     adapter = importlib.import_module(f"fastexpr.solvers.{solver}")
-    return solve(adapter, nlp, options, multipliers, Supervision(progress, time_limit), scaling, before_again)
+    return solve(adapter, nlp, options, multipliers, supervision or Supervision(), scaling, before_again)
 
 
 def version(solver: str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,6 +53,17 @@ class Progress(NamedTuple):
     dual_infeasibility: float
     barrier: float
     step: float
+    stage: str = ""  # of the solve: see `Result.stages`
+
+
+class Stage(NamedTuple):
+    """A line about one stage of a solve: what it took, and the point that it found."""
+
+    name: str
+    iterations: int
+    seconds: float
+    objective: float
+    violation: float
 
 
 @dataclass
@@ -84,6 +95,7 @@ class Solution:
     message: str
     iterations: int
     relative_violation: float = math.inf
+    stages: list[Stage] = field(default_factory=list)
 
     @property
     def success(self) -> bool:
@@ -93,7 +105,7 @@ class Solution:
 
 @dataclass
 class Supervision:
-    """What is looked at after every iteration; it sees all iterations of a solve, also where a solver runs twice.
+    """What is looked at after every iteration; it sees all iterations of a solve, also where solvers run several times.
 
     Parameters
     ----------
@@ -106,6 +118,7 @@ class Supervision:
     progress: Callable[[Progress], object] | None = None
     time_limit: float | None = None
     n_before: int = 0  # iterations of the solver's runs before this one
+    stage: str = ""  # that runs
 
     def __post_init__(self) -> None:
         self._begin = time.perf_counter()
@@ -114,15 +127,21 @@ class Supervision:
             raise ValueError(f"[Solver] time_limit must be a number of seconds, not negative: got {limit!r}.")
 
     @property
+    def seconds_left(self) -> float:
+        """Infinite without a limit."""
+        return math.inf if self.time_limit is None else self.time_limit - (time.perf_counter() - self._begin)
+
+    @property
     def is_out_of_time(self) -> bool:
         """Whether the time is over."""
-        return self.time_limit is not None and time.perf_counter() - self._begin > self.time_limit
+        return self.seconds_left < 0.0
 
     def __call__(self, state: Progress) -> bool:
         """Whether the solver goes on."""
         if self.progress is None:
             return True
-        return self.progress(state._replace(iteration=state.iteration + self.n_before)) is not False
+        state = state._replace(iteration=state.iteration + self.n_before, stage=self.stage)
+        return self.progress(state) is not False
 
 
 class Callbacks:

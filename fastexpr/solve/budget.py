@@ -1,0 +1,141 @@
+"""What the stages of one solve share: the settings, and what is left of iterations and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastexpr import solvers
+from fastexpr.nlp import Nlp
+from fastexpr.solvers.checked import number
+from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
+from fastexpr.solvers.options import Option
+
+#: Ipopt's own.
+MOST_ITERATIONS = 3000
+
+#: Options that speak to the user about a run of the solver: only the first stage has them.
+SPEAKING_OPTIONS = frozenset({"output_file", "file_print_level", "file_append", "print_user_options"})
+
+
+@dataclass
+class Settings:
+    """What a user can say about a solve.
+
+    Parameters
+    ----------
+    solver : str
+        "cyipopt" or "pounce".
+    options : dict
+        Ipopt's options by name. max_iter counts for all stages together.
+    progress : callable, optional
+        Called after every iteration of every stage; when it returns False the solve stops.
+    time_limit : float, optional
+        In seconds of a clock on the wall, for all stages together.
+    factors : Scaling, optional
+        The user's own, under the option nlp_scaling_method="user-scaling".
+    before_again : callable, optional
+        Called before a solver that writes a log runs once more.
+    """
+
+    solver: str
+    options: dict[str, Option] = field(default_factory=dict)
+    progress: Callable[[Progress], object] | None = None
+    time_limit: float | None = None
+    factors: Scaling | None = None
+    before_again: Callable[[], None] | None = None
+
+
+class Budget:
+    """What is left of the iterations and of the time; runs the solver within that.
+
+    Attributes
+    ----------
+    settings : Settings
+    supervision : Supervision
+        Sees every iteration of every stage.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.supervision = Supervision(settings.progress, settings.time_limit)
+        self._most = number(settings.options, "max_iter", MOST_ITERATIONS)
+        self._first_stage: str | None = None
+        self._is_stopped = False
+
+    @property
+    def iterations_left(self) -> float:
+        """Of max_iter."""
+        return max(0.0, self._most - self.supervision.n_before)
+
+    @property
+    def seconds_left(self) -> float:
+        """Of time_limit; infinite without one."""
+        return self.supervision.seconds_left
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can run: no iteration or no time is left, or the user has stopped the solve."""
+        return self._is_stopped or self.iterations_left == 0 or self.supervision.is_out_of_time
+
+    def begin(self, stage: str) -> None:
+        """From now on it is this stage that runs."""
+        self.supervision.stage = stage
+        self._first_stage = self._first_stage or stage
+
+    def run(
+        self,
+        nlp: Nlp,
+        multipliers: Multipliers | None = None,
+        options: dict[str, Option] | None = None,
+        max_iter: int | None = None,
+    ) -> Solution:
+        """Runs the solver on any program, from its start, and checks what it says.
+
+        Parameters
+        ----------
+        nlp : Nlp
+            The program.
+        multipliers : Multipliers, optional
+            Where the multipliers start.
+        options : dict, optional
+            Ipopt's, over those of the user.
+        max_iter : int, optional
+            At most so many iterations, and never more than are left.
+
+        Returns
+        -------
+        Solution
+            Its `iterations` are those of all runs so far.
+        """
+        settings, supervision = self.settings, self.supervision
+        chosen = {**settings.options, **(options or {})}
+        most = min(self.iterations_left, math.inf if max_iter is None else max_iter)
+        if most < self._most:
+            chosen["max_iter"] = int(most)
+        is_first = supervision.stage == self._first_stage
+        if not is_first:
+            chosen = silent(chosen)
+        solution = solvers.run(
+            nlp,
+            settings.solver,
+            chosen,
+            multipliers,
+            supervision,
+            settings.factors,
+            settings.before_again if is_first else None,
+        )
+        supervision.n_before = solution.iterations
+        self._is_stopped = solution.status in ("stopped", "interrupted")
+        return solution
+
+
+def silent(options: dict[str, Option]) -> dict[str, Option]:
+    """Without what prints or writes, and without tests of derivatives."""
+    kept = {
+        name: value
+        for name, value in options.items()
+        if name not in SPEAKING_OPTIONS and not name.startswith("derivative_test")
+    }
+    return {**kept, "print_level": 0} if "print_level" in kept else kept
