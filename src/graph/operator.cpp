@@ -25,6 +25,24 @@ void Operator::curvature(const Point& at, const double* output_adjoint, const do
       for (Index i = 0; i < input_size(k) * at.points * columns; ++i) S[k][i] = 0;
 }
 
+void Operator::branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const {
+  (void)inputs;
+  (void)scratch;
+  for (Index i = 0; i < branch_size() * points; ++i) branches[i] = 0;
+}
+
+void Operator::value_on(const Branch* branches, const double* const* inputs, double* output, Index points,
+                        double* scratch) const {
+  (void)branches;
+  value(inputs, output, points, scratch);
+}
+
+bool Operator::walls(Index unit, Branch branch, std::vector<Wall>& walls) const {
+  (void)unit;
+  (void)walls;
+  return branch == 0;
+}
+
 namespace {
 // The union of what all units of all inputs depend on. Units of a dense layer share one set, so equal neighbours are skipped.
 DependenceSets::Id unite_all(DependenceSets& sets, const Operator& op, const DependenceSets::Id* const* inputs) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,6 +28,21 @@ struct Interval {
   double upper;
 };
 
+/// Which of its smooth pieces a kinked unit is on: a small number whose meaning is the operator's (Relu: 0 or 1).
+using Branch = std::int32_t;
+
+/// A side of the cell of a kinked unit: sign * (u - w - offset) >= 0 on its branch, where u and w are units of inputs. Beyond it
+/// is another branch.
+struct Wall {
+  int input;         // of u
+  Index unit;        // u
+  int other_input;   // of w; -1: there is no w
+  Index other_unit;  // w
+  double offset;
+  double sign;  // 1 or -1
+  Branch to;
+};
+
 /// Where an operator is differentiated.
 struct Point {
   const double* const* inputs;  // [k]: (input size k, points)
@@ -37,6 +53,8 @@ struct Point {
   /// A factor that is exactly 0 annihilates the other, even where that is infinite or NaN: asked for where derivatives are not
   /// all finite (passes/annihilation.hpp), and not before, since it costs a look at every number.
   bool annihilates = false;
+  /// (branch_size(), points): the units' branches where they are given, whatever the inputs say. Only `linearize` looks at them.
+  const Branch* branches = nullptr;
 };
 
 /// What an operator is made from: its name, the shapes it is applied to, settings, constants. Also what is saved of it.
@@ -154,6 +172,16 @@ class Operator {
   /// Arguments at which the derivative or the value jumps (0 for Relu): unit-wise operators with one input, or with two, where
   /// the argument is their difference (Max, Less).
   virtual std::vector<double> kinks() const { return {}; }
+
+  /// Kinked units, each of which has a branch: 0, or all units of the output. On given branches the operator is smooth, and
+  /// defined beyond its walls, too: there, an inactive Relu is 0 for u > 0. Branches agree at their wall, unless is_step().
+  virtual Index branch_size() const { return 0; }
+  /// The branches (branch_size(), points) that the inputs are on, by which derivatives at a wall are the usual ones.
+  virtual void branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const;
+  /// output = phi(inputs) on given branches.
+  virtual void value_on(const Branch* branches, const double* const* inputs, double* output, Index points, double* scratch) const;
+  /// Appends the walls of a unit on this branch; false where there is no such branch.
+  virtual bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const;
 
  protected:
   /// "[Tanh] got 2 inputs, expected 1. ..."

@@ -1,4 +1,4 @@
-// v = |u|    s' = sign(u), 0 at the kink u = 0
+// v = |u|    s' = sign(u), 0 at the kink u = 0, which is neither branch's
 
 #include <cmath>
 
@@ -25,6 +25,10 @@ class Abs final : public Elementwise {
   }
 
   bool has_second_derivative() const override { return false; }
+
+  Branch branch_of(double u) const override { return u < 0 ? 0 : 1; }
+
+  Piece piece(double u, Branch branch) const override { return branch == 1 ? Piece{u, 1.0, 0.0} : Piece{-u, -1.0, 0.0}; }
 
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }
 };

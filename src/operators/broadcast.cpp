@@ -63,6 +63,23 @@ void Broadcast::value(const double* const* inputs, double* output, Index points,
   apply(pair.a, pair.b, output, size() * points);
 }
 
+void Broadcast::branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const {
+  const Pair pair = spread(inputs, scratch, points);
+  for (Index i = 0; i < size() * points; ++i) branches[i] = branch_of(pair.a[i], pair.b[i]);
+}
+
+void Broadcast::value_on(const Branch* branches, const double* const* inputs, double* output, Index points,
+                         double* scratch) const {
+  const Pair pair = spread(inputs, scratch, points);
+  for (Index i = 0; i < size() * points; ++i) output[i] = piece(pair.a[i], pair.b[i], branches[i]).value;
+}
+
+bool Broadcast::walls(Index unit, Branch branch, std::vector<Wall>& walls) const {
+  if (branch != 0 && branch != 1) return false;
+  walls.push_back({0, unit_of(0, unit), 1, unit_of(1, unit), 0.0, branch == branch_above() ? 1.0 : -1.0, 1 - branch});
+  return true;
+}
+
 void Broadcast::bounds(const Interval* const* inputs, Interval* output) const {
   for (Index i = 0; i < size(); ++i) {
     const Interval a = inputs[0][unit_of(0, i)], b = inputs[1][unit_of(1, i)];
@@ -148,7 +165,16 @@ CurvedBroadcast::Partials CurvedBroadcast::partials(double* local, Index points,
 
 void CurvedBroadcast::linearize(const Point& at, int order, double* local) const {
   const Pair pair = spread(at.inputs, at.scratch, at.points);
-  derivatives(pair.a, pair.b, at.output, partials(local, at.points, order), size() * at.points);
+  const Partials all = partials(local, at.points, order);
+  if (at.branches == nullptr) return derivatives(pair.a, pair.b, at.output, all, size() * at.points);
+  for (Index i = 0; i < size() * at.points; ++i) {
+    const Piece known = piece(pair.a[i], pair.b[i], at.branches[i]);
+    all.a[i] = known.a;
+    all.b[i] = known.b;
+    if (all.aa != nullptr) all.aa[i] = known.aa;
+    if (all.ab != nullptr) all.ab[i] = known.ab;
+    if (all.bb != nullptr) all.bb[i] = known.bb;
+  }
 }
 
 void CurvedBroadcast::tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const {

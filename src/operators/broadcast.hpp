@@ -32,12 +32,34 @@ class Broadcast : public Operator {
   void bounds(const Interval* const* inputs, Interval* output) const final;
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override;
   bool heeds_annihilation() const override { return true; }
+  Index branch_size() const final { return kinks().empty() ? 0 : size(); }
+  void branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const final;
+  void value_on(const Branch* branches, const double* const* inputs, double* output, Index points, double* scratch) const final;
+  bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const override;
 
  protected:
   explicit Broadcast(const OperatorSpec& spec);
 
   /// v = phi(a, b).
   virtual void apply(const double* a, const double* b, double* v, Index count) const = 0;
+  /// phi and its derivatives on one branch.
+  struct Piece {
+    double value, a, b, aa, ab, bb;
+  };
+  /// The branch, 0 or 1, that phi is on, and that branch's function; only where there are kinks.
+  virtual Branch branch_of(double a, double b) const {
+    (void)a;
+    (void)b;
+    return 0;
+  }
+  virtual Piece piece(double a, double b, Branch branch) const {
+    (void)a;
+    (void)b;
+    (void)branch;
+    return {};
+  }
+  /// The branch where a > b.
+  virtual Branch branch_above() const { return 0; }
   /// phi over a box. The caller widens it for rounding.
   virtual Interval image(Interval a, Interval b) const = 0;
 

@@ -36,6 +36,17 @@ class Clip final : public Elementwise {
 
   bool has_second_derivative() const override { return false; }
 
+  Branch branch_of(double u) const override {
+    if (u <= lower_) return 0;
+    return (lower_ > -infinity ? 1 : 0) + (u >= upper_ ? 1 : 0);
+  }
+
+  Piece piece(double u, Branch branch) const override {
+    const Branch inside = lower_ > -infinity ? 1 : 0;
+    if (branch == inside) return {u, 1.0, 0.0};
+    return {branch < inside ? lower_ : upper_, 0.0, 0.0};
+  }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 
   static double limit(const OperatorSpec& spec, const std::string& name, double absent) {

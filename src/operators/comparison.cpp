@@ -16,6 +16,15 @@ class Comparison : public PiecewiseConstant<Broadcast> {
   std::vector<double> kinks() const override { return {0.0}; }
 
  protected:
+  /// A branch is the truth value.
+  Branch branch_of(double a, double b) const override {
+    double v = 0;
+    apply(&a, &b, &v, 1);
+    return static_cast<Branch>(v);
+  }
+
+  Piece piece(double, double, Branch branch) const override { return {static_cast<double>(branch), 0.0, 0.0, 0.0, 0.0, 0.0}; }
+
   /// The interval of a truth value that is certain, or open.
   static Interval truth(bool must_hold, bool may_hold) { return {must_hold ? 1.0 : 0.0, may_hold ? 1.0 : 0.0}; }
 };
@@ -47,6 +56,9 @@ class LessOrEqual final : public Comparison {
 class Equal final : public Comparison {
  public:
   using Comparison::Comparison;
+
+  /// Almost everywhere it is 0, whichever side one is on: nothing to cross.
+  bool walls(Index, Branch branch, std::vector<Wall>&) const override { return branch == 0 || branch == 1; }
 
  private:
   void apply(const double* a, const double* b, double* v, Index count) const override {

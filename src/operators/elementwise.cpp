@@ -1,5 +1,6 @@
 #include "operators/elementwise.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -20,10 +21,39 @@ void Elementwise::value(const double* const* inputs, double* output, Index point
   apply(inputs[0], output, size() * points);
 }
 
+void Elementwise::branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const {
+  (void)scratch;
+  for (Index i = 0; i < size() * points; ++i) branches[i] = branch_of(inputs[0][i]);
+}
+
+void Elementwise::value_on(const Branch* branches, const double* const* inputs, double* output, Index points,
+                           double* scratch) const {
+  (void)scratch;
+  for (Index i = 0; i < size() * points; ++i) output[i] = piece(inputs[0][i], branches[i]).value;
+}
+
+bool Elementwise::walls(Index unit, Branch branch, std::vector<Wall>& walls) const {
+  std::vector<double> positions = kinks();
+  std::sort(positions.begin(), positions.end());
+  if (branch < 0 || branch > static_cast<Branch>(positions.size())) return false;
+  const auto b = static_cast<std::size_t>(branch);
+  if (b > 0) walls.push_back({0, unit, -1, 0, positions[b - 1], 1.0, branch - 1});
+  if (b < positions.size()) walls.push_back({0, unit, -1, 0, positions[b], -1.0, branch + 1});
+  return true;
+}
+
 Index Elementwise::local_size(int order) const { return order == 2 && has_second_derivative() ? 2 * size() : size(); }
 
 void Elementwise::linearize(const Point& at, int order, double* local) const {
   double* second = order == 2 && has_second_derivative() ? local + units(at) : nullptr;
+  if (at.branches != nullptr) {
+    for (Index i = 0; i < units(at); ++i) {
+      const Piece known = piece(at.inputs[0][i], at.branches[i]);
+      local[i] = known.first;
+      if (second != nullptr) second[i] = known.second;
+    }
+    return;
+  }
   derivatives(at.inputs[0], at.output, local, second, units(at));
 }
 

@@ -10,6 +10,7 @@ namespace fastexpr {
 /// The chain rule of v_i = s(u_i), once for all functions s of one number:
 ///   tangent  V = diag(s') U     adjoint  u += s' v     curvature  diag(adjoint s'')
 /// s' and s'' are computed once per point (`linearize`): local = [s' | s''], each (size, points).
+/// Branch b of a function with kinks is what s is between kinks b - 1 and b.
 class Elementwise : public Operator {
  public:
   explicit Elementwise(OperatorSpec spec);
@@ -28,6 +29,10 @@ class Elementwise : public Operator {
   void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                  Index columns) const final;
   void bounds(const Interval* const* inputs, Interval* output) const final;
+  Index branch_size() const final { return kinks().empty() ? 0 : size(); }
+  void branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const final;
+  void value_on(const Branch* branches, const double* const* inputs, double* output, Index points, double* scratch) const final;
+  bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const final;
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const final;
   void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const final;
 
@@ -38,6 +43,20 @@ class Elementwise : public Operator {
   virtual void derivatives(const double* u, const double* v, double* first, double* second, Index count) const = 0;
   /// False where s'' is zero wherever it exists (Relu): no curvature is stored or computed.
   virtual bool has_second_derivative() const { return true; }
+  /// s, s' and s'' of one smooth piece.
+  struct Piece {
+    double value, first, second;
+  };
+  /// The branch of s at u, and that branch's function there; only where there are kinks.
+  virtual Branch branch_of(double u) const {
+    (void)u;
+    return 0;
+  }
+  virtual Piece piece(double u, Branch branch) const {
+    (void)u;
+    (void)branch;
+    return {};
+  }
   /// Smallest and largest s over an interval, which may be unbounded; may_be_nan where some of it is outside of s's domain. The
   /// caller widens it for rounding.
   virtual Interval image(Interval u) const = 0;

@@ -2,6 +2,8 @@
 //   s' = gamma, or gamma alpha exp(u)    s'' = 0, or gamma alpha exp(u)
 // At u = 0 the derivatives are those from the left; the first jumps there unless alpha = 1.
 
+#include <cmath>
+
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
 #include "operators/operators.hpp"
@@ -31,6 +33,14 @@ class Elu final : public Elementwise {
     for (Index i = 0; i < count; ++i) first[i] = gamma_ * (u[i] > 0 ? 1.0 : alpha_ * first[i]);
     if (second == nullptr) return;
     for (Index i = 0; i < count; ++i) second[i] = u[i] > 0 ? 0.0 : first[i];
+  }
+
+  Branch branch_of(double u) const override { return u > 0 ? 1 : 0; }
+
+  Piece piece(double u, Branch branch) const override {
+    if (branch == 1) return {gamma_ * u, gamma_, 0.0};
+    const double slope = gamma_ * alpha_ * std::exp(u);
+    return {gamma_ * alpha_ * std::expm1(u), slope, slope};
   }
 
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }  // falls below 0 where alpha < 0

@@ -33,6 +33,17 @@ class HardSigmoid final : public Elementwise {
 
   bool has_second_derivative() const override { return false; }
 
+  Branch branch_of(double u) const override {
+    const double h = alpha_ * u + beta_;
+    const Branch rising = h <= 0 ? 0 : (h >= 1 ? 2 : 1);
+    return alpha_ > 0 ? rising : 2 - rising;
+  }
+
+  Piece piece(double u, Branch branch) const override {
+    if (branch == 1) return {alpha_ * u + beta_, alpha_, 0.0};
+    return {(branch == 2) == (alpha_ > 0) ? 1.0 : 0.0, 0.0, 0.0};
+  }
+
   Interval image(Interval u) const override { return image_with_turns(u, {}); }
 
   double alpha_;

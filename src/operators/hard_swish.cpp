@@ -33,6 +33,17 @@ class HardSwish final : public Elementwise {
     }
   }
 
+  Branch branch_of(double u) const override {
+    const double h = alpha_ * u + beta_;
+    const Branch rising = h <= 0 ? 0 : (h >= 1 ? 2 : 1);
+    return alpha_ > 0 ? rising : 2 - rising;
+  }
+
+  Piece piece(double u, Branch branch) const override {
+    if (branch == 1) return {u * (alpha_ * u + beta_), 2.0 * alpha_ * u + beta_, 2.0 * alpha_};
+    return (branch == 2) == (alpha_ > 0) ? Piece{u, 1.0, 0.0} : Piece{0.0, 0.0, 0.0};
+  }
+
   Interval image(Interval u) const override {
     if (alpha_ == 0) return image_with_turns(u, {});
     return image_with_turns(u, {-beta_ / alpha_, -0.5 * beta_ / alpha_, (1.0 - beta_) / alpha_});

@@ -24,6 +24,13 @@ class LeakyRelu final : public Elementwise {
 
   bool has_second_derivative() const override { return false; }
 
+  Branch branch_of(double u) const override { return u > 0 ? 1 : 0; }
+
+  Piece piece(double u, Branch branch) const override {
+    const double slope = branch == 1 ? 1.0 : alpha_;
+    return {slope * u, slope, 0.0};
+  }
+
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }  // falls below 0 where alpha < 0
 
   double alpha_;

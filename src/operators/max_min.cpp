@@ -31,6 +31,14 @@ class Extreme final : public CurvedBroadcast {
     }
   }
 
+  Branch branch_of(double a, double b) const override { return is_first(a, b) ? 0 : 1; }
+
+  Piece piece(double a, double b, Branch branch) const override {
+    return branch == 0 ? Piece{a, 1.0, 0.0, 0.0, 0.0, 0.0} : Piece{b, 0.0, 1.0, 0.0, 0.0, 0.0};
+  }
+
+  Branch branch_above() const override { return sign_ > 0 ? 0 : 1; }
+
   Interval image(Interval a, Interval b) const override {
     Interval v{};
     apply(&a.lower, &b.lower, &v.lower, 1);

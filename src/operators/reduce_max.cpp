@@ -29,19 +29,32 @@ class ReduceMax : public Grouped {
     }
   }
 
+  Index branch_size() const override { return size(); }
+
+  /// The member that is the maximum.
+  void branches(const double* const* inputs, Branch* branches, Index points, double*) const override {
+    find_maxima(inputs[0], branches, points);
+  }
+
+  void value_on(const Branch* branches, const double* const* inputs, double* output, Index points, double*) const override {
+    const Index length = groups().inner * points;
+    for (Index to = 0; to < n_lanes() * points; ++to) output[to] = inputs[0][row_of(to, branches[to], length)];
+  }
+
+  bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const override {
+    if (branch < 0 || branch >= members()) return false;
+    const auto unit_of = [&](Index m) { return first_of(unit) + m * groups().inner; };
+    for (Index m = 0; m < members(); ++m)
+      if (m != branch) walls.push_back({0, unit_of(branch), 0, unit_of(m), 0.0, 1.0, static_cast<Branch>(m)});
+    return true;
+  }
+
   Index local_size(int) const override { return n_lanes(); }
 
   /// The member that is the maximum, as a double.
   void linearize(const Point& at, int, double* local) const override {
-    const double* from = at.inputs[0];
-    const Index length = groups().inner * at.points;
-    for (Index o = 0; o < groups().outer; ++o, local += length, from += members() * length)
-      for (Index j = 0; j < length; ++j) {
-        Index best = 0;
-        for (Index m = 1; m < members(); ++m)
-          if (is_above(from[m * length + j], from[best * length + j])) best = m;
-        local[j] = static_cast<double>(best);
-      }
+    if (at.branches == nullptr) return find_maxima(at.inputs[0], local, at.points);
+    for (Index to = 0; to < n_lanes() * at.points; ++to) local[to] = static_cast<double>(at.branches[to]);
   }
 
   bool heeds_annihilation() const override { return true; }  // numbers are copied and added up only
@@ -76,6 +89,24 @@ class ReduceMax : public Grouped {
 
  private:
   static bool is_above(double number, double other) { return number > other || number != number; }
+
+  template <class Number>
+  void find_maxima(const double* from, Number* maxima, Index points) const {
+    const Index length = groups().inner * points;
+    for (Index o = 0; o < groups().outer; ++o, maxima += length, from += members() * length)
+      for (Index j = 0; j < length; ++j) {
+        Index best = 0;
+        for (Index m = 1; m < members(); ++m)
+          if (is_above(from[m * length + j], from[best * length + j])) best = m;
+        maxima[j] = static_cast<Number>(best);
+      }
+  }
+
+  /// The row of the input block that a member has in a row of the output block, of `length` rows for each outer index.
+  Index row_of(Index to, Index member, Index length) const {
+    const Index o = to / length;
+    return (o * members() + member) * length + to % length;
+  }
 
   /// body(row of the input block, row of the output block): a row is one unit at one point.
   template <class Body>

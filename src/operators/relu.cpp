@@ -24,6 +24,10 @@ class Relu final : public Elementwise {
 
   bool has_second_derivative() const override { return false; }
 
+  Branch branch_of(double u) const override { return u > 0 ? 1 : 0; }
+
+  Piece piece(double u, Branch branch) const override { return branch == 1 ? Piece{u, 1.0, 0.0} : Piece{0.0, 0.0, 0.0}; }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
