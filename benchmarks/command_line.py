@@ -20,9 +20,10 @@ BATCHES = ["S2", "S3"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
+ANSWERS = ["default", "expression", "high", "20 starts", "pyomo", "omlt", "jax", "slsqp", "trust-constr"]
 # What runs where no command is named.
 USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "wide", "startup"]
-COMMANDS = [*USUAL, "threads", "largest", "rules"]
+COMMANDS = [*USUAL, "threads", "largest", "rules", "answers"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -57,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_wide(commands)
     add_startup(commands)
     add_rules(commands)
+    add_answers(commands)
     return parser
 
 
@@ -197,6 +199,19 @@ def add_rules(commands: SubParsers) -> None:
     parser.add_argument("--tables", nargs="*", help="which of them, by name (default: all)")
 
 
+def add_answers(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "answers", "A set of problems with networks: who solves how many, finds the best, and in what time."
+    )
+    parser.add_argument(
+        "--halves", nargs="+", choices=["tuned", "unseen"], default=["tuned", "unseen"], help="of the set (default: both)"
+    )
+    parser.add_argument("--candidates", nargs="+", choices=ANSWERS, default=ANSWERS, help="who solves (default: all)")
+    parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for one problem (default: 60)")
+    parser.add_argument("--best", type=int, metavar="N", help="look for better best values, from N starts; no table")
+
+
 def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
     """The arguments, smaller where --quick is; ends the program where they contradict each other."""
     if arguments.quick:
@@ -229,6 +244,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "rules":
         return
+    elif arguments.command == "answers":
+        arguments.halves, arguments.limit = ["tuned"], 20.0
     elif arguments.command == "wide":
         arguments.sizes, arguments.networks = [size for size in arguments.sizes if size <= 600], ["S1", "S2"]
     elif arguments.command == "startup":
