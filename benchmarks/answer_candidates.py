@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,7 +44,10 @@ def problem_of(case: Case, form: str = "variables") -> tuple[Any, Any]:
     objective, rows = case.state(x, nets)
     p.minimize(objective)
     for name, expression, lower, upper in rows:
-        given = {"lower": None if np.all(np.isneginf(lower)) else lower, "upper": None if np.all(np.isposinf(upper)) else upper}
+        given = {
+            "lower": None if np.all(np.isneginf(lower)) else lower,
+            "upper": None if np.all(np.isposinf(upper)) else upper,
+        }
         p.subject_to(expression, name=name, **given)
     return p, x
 
@@ -114,7 +118,7 @@ def pyomo_model(case: Case, block: Callable[[Any, Any, Any], Any]) -> tuple[Any,
         flat = np.atleast_1d(np.asarray(values, dtype=object)).ravel()
         low, high = (np.broadcast_to(side, np.shape(values)).ravel() for side in (lower, upper))
         component = pyo.Constraint(range(flat.size))
-        m.add_component(name, component)
+        m.add_component(f"{name}_rows", component)
         for k in range(flat.size):
             if low[k] == high[k]:
                 component[k] = flat[k] == float(high[k])
@@ -127,6 +131,7 @@ def pyomo_model(case: Case, block: Callable[[Any, Any, Any], Any]) -> tuple[Any,
 def in_pyomo(case: Case, limit: float, **settings: Any) -> Answer:
     """NetworkBlock and SolverFactory("fastexpr")."""
     import pyomo.environ as pyo
+    from pyomo.common.modeling import unique_component_name
 
     import fastexpr as fx
     import fastexpr.pyomo as fxp
@@ -135,7 +140,7 @@ def in_pyomo(case: Case, limit: float, **settings: Any) -> Answer:
     functions = {id(network): fx.load_onnx(network.onnx(), check=False) for network in case.networks}
 
     def block(m: Any, network: Any, inputs: Any) -> Any:
-        name = pyo.unique_component_name(m, "net") if hasattr(pyo, "unique_component_name") else f"net{len(list(m.component_objects(pyo.Block)))}"
+        name = unique_component_name(m, "net")
         m.add_component(name, fxp.NetworkBlock(functions[id(network)], inputs=inputs))
         outputs = m.component(name).outputs
         return np.array(list(outputs.values()), dtype=object)
@@ -165,20 +170,22 @@ def omlt(case: Case, limit: float) -> Answer:
     from omlt import OmltBlock
     from omlt.io import load_onnx_neural_network
     from omlt.neuralnet import FullSpaceSmoothNNFormulation, ReluComplementarityFormulation
+    from pyomo.common.modeling import unique_component_name
 
+    logging.getLogger("pyomo").setLevel(logging.ERROR)  # values outside of bounds, unsolved models
     begin = time.perf_counter()
 
     def block(m: Any, network: Any, inputs: Any) -> Any:
-        bounds = {i: (float(v.lb), float(v.ub)) for i, v in enumerate(inputs)}
+        bounds = {(0, i): (float(v.lb), float(v.ub)) for i, v in enumerate(inputs)}
         definition = load_onnx_neural_network(single(network), input_bounds=bounds)
-        name = f"net{len(list(m.component_objects(pyo.Block, descend_into=False)))}"
+        name = unique_component_name(m, "net")
         m.add_component(name, OmltBlock())
         kind = ReluComplementarityFormulation if network.activation == "relu" else FullSpaceSmoothNNFormulation
         built = m.component(name)
         built.build_formulation(kind(definition))
-        link = pyo.Constraint(range(len(inputs)), rule=lambda m, i: built.inputs[i] == inputs[i])
+        link = pyo.Constraint(range(len(inputs)), rule=lambda m, i: built.inputs[0, i] == inputs[i])
         m.add_component(f"{name}_inputs", link)
-        return np.array([built.outputs[k] for k in range(network.n_outputs)], dtype=object)
+        return np.array([built.outputs[0, k] for k in range(network.n_outputs)], dtype=object)
 
     m, x = pyomo_model(case, block)
     if case.is_kinked:
@@ -199,14 +206,9 @@ def omlt(case: Case, limit: float) -> Answer:
 
 
 def single(network: Any) -> Any:
-    """The model as OMLT reads it: float32, one point."""
-    from onnx import TensorProto, numpy_helper
-
+    """The model of one point, as OMLT reads it."""
     model = network.onnx()
-    for tensor in model.graph.initializer:
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
     for info in (*model.graph.input, *model.graph.output):
-        info.type.tensor_type.elem_type = TensorProto.DOUBLE
         info.type.tensor_type.shape.dim[0].dim_value = 1
     return model
 
@@ -242,7 +244,10 @@ class Jax:
         _, values, self.lower, self.upper = case.evaluate(case.center)
         self.m = values.size
         self.objective, self.gradient = jax.jit(f), jax.jit(jax.grad(f))
-        self.constraints, self.jacobian = jax.jit(g), jax.jit(jax.jacrev(g) if self.m < case.lower.size else jax.jacfwd(g))
+        self.constraints, self.jacobian = (
+            jax.jit(g),
+            jax.jit(jax.jacrev(g) if self.m < case.lower.size else jax.jacfwd(g)),
+        )
         self.lagrangian_hessian = jax.jit(jax.hessian(lambda x, w, s: s * f(x) + w @ g(x)))
 
     def hessian(self, x: Array, multipliers: Array, factor: float) -> Array:
@@ -317,13 +322,23 @@ def scipy_method(method: str) -> Callable[[Case, float], Answer]:
                 raise OutOfTimeError
             return float(jax.objective(x))
 
-        second = {"hess": lambda x, w: np.asarray(jax.lagrangian_hessian(x, w, 0.0))} if is_trust else {}
-        constraints: Any = []
-        if jax.m:
-            constraints = NonlinearConstraint(
-                lambda x: np.asarray(jax.constraints(x)), jax.lower, jax.upper,
-                jac=lambda x: np.asarray(jax.jacobian(x)), **second,
-            )  # fmt: skip
+        def curvature(rows: Array, x: Array, w: Array) -> Array:
+            weights = np.zeros(jax.m)
+            weights[rows] = w
+            return np.asarray(jax.lagrangian_hessian(x, weights, 0.0))
+
+        is_equation = jax.lower == jax.upper
+        constraints = [
+            NonlinearConstraint(
+                lambda x, rows=rows: np.asarray(jax.constraints(x))[rows],
+                jax.lower[rows],
+                jax.upper[rows],
+                jac=lambda x, rows=rows: np.asarray(jax.jacobian(x))[rows],
+                **({"hess": lambda x, w, rows=rows: curvature(rows, x, w)} if is_trust else {}),
+            )
+            for rows in (is_equation, ~is_equation)
+            if rows.any()
+        ]
         hess = {"hess": lambda x: np.asarray(jax.lagrangian_hessian(x, np.zeros(jax.m), 1.0))} if is_trust else {}
         options = {"maxiter": 3000} if is_trust else {"maxiter": 3000, "ftol": 1e-9}
         try:

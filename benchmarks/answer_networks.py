@@ -132,7 +132,14 @@ def fit(
     scale = np.where(scale > 1e-3 * scale.max() if is_classifier else scale > 0.0, scale, scale.max())
     kind = MLPClassifier if is_classifier else MLPRegressor
     solver = "adam" if is_classifier else "lbfgs"
-    model = kind(hidden_layer_sizes=hidden, activation=activation, solver=solver, max_iter=max_iter, random_state=seed, alpha=1e-4)
+    model = kind(
+        hidden_layer_sizes=hidden,
+        activation=activation,
+        solver=solver,
+        max_iter=max_iter,
+        random_state=seed,
+        alpha=1e-4,
+    )
     y_center, y_scale = (0.0, 1.0) if is_classifier else (Y.mean(axis=0), Y.std(axis=0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged

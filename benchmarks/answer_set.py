@@ -201,7 +201,14 @@ def plant(random: np.random.Generator, n_states: int, n_inputs: int) -> Callable
 
 
 def control(
-    name: str, half: str, seed: int, n_states: int, n_inputs: int, steps: int, hidden: tuple[int, ...], final: Any = None
+    name: str,
+    half: str,
+    seed: int,
+    n_states: int,
+    n_inputs: int,
+    steps: int,
+    hidden: tuple[int, ...],
+    final: Any = None,
 ) -> Case:
     """Predictive control: the network is the model of each step; inputs may change so much a step."""
     random = np.random.default_rng(seed)
@@ -336,11 +343,15 @@ def make_half(half: str) -> list[Case]:
         cases.append(family(f"{name} {rest}{number}", half, seed + len(cases), *arguments, **others))
 
     smooth = [("tanh", False), ("logistic", True), ("tanh", True)]
-    for n, (activation, is_scaled) in zip([2, 3, 5, 2, 8, 10] if is_tuned else [3, 2, 4, 6, 7, 10], smooth * 2, strict=True):
+    for n, (activation, is_scaled) in zip(
+        [2, 3, 5, 2, 8, 10] if is_tuned else [3, 2, 4, 6, 7, 10], smooth * 2, strict=True
+    ):
         add(minimum, "minimum", n, activation, is_scaled)
     for n, is_scaled in zip([2, 4, 8] if is_tuned else [3, 5, 10], (False, True, True), strict=True):
         add(minimum, "minimum with kinks", n, "relu", is_scaled)
-    for n, (activation, is_scaled) in zip([2, 4, 6, 10] if is_tuned else [3, 5, 8, 10], [*smooth, smooth[1]], strict=True):
+    for n, (activation, is_scaled) in zip(
+        [2, 4, 6, 10] if is_tuned else [3, 5, 8, 10], [*smooth, smooth[1]], strict=True
+    ):
         add(limited, "limited", n, activation, is_scaled)
     for n, is_scaled in zip([2, 5, 10] if is_tuned else [3, 4, 8], (False, True, True), strict=True):
         add(limited, "limited with kinks", n, "relu", is_scaled)

@@ -204,7 +204,11 @@ def add_answers(commands: SubParsers) -> None:
         commands, "answers", "A set of problems with networks: who solves how many, finds the best, and in what time."
     )
     parser.add_argument(
-        "--halves", nargs="+", choices=["tuned", "unseen"], default=["tuned", "unseen"], help="of the set (default: both)"
+        "--halves",
+        nargs="+",
+        choices=["tuned", "unseen"],
+        default=["tuned", "unseen"],
+        help="of the set (default: both)",
     )
     parser.add_argument("--candidates", nargs="+", choices=ANSWERS, default=ANSWERS, help="who solves (default: all)")
     parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
