@@ -7,7 +7,7 @@ import pytest
 
 import fastexpr as fx
 from fastexpr.errors import ShapeError
-from fastexpr.expression import flatten, splicing
+from fastexpr.expression import flatten
 
 jax.config.update("jax_enable_x64", True)
 
@@ -179,7 +179,7 @@ def operator_network():
     return fx.Function._from_nodes(6, nodes, [15, 10, 14], [("x", (6,))], outputs, inputs, names, None, None)
 
 
-def test_batches_are_spliced_in_at_once(monkeypatch):
+def test_batches_are_spliced_in_at_once():
     net = operator_network()
     points = random.standard_normal((5, 6))
     x = fx.variables((5, 6))
@@ -189,13 +189,3 @@ def test_batches_are_spliced_in_at_once(monkeypatch):
     jacobian = f.jacobian(points.ravel()).reshape(5, 11, 5, 6)
     np.testing.assert_allclose(jacobian[range(5), :, range(5)], net.jacobian(points), rtol=1e-12, atol=1e-14)
     assert f.sparsity()[0].nnz <= 5 * 11 * 6
-
-    # an operator that batches are not known to work with
-    monkeypatch.setattr(splicing, "batch_operators", splicing.batch_operators - {"Softmax"})
-    g = fx.Function(x, net(x))
-    assert len(g._nodes()) > 4 * len(net._nodes())
-    np.testing.assert_allclose(g(points.ravel()).reshape(5, 11), net(points), rtol=1e-13, atol=1e-15)
-
-
-def test_lists_of_operators_for_batches_are_up_to_date():
-    assert splicing.batch_operators == set(fx._core.operator_names()) - {"Constant"}

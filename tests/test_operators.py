@@ -6,9 +6,11 @@ of matrix @ x (its tangents are dense).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import mpmath as mp
@@ -90,6 +92,7 @@ def check_against(function: _core.Function, x: np.ndarray, expected: Expected, t
     assert error(columns, columns.T) <= tolerance
 
 
+SOURCES = Path(__file__).parent.parent / "src"
 ALL = [*ROWS, *GRAPHS]
 every_row = pytest.mark.parametrize("row", ALL, ids=str)
 
@@ -97,6 +100,39 @@ every_row = pytest.mark.parametrize("row", ALL, ids=str)
 def test_every_registered_operator_has_a_row() -> None:
     in_graphs = {operator.name for row in GRAPHS for operator, _, _ in function_of(row)._nodes()}
     assert {row.name for row in ROWS} | (in_graphs & {"Constant"}) == set(_core.operator_names())
+
+
+def test_an_operator_is_named_by_its_own_file_alone() -> None:
+    """Adding one is its file, a converter and a row: nothing else in the core has a list to put it on."""
+    texts = {path: re.sub("//.*", "", path.read_text()) for path in SOURCES.rglob("*.[ch]pp")}
+    fusing = SOURCES / "function" / "simplify.cpp"  # makes some of others
+    for name in _core.operator_names():
+        registering = [path for path, text in texts.items() if re.search(rf'Registered<\w+> \w+\("{name}"', text)]
+        naming = [path for path, text in texts.items() if f'"{name}"' in text and path != fusing]
+        assert len(registering) == 1, name
+        assert naming == registering, name
+        assert registering[0].parent == SOURCES / "operators"
+
+
+@every_row
+def test_batches_of_expressions(row: Row | GraphRow) -> None:
+    """Every operator says how it works on several points at once, with the points as one more dimension."""
+    function = function_of(row)
+    X = np.random.default_rng(8).uniform(*row.between, (4, function.n_inputs))
+    x = fastexpr.variables(X.shape)
+    at_once = fastexpr.Function(x, function(x))
+    assert error(at_once(X.ravel()).reshape(4, -1), function(X)) <= TOLERANCE
+    one = fastexpr.variables((1, function.n_inputs))
+    alone = fastexpr.Function(one, function(one))
+    assert error(alone(X[0]), function(X[0])) <= TOLERANCE
+
+
+def test_a_batch_needs_a_place_for_every_input() -> None:
+    add = _core.Operator("Add", [(2,), (3, 2)])
+    assert add.batched(4, [True, False]).input_shapes == ((4, 1, 2), (3, 2))
+    assert add.batched(4, [True, True]).shape == (4, 3, 2)
+    with pytest.raises(fastexpr.errors.GraphError, match=r"\[Add\] got 1 inputs .* expected 2"):
+        add.batched(4, [True])
 
 
 @every_row

@@ -18,7 +18,7 @@ from fastexpr.onnx.export import export_onnx
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.inputs import Fixed, Shapes
 from fastexpr.onnx.model_file import ModelFile, ModelSource
-from fastexpr.onnx.notes import NOTES, warn_of_derivatives
+from fastexpr.onnx.notes import warn_of_derivatives
 from fastexpr.onnx.ports import output_ports
 from fastexpr.onnx.registry import operator_names
 
@@ -109,6 +109,6 @@ def load_onnx(
     check_batch(importer, shapes, fixed)
     if check or (check is None and is_cheap(importer)):
         compare(importer, function, must=bool(check))
-    if any(operator.name in NOTES for operator, _, _ in importer.graph.nodes):  # else its own nodes are not listed
+    if any(operator.note for operator, _, _ in importer.graph.nodes):  # else its own nodes are not listed
         warn_of_derivatives(function)
     return function

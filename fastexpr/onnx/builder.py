@@ -65,9 +65,6 @@ class Tensors(tuple["Array | Handle", ...]):
 
 Value = Array | Handle
 
-#: Operators that only move or compare numbers: a constant -inf may stand there.
-TAKES_INFINITE = {"Where", "Max", "Min", "Less", "LessOrEqual", "Equal", "Concat"}
-
 ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
     "Add": np.add,
     "Sub": np.subtract,
@@ -129,9 +126,9 @@ class GraphBuilder:
 
     def apply(self, name: str, *inputs: Value, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
         """A new node. Constant inputs become Constant nodes."""
-        handles = [self.handle(value, name not in TAKES_INFINITE) for value in inputs]
-        shapes = [handle.shape for handle in handles]
+        shapes = [value.shape for value in inputs]
         operator = self._shared_operator(name, shapes, constants, attributes)
+        handles = [self.handle(value, not operator.takes_infinities) for value in inputs]
         self.nodes.append((operator, [handle.id for handle in handles], self.label))
         if self.of_constants:
             check_result(operator.shape, f"[{name}]", sum(map(math.prod, shapes)))
@@ -327,7 +324,7 @@ class GraphBuilder:
         arrays = [value for value in values if not isinstance(value, Handle)]
         if len(arrays) == len(values):
             return np.concatenate(arrays, axis)
-        joined = self.apply("Concat", *(self.handle(value, must_be_finite=False) for value in values), axis=axis)
+        joined = self.apply("Concat", *values, axis=axis)
         if any(value.id in self.masked if isinstance(value, Handle) else is_masked(value).any() for value in values):
             self.masked[joined.id] = np.concatenate([self._mask_of(value) for value in values], axis)
         kinds = {value.dtype.kind for value in values}

@@ -1,4 +1,5 @@
 #include "bindings/bindings.hpp"
+#include "graph/errors.hpp"
 #include "operators/registry.hpp"
 
 #include <cmath>
@@ -66,6 +67,15 @@ OperatorPointer operator_from(std::string name, const py::iterable& input_shapes
   return make_operator(std::move(spec));
 }
 
+std::shared_ptr<Operator> batched(const Operator& op, Index length, const py::iterable& which) {
+  std::vector<bool> is_batched;
+  for (const py::handle entry : which) is_batched.push_back(entry.cast<bool>());
+  if (is_batched.size() != op.n_inputs() || length < 0)
+    throw GraphError("[" + op.name() + "] got " + std::to_string(is_batched.size()) + " inputs and " + std::to_string(length) +
+                     " points, expected " + std::to_string(op.n_inputs()) + " inputs and points >= 0.");
+  return as_holder(make_operator(op.batched(length, is_batched)));
+}
+
 py::tuple shapes_of(const Operator& op) {
   py::tuple shapes(op.n_inputs());
   for (std::size_t k = 0; k < op.n_inputs(); ++k) shapes[k] = tuple_from(op.spec().input_shapes[k]);
@@ -94,6 +104,9 @@ void define_operator(py::module_& module) {
                                return constants;
                              })
       .def_property_readonly("work", &Operator::work)
+      .def_property_readonly("takes_infinities", &Operator::takes_infinities)
+      .def_property_readonly("note", &Operator::note)
+      .def("batched", &batched, py::arg("length"), py::arg("is_batched"))
       .def_property_readonly("kinks",
                              [](const Operator& op) {
                                const std::vector<double> kinks = op.kinks();

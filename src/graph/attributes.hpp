@@ -23,6 +23,8 @@ class Attributes {
   const std::string& text(const std::string& name) const;
   std::vector<Index> integers(const std::string& name) const;
 
+  void set(const std::string& name, Attribute value) { entries_[name] = std::move(value); }
+
   const std::map<std::string, Attribute>& entries() const { return entries_; }
 
  private:

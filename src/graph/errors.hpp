@@ -13,6 +13,9 @@ struct GraphError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Throws a GraphError. Operators do not say who they are: make_operator does.
+[[noreturn]] inline void refuse(const std::string& what) { throw GraphError(what); }
+
 /// A wrong shape, length or count. (ValueError)
 struct ShapeError : std::runtime_error {
   using std::runtime_error::runtime_error;

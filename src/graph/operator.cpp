@@ -64,12 +64,17 @@ void Operator::couple(DependenceSets& sets, const DependenceSets::Id* const* inp
   coupled.emplace_back(all, all);
 }
 
-void Operator::refuse(const OperatorSpec& spec, const std::string& what) { throw GraphError("[" + spec.name + "] " + what); }
+OperatorSpec Operator::batched(Index length, const std::vector<bool>& is_batched) const {
+  (void)is_batched;
+  OperatorSpec spec = spec_;
+  for (Shape& shape : spec.input_shapes) shape.insert(shape.begin(), length);
+  if (spec.attributes.has("axis")) spec.attributes.set("axis", spec.attributes.integer("axis") + 1);
+  return spec;
+}
 
 void Operator::expect_inputs(const OperatorSpec& spec, std::size_t count) {
   if (spec.input_shapes.size() != count)
-    refuse(spec,
-           "wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected " + std::to_string(count));
+    refuse("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected " + std::to_string(count));
 }
 
 }  // namespace fastexpr

@@ -20,6 +20,10 @@
 // all contiguous. An elementwise operator may treat (size, points) as one long list of units. `points` is 1 for a single x
 // and larger for a batch; a weight matrix applied to a block is one product whatever points and columns are.
 // Evaluation never throws, allocates, or keeps state.
+//
+// The contract has three parts. Mathematics: what the operator computes; most operators write this alone, and most of it through
+// a family (elementwise.hpp, broadcast.hpp, grouped.hpp) that does the chain rule once. Structure: what its output depends on,
+// and how. Speed: what it keeps between calls, and shortcuts. What is not pure has a default that is right for any operator.
 
 namespace fastexpr {
 
@@ -79,25 +83,10 @@ class Operator {
   Index input_size(std::size_t k) const { return input_sizes_[k]; }
   std::size_t n_inputs() const { return input_sizes_.size(); }
 
-  /// The output is the input's numbers in the same order (Reshape): no work, the buffers are shared.
-  virtual bool is_view() const { return false; }
-
-  virtual Index scratch_size() const { return 0; }
+  // ---- mathematics
 
   /// output = phi(inputs).
   virtual void value(const double* const* inputs, double* output, Index points, double* scratch) const = 0;
-
-  /// Doubles per point that derivatives of this order (1 or 2) want stored once per point by `linearize`.
-  virtual Index local_size(int order) const {
-    (void)order;
-    return 0;
-  }
-  /// Fills local (local_size(order), points); at.local is null here.
-  virtual void linearize(const Point& at, int order, double* local) const {
-    (void)at;
-    (void)order;
-    (void)local;
-  }
 
   /// output_tangent = sum_k phi'_k tangents[k]; a null tangents[k] is zero (an input that does not depend on x).
   virtual void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const = 0;
@@ -105,69 +94,15 @@ class Operator {
   /// adjoints[k] += phi'_k' output_adjoint; a null adjoints[k] is not wanted.
   virtual void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const = 0;
 
-  /// Whether tangent(), adjoint() and curvature() take tangents and adjoints that are not finite and heed at.annihilates. Others
-  /// are given finite ones only, and owe that a number of 0 takes no part where their own derivatives are not finite.
-  virtual bool heeds_annihilation() const { return false; }
-
-  /// Whether first_adjoint() is there, which sets the adjoint of the only input instead of adding to it.
-  virtual bool has_first_adjoint() const { return false; }
-  virtual void first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
-    (void)at;
-    (void)output_adjoint;
-    (void)adjoint;
-    (void)columns;
-  }
-
-  /// Whether tangent() is the same at every point, given which inputs depend on x.
-  virtual bool is_affine(const std::vector<bool>& depends) const {
-    (void)depends;
-    return false;
-  }
-  /// Whether the value is constant piece by piece: comparisons, rounding, trees. A derivative does not say where it moves.
-  virtual bool is_step() const { return false; }
-  /// Multiplications of tangent() for one column at one point, to weigh plans against each other.
-  virtual Index work() const { return size(); }
-
-  /// Whether the second derivative can be nonzero, given which inputs depend on x.
-  virtual bool is_curved(const std::vector<bool>& depends) const {
-    (void)depends;
-    return false;
-  }
-  /// The one input that is curved unit by unit, output unit i with input unit i, so that the pass can update H by T' diag(q) T;
-  /// -1 where the curvature is of another kind.
-  virtual int diagonal_input(const std::vector<bool>& depends) const {
-    (void)depends;
-    return -1;
-  }
-  /// q (size, points) = output_adjoint * phi'' of that input; local is of order 2.
-  virtual void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const;
-
   /// S[k] (input size k, points, columns) = row k of (sum_i output_adjoint_i grad^2 phi_i) T, overwritten.
   /// output_adjoint is (size, points); null tangents are zero; a null S[k] is not wanted. Only where is_curved.
   virtual void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                          Index columns) const;
-
-  /// Whether tangent() of the identity can be written down without a product: tangents[0] = I, columns == input size 0.
-  virtual bool has_identity_tangent() const { return false; }
-  virtual void identity_tangent(const Point& at, double* output_tangent) const {
-    (void)at;
-    (void)output_tangent;
-  }
+  /// The same where there is a diagonal_input: q (size, points) = output_adjoint * phi'' of that input; local is of order 2.
+  virtual void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const;
 
   /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
   virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;
-
-  /// Whether dependence() takes and gives DependenceSets::zero, what a constant 0 depends on: 0 u does not depend on u.
-  virtual bool keeps_zeros() const { return false; }
-
-  /// Which components of x each output unit depends on. Default: on all that any input unit does.
-  virtual void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const;
-  /// Which components of x each output unit's value depends on, with or without a derivative: conditions count, too.
-  virtual void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
-    dependence(sets, inputs, output);
-  }
-  /// Appends the pairs that second derivatives couple. Default: everything with everything. Only where is_curved.
-  virtual void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const;
 
   /// Arguments at which the derivative or the value jumps (0 for Relu): unit-wise operators with one input, or with two, where
   /// the argument is their difference (Max, Less).
@@ -183,9 +118,92 @@ class Operator {
   /// Appends the walls of a unit on this branch; false where there is no such branch.
   virtual bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const;
 
+  /// Whether the value is constant piece by piece: comparisons, rounding, trees. A derivative does not say where it moves.
+  virtual bool is_step() const { return false; }
+  /// What a user should know of the derivatives, behind the words "The network"; empty where they are what one expects.
+  virtual std::string note() const { return {}; }
+
+  // ---- structure
+
+  /// Whether the second derivative can be nonzero, given which inputs depend on x.
+  virtual bool is_curved(const std::vector<bool>& depends) const {
+    (void)depends;
+    return false;
+  }
+  /// The one input that is curved unit by unit, output unit i with input unit i, so that the pass can update H by T' diag(q) T;
+  /// -1 where the curvature is of another kind.
+  virtual int diagonal_input(const std::vector<bool>& depends) const {
+    (void)depends;
+    return -1;
+  }
+  /// Whether tangent() is the same at every point, given which inputs depend on x.
+  virtual bool is_affine(const std::vector<bool>& depends) const {
+    (void)depends;
+    return false;
+  }
+
+  /// Which components of x each output unit depends on. Default: on all that any input unit does.
+  virtual void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const;
+  /// Which components of x each output unit's value depends on, with or without a derivative: conditions count, too.
+  virtual void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const {
+    dependence(sets, inputs, output);
+  }
+  /// Appends the pairs that second derivatives couple. Default: everything with everything. Only where is_curved.
+  virtual void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const;
+  /// Whether dependence() takes and gives DependenceSets::zero, what a constant 0 depends on: 0 u does not depend on u.
+  virtual bool keeps_zeros() const { return false; }
+
+  /// The output is the input's numbers in the same order (Reshape): no work, the buffers are shared.
+  virtual bool is_view() const { return false; }
+  /// Whether it only moves, chooses or compares numbers, so that a constant input may have infinite ones.
+  virtual bool takes_infinities() const { return false; }
+  /// What the operator is made from when it works on `length` points at once, one more dimension in front of its output. The
+  /// input shapes say how it wants its inputs, of which those with is_batched have that dimension. Default: all have it, and an
+  /// attribute axis moves by one.
+  virtual OperatorSpec batched(Index length, const std::vector<bool>& is_batched) const;
+
+  // ---- speed
+
+  /// Doubles per point for a call's own use.
+  virtual Index scratch_size() const { return 0; }
+
+  /// Doubles per point that derivatives of this order (1 or 2) want stored once per point by `linearize`.
+  virtual Index local_size(int order) const {
+    (void)order;
+    return 0;
+  }
+  /// Fills local (local_size(order), points); at.local is null here.
+  virtual void linearize(const Point& at, int order, double* local) const {
+    (void)at;
+    (void)order;
+    (void)local;
+  }
+
+  /// Sets the adjoint of the only input instead of adding to it. False where there is no such shortcut: nothing is written.
+  virtual bool first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
+    (void)at;
+    (void)output_adjoint;
+    (void)adjoint;
+    (void)columns;
+    return false;
+  }
+  /// tangent() of the identity, tangents[0] = I and columns == input size 0, written down without a product. False where there is
+  /// no such shortcut; a null output_tangent only asks.
+  virtual bool identity_tangent(const Point& at, double* output_tangent) const {
+    (void)at;
+    (void)output_tangent;
+    return false;
+  }
+  bool has_identity_tangent() const { return identity_tangent({}, nullptr); }
+
+  /// Whether tangent(), adjoint() and curvature() take tangents and adjoints that are not finite and heed at.annihilates. Others
+  /// are given finite ones only, and owe that a number of 0 takes no part where their own derivatives are not finite.
+  virtual bool heeds_annihilation() const { return false; }
+
+  /// Multiplications of tangent() for one column at one point, to weigh plans against each other.
+  virtual Index work() const { return size(); }
+
  protected:
-  /// "[Tanh] got 2 inputs, expected 1. ..."
-  [[noreturn]] static void refuse(const OperatorSpec& spec, const std::string& what);
   static void expect_inputs(const OperatorSpec& spec, std::size_t count);
 
  private:

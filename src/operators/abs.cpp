@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -33,8 +33,8 @@ class Abs final : public Elementwise {
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }
 };
 
-}  // namespace
+const Registered<Abs> abs("Abs");
 
-OperatorPointer make_abs(OperatorSpec spec) { return std::make_shared<Abs>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -2,7 +2,7 @@
 
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -20,10 +20,9 @@ class Sum final : public LinearBroadcast {
   Interval image(Interval a, Interval b) const override { return interval::add(a, sign() > 0 ? b : interval::negative(b)); }
 };
 
+const Registered<Sum> add("Add", 1.0);
+const Registered<Sum> sub("Sub", -1.0);
+
 }  // namespace
-
-OperatorPointer make_add(OperatorSpec spec) { return std::make_shared<Sum>(spec, 1.0); }
-
-OperatorPointer make_sub(OperatorSpec spec) { return std::make_shared<Sum>(spec, -1.0); }
 
 }  // namespace fastexpr

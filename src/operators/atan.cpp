@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -30,8 +30,8 @@ class Atan final : public Elementwise {
   static constexpr double far = 1e200;  // s' is 0 from there on: no inf * 0
 };
 
-}  // namespace
+const Registered<Atan> atan("Atan");
 
-OperatorPointer make_atan(OperatorSpec spec) { return std::make_shared<Atan>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

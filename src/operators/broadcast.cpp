@@ -39,6 +39,17 @@ UnitMap::UnitMap(const Shape& input, const Shape& output) {
   }
 }
 
+OperatorSpec batched_by_broadcasting(const Operator& op, Index length, const std::vector<bool>& is_batched) {
+  OperatorSpec spec = op.spec();
+  for (std::size_t k = 0; k < spec.input_shapes.size(); ++k) {
+    if (!is_batched[k]) continue;
+    Shape& shape = spec.input_shapes[k];
+    shape.insert(shape.begin(), op.shape().size() - shape.size(), 1);
+    shape.insert(shape.begin(), length);
+  }
+  return spec;
+}
+
 Broadcast::Broadcast(const OperatorSpec& spec) : Operator(spec, joint_shape(spec)) {
   expect_inputs(spec, 2);
   for (std::size_t k = 0; k < 2; ++k) {

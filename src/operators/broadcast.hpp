@@ -23,6 +23,9 @@ class UnitMap {
   Index length_ = 1, step_ = 0;  // of a stretch
 };
 
+/// Operator::batched of operators whose inputs are broadcast: those that have points get dimensions of length 1 in between.
+OperatorSpec batched_by_broadcasting(const Operator& op, Index length, const std::vector<bool>& is_batched);
+
 /// v = phi(a, b) unit by unit, with NumPy broadcasting between the shapes of a and b. Unit i of the output reads unit
 /// unit_of(0, i) of a and unit_of(1, i) of b.
 class Broadcast : public Operator {
@@ -36,6 +39,9 @@ class Broadcast : public Operator {
   void branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const final;
   void value_on(const Branch* branches, const double* const* inputs, double* output, Index points, double* scratch) const final;
   bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const override;
+  OperatorSpec batched(Index length, const std::vector<bool>& is_batched) const final {
+    return batched_by_broadcasting(*this, length, is_batched);
+  }
 
  protected:
   explicit Broadcast(const OperatorSpec& spec);

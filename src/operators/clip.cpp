@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -59,8 +59,8 @@ class Clip final : public Elementwise {
   double upper_;
 };
 
-}  // namespace
+const Registered<Clip> clip("Clip");
 
-OperatorPointer make_clip(OperatorSpec spec) { return std::make_shared<Clip>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

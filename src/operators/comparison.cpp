@@ -2,8 +2,8 @@
 //   Derivatives are zero, also at the jump a = b. With a NaN nothing holds. a > b is Less with a and b exchanged.
 
 #include "operators/broadcast.hpp"
-#include "operators/operators.hpp"
 #include "operators/piecewise_constant.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -14,6 +14,8 @@ class Comparison : public PiecewiseConstant<Broadcast> {
   explicit Comparison(const OperatorSpec& spec) : PiecewiseConstant(spec) {}
 
   std::vector<double> kinks() const override { return {0.0}; }
+
+  bool takes_infinities() const override { return true; }
 
  protected:
   /// A branch is the truth value.
@@ -71,12 +73,10 @@ class Equal final : public Comparison {
   }
 };
 
+const Registered<Less> less("Less");
+const Registered<LessOrEqual> less_or_equal("LessOrEqual");
+const Registered<Equal> equal("Equal");
+
 }  // namespace
-
-OperatorPointer make_less(OperatorSpec spec) { return std::make_shared<Less>(spec); }
-
-OperatorPointer make_less_or_equal(OperatorSpec spec) { return std::make_shared<LessOrEqual>(spec); }
-
-OperatorPointer make_equal(OperatorSpec spec) { return std::make_shared<Equal>(spec); }
 
 }  // namespace fastexpr

@@ -1,8 +1,9 @@
 // Concat: the inputs joined along `axis`; every other dimension agrees.
 //   v = [u_1, ..., u_K]: for each index of the dimensions before `axis`, a contiguous piece of every input in turn
 
+#include "graph/errors.hpp"
 #include "graph/rows.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -46,6 +47,8 @@ class Concat : public Operator {
 
   bool keeps_zeros() const override { return true; }
 
+  bool takes_infinities() const override { return true; }
+
   void dependence(DependenceSets&, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     join(inputs, output);
   }
@@ -71,21 +74,21 @@ class Concat : public Operator {
   }
 
   static Shape joined_shape(const OperatorSpec& spec) {
-    if (spec.input_shapes.empty()) refuse(spec, "got no inputs, expected at least one.");
+    if (spec.input_shapes.empty()) refuse("got no inputs, expected at least one.");
     Shape joined = spec.input_shapes[0];
     const Index axis = spec.attributes.integer("axis");
     const Index rank = static_cast<Index>(joined.size());
     if (axis < 0 || axis >= rank)
-      refuse(spec, "axis is out of range: got " + std::to_string(axis) + ", expected 0 to " + std::to_string(rank - 1) +
-                       " for inputs of shape " + to_string(joined) + ".");
+      refuse("axis is out of range: got " + std::to_string(axis) + ", expected 0 to " + std::to_string(rank - 1) +
+             " for inputs of shape " + to_string(joined) + ".");
     const auto along = static_cast<std::size_t>(axis);
     joined[along] = 0;
     for (const Shape& input : spec.input_shapes) {
       Shape others = input;
       if (others.size() == joined.size()) others[along] = joined[along];
       if (others != joined)
-        refuse(spec, "inputs do not fit together: got shapes " + to_string(spec.input_shapes[0]) + " and " + to_string(input) +
-                         ", expected equal ones except for axis " + std::to_string(axis) + ".");
+        refuse("inputs do not fit together: got shapes " + to_string(spec.input_shapes[0]) + " and " + to_string(input) +
+               ", expected equal ones except for axis " + std::to_string(axis) + ".");
       joined[along] += input[along];
     }
     return joined;
@@ -95,8 +98,8 @@ class Concat : public Operator {
   std::vector<Index> piece_sizes_;
 };
 
-}  // namespace
+const Registered<Concat> concat("Concat");
 
-OperatorPointer make_concat(OperatorSpec spec) { return std::make_shared<Concat>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

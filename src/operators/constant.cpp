@@ -1,6 +1,7 @@
 // v = T, a constant of any shape. Evaluated once when a workspace is made, because it does not depend on x.
 
-#include "operators/operators.hpp"
+#include "graph/errors.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -8,7 +9,7 @@ namespace {
 
 class Constant final : public Operator {
  public:
-  explicit Constant(OperatorSpec spec) : Operator(spec, spec.constants.at(0).shape) {}
+  explicit Constant(const OperatorSpec& spec) : Operator(spec, checked_shape(spec)) {}
 
   void value(const double* const*, double* output, Index points, double*) const override {
     const Tensor& tensor = spec().constants[0];
@@ -26,17 +27,16 @@ class Constant final : public Operator {
     for (Index i = 0; i < size(); ++i) output[i] = {spec().constants[0].at(i), spec().constants[0].at(i)};
   }
 
-  static void check(const OperatorSpec& spec) {
+ private:
+  static const Shape& checked_shape(const OperatorSpec& spec) {
     expect_inputs(spec, 0);
-    if (spec.constants.size() != 1) refuse(spec, "one constant is needed, got " + std::to_string(spec.constants.size()));
+    if (spec.constants.size() != 1) refuse("one constant is needed, got " + std::to_string(spec.constants.size()));
+    return spec.constants[0].shape;
   }
 };
 
-}  // namespace
+const Registered<Constant> constant("Constant");
 
-OperatorPointer make_constant(OperatorSpec spec) {
-  Constant::check(spec);
-  return std::make_shared<Constant>(std::move(spec));
-}
+}  // namespace
 
 }  // namespace fastexpr

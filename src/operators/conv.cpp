@@ -12,7 +12,7 @@
 #include "graph/rows.hpp"
 #include "operators/convolution.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -26,99 +26,6 @@ struct ConvShape {
   WindowShape window;
   MatrixView weights;
   Shape output;
-};
-
-class Conv final : public Operator {
- public:
-  Conv(OperatorSpec spec, const ConvShape& shape)
-      : Operator(std::move(spec), shape.output),
-        is_transposed_(shape.is_transposed),
-        outer_(shape.outer),
-        map_(shape.weights, shape.outer, shape.groups, shape.window) {
-    if (this->spec().constants.size() == 2) bias_ = this->spec().constants[1].widened();
-  }
-
-  void value(const double* const* inputs, double* output, Index points, double*) const override {
-    if (bias_.empty()) rows::fill_zero(output, size() * points);
-    for (std::size_t unit = 0, channel = 0; channel < bias_.size() * static_cast<std::size_t>(outer_); ++channel)
-      for (Index i = 0; i < channel_size() * points; ++i, ++unit) output[unit] = bias_[channel % bias_.size()];
-    add_product(inputs[0], points, output, is_transposed_);
-  }
-
-  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
-    const Index width = at.points * columns;
-    rows::fill_zero(output_tangent, size() * width);
-    if (tangents[0] != nullptr) add_product(tangents[0], width, output_tangent, is_transposed_);
-  }
-
-  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
-    if (adjoints[0] != nullptr) add_product(output_adjoint, at.points * columns, adjoints[0], !is_transposed_);
-  }
-
-  bool has_identity_tangent() const override { return true; }
-
-  void identity_tangent(const Point& at, double* output_tangent) const override {
-    const Index columns = input_size(0);
-    rows::fill_zero(output_tangent, size() * at.points * columns);
-    for_each_weight([&](Index output, Index input, double w) {
-      for (Index p = 0; p < at.points; ++p) output_tangent[(output * at.points + p) * columns + input] = w;
-    });
-  }
-
-  bool is_affine(const std::vector<bool>&) const override { return true; }
-  Index work() const override { return map_.multiplications(); }
-
-  void bounds(const Interval* const* inputs, Interval* output) const override {
-    std::vector<interval::WeightedSum> sums;
-    for (Index i = 0; i < size(); ++i) sums.emplace_back(bias_.empty() ? 0.0 : bias_[channel_of(i)]);
-    for_each_weight([&](Index to, Index from, double w) { sums[static_cast<std::size_t>(to)].add(w, inputs[0][from]); });
-    for (Index i = 0; i < size(); ++i) output[i] = sums[static_cast<std::size_t>(i)].enclosure();
-  }
-
-  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
-    if (has_one_set_per_image(inputs[0])) {
-      const Index from = input_size(0) / outer_, to = size() / outer_;
-      for (Index i = 0; i < size(); ++i) output[i] = inputs[0][i / to * from];
-      return;
-    }
-    std::vector<std::vector<DependenceSets::Id>> ids(static_cast<std::size_t>(size()));
-    for_each_weight([&](Index to, Index from, double w) {
-      std::vector<DependenceSets::Id>& own = ids[static_cast<std::size_t>(to)];
-      if (w != 0 && (own.empty() || own.back() != inputs[0][from])) own.push_back(inputs[0][from]);
-    });
-    for (Index i = 0; i < size(); ++i) output[i] = sets.unite(std::move(ids[static_cast<std::size_t>(i)]));
-  }
-
- private:
-  /// Whether all units of an image depend on the same: then no window needs looking at.
-  bool has_one_set_per_image(const DependenceSets::Id* ids) const {
-    const Index image = input_size(0) / outer_;
-    for (Index i = 0; i < input_size(0); ++i)
-      if (ids[i] != ids[i / image * image]) return false;
-    return true;
-  }
-
-  Index channel_size() const { return size() / (outer_ * static_cast<Index>(bias_.size())); }
-  std::size_t channel_of(Index unit) const { return static_cast<std::size_t>(unit / channel_size()) % bias_.size(); }
-
-  void add_product(const double* from, Index width, double* to, bool is_transposed) const {
-    if (is_transposed) return map_.add_to_large(from, width, to);
-    map_.add_to_small(from, width, to);
-  }
-
-  /// body(output unit, input unit, weight).
-  template <class Body>
-  void for_each_weight(Body body) const {
-    map_.for_each_link([&](Index small, Index large, double w) {
-      if (is_transposed_) return body(large, small, w);
-      body(small, large, w);
-    });
-  }
-
-  bool is_transposed_;
-  Index outer_;
-  Convolution map_;
-  std::vector<double> bias_;
 };
 
 /// A list attribute, one entry per spatial axis and end.
@@ -152,6 +59,9 @@ Shape spatial_output(const WindowShape& window, const Shape& input, const Shape&
 }
 
 ConvShape conv_shape(const OperatorSpec& spec) {
+  if (spec.input_shapes.size() != 1)
+    refuse("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
+  if (spec.constants.empty() || spec.constants.size() > 2) refuse("constants must be the weights and, if there is one, the bias");
   const Shape& input = spec.input_shapes[0];
   const Shape& W = spec.constants[0].shape;
   const Index axis = spec.attributes.integer("axis");
@@ -186,22 +96,109 @@ ConvShape conv_shape(const OperatorSpec& spec) {
   shape.output = Shape(input.begin(), input.begin() + axis);
   shape.output.push_back(shape.is_transposed ? other : W[0]);
   shape.output.insert(shape.output.end(), result.begin(), result.end());
+  const Shape bias{shape.output[static_cast<std::size_t>(axis)]};
+  if (spec.constants.size() == 2 && spec.constants[1].shape != bias)
+    throw ShapeError("the bias must have shape " + to_string(bias) + ", got " + to_string(spec.constants[1].shape));
   return shape;
 }
 
-}  // namespace
+class Conv final : public Operator {
+ public:
+  explicit Conv(const OperatorSpec& spec) : Conv(spec, conv_shape(spec)) {}
 
-OperatorPointer make_conv(OperatorSpec spec) {
-  if (spec.input_shapes.size() != 1)
-    throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
-  if (spec.constants.empty() || spec.constants.size() > 2)
-    throw GraphError("constants must be the weights and, if there is one, the bias");
-  const ConvShape shape = conv_shape(spec);
-  size_of(shape.output);
-  const Shape bias{shape.output[static_cast<std::size_t>(spec.attributes.integer("axis"))]};
-  if (spec.constants.size() == 2 && spec.constants[1].shape != bias)
-    throw ShapeError("the bias must have shape " + to_string(bias) + ", got " + to_string(spec.constants[1].shape));
-  return std::make_shared<Conv>(std::move(spec), shape);
-}
+  void value(const double* const* inputs, double* output, Index points, double*) const override {
+    if (bias_.empty()) rows::fill_zero(output, size() * points);
+    for (std::size_t unit = 0, channel = 0; channel < bias_.size() * static_cast<std::size_t>(outer_); ++channel)
+      for (Index i = 0; i < channel_size() * points; ++i, ++unit) output[unit] = bias_[channel % bias_.size()];
+    add_product(inputs[0], points, output, is_transposed_);
+  }
+
+  void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
+    const Index width = at.points * columns;
+    rows::fill_zero(output_tangent, size() * width);
+    if (tangents[0] != nullptr) add_product(tangents[0], width, output_tangent, is_transposed_);
+  }
+
+  void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
+    if (adjoints[0] != nullptr) add_product(output_adjoint, at.points * columns, adjoints[0], !is_transposed_);
+  }
+
+  bool identity_tangent(const Point& at, double* output_tangent) const override {
+    if (output_tangent == nullptr) return true;
+    const Index columns = input_size(0);
+    rows::fill_zero(output_tangent, size() * at.points * columns);
+    for_each_weight([&](Index output, Index input, double w) {
+      for (Index p = 0; p < at.points; ++p) output_tangent[(output * at.points + p) * columns + input] = w;
+    });
+    return true;
+  }
+
+  bool is_affine(const std::vector<bool>&) const override { return true; }
+  Index work() const override { return map_.multiplications(); }
+
+  void bounds(const Interval* const* inputs, Interval* output) const override {
+    std::vector<interval::WeightedSum> sums;
+    for (Index i = 0; i < size(); ++i) sums.emplace_back(bias_.empty() ? 0.0 : bias_[channel_of(i)]);
+    for_each_weight([&](Index to, Index from, double w) { sums[static_cast<std::size_t>(to)].add(w, inputs[0][from]); });
+    for (Index i = 0; i < size(); ++i) output[i] = sums[static_cast<std::size_t>(i)].enclosure();
+  }
+
+  void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
+    if (has_one_set_per_image(inputs[0])) {
+      const Index from = input_size(0) / outer_, to = size() / outer_;
+      for (Index i = 0; i < size(); ++i) output[i] = inputs[0][i / to * from];
+      return;
+    }
+    std::vector<std::vector<DependenceSets::Id>> ids(static_cast<std::size_t>(size()));
+    for_each_weight([&](Index to, Index from, double w) {
+      std::vector<DependenceSets::Id>& own = ids[static_cast<std::size_t>(to)];
+      if (w != 0 && (own.empty() || own.back() != inputs[0][from])) own.push_back(inputs[0][from]);
+    });
+    for (Index i = 0; i < size(); ++i) output[i] = sets.unite(std::move(ids[static_cast<std::size_t>(i)]));
+  }
+
+ private:
+  Conv(const OperatorSpec& spec, const ConvShape& shape)
+      : Operator(spec, shape.output),
+        is_transposed_(shape.is_transposed),
+        outer_(shape.outer),
+        map_(shape.weights, shape.outer, shape.groups, shape.window) {
+    if (spec.constants.size() == 2) bias_ = spec.constants[1].widened();
+  }
+
+  /// Whether all units of an image depend on the same: then no window needs looking at.
+  bool has_one_set_per_image(const DependenceSets::Id* ids) const {
+    const Index image = input_size(0) / outer_;
+    for (Index i = 0; i < input_size(0); ++i)
+      if (ids[i] != ids[i / image * image]) return false;
+    return true;
+  }
+
+  Index channel_size() const { return size() / (outer_ * static_cast<Index>(bias_.size())); }
+  std::size_t channel_of(Index unit) const { return static_cast<std::size_t>(unit / channel_size()) % bias_.size(); }
+
+  void add_product(const double* from, Index width, double* to, bool is_transposed) const {
+    if (is_transposed) return map_.add_to_large(from, width, to);
+    map_.add_to_small(from, width, to);
+  }
+
+  /// body(output unit, input unit, weight).
+  template <class Body>
+  void for_each_weight(Body body) const {
+    map_.for_each_link([&](Index small, Index large, double w) {
+      if (is_transposed_) return body(large, small, w);
+      body(small, large, w);
+    });
+  }
+
+  bool is_transposed_;
+  Index outer_;
+  Convolution map_;
+  std::vector<double> bias_;
+};
+
+const Registered<Conv> conv("Conv");
+
+}  // namespace
 
 }  // namespace fastexpr

@@ -1,10 +1,11 @@
 // CumSum: v_i = u_0 + ... + u_i along the dimensions [axis, axis + n_axes) together.
 //   attributes: axis, n_axes; exclusive (1: u_i itself is left out); reverse (1: from the other end)
 
+#include "graph/errors.hpp"
 #include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -92,7 +93,7 @@ class CumSum final : public Grouped {
 
   static bool checked_flag(const OperatorSpec& spec, const std::string& name) {
     const Index flag = spec.attributes.integer(name);
-    if (flag != 0 && flag != 1) refuse(spec, name + ": got " + std::to_string(flag) + ", expected 0 or 1.");
+    if (flag != 0 && flag != 1) refuse(name + ": got " + std::to_string(flag) + ", expected 0 or 1.");
     return flag == 1;
   }
 
@@ -105,8 +106,8 @@ class CumSum final : public Grouped {
   bool is_reverse_;
 };
 
-}  // namespace
+const Registered<CumSum> cum_sum("CumSum");
 
-OperatorPointer make_cum_sum(OperatorSpec spec) { return std::make_shared<CumSum>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

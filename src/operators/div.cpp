@@ -3,7 +3,7 @@
 
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -31,8 +31,8 @@ class Div final : public CurvedBroadcast {
   Interval image(Interval a, Interval b) const override { return interval::divide(a, b); }
 };
 
-}  // namespace
+const Registered<Div> div("Div");
 
-OperatorPointer make_div(OperatorSpec spec) { return std::make_shared<Div>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

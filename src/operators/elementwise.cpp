@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "graph/errors.hpp"
 #include "graph/rows.hpp"
 #include "linalg/products.hpp"
 #include "operators/interval.hpp"
@@ -68,8 +69,9 @@ void Elementwise::tangent(const Point& at, const double* const* tangents, double
   scale(at, tangents[0], units(at), columns, output_tangent);
 }
 
-void Elementwise::first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
+bool Elementwise::first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const {
   scale(at, output_adjoint, units(at), columns, adjoint);
+  return true;
 }
 
 void Elementwise::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
@@ -126,7 +128,7 @@ Interval Elementwise::image_with_turns(Interval u, std::initializer_list<double>
 double Elementwise::finite_number(const OperatorSpec& spec, const std::string& attribute) {
   const double number = spec.attributes.number(attribute);
   if (!std::isfinite(number))
-    refuse(spec, "attribute '" + attribute + "': got " + std::to_string(number) + ", expected a finite number");
+    refuse("attribute '" + attribute + "': got " + std::to_string(number) + ", expected a finite number");
   return number;
 }
 

@@ -21,8 +21,7 @@ class Elementwise : public Operator {
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const final;
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const final;
   bool heeds_annihilation() const final { return true; }
-  bool has_first_adjoint() const final { return true; }
-  void first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const final;
+  bool first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const final;
   bool is_curved(const std::vector<bool>& depends) const final;
   int diagonal_input(const std::vector<bool>&) const final { return 0; }
   void curvature_diagonal(const Point& at, const double* output_adjoint, int input, double* q) const final;

@@ -6,7 +6,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -14,11 +14,12 @@ namespace {
 
 class Elu final : public Elementwise {
  public:
-  Elu(const OperatorSpec& spec, double gamma) : Elementwise(spec), alpha_(finite_number(spec, "alpha")), gamma_(gamma) {}
+  explicit Elu(const OperatorSpec& spec)
+      : Elementwise(spec),
+        alpha_(finite_number(spec, "alpha")),
+        gamma_(spec.name == "Selu" ? finite_number(spec, "gamma") : 1.0) {}
 
   std::vector<double> kinks() const override { return alpha_ == 1.0 ? std::vector<double>{} : std::vector<double>{0.0}; }
-
-  static OperatorPointer make_selu(const OperatorSpec& spec) { return std::make_shared<Elu>(spec, finite_number(spec, "gamma")); }
 
  private:
   void apply(const double* u, double* v, Index count) const override {
@@ -49,10 +50,9 @@ class Elu final : public Elementwise {
   double gamma_;
 };
 
+const Registered<Elu> elu("Elu");
+const Registered<Elu> selu("Selu");
+
 }  // namespace
-
-OperatorPointer make_elu(OperatorSpec spec) { return std::make_shared<Elu>(spec, 1.0); }
-
-OperatorPointer make_selu(OperatorSpec spec) { return Elu::make_selu(spec); }
 
 }  // namespace fastexpr

@@ -5,7 +5,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -30,8 +30,8 @@ class Erf final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
-}  // namespace
+const Registered<Erf> erf("Erf");
 
-OperatorPointer make_erf(OperatorSpec spec) { return std::make_shared<Erf>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -4,7 +4,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -25,8 +25,8 @@ class Exp final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
-}  // namespace
+const Registered<Exp> exp("Exp");
 
-OperatorPointer make_exp(OperatorSpec spec) { return std::make_shared<Exp>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -7,7 +7,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -44,8 +44,8 @@ class Gelu final : public Elementwise {
   static constexpr double lowest_at = -0.75179152469143;
 };
 
-}  // namespace
+const Registered<Gelu> gelu("Gelu");
 
-OperatorPointer make_gelu(OperatorSpec spec) { return std::make_shared<Gelu>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -8,7 +8,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -49,8 +49,8 @@ class GeluTanh final : public Elementwise {
   static constexpr double lowest_at = -0.75246142207;
 };
 
-}  // namespace
+const Registered<GeluTanh> gelu_tanh("GeluTanh");
 
-OperatorPointer make_gelu_tanh(OperatorSpec spec) { return std::make_shared<GeluTanh>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

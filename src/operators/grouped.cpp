@@ -1,5 +1,7 @@
 #include "operators/grouped.hpp"
 
+#include "graph/errors.hpp"
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -13,18 +15,18 @@ Grouped::Groups Grouped::checked_groups(const OperatorSpec& spec) {
   const Index axis = spec.attributes.integer("axis");
   const Index n_axes = spec.attributes.integer("n_axes");
   if (axis < 0 || axis >= rank || n_axes < 1 || n_axes > rank - axis)
-    refuse(spec, "axes are out of range: got axis " + std::to_string(axis) + " and n_axes " + std::to_string(n_axes) +
-                     " for an input of shape " + to_string(shape) + ", expected 0 <= axis < axis + n_axes <= " +
-                     std::to_string(rank) + ". Count a negative axis from the front first.");
+    refuse("axes are out of range: got axis " + std::to_string(axis) + " and n_axes " + std::to_string(n_axes) +
+           " for an input of shape " + to_string(shape) + ", expected 0 <= axis < axis + n_axes <= " + std::to_string(rank) +
+           ". Count a negative axis from the front first.");
   const auto first = shape.begin() + axis;
   const auto last = first + n_axes;
   return {size_of(Shape(shape.begin(), first)), size_of(Shape(first, last)), size_of(Shape(last, shape.end()))};
 }
 
 Shape Grouped::reduced_shape(const OperatorSpec& spec) {
-  if (checked_groups(spec).members == 0) refuse(spec, "got nothing to reduce, expected at least one element.");
+  if (checked_groups(spec).members == 0) refuse("got nothing to reduce, expected at least one element.");
   const Index keepdims = spec.attributes.integer("keepdims");
-  if (keepdims != 0 && keepdims != 1) refuse(spec, "keepdims: got " + std::to_string(keepdims) + ", expected 0 or 1.");
+  if (keepdims != 0 && keepdims != 1) refuse("keepdims: got " + std::to_string(keepdims) + ", expected 0 or 1.");
   Shape shape = spec.input_shapes[0];
   const auto first = shape.begin() + spec.attributes.integer("axis");
   const auto last = first + spec.attributes.integer("n_axes");

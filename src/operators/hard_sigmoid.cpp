@@ -1,7 +1,7 @@
 // v = min(max(h, 0), 1), h = alpha u + beta    s' = alpha for 0 < h < 1, otherwise 0: also at the kinks
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -50,8 +50,8 @@ class HardSigmoid final : public Elementwise {
   double beta_;
 };
 
-}  // namespace
+const Registered<HardSigmoid> hard_sigmoid("HardSigmoid");
 
-OperatorPointer make_hard_sigmoid(OperatorSpec spec) { return std::make_shared<HardSigmoid>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

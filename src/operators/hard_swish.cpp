@@ -2,7 +2,7 @@
 //   0 < h < 1: s' = 2 alpha u + beta, s'' = 2 alpha    otherwise: s' = 0 (h <= 0) or 1 (h >= 1), also at the kinks
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -53,8 +53,8 @@ class HardSwish final : public Elementwise {
   double beta_;
 };
 
-}  // namespace
+const Registered<HardSwish> hard_swish("HardSwish");
 
-OperatorPointer make_hard_swish(OperatorSpec spec) { return std::make_shared<HardSwish>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -3,8 +3,8 @@
 
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
 #include "operators/piecewise_constant.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -50,8 +50,8 @@ class Hardmax final : public PiecewiseConstant<Grouped> {
   }
 };
 
-}  // namespace
+const Registered<Hardmax> hardmax("Hardmax");
 
-OperatorPointer make_hardmax(OperatorSpec spec) { return std::make_shared<Hardmax>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

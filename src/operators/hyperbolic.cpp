@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -45,10 +45,9 @@ class Cosh final : public Elementwise {
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }
 };
 
+const Registered<Sinh> sinh("Sinh");
+const Registered<Cosh> cosh("Cosh");
+
 }  // namespace
-
-OperatorPointer make_sinh(OperatorSpec spec) { return std::make_shared<Sinh>(std::move(spec)); }
-
-OperatorPointer make_cosh(OperatorSpec spec) { return std::make_shared<Cosh>(std::move(spec)); }
 
 }  // namespace fastexpr

@@ -7,7 +7,7 @@
 
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -74,12 +74,10 @@ class Atanh final : public Elementwise {
   static constexpr double not_defined = std::numeric_limits<double>::quiet_NaN();
 };
 
+const Registered<Asinh> asinh("Asinh");
+const Registered<Acosh> acosh("Acosh");
+const Registered<Atanh> atanh("Atanh");
+
 }  // namespace
-
-OperatorPointer make_asinh(OperatorSpec spec) { return std::make_shared<Asinh>(std::move(spec)); }
-
-OperatorPointer make_acosh(OperatorSpec spec) { return std::make_shared<Acosh>(std::move(spec)); }
-
-OperatorPointer make_atanh(OperatorSpec spec) { return std::make_shared<Atanh>(std::move(spec)); }
 
 }  // namespace fastexpr

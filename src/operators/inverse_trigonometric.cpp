@@ -6,7 +6,7 @@
 
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -50,10 +50,9 @@ class Acos final : public Elementwise {
   Interval image(Interval u) const override { return image_with_turns(interval::within_domain(u, -1.0, 1.0), {}); }
 };
 
+const Registered<Asin> asin("Asin");
+const Registered<Acos> acos("Acos");
+
 }  // namespace
-
-OperatorPointer make_asin(OperatorSpec spec) { return std::make_shared<Asin>(std::move(spec)); }
-
-OperatorPointer make_acos(OperatorSpec spec) { return std::make_shared<Acos>(std::move(spec)); }
 
 }  // namespace fastexpr

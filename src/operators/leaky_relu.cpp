@@ -1,7 +1,7 @@
 // v = u for u > 0, otherwise alpha u    s' = 1 for u > 0, otherwise alpha: also at the kink u = 0
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -36,8 +36,8 @@ class LeakyRelu final : public Elementwise {
   double alpha_;
 };
 
-}  // namespace
+const Registered<LeakyRelu> leaky_relu("LeakyRelu");
 
-OperatorPointer make_leaky_relu(OperatorSpec spec) { return std::make_shared<LeakyRelu>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -8,7 +8,7 @@
 #include "graph/errors.hpp"
 #include "linalg/products.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -19,15 +19,36 @@ struct LinearShape {
   Shape output;
 };
 
+LinearShape linear_shape(const OperatorSpec& spec) {
+  if (spec.input_shapes.size() != 1)
+    refuse("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
+  if (spec.constants.empty() || spec.constants.size() > 2) refuse("constants must be the weights and, if there is one, the bias");
+  const Shape &x = spec.input_shapes[0], &W = spec.constants[0].shape;
+  if (W.size() != 2 || spec.constants[0].precision == Precision::int64)
+    throw ShapeError("weights must be a matrix of floats, got shape " + to_string(W));
+  const Index axis = spec.attributes.integer("axis");
+  if (axis < 0 || axis >= static_cast<Index>(x.size()))
+    refuse("axis " + std::to_string(axis) + " is not one of input " + to_string(x));
+  const bool is_transposed = spec.attributes.integer("transposed") != 0;
+  LinearShape shape;
+  shape.k = x[static_cast<std::size_t>(axis)];
+  shape.h = W[is_transposed ? 1 : 0];
+  shape.outer = size_of(Shape(x.begin(), x.begin() + axis));
+  shape.inner = size_of(Shape(x.begin() + axis + 1, x.end()));
+  shape.output = x;
+  shape.output[static_cast<std::size_t>(axis)] = shape.h;
+  const Index expected = W[is_transposed ? 0 : 1];
+  if (shape.k != expected)
+    throw ShapeError("weights " + to_string(W) + " do not fit axis " + std::to_string(axis) + " of input " + to_string(x) +
+                     ": got " + std::to_string(shape.k) + ", expected " + std::to_string(expected));
+  if (spec.constants.size() == 2 && spec.constants[1].shape != Shape{shape.h})
+    throw ShapeError("the bias must have shape (" + std::to_string(shape.h) + ",), got " + to_string(spec.constants[1].shape));
+  return shape;
+}
+
 class Linear final : public Operator {
  public:
-  Linear(OperatorSpec spec, const LinearShape& shape)
-      : Operator(std::move(spec), shape.output), outer_(shape.outer), k_(shape.k), h_(shape.h), inner_(shape.inner) {
-    const Tensor& W = this->spec().constants[0];
-    weights_ = {W.data, W.precision, W.shape[0], W.shape[1]};
-    is_transposed_ = this->spec().attributes.integer("transposed") != 0;
-    if (this->spec().constants.size() == 2) bias_ = this->spec().constants[1].widened();
-  }
+  explicit Linear(const OperatorSpec& spec) : Linear(spec, linear_shape(spec)) {}
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     if (!bias_.empty()) start_from_bias(output, inner_ * points);
@@ -41,17 +62,19 @@ class Linear final : public Operator {
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
     transposed_product(output_adjoint, inner_ * at.points * columns, adjoints[0], true);
   }
-  bool has_first_adjoint() const override { return true; }
-  void first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const override {
+  bool first_adjoint(const Point& at, const double* output_adjoint, double* adjoint, Index columns) const override {
     transposed_product(output_adjoint, inner_ * at.points * columns, adjoint, false);
+    return true;
   }
 
-  bool has_identity_tangent() const override { return outer_ == 1 && inner_ == 1; }
-
-  void identity_tangent(const Point& at, double* output_tangent) const override {
+  bool identity_tangent(const Point& at, double* output_tangent) const override {
+    if (outer_ != 1 || inner_ != 1) return false;
+    if (output_tangent == nullptr) return true;
     if (weights_.precision == Precision::float32)
-      return copy_weights(static_cast<const float*>(weights_.data), at.points, output_tangent);
-    copy_weights(static_cast<const double*>(weights_.data), at.points, output_tangent);
+      copy_weights(static_cast<const float*>(weights_.data), at.points, output_tangent);
+    else
+      copy_weights(static_cast<const double*>(weights_.data), at.points, output_tangent);
+    return true;
   }
 
   bool is_affine(const std::vector<bool>&) const override { return true; }
@@ -73,6 +96,14 @@ class Linear final : public Operator {
   }
 
  private:
+  Linear(const OperatorSpec& spec, const LinearShape& shape)
+      : Operator(spec, shape.output), outer_(shape.outer), k_(shape.k), h_(shape.h), inner_(shape.inner) {
+    const Tensor& W = spec.constants[0];
+    weights_ = {W.data, W.precision, W.shape[0], W.shape[1]};
+    is_transposed_ = spec.attributes.integer("transposed") != 0;
+    if (spec.constants.size() == 2) bias_ = spec.constants[1].widened();
+  }
+
   double weight(Index row, Index column) const {
     const Index position = is_transposed_ ? column * h_ + row : row * k_ + column;
     return weights_.precision == Precision::float32 ? static_cast<const float*>(weights_.data)[position]
@@ -157,39 +188,8 @@ class Linear final : public Operator {
   std::vector<double> bias_;
 };
 
-LinearShape linear_shape(const OperatorSpec& spec, Index axis, const Shape& W, bool is_transposed) {
-  const Shape& x = spec.input_shapes[0];
-  LinearShape shape;
-  shape.k = x[static_cast<std::size_t>(axis)];
-  shape.h = W[is_transposed ? 1 : 0];
-  for (Index i = 0; i < axis; ++i) shape.outer *= x[static_cast<std::size_t>(i)];
-  for (std::size_t i = static_cast<std::size_t>(axis) + 1; i < x.size(); ++i) shape.inner *= x[i];
-  shape.output = x;
-  shape.output[static_cast<std::size_t>(axis)] = shape.h;
-  const Index expected = W[is_transposed ? 0 : 1];
-  if (shape.k != expected)
-    throw ShapeError("weights " + to_string(W) + " do not fit axis " + std::to_string(axis) + " of input " + to_string(x) +
-                     ": got " + std::to_string(shape.k) + ", expected " + std::to_string(expected));
-  return shape;
-}
+const Registered<Linear> linear("Linear");
 
 }  // namespace
-
-OperatorPointer make_linear(OperatorSpec spec) {
-  if (spec.input_shapes.size() != 1)
-    throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 1");
-  if (spec.constants.empty() || spec.constants.size() > 2)
-    throw GraphError("constants must be the weights and, if there is one, the bias");
-  const Tensor& W = spec.constants[0];
-  if (W.shape.size() != 2 || W.precision == Precision::int64)
-    throw ShapeError("weights must be a matrix of floats, got shape " + to_string(W.shape));
-  const Index axis = spec.attributes.integer("axis");
-  if (axis < 0 || axis >= static_cast<Index>(spec.input_shapes[0].size()))
-    throw GraphError("axis " + std::to_string(axis) + " is not one of input " + to_string(spec.input_shapes[0]));
-  const LinearShape shape = linear_shape(spec, axis, W.shape, spec.attributes.integer("transposed") != 0);
-  if (spec.constants.size() == 2 && spec.constants[1].shape != Shape{shape.h})
-    throw ShapeError("the bias must have shape (" + std::to_string(shape.h) + ",), got " + to_string(spec.constants[1].shape));
-  return std::make_shared<Linear>(std::move(spec), shape);
-}
 
 }  // namespace fastexpr

@@ -5,7 +5,7 @@
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -27,8 +27,8 @@ class Log final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, 0.0, interval::infinity)); }
 };
 
-}  // namespace
+const Registered<Log> log("Log");
 
-OperatorPointer make_log(OperatorSpec spec) { return std::make_shared<Log>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -8,7 +8,7 @@
 #include "graph/rows.hpp"
 #include "linalg/vector_math.hpp"
 #include "operators/normalized.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -81,8 +81,8 @@ class LogSoftmax : public Normalized {
   void bounds(const Interval* const* inputs, Interval* output) const override { log_bounds(inputs[0], output); }
 };
 
-}  // namespace
+const Registered<LogSoftmax> log_softmax("LogSoftmax");
 
-OperatorPointer make_log_softmax(OperatorSpec spec) { return std::make_shared<LogSoftmax>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -12,7 +12,7 @@
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -21,7 +21,7 @@ namespace {
 class Matern final : public Elementwise {
  public:
   explicit Matern(const OperatorSpec& spec) : Elementwise(spec), nu_(finite_number(spec, "nu")) {
-    if (nu_ != 1.5 && nu_ != 2.5) throw GraphError("[Matern] nu: got " + std::to_string(nu_) + ", expected 1.5 or 2.5.");
+    if (nu_ != 1.5 && nu_ != 2.5) refuse("nu: got " + std::to_string(nu_) + ", expected 1.5 or 2.5.");
   }
 
  private:
@@ -57,8 +57,8 @@ class Matern final : public Elementwise {
   static constexpr double far = 1e6;  // e^-1000 is 0, and no inf * 0 arises
 };
 
-}  // namespace
+const Registered<Matern> matern("Matern");
 
-OperatorPointer make_matern(OperatorSpec spec) { return std::make_shared<Matern>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

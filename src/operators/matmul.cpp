@@ -16,8 +16,9 @@
 #include "graph/errors.hpp"
 #include "graph/rows.hpp"
 #include "linalg/products.hpp"
+#include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -103,14 +104,56 @@ struct ProductShape {
   Shape output;
 };
 
+/// For every index of the output's leading dimensions, the number of the matrix in this input.
+std::vector<Index> matrices_of(const Shape& input, const Shape& lead) {
+  std::vector<Index> found{0};
+  const std::size_t missing = lead.size() + 2 - input.size();
+  for (std::size_t axis = 0; axis < lead.size(); ++axis) {
+    const Index length = axis < missing ? 1 : input[axis - missing];
+    std::vector<Index> next;
+    for (const Index place : found)
+      for (Index i = 0; i < lead[axis]; ++i) next.push_back(place * length + (length == 1 ? 0 : i));
+    found = std::move(next);
+  }
+  return found;
+}
+
+ProductShape product_shape(const OperatorSpec& spec) {
+  if (spec.input_shapes.size() != 2)
+    refuse("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 2");
+  const Shape &a = spec.input_shapes[0], &b = spec.input_shapes[1];
+  const auto misfit = [&](const std::string& expected) {
+    throw ShapeError("cannot multiply: got shapes " + to_string(a) + " and " + to_string(b) + ", expected " + expected);
+  };
+  if (a.size() < 2 || b.size() < 2) misfit("two dimensions or more. Reshape a vector to a row or a column.");
+  ProductShape shape;
+  shape.m = a[a.size() - 2];
+  shape.k = a[a.size() - 1];
+  shape.n = b[b.size() - 1];
+  if (b[b.size() - 2] != shape.k) misfit("equal inner lengths.");
+  Shape& lead = shape.output;
+  lead.assign(std::max(a.size(), b.size()) - 2, 1);
+  for (const Shape* input : {&a, &b})
+    for (std::size_t i = 0; i + 2 < input->size(); ++i) {
+      Index& length = lead[lead.size() + 2 - input->size() + i];
+      if ((*input)[i] == 1) continue;
+      if (length != 1 && length != (*input)[i]) misfit("leading dimensions that are equal, or 1.");
+      length = (*input)[i];
+    }
+  const std::vector<Index> in_a = matrices_of(a, lead), in_b = matrices_of(b, lead);
+  for (std::size_t i = 0; i < in_a.size(); ++i) shape.stack.push_back({in_a[i] * shape.m * shape.k, in_b[i] * shape.k * shape.n});
+  lead.push_back(shape.m);
+  lead.push_back(shape.n);
+  if (size_of(b) == shape.k * shape.n) {  // one matrix for all rows of A
+    shape.m *= static_cast<Index>(shape.stack.size());
+    shape.stack.assign(1, {0, 0});
+  }
+  return shape;
+}
+
 class MatMul final : public Operator {
  public:
-  MatMul(OperatorSpec spec, ProductShape shape)
-      : Operator(std::move(spec), std::move(shape.output)),
-        m_(shape.m),
-        k_(shape.k),
-        n_(shape.n),
-        stack_(std::move(shape.stack)) {}
+  explicit MatMul(const OperatorSpec& spec) : MatMul(spec, product_shape(spec)) {}
 
   Index scratch_size() const override { return std::max({m_ * k_, k_ * n_, m_ * n_}); }
 
@@ -174,6 +217,10 @@ class MatMul final : public Operator {
 
   bool keeps_zeros() const override { return true; }
 
+  OperatorSpec batched(Index length, const std::vector<bool>& is_batched) const override {
+    return batched_by_broadcasting(*this, length, is_batched);
+  }
+
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     for_each([&](const Stack& place, Index c) {
       const DependenceSets::Id *A = inputs[0] + place.a, *B = inputs[1] + place.b;
@@ -206,6 +253,9 @@ class MatMul final : public Operator {
   }
 
  private:
+  MatMul(const OperatorSpec& spec, ProductShape shape)
+      : Operator(spec, std::move(shape.output)), m_(shape.m), k_(shape.k), n_(shape.n), stack_(std::move(shape.stack)) {}
+
   static void contract_at(const Point& at, const Contraction& c, const double* M, const double* X, double* out, Index columns) {
     if (at.annihilates) return contract_annihilating(c, M, X, out, at.points, columns);
     contract(c, M, X, out, at.points, columns, at.scratch);
@@ -261,53 +311,8 @@ class MatMul final : public Operator {
   std::vector<Stack> stack_;  // in units
 };
 
-/// For every index of the output's leading dimensions, the number of the matrix in this input.
-std::vector<Index> matrices_of(const Shape& input, const Shape& lead) {
-  std::vector<Index> found{0};
-  const std::size_t missing = lead.size() + 2 - input.size();
-  for (std::size_t axis = 0; axis < lead.size(); ++axis) {
-    const Index length = axis < missing ? 1 : input[axis - missing];
-    std::vector<Index> next;
-    for (const Index place : found)
-      for (Index i = 0; i < lead[axis]; ++i) next.push_back(place * length + (length == 1 ? 0 : i));
-    found = std::move(next);
-  }
-  return found;
-}
+const Registered<MatMul> matmul("MatMul");
 
 }  // namespace
-
-OperatorPointer make_matmul(OperatorSpec spec) {
-  if (spec.input_shapes.size() != 2)
-    throw GraphError("wrong number of inputs: got " + std::to_string(spec.input_shapes.size()) + ", expected 2");
-  const Shape &a = spec.input_shapes[0], &b = spec.input_shapes[1];
-  const auto refuse = [&](const std::string& expected) {
-    throw ShapeError("cannot multiply: got shapes " + to_string(a) + " and " + to_string(b) + ", expected " + expected);
-  };
-  if (a.size() < 2 || b.size() < 2) refuse("two dimensions or more. Reshape a vector to a row or a column.");
-  ProductShape shape;
-  shape.m = a[a.size() - 2];
-  shape.k = a[a.size() - 1];
-  shape.n = b[b.size() - 1];
-  if (b[b.size() - 2] != shape.k) refuse("equal inner lengths.");
-  Shape& lead = shape.output;
-  lead.assign(std::max(a.size(), b.size()) - 2, 1);
-  for (const Shape* input : {&a, &b})
-    for (std::size_t i = 0; i + 2 < input->size(); ++i) {
-      Index& length = lead[lead.size() + 2 - input->size() + i];
-      if ((*input)[i] == 1) continue;
-      if (length != 1 && length != (*input)[i]) refuse("leading dimensions that are equal, or 1.");
-      length = (*input)[i];
-    }
-  const std::vector<Index> in_a = matrices_of(a, lead), in_b = matrices_of(b, lead);
-  for (std::size_t i = 0; i < in_a.size(); ++i) shape.stack.push_back({in_a[i] * shape.m * shape.k, in_b[i] * shape.k * shape.n});
-  lead.push_back(shape.m);
-  lead.push_back(shape.n);
-  if (size_of(b) == shape.k * shape.n) {  // one matrix for all rows of A
-    shape.m *= static_cast<Index>(shape.stack.size());
-    shape.stack.assign(1, {0, 0});
-  }
-  return std::make_shared<MatMul>(std::move(spec), std::move(shape));
-}
 
 }  // namespace fastexpr

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "operators/broadcast.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -16,6 +16,8 @@ class Extreme final : public CurvedBroadcast {
   Extreme(const OperatorSpec& spec, double sign) : CurvedBroadcast(spec, {.aa = false, .ab = false, .bb = false}), sign_(sign) {}
 
   std::vector<double> kinks() const override { return {0.0}; }
+
+  bool takes_infinities() const override { return true; }
 
  private:
   bool is_first(double a, double b) const { return sign_ * a > sign_ * b || std::isnan(a); }
@@ -49,10 +51,9 @@ class Extreme final : public CurvedBroadcast {
   double sign_;
 };
 
+const Registered<Extreme> max("Max", 1.0);
+const Registered<Extreme> min("Min", -1.0);
+
 }  // namespace
-
-OperatorPointer make_max(OperatorSpec spec) { return std::make_shared<Extreme>(spec, 1.0); }
-
-OperatorPointer make_min(OperatorSpec spec) { return std::make_shared<Extreme>(spec, -1.0); }
 
 }  // namespace fastexpr

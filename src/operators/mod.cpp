@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/errors.hpp"
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -49,15 +50,15 @@ class Mod final : public CurvedBroadcast {
 
   static bool checked_fmod(const OperatorSpec& spec) {
     const Index fmod = spec.attributes.integer("fmod");
-    if (fmod != 0 && fmod != 1) refuse(spec, "fmod: got " + std::to_string(fmod) + ", expected 0 or 1.");
+    if (fmod != 0 && fmod != 1) refuse("fmod: got " + std::to_string(fmod) + ", expected 0 or 1.");
     return fmod == 1;
   }
 
   bool is_fmod_;
 };
 
-}  // namespace
+const Registered<Mod> mod("Mod");
 
-OperatorPointer make_mod(OperatorSpec spec) { return std::make_shared<Mod>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

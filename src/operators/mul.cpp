@@ -4,7 +4,7 @@
 
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -40,8 +40,8 @@ class Mul final : public CurvedBroadcast {
   Interval image(Interval a, Interval b) const override { return interval::multiply(a, b); }
 };
 
-}  // namespace
+const Registered<Mul> mul("Mul");
 
-OperatorPointer make_mul(OperatorSpec spec) { return std::make_shared<Mul>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

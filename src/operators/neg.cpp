@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -29,8 +29,8 @@ class Neg final : public Elementwise {
   Interval image(Interval u) const override { return {-u.upper, -u.lower}; }
 };
 
-}  // namespace
+const Registered<Neg> neg("Neg");
 
-OperatorPointer make_neg(OperatorSpec spec) { return std::make_shared<Neg>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -10,7 +10,7 @@
 #include "linalg/vector_math.hpp"
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -91,8 +91,8 @@ class Pow final : public CurvedBroadcast {
   }
 };
 
-}  // namespace
+const Registered<Pow> pow("Pow");
 
-OperatorPointer make_pow(OperatorSpec spec) { return std::make_shared<Pow>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -26,13 +26,18 @@ class Quantize final : public Elementwise {
 
   bool is_step() const override { return true; }
 
+  std::string note() const override {
+    return "rounds numbers that depend on x: its value is exactly that, and so a staircase, but its derivatives are those of the "
+           "network without rounding. A solver may not reach its tolerances.";
+  }
+
   bool has_second_derivative() const override { return false; }
 
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
-}  // namespace
+const Registered<Quantize> quantize("Quantize");
 
-OperatorPointer make_quantize(OperatorSpec spec) { return std::make_shared<Quantize>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -4,7 +4,7 @@
 #include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -62,10 +62,9 @@ class Reduce : public Grouped {
   double factor_;
 };
 
+const Registered<Reduce> reduce_sum("ReduceSum", false);
+const Registered<Reduce> reduce_mean("ReduceMean", true);
+
 }  // namespace
-
-OperatorPointer make_reduce_sum(OperatorSpec spec) { return std::make_shared<Reduce>(spec, false); }
-
-OperatorPointer make_reduce_mean(OperatorSpec spec) { return std::make_shared<Reduce>(spec, true); }
 
 }  // namespace fastexpr

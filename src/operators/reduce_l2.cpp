@@ -7,7 +7,7 @@
 
 #include "operators/interval.hpp"
 #include "operators/lane_sums.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -50,8 +50,8 @@ class ReduceL2 final : public LaneSums {
   bool has_curvature() const override { return members() > 1; }
 };
 
-}  // namespace
+const Registered<ReduceL2> reduce_l2("ReduceL2");
 
-OperatorPointer make_reduce_l2(OperatorSpec spec) { return std::make_shared<ReduceL2>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

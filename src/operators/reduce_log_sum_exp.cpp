@@ -7,7 +7,7 @@
 
 #include "operators/interval.hpp"
 #include "operators/lane_sums.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -58,8 +58,8 @@ class ReduceLogSumExp final : public LaneSums {
   bool has_curvature() const override { return members() > 1; }
 };
 
-}  // namespace
+const Registered<ReduceLogSumExp> reduce_log_sum_exp("ReduceLogSumExp");
 
-OperatorPointer make_reduce_log_sum_exp(OperatorSpec spec) { return std::make_shared<ReduceLogSumExp>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -8,7 +8,7 @@
 #include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -120,8 +120,8 @@ class ReduceMax : public Grouped {
   }
 };
 
-}  // namespace
+const Registered<ReduceMax> reduce_max("ReduceMax");
 
-OperatorPointer make_reduce_max(OperatorSpec spec) { return std::make_shared<ReduceMax>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

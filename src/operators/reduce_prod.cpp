@@ -9,7 +9,7 @@
 #include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -133,8 +133,8 @@ class ReduceProd final : public Grouped {
   }
 };
 
-}  // namespace
+const Registered<ReduceProd> reduce_prod("ReduceProd");
 
-OperatorPointer make_reduce_prod(OperatorSpec spec) { return std::make_shared<ReduceProd>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

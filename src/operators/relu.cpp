@@ -1,7 +1,7 @@
 // v = max(u, 0)    s' = 1 for u > 0, otherwise 0: also at the kink u = 0
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -31,8 +31,8 @@ class Relu final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
-}  // namespace
+const Registered<Relu> relu("Relu");
 
-OperatorPointer make_relu(OperatorSpec spec) { return std::make_shared<Relu>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

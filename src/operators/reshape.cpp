@@ -2,8 +2,9 @@
 //   attributes: shape, literal (no -1, no 0 that means "copy"), of as many numbers as the input
 // Every number is shared with the input; the passes do no work for it.
 
+#include "graph/errors.hpp"
 #include "graph/rows.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -14,6 +15,15 @@ class Reshape : public Operator {
   explicit Reshape(const OperatorSpec& spec) : Operator(spec, checked_shape(spec)) {}
 
   bool is_view() const override { return true; }
+
+  OperatorSpec batched(Index length, const std::vector<bool>&) const override {
+    OperatorSpec all = spec();
+    Shape output = shape();
+    output.insert(output.begin(), length);
+    all.input_shapes[0].insert(all.input_shapes[0].begin(), length);
+    all.attributes.set("shape", output);
+    return all;
+  }
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     rows::copy(inputs[0], output, size() * points);
@@ -44,15 +54,15 @@ class Reshape : public Operator {
     expect_inputs(spec, 1);
     Shape shape = spec.attributes.integers("shape");
     if (size_of(shape) != size_of(spec.input_shapes[0]))
-      refuse(spec, "the new shape holds another number of elements: got " + to_string(shape) + " for an input of shape " +
-                       to_string(spec.input_shapes[0]) + ", expected " + std::to_string(size_of(spec.input_shapes[0])) +
-                       " elements. Give a literal shape without -1.");
+      refuse("the new shape holds another number of elements: got " + to_string(shape) + " for an input of shape " +
+             to_string(spec.input_shapes[0]) + ", expected " + std::to_string(size_of(spec.input_shapes[0])) +
+             " elements. Give a literal shape without -1.");
     return shape;
   }
 };
 
-}  // namespace
+const Registered<Reshape> reshape("Reshape");
 
-OperatorPointer make_reshape(OperatorSpec spec) { return std::make_shared<Reshape>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "operators/operators.hpp"
 #include "operators/piecewise_constant.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -34,12 +34,10 @@ class Round final : public Step {
   double apply(double u) const override { return std::nearbyint(u); }  // the processor's mode is to even
 };
 
+const Registered<Floor> floor("Floor");
+const Registered<Ceil> ceil("Ceil");
+const Registered<Round> round("Round");
+
 }  // namespace
-
-OperatorPointer make_floor(OperatorSpec spec) { return std::make_shared<Floor>(spec); }
-
-OperatorPointer make_ceil(OperatorSpec spec) { return std::make_shared<Ceil>(spec); }
-
-OperatorPointer make_round(OperatorSpec spec) { return std::make_shared<Round>(spec); }
 
 }  // namespace fastexpr

@@ -5,7 +5,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -30,8 +30,8 @@ class Sigmoid final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
-}  // namespace
+const Registered<Sigmoid> sigmoid("Sigmoid");
 
-OperatorPointer make_sigmoid(OperatorSpec spec) { return std::make_shared<Sigmoid>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -1,7 +1,7 @@
 // v = -1, 0 or 1, the sign of u; NaN stays    s' = 0, also at the jump u = 0
 
-#include "operators/operators.hpp"
 #include "operators/piecewise_constant.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -35,8 +35,8 @@ class Sign final : public Step {
   double apply(double u) const override { return u > 0 ? 1.0 : (u < 0 ? -1.0 : u); }
 };
 
-}  // namespace
+const Registered<Sign> sign("Sign");
 
-OperatorPointer make_sign(OperatorSpec spec) { return std::make_shared<Sign>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -7,7 +7,7 @@
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -57,10 +57,9 @@ class Cos final : public Elementwise {
   }
 };
 
+const Registered<Sin> sin("Sin");
+const Registered<Cos> cos("Cos");
+
 }  // namespace
-
-OperatorPointer make_sin(OperatorSpec spec) { return std::make_shared<Sin>(std::move(spec)); }
-
-OperatorPointer make_cos(OperatorSpec spec) { return std::make_shared<Cos>(std::move(spec)); }
 
 }  // namespace fastexpr

@@ -9,7 +9,7 @@
 #include "linalg/vector_math.hpp"
 #include "operators/interval.hpp"
 #include "operators/normalized.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -67,8 +67,8 @@ class Softmax : public Normalized {
   }
 };
 
-}  // namespace
+const Registered<Softmax> softmax("Softmax");
 
-OperatorPointer make_softmax(OperatorSpec spec) { return std::make_shared<Softmax>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -4,7 +4,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -28,8 +28,8 @@ class Softplus final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
-}  // namespace
+const Registered<Softplus> softplus("Softplus");
 
-OperatorPointer make_softplus(OperatorSpec spec) { return std::make_shared<Softplus>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

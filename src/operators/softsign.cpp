@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -36,8 +36,8 @@ class Softsign final : public Elementwise {
   static constexpr double largest = std::numeric_limits<double>::max();
 };
 
-}  // namespace
+const Registered<Softsign> softsign("Softsign");
 
-OperatorPointer make_softsign(OperatorSpec spec) { return std::make_shared<Softsign>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -6,9 +6,10 @@
 
 #include <algorithm>
 
+#include "graph/errors.hpp"
 #include "graph/rows.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -46,14 +47,14 @@ class SparseLinear final : public Operator {
     });
   }
 
-  bool has_identity_tangent() const override { return inner_ == 1; }
-
-  void identity_tangent(const Point& at, double* output_tangent) const override {
+  bool identity_tangent(const Point& at, double* output_tangent) const override {
+    if (inner_ != 1 || output_tangent == nullptr) return inner_ == 1;
     const Index columns = input_size(0);
     rows::fill_zero(output_tangent, size() * at.points * columns);
     for_each_entry([&](Index to, Index from, double w) {
       for (Index p = 0; p < at.points; ++p) output_tangent[(to * at.points + p) * columns + from] += w;
     });
+    return true;
   }
 
   bool is_affine(const std::vector<bool>&) const override { return true; }
@@ -114,11 +115,11 @@ class SparseLinear final : public Operator {
     const Index axis = spec.attributes.integer("axis");
     Shape shape = spec.input_shapes[0];
     if (axis < 0 || axis >= static_cast<Index>(shape.size()))
-      refuse(spec, "axis " + std::to_string(axis) + " is not one of input " + to_string(shape) + ".");
+      refuse("axis " + std::to_string(axis) + " is not one of input " + to_string(shape) + ".");
     if (spec.constants.size() != 3 || spec.constants[0].precision != Precision::int64 ||
         spec.constants[1].precision != Precision::int64 || spec.constants[2].precision == Precision::int64)
-      refuse(spec, "got " + std::to_string(spec.constants.size()) +
-                       " constants, expected starts (int64), columns (int64) and values (floats).");
+      refuse("got " + std::to_string(spec.constants.size()) +
+             " constants, expected starts (int64), columns (int64) and values (floats).");
     Index& length = shape[static_cast<std::size_t>(axis)];
     check_entries(spec, length);
     length = spec.constants[0].size() - 1;
@@ -132,14 +133,14 @@ class SparseLinear final : public Operator {
     bool is_good = starts.size() > 0 && spec.constants[2].size() == count && start[0] == 0 && start[last] == count;
     for (Index i = 0; is_good && i < last; ++i) is_good = start[i] <= start[i + 1];
     if (!is_good)
-      refuse(spec, "starts, columns and values do not fit together: got " + std::to_string(starts.size()) + ", " +
-                       std::to_string(count) + " and " + std::to_string(spec.constants[2].size()) +
-                       " numbers, expected starts that rise from 0 to the number of entries.");
+      refuse("starts, columns and values do not fit together: got " + std::to_string(starts.size()) + ", " +
+             std::to_string(count) + " and " + std::to_string(spec.constants[2].size()) +
+             " numbers, expected starts that rise from 0 to the number of entries.");
     const Index* columns = static_cast<const Index*>(spec.constants[1].data);
     for (Index i = 0; i < count; ++i)
       if (columns[i] < 0 || columns[i] >= length)
-        refuse(spec, "a column is out of range: got " + std::to_string(columns[i]) + ", expected 0 to " +
-                         std::to_string(length - 1) + ".");
+        refuse("a column is out of range: got " + std::to_string(columns[i]) + ", expected 0 to " + std::to_string(length - 1) +
+               ".");
   }
 
   const Index* starts_;  // the constants' own numbers
@@ -148,8 +149,8 @@ class SparseLinear final : public Operator {
   Index outer_, k_, h_, inner_;
 };
 
-}  // namespace
+const Registered<SparseLinear> sparse_linear("SparseLinear");
 
-OperatorPointer make_sparse_linear(OperatorSpec spec) { return std::make_shared<SparseLinear>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

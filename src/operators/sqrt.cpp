@@ -5,7 +5,7 @@
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -27,8 +27,8 @@ class Sqrt final : public Elementwise {
   Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, 0.0, interval::infinity)); }
 };
 
-}  // namespace
+const Registered<Sqrt> sqrt("Sqrt");
 
-OperatorPointer make_sqrt(OperatorSpec spec) { return std::make_shared<Sqrt>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

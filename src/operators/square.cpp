@@ -4,7 +4,7 @@
 
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -30,8 +30,8 @@ class Square final : public Elementwise {
   }
 };
 
-}  // namespace
+const Registered<Square> square("Square");
 
-OperatorPointer make_square(OperatorSpec spec) { return std::make_shared<Square>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

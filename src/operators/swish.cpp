@@ -6,7 +6,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -46,8 +46,8 @@ class Swish final : public Elementwise {
   double alpha_;
 };
 
-}  // namespace
+const Registered<Swish> swish("Swish");
 
-OperatorPointer make_swish(OperatorSpec spec) { return std::make_shared<Swish>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

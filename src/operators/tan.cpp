@@ -5,7 +5,7 @@
 
 #include "operators/elementwise.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -31,8 +31,8 @@ class Tan final : public Elementwise {
   }
 };
 
-}  // namespace
+const Registered<Tan> tan("Tan");
 
-OperatorPointer make_tan(OperatorSpec spec) { return std::make_shared<Tan>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

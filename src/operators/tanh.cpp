@@ -5,7 +5,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -50,8 +50,8 @@ class Tanh final : public Elementwise {
   static constexpr double saturated = 0.02;  // above it 1 - v^2 has 14 digits
 };
 
-}  // namespace
+const Registered<Tanh> tanh("Tanh");
 
-OperatorPointer make_tanh(OperatorSpec spec) { return std::make_shared<Tanh>(std::move(spec)); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -14,7 +14,7 @@
 
 #include "graph/rows.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 #include "operators/tree_tables.hpp"
 
 namespace fastexpr {
@@ -117,6 +117,12 @@ class TreeEnsemble final : public Operator {
   }
 
   bool is_step() const override { return true; }
+
+  std::string note() const override {
+    return "has decision trees, whose value is constant piece by piece: their derivatives are 0, and a gradient-based solver "
+           "will "
+           "not move what only they depend on.";
+  }
 
   void influence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     std::vector<bool> is_tested(static_cast<std::size_t>(n_features_), false);
@@ -263,8 +269,8 @@ class TreeEnsemble final : public Operator {
   std::vector<Index> roots_;
 };
 
-}  // namespace
+const Registered<TreeEnsemble> tree_ensemble("TreeEnsemble");
 
-OperatorPointer make_tree_ensemble(OperatorSpec spec) { return std::make_shared<TreeEnsemble>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -11,8 +11,6 @@ namespace fastexpr {
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) { throw GraphError("[TreeEnsemble] " + what); }
-
 [[noreturn]] void refuse_node(Index place, const std::string& what) {
   refuse("node " + std::to_string(place) + " " + what + ". The table is damaged.");
 }

@@ -7,7 +7,7 @@
 #include "graph/rows.hpp"
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
-#include "operators/operators.hpp"
+#include "operators/registry.hpp"
 
 namespace fastexpr {
 
@@ -68,6 +68,12 @@ class Where final : public Operator {
     for (Index i = 0; i < size(); ++i) output[i] = sets.unite(output[i], inputs[0][unit_of(0, i)]);
   }
 
+  OperatorSpec batched(Index length, const std::vector<bool>& is_batched) const override {
+    return batched_by_broadcasting(*this, length, is_batched);
+  }
+
+  bool takes_infinities() const override { return true; }
+
  private:
   Index unit_of(std::size_t k, Index i) const { return maps_[k](i); }
 
@@ -89,8 +95,8 @@ class Where final : public Operator {
   UnitMap maps_[3];
 };
 
-}  // namespace
+const Registered<Where> where("Where");
 
-OperatorPointer make_where(OperatorSpec spec) { return std::make_shared<Where>(spec); }
+}  // namespace
 
 }  // namespace fastexpr

@@ -35,11 +35,10 @@ void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace,
       annihilating_adjoint(*node.op, at, own, wanted_adjoints(graph, layout, workspace, node, false), columns);
       continue;
     }
-    if (node.op->has_first_adjoint()) {
-      if (double* first = workspace.fresh_adjoint(node.inputs[0])) {
-        node.op->first_adjoint(at, own, first, columns);
-        continue;
-      }
+    double* first = workspace.fresh_adjoint(node.inputs[0]);
+    if (first != nullptr && node.op->first_adjoint(at, own, first, columns)) {
+      workspace.note_adjoint(node.inputs[0]);
+      continue;
     }
     node.op->adjoint(at, own, wanted_adjoints(graph, layout, workspace, node, false), columns);
   }

@@ -26,10 +26,9 @@ const double** tangents_of_inputs(const Graph& graph, Workspace& workspace, cons
 // The tangent of one node, from an identity at x that is written down only where an operator needs to see it.
 void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id) {
   const Node& node = graph.node(id);
-  if (node.op->has_identity_tangent() && layout.storage(node.inputs[0]) == 0)
-    node.op->identity_tangent(workspace.at(id), workspace.tangent(id));
-  else
-    run_tangent(graph, workspace, id);
+  const bool is_first = layout.storage(node.inputs[0]) == 0;
+  if (is_first && node.op->identity_tangent(workspace.at(id), workspace.tangent(id))) return;
+  run_tangent(graph, workspace, id);
 }
 
 bool reads_x_diagonally(const Graph& graph, const Layout& layout, NodeId id) {

@@ -82,11 +82,10 @@ double* Workspace::begun_adjoint(NodeId id, Index size) {
 }
 
 double* Workspace::fresh_adjoint(NodeId id) {
-  char& has_begun = has_begun_[static_cast<std::size_t>(layout_->storage(id))];
-  if (has_begun != 0) return nullptr;
-  has_begun = 1;
-  return adjoint(id);
+  return has_begun_[static_cast<std::size_t>(layout_->storage(id))] != 0 ? nullptr : adjoint(id);
 }
+
+void Workspace::note_adjoint(NodeId id) { has_begun_[static_cast<std::size_t>(layout_->storage(id))] = 1; }
 
 void Workspace::require_second_adjoints(Index columns) {
   second_adjoint_columns_ = columns;

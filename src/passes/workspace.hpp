@@ -49,8 +49,9 @@ class Workspace {
   double* adjoint(NodeId id) const { return adjoints_.data() + layout_->value_offset(id) * points_ * adjoint_columns_; }
   /// The same, to add to: set to zero where nobody has since require_adjoints. `size`: of the node.
   double* begun_adjoint(NodeId id, Index size);
-  /// The same, to be written whole; null where somebody has added to it.
+  /// The same, to be written whole, which note_adjoint then says; null where somebody has added to it.
   double* fresh_adjoint(NodeId id);
+  void note_adjoint(NodeId id);
   double* second_adjoint(NodeId id) const {
     return second_adjoints_.data() + layout_->value_offset(id) * points_ * second_adjoint_columns_;
   }
