@@ -18,8 +18,10 @@ from fastexpr import _core
 FOLDER = Path(fx.__file__).parent
 MODULE = Path(_core.__file__)
 AMPL_LIBRARY = FOLDER / "libfastexpr_ampl.so"
+C_LIBRARY = FOLDER / "libfastexpr.so"
+CASADI_LIBRARY = FOLDER / "libfastexpr_casadi.so"
 OPENBLAS = FOLDER / "libfastexpr_openblas.so"
-BINARIES = [MODULE, AMPL_LIBRARY, OPENBLAS]
+BINARIES = [MODULE, AMPL_LIBRARY, C_LIBRARY, OPENBLAS]
 WALKER, READING = (FOLDER / "pyomo" / MODULE.name.replace("_core", name) for name in ("walker", "reading"))
 
 
@@ -55,6 +57,17 @@ def test_a_binary_exports_one_symbol(binary: Path, symbol: str) -> None:
     assert exported_symbols(binary) == {symbol}
 
 
+def test_the_c_library_has_one_prefix_and_casadi_s_the_names_it_asks_for() -> None:
+    assert all(symbol.startswith("fastexpr_") for symbol in exported_symbols(C_LIBRARY))
+    prefixes = {symbol.partition("fastexpr")[0] for symbol in exported_symbols(CASADI_LIBRARY)}
+    assert prefixes == {"", "jac_", "adj1_", "jac_adj1_"}
+
+
+def test_the_c_library_s_files_are_shipped() -> None:
+    for file in ("include/fastexpr.h", "pkgconfig/fastexpr.pc", "cmake/fastexprConfig.cmake", "julia/Fastexpr.jl"):
+        assert (FOLDER / file).is_file()
+
+
 @pytest.mark.parametrize("binary", BINARIES, ids=lambda path: path.name)
 def test_binaries_look_for_each_other_beside_themselves(binary: Path) -> None:
     entries = dynamic_entries(binary, "runpath") + dynamic_entries(binary, "rpath")
@@ -77,11 +90,16 @@ def test_openblas_comes_with_its_licence() -> None:
     assert "OpenBLAS" in OPENBLAS.with_suffix(".licence.txt").read_text()
 
 
-def test_the_ampl_library_brings_its_own_c_plus_plus_runtime() -> None:
-    assert not any("stdc++" in name for name in dynamic_entries(AMPL_LIBRARY, "needed"))
+@pytest.mark.parametrize("binary", [AMPL_LIBRARY, C_LIBRARY, CASADI_LIBRARY], ids=lambda path: path.name)
+def test_libraries_for_others_bring_their_own_c_plus_plus_runtime(binary: Path) -> None:
+    assert not any("stdc++" in name for name in dynamic_entries(binary, "needed"))
 
 
-@pytest.mark.parametrize("binary", [*BINARIES, WALKER, READING], ids=lambda path: path.name)
+def test_the_library_for_casadi_can_be_copied_anywhere() -> None:
+    assert not any("fastexpr" in name for name in dynamic_entries(CASADI_LIBRARY, "needed"))
+
+
+@pytest.mark.parametrize("binary", [*BINARIES, CASADI_LIBRARY, WALKER, READING], ids=lambda path: path.name)
 def test_binaries_name_no_folder_of_the_build(binary: Path) -> None:
     content = binary.read_bytes()
     for folder in (str(FOLDER.parent / "src"), "site-packages", "pip-build-env"):

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from fastexpr import _core
 from fastexpr._core import Function
+from fastexpr.export.casadi_function import to_casadi
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
@@ -112,5 +113,6 @@ for _method in (
     kinks,
     check_derivatives,
     to_onnx,
+    to_casadi,
 ):
     setattr(Function, _method.__name__, _method)

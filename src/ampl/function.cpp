@@ -125,20 +125,12 @@ double fastexpr_function(ArgumentRecord* record) {
   }
 }
 
-/// One thread unless FASTEXPR_NUM_THREADS says otherwise: the cores belong to the solver.
-void choose_threads() {
-  const char* text = std::getenv("FASTEXPR_NUM_THREADS");
-  int count = 1;
-  if (text && (std::from_chars(text, text + std::strlen(text), count).ec != std::errc() || count < 1)) count = 1;
-  linalg::set_num_threads(count);
-}
-
 }  // namespace
 
 void register_function(const ExportTable& exports) {
   static std::once_flag once;
   try {
-    std::call_once(once, choose_threads);
+    std::call_once(once, linalg::use_one_thread_unless_told);  // the cores belong to the solver
   } catch (...) {
     // Without the setting everything still works.
   }

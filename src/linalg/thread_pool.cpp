@@ -206,12 +206,15 @@ Pool* shared_pool() {
   return current;
 }
 
+/// What the environment says; 0 where it says nothing that counts.
+int threads_told() {
+  const char* text = std::getenv("FASTEXPR_NUM_THREADS");
+  return text ? std::max(0, std::atoi(text)) : 0;
+}
+
 int default_num_threads() {
-  if (const char* text = std::getenv("FASTEXPR_NUM_THREADS")) {
-    const int count = std::atoi(text);
-    if (count >= 1) return count;
-  }
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int told = threads_told();
+  return told > 0 ? told : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 std::atomic<int> threads = default_num_threads();
@@ -239,5 +242,7 @@ void set_num_threads(int count) {
 }
 
 int num_threads() { return threads.load(std::memory_order_relaxed); }
+
+void use_one_thread_unless_told() { set_num_threads(std::max(1, threads_told())); }
 
 }  // namespace fastexpr::linalg

@@ -16,4 +16,7 @@ void parallel_for(Index count, Index grain, const std::function<void(Index, Inde
 void set_num_threads(int count);
 int num_threads();
 
+/// One thread unless FASTEXPR_NUM_THREADS says otherwise: for libraries whose host owns the cores.
+void use_one_thread_unless_told();
+
 }  // namespace fastexpr::linalg
