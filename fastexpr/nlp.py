@@ -11,12 +11,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fastexpr.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from fastexpr.program import Arrays
 
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -98,6 +101,8 @@ class Nlp:
         Computes components anew that others define: the outputs of networks.
     constants : callable, optional
         Returns (m,): additive constants of g; without it, those that the functions know of count.
+    arrays : Arrays, optional
+        What the functions were compiled from, where networks are in it: other forms of the program are made from that.
 
     Raises
     ------
@@ -116,6 +121,7 @@ class Nlp:
     owner: str = "Problem"
     complete: Callable[[Vector], Vector] = np.array
     constants: Callable[[], Vector] | None = None
+    arrays: Arrays | None = None
     evaluations: dict[str, Evaluations] = field(default_factory=new_evaluations)
 
     def __post_init__(self) -> None:
@@ -123,6 +129,7 @@ class Nlp:
         self.m = self.constraint_lower.size
         self.jacobian_rows, self.jacobian_columns = self.functions.jacobian_structure()
         self.hessian_rows, self.hessian_columns = self.functions.hessian_structure()
+        self.form: Any = None  # of fastexpr.solve.form, kept for the next solve
         self._point: bytes | None = None
         self._known: dict[str, Vector] = {}
 

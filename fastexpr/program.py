@@ -6,17 +6,70 @@ Whole Pyomo models are written by `fastexpr.pyomo.walker`, into arrays of the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastexpr import _core
-from fastexpr.nlp import Indices
+from fastexpr.nlp import Indices, Vector
 
 Operands = npt.NDArray[np.int32]
 OPCODES: dict[str, int] = _core.tape_opcodes()
 NODE, VARIABLE, PARAMETER, CONSTANT = range(4)  # kinds of operands
+
+
+@dataclass
+class Arrays:
+    """What `src/nlp/statement.hpp` describes: a program before it is compiled, with the functions that it calls.
+
+    Attributes
+    ----------
+    opcodes, counts, operands, constants : arrays
+        Nodes in postorder.
+    n, n_parameters : int
+        Numbers of variables and of parameters.
+    objective : int
+        An operand.
+    rows : (m,) array
+        Operands.
+    targets : list
+        Functions, and foreign functions.
+    parameters : (n_parameters,) array
+        Their values now.
+    """
+
+    opcodes: npt.NDArray[np.uint8]
+    counts: Operands
+    operands: Operands
+    constants: Vector
+    n: int
+    n_parameters: int
+    objective: int
+    rows: Operands
+    targets: list[Any]
+    parameters: Vector = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether networks or foreign functions are in it."""
+        return bool((self.opcodes == OPCODES["call"]).any())
+
+    def compile(self, has_hessian: bool = True) -> Any:
+        """An NlpFunctions."""
+        return _core.NlpFunctions(
+            self.opcodes,
+            self.counts,
+            self.operands,
+            self.constants,
+            self.n,
+            self.n_parameters,
+            self.objective,
+            self.rows,
+            self.targets,
+            has_hessian,
+        )
 
 
 class Program:
@@ -65,10 +118,10 @@ class Program:
         """-operand."""
         return int(self._append("negation", np.array([[operand]], dtype=np.int32))[0])
 
-    def compile(self, objective: int, rows: Sequence[int] | Operands, has_hessian: bool = True) -> Any:
-        """An NlpFunctions."""
+    def arrays(self, objective: int, rows: Sequence[int] | Operands) -> Arrays:
+        """The program with this objective and these rows, ready to be compiled."""
         empty = np.zeros(0, dtype=np.int32)
-        return _core.NlpFunctions(
+        return Arrays(
             np.concatenate([np.zeros(0, dtype=np.uint8), *self._opcodes]),
             np.concatenate([empty, *self._counts]),
             np.concatenate([empty, *self._operands]),
@@ -78,8 +131,11 @@ class Program:
             objective,
             np.asarray(rows, dtype=np.int32),
             self._targets,
-            has_hessian,
         )
+
+    def compile(self, objective: int, rows: Sequence[int] | Operands, has_hessian: bool = True) -> Any:
+        """An NlpFunctions."""
+        return self.arrays(objective, rows).compile(has_hessian)
 
     def _target(self, function: Any) -> int:
         for number, known in enumerate(self._targets):

@@ -165,7 +165,7 @@ def test_outputs_without_values_start_from_the_network() -> None:
         for y in m.nn.outputs.values():
             y.set_value(None)
         options = {"max_iter": 0}
-        results = solver(initialize=initialize).solve(
+        results = solver(initialize=initialize, presolve=False).solve(
             m, load_solutions=False, raise_exception_on_nonoptimal_result=False, solver_options=options
         )
         assert all(y.value is None for y in m.nn.outputs.values())

@@ -39,7 +39,7 @@ def assemble(statement: Statement) -> Nlp:
         )
         places = np.concatenate([rows[entry.y].ravel() for entry in instances]).reshape(outputs.shape)
         numbers[places] = program.differences(program.outputs(instances[0].function, inputs), outputs)
-    functions = program.compile(program.negation(value) if statement.sign < 0 else value, numbers)
+    arrays = program.arrays(program.negation(value) if statement.sign < 0 else value, numbers)
     lower, upper = statement.bounds()
     constraint_lower, constraint_upper = statement.limits()
     nlp = Nlp(
@@ -48,10 +48,11 @@ def assemble(statement: Statement) -> Nlp:
         upper=upper,
         constraint_lower=constraint_lower,
         constraint_upper=constraint_upper,
-        functions=functions,
+        functions=arrays.compile(),
         variable_name=statement.variable_name,
         row_name=statement.row_name,
         constants=statement.row_constants,
+        arrays=arrays if statement.networks else None,
     )
     nlp.complete = lambda x: statement.completed(x, nlp.lower == nlp.upper)
     return nlp

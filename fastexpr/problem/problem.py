@@ -329,9 +329,10 @@ class Problem:
         progress: Callable[[Progress], object] | None = None,
         time_limit: float | None = None,
         options: Mapping[str, Option] | None = None,
+        presolve: bool = True,
         **others: Option,
     ) -> Result:
-        """Solves the problem.
+        """Solves the problem, in stages: see `Result.stages`.
 
         Parameters
         ----------
@@ -348,6 +349,10 @@ class Problem:
             In seconds of a clock on the wall, looked at after every iteration.
         options : dict, optional
             Ipopt's options by name.
+        presolve : bool, default True
+            Whether outputs of networks that only the objective and inequalities use may be put in their places as
+            expressions, which leads to better minima; what is said stays in terms of the problem as stated. False
+            solves that.
         **others
             The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 
@@ -377,7 +382,7 @@ class Problem:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        solution = solve(nlp, Settings(name, settings, progress, time_limit), multipliers)
+        solution = solve(nlp, Settings(name, settings, progress, time_limit, presolve=presolve), multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:

@@ -10,10 +10,10 @@ from pyomo.common.numeric_types import value
 from pyomo.core.base.var import VarData
 from pyomo.environ import maximize
 
-from fastexpr import _core
 from fastexpr._missing_core import explain
 from fastexpr.errors import ModelError
 from fastexpr.nlp import Nlp, Vector
+from fastexpr.program import Arrays
 
 try:
     import fastexpr.pyomo.reading as reading
@@ -97,18 +97,10 @@ class CompiledModel:
         check_variables(model, self.variables)
         targets.warn_of_slow_ones()
         opcodes, counts, operands, constants, rows = self._walked.take_arrays()
-        self._functions = _core.NlpFunctions(
-            opcodes,
-            counts,
-            operands,
-            constants,
-            len(self.variables),
-            len(self._walked.parameters),
-            objective,
-            rows,
-            targets.functions,
-            has_hessian,
-        )
+        n, n_parameters = len(self.variables), len(self._walked.parameters)
+        arrays = Arrays(opcodes, counts, operands, constants, n, n_parameters, objective, rows, targets.functions)
+        self._arrays = arrays if arrays.has_calls else None
+        self._functions = arrays.compile(has_hessian)
         self._fixed = [part for part in self._walked.parameters if isinstance(part, VarData)]
         self._read_parameters()
         self.nlp = Nlp(
@@ -118,12 +110,13 @@ class CompiledModel:
             variable_name=lambda column: str(self.variables[column].name),
             row_name=lambda row: str(self.constraints[row].name),
             owner=f"Model '{model.name}'",
+            arrays=self._arrays,
         )
 
     @property
     def has_hessian(self) -> bool:
         """Whether second derivatives were compiled."""
-        return self._functions.has_hessian
+        return bool(self._functions.has_hessian)
 
     def refresh(self) -> None:
         """Reads again what may change without compiling: values of mutable Params and fixed variables, bounds, starting
@@ -151,7 +144,10 @@ class CompiledModel:
                 f"[Model '{self.model.name}'] has variables that are fixed outside their bounds, so that no point is "
                 f"feasible: {shown}. What to do: fix them elsewhere, or change their bounds."
             )
-        self._functions.set_parameters(reading.parameter_values(self._walked.parameters))
+        parameters = reading.parameter_values(self._walked.parameters)
+        self._functions.set_parameters(parameters)
+        if self._arrays is not None:
+            self._arrays.parameters = parameters
 
     def _limits(self) -> tuple[Vector, Vector]:
         walked = self._walked

@@ -63,6 +63,16 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
             ),
         )
         self.declare(
+            "presolve",
+            ConfigValue(
+                domain=Bool,
+                default=True,
+                description="Whether outputs of networks that only the objective and inequalities use may be put in "
+                "their places as expressions, which leads to better minima. What is said, multipliers and warm starts "
+                "included, stays in terms of the model.",
+            ),
+        )
+        self.declare(
             "progress",
             ConfigValue(
                 default=True,
@@ -238,7 +248,7 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         line = ProgressLine() if config.progress is True and not config.tee else None
         with Log(name, options, config.tee) as log:
             with Watch(log, line, callback) as watch:
-                settings = Settings(name, log.options, watch, config.time_limit, scaling, log.restart)
+                settings = Settings(name, log.options, watch, config.time_limit, scaling, log.restart, config.presolve)
                 solution = solve(compiled.nlp, settings, multipliers)
             log.end(solution.message)
             results.solver_log = log.text

@@ -37,6 +37,8 @@ class Settings:
         The user's own, under the option nlp_scaling_method="user-scaling".
     before_again : callable, optional
         Called before a solver that writes a log runs once more.
+    presolve : bool
+        Whether the program may be solved in another form than that in which it was stated: see `form`.
     """
 
     solver: str
@@ -45,6 +47,7 @@ class Settings:
     time_limit: float | None = None
     factors: Scaling | None = None
     before_again: Callable[[], None] | None = None
+    presolve: bool = True
 
 
 class Budget:

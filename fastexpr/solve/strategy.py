@@ -8,11 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget, Settings
+from fastexpr.solve.form import Form, form_of
 from fastexpr.solve.stages import ipopt
+from fastexpr.solvers.checked import concluded, tolerances
 from fastexpr.solvers.interior_point import Multipliers, Solution, Stage
-from fastexpr.solvers.verification import FEASIBILITY
+from fastexpr.solvers.verification import FEASIBILITY, Measure
 
 #: Returns None where it has nothing to do.
 StageFunction = Callable[[Nlp, Solution, Budget], Solution | None]
@@ -41,22 +44,45 @@ def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) 
         The solver knows no such option, or not this value.
     """
     budget = Budget(settings)
-    point = start_of(nlp)
+    form = form_of(nlp) if settings.presolve else None
+    if form is None:
+        return run_stages(nlp, budget, multipliers)
+    program = form.program()
+    if settings.factors is not None:
+        settings.factors = form.factors(settings.factors)
+    point = run_stages(program, budget, form.multipliers(multipliers) if multipliers else None)
+    return as_stated(form, nlp, point, settings)
+
+
+def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) -> Solution:
+    """The best point that the stages find."""
+    point = start_of(program)
     reports: list[Stage] = []
     for name, stage in stages(multipliers):
         if reports and budget.is_over:
             break
         begin, n_before = time.perf_counter(), budget.supervision.n_before
         budget.begin(name)
-        found = stage(nlp, point, budget)
+        found = stage(program, point, budget)
         if found is None:
             continue
         seconds, iterations = time.perf_counter() - begin, budget.supervision.n_before - n_before
-        reports.append(Stage(name, iterations, seconds, found.objective, nlp.violation(found.x)))
-        if not reports[1:] or is_better(found, point):
+        if not reports or is_better(found, point):
             point = found
+        reports.append(Stage(name, iterations, seconds, found.objective, program.violation(found.x)))
     point.iterations, point.stages = budget.supervision.n_before, reports
     return point
+
+
+def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solution:
+    """The point in terms of the program as stated, and whether it is a solution of that."""
+    solution = form.solution(point)
+    try:
+        verdict = Measure(nlp, solution.x).verdict(solution.multipliers)
+    except EvaluationError:
+        return solution
+    solution.relative_violation = verdict.violation
+    return concluded(solution, verdict, *tolerances(settings.options)) if solution.success else solution
 
 
 def stages(multipliers: Multipliers | None) -> list[tuple[str, StageFunction]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastexpr.nlp import Nlp, Structure, Vector
@@ -14,7 +16,7 @@ class View:
     - Additive constants of the rows are moved into the limits, as Pyomo's writer does it: Ipopt relaxes limits, and
       keeps away from them, by shares of their size.
     - Rows without any derivative (a constant, a decision forest) are left out: who moves along derivatives can do
-      nothing about them.
+      nothing about them. So are rows without any limit.
     - `n_companions` adds variables t of its own, and t**2 to the objective. Ipopt takes a program with as many
       equations as variables for a system of equations and forgets the objective, and refuses one with more, which is
       wrong where the equations depend on each other.
@@ -32,8 +34,11 @@ class View:
         self.n = nlp.n + n_companions
         has_derivative = np.zeros(nlp.m, dtype=bool)
         has_derivative[nlp.jacobian_rows] = True
-        self._rows = None if has_derivative.all() else np.flatnonzero(has_derivative)
-        self.m = int(has_derivative.sum())
+        is_kept = has_derivative & (np.isfinite(nlp.constraint_lower) | np.isfinite(nlp.constraint_upper))
+        self._rows = None if is_kept.all() else np.flatnonzero(is_kept)
+        self.m = int(is_kept.sum())
+        entries = is_kept[nlp.jacobian_rows]
+        self._entries = None if entries.all() else np.flatnonzero(entries)
         is_equation = nlp.constraint_lower == nlp.constraint_upper  # there it is the same, but for rounding
         self._constants = self._of_rows(np.where(is_equation, 0.0, nlp.row_constants()))
         self._has_constants = bool(self._constants.any())
@@ -41,8 +46,9 @@ class View:
         self.constraint_upper = self._of_rows(nlp.constraint_upper) - self._constants
         self.start = self._with_companions(nlp.start, 0.0)
         self.lower, self.upper = self._with_companions(nlp.lower, -np.inf), self._with_companions(nlp.upper, np.inf)
-        number = np.cumsum(has_derivative) - 1
-        self.jacobian_rows, self.jacobian_columns = number[nlp.jacobian_rows], nlp.jacobian_columns
+        number = np.cumsum(is_kept) - 1
+        self.jacobian_rows = self._of_entries(number[nlp.jacobian_rows])
+        self.jacobian_columns = self._of_entries(nlp.jacobian_columns)
         extra = np.arange(nlp.n, self.n)
         self.hessian_rows = np.concatenate([nlp.hessian_rows, extra])
         self.hessian_columns = np.concatenate([nlp.hessian_columns, extra])
@@ -70,7 +76,7 @@ class View:
 
     def jacobian(self, x: Vector) -> Vector:
         """In the order of the structure."""
-        return self._nlp.jacobian(self._own(x))
+        return self._of_entries(self._nlp.jacobian(self._own(x)))
 
     def hessianstructure(self) -> Structure:
         """Rows and columns of the lower triangle of the Hessian of the Lagrangian."""
@@ -109,6 +115,9 @@ class View:
 
     def _with_companions(self, values: Vector, value: float) -> Vector:
         return np.append(values, np.full(self._n_companions, value)) if self._n_companions else values
+
+    def _of_entries(self, values: Any) -> Any:
+        return values if self._entries is None else values[self._entries]
 
     def _of_rows(self, values: Vector) -> Vector:
         return values if self._rows is None else values[self._rows]
