@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fastexpr.function.chain import chain
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
+    from fastexpr.problem.multistart import multistart
 
 # Imported at first use, because they bring ONNX, Pyomo or SciPy along, which take longer to import than NumPy itself.
 _LAZY = {
@@ -58,6 +59,7 @@ _LAZY = {
     "from_xgboost": "fastexpr.frameworks.xgboost",
     "load": "fastexpr._core",
     "load_onnx": "fastexpr.onnx",
+    "multistart": "fastexpr.problem.multistart",
     "variables": "fastexpr.expression",
 }
 
@@ -76,6 +78,7 @@ __all__ = [
     "from_xgboost",
     "load",
     "load_onnx",
+    "multistart",
     "num_threads",
     "rules",
     "set_num_threads",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from fastexpr._core import Function
@@ -94,15 +97,7 @@ def make_result(
 ) -> Result:
     """What `Problem.solve` returns; `build` and `seconds` are the times of the assembly and of the solver."""
     spent = timings(build, seconds, nlp.evaluations)
-    rows = statement.rows()
-
-    def rows_of(handle: object) -> Indices:
-        if isinstance(handle, Constraint | Expression) and handle in rows:
-            return rows[handle]
-        raise KeyError(
-            f"[Problem] no constraint of this problem: {handle!r}. duals takes what subject_to or network gave."
-        )
-
+    rows_of = row_finder(statement)
     return Result(
         success=solution.success,
         status=solution.status,
@@ -119,5 +114,31 @@ def make_result(
         stages=[stage._replace(objective=statement.sign * stage.objective) for stage in solution.stages],
         x=solution.x,
         multipliers=solution.multipliers,
+        _value=statement.evaluate,
+    )
+
+
+def row_finder(statement: Statement) -> Callable[[object], Indices]:
+    """The rows of a constraint or network now, whatever comes or goes later."""
+    rows = statement.rows()
+
+    def rows_of(handle: object) -> Indices:
+        if isinstance(handle, Constraint | Expression) and handle in rows:
+            return rows[handle]
+        raise KeyError(
+            f"[Problem] no constraint of this problem: {handle!r}. duals takes what subject_to or network gave."
+        )
+
+    return rows_of
+
+
+def attached(result: Result, statement: Statement) -> Result:
+    """The result with the problem that it left behind when it was pickled."""
+    multipliers = result.multipliers
+    return replace(
+        result,
+        duals=ByConstraint(multipliers.constraints, row_finder(statement)),
+        lower_duals=ByVariable(multipliers.lower, statement.positions),
+        upper_duals=ByVariable(multipliers.upper, statement.positions),
         _value=statement.evaluate,
     )

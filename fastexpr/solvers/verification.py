@@ -78,7 +78,7 @@ class Measure:
         self.nlp, self.x = nlp, x
         own = np.maximum(1.0, abs(x))
         width = nlp.upper - nlp.lower
-        self.width = np.where(np.isfinite(width), np.minimum(width, LARGEST_WIDTH * own), own)
+        self.width = widths(nlp.lower, nlp.upper, x)
         self._size = np.minimum(np.where(np.isfinite(width), width, np.inf), own)
         self.objective, self.gradient = nlp.objective(x), nlp.gradient(x)
         self.values, self.slopes = nlp.constraints(x), nlp.jacobian(x)
@@ -137,6 +137,13 @@ class Measure:
         gap = np.where(lower == upper, 0.0, np.clip(gap, 0.0, size))
         result: Vector = abs(force) * gap
         return result
+
+
+def widths(lower: Vector, upper: Vector, x: Vector) -> Vector:
+    """Between the bounds; max(1, |x|) where there is none, and at most 10,000 times that."""
+    own, width = np.maximum(1.0, abs(x)), upper - lower
+    result: Vector = np.where(np.isfinite(width), np.minimum(width, LARGEST_WIDTH * own), own)
+    return result
 
 
 def carry_objective(nlp: Nlp, x: Vector, multipliers: Multipliers) -> npt.NDArray[np.bool_]:

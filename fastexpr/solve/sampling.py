@@ -1,0 +1,82 @@
+"""Where to start when nobody knows: points spread over a box, and which of them look best."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fastexpr.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from fastexpr.nlp import Indices, Nlp, Vector
+
+#: A bound farther away than so many times max(1, |start|) says nothing about where solutions are.
+FARTHEST = 1e4
+
+#: Sobol sequences have no more dimensions; further variables are drawn at random.
+DIMENSIONS = 21_201
+
+
+def box(lower: Vector, upper: Vector, start: Vector) -> tuple[Vector, Vector]:
+    """The bounds; where one is missing or says nothing, so far from the start, or from the other, as these are large."""
+    size = np.maximum(1.0, abs(start))
+    is_low, is_high = (abs(side - start) <= FARTHEST * size for side in (lower, upper))
+    low = np.where(is_low, lower, np.maximum(lower, np.where(is_high, upper, start) - np.where(is_high, 2.0, 1.0) * size))
+    high = np.where(is_high, upper, np.minimum(upper, np.where(is_low, lower, start) + np.where(is_low, 2.0, 1.0) * size))
+    return low, high
+
+
+def sample(
+    lower: Vector, upper: Vector, start: Vector, count: int, seed: int | np.random.Generator = 0
+) -> npt.NDArray[np.float64]:
+    """(count, n) points of a scrambled Sobol sequence in the `box`; the same ones for the same seed.
+
+    Sobol, I. M. (1967), Distribution of points in a cube and approximate evaluation of integrals; scrambled as Owen (1998).
+    """
+    from scipy.stats import qmc
+
+    low, high = box(lower, upper, start)
+    points = np.empty((count, start.size))
+    random = np.random.default_rng(seed)
+    is_open = np.flatnonzero(low < high)
+    points[:] = low
+    spread, rest = is_open[:DIMENSIONS], is_open[DIMENSIONS:]
+    if spread.size:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that a count is no power of 2
+            unit = qmc.Sobol(spread.size, seed=random).random(count)
+        points[:, spread] = low[spread] + unit * (high[spread] - low[spread])
+    points[:, rest] = random.uniform(low[rest], high[rest], (count, rest.size))
+    return points
+
+
+def ranked(nlp: Nlp, points: npt.NDArray[np.float64]) -> Indices:
+    """The points' numbers, the most promising first: feasible ones by objective, then by violation plus objective.
+
+    Both are measured by their spread among the points. Points at which something is not finite come last.
+    """
+    violations, objectives = np.full(len(points), np.inf), np.full(len(points), np.inf)
+    for k, x in enumerate(points):
+        try:
+            objectives[k], violations[k] = nlp.objective(x), nlp.violation(x)
+        except EvaluationError:
+            objectives[k], violations[k] = np.inf, np.inf
+    is_usable = np.isfinite(objectives) & np.isfinite(violations)
+    if not is_usable.any():
+        return np.arange(len(points))
+    worth = np.where(is_usable, scaled(violations, is_usable) + scaled(objectives, is_usable), np.inf)
+    is_feasible = is_usable & (violations <= 0.0)
+    worth[is_feasible] = scaled(objectives, is_usable)[is_feasible]
+    return np.lexsort((worth, ~is_feasible))
+
+
+def scaled(values: Vector, is_usable: npt.NDArray[np.bool_]) -> Vector:
+    """From 0 for the least to some 1 for the median."""
+    own = values[is_usable]
+    least = own.min()
+    spread = float(np.median(own) - least) or float(np.ptp(own)) or 1.0
+    with np.errstate(invalid="ignore"):
+        return (values - least) / spread
