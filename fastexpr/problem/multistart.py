@@ -15,11 +15,19 @@ from fastexpr.nlp import Vector
 from fastexpr.problem.assembly import attached
 from fastexpr.problem.problem import Problem
 from fastexpr.problem.result import Result
-from fastexpr.problem.starts import start_of
-from fastexpr.problem.statement import Statement
-from fastexpr.solve.multistart import Executor, MultistartResult, Valleys, best_of, estimated_optima, search
+from fastexpr.problem.starts import narrowed, start_of
+from fastexpr.solve.multistart import (
+    Executor,
+    MultistartResult,
+    Valleys,
+    estimated_optima,
+    least_violated,
+    objective_and_violation,
+    require_count,
+    search,
+)
 from fastexpr.solve.sampling import sample
-from fastexpr.solvers.verification import Measure, relative, widths
+from fastexpr.solvers.verification import widths
 
 
 def multistart(
@@ -35,9 +43,9 @@ def multistart(
 ) -> MultistartResult:
     """Solves a problem from many starts, and gives the distinct local optima, best first.
 
-    The first start is the problem's own; the others are points of a Sobol sequence over the bounds of the variables, within
-    the range of the networks that they enter. Where a bound is missing, the sequence covers as much around the start as
-    that is large. Outputs of networks follow from the inputs.
+    The first start is the problem's own; the others are points of a Sobol sequence over the bounds of the variables,
+    within the range of the networks that they enter. Where a bound is missing, the sequence covers as much around the
+    start as that is large. Outputs of networks follow from the inputs.
 
     Parameters
     ----------
@@ -89,7 +97,7 @@ def multistart(
     """
     require_count(starts)
     nlp, statement = problem.nlp(), problem._statement
-    first, _ = start_of(statement, start, nlp.lower, nlp.upper)
+    first, _ = start_of(statement, start, nlp)
     low, high = narrowed(statement, nlp.lower, nlp.upper)
     points = np.vstack([first[None], sample(low, high, first, starts - 1, seed)])
     task = ProblemTask(problem, settings)
@@ -98,10 +106,8 @@ def multistart(
     nlp.start = first
 
     def values(x: Vector) -> tuple[float, float]:
-        x = nlp.complete(np.clip(x, nlp.lower, nlp.upper))
-        measure = Measure(nlp, x)
-        rows = relative(measure.values, nlp.constraint_lower, nlp.constraint_upper, measure.row_size)
-        return statement.sign * measure.objective, float(rows.max(initial=0.0))
+        objective, violation = objective_and_violation(nlp, nlp.complete(np.clip(x, nlp.lower, nlp.upper)))
+        return statement.sign * objective, violation
 
     valleys = Valleys(widths(nlp.lower, nlp.upper, first), values, statement.sign)
     table, answers, message = search(task, list(points), valleys, executor, time_limit, stop)
@@ -110,28 +116,9 @@ def multistart(
     optima = valleys.sorted()
     for optimum in optima:
         optimum.result = attached(optimum.result, statement)
-    best = attached(best_of(optima, answers, statement.sign), statement)
+    best = optima[0].result if optima else attached(least_violated(answers, statement.sign), statement)
     n_solves = sum(row["optimum"] is not None for row in table)
     return MultistartResult(best, optima, table, estimated_optima(len(optima), n_solves), message, statement.sign)
-
-
-def require_count(starts: Any) -> None:
-    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
-        raise ValueError(f"[multistart] starts must be a positive number of solves: got {starts!r}.")
-
-
-def narrowed(statement: Statement, lower: Vector, upper: Vector) -> tuple[Vector, Vector]:
-    """Bounds for sampling: within the range of the networks that the variables enter, where that leaves something."""
-    lower, upper = lower.copy(), upper.copy()
-    for entry in statement.networks:
-        if entry.function.lower is None or entry.function.upper is None:
-            continue
-        low, high = lower.copy(), upper.copy()
-        np.maximum.at(low, entry.inputs, np.broadcast_to(entry.function.lower, entry.inputs.shape))
-        np.minimum.at(high, entry.inputs, np.broadcast_to(entry.function.upper, entry.inputs.shape))
-        fits = low <= high
-        lower, upper = np.where(fits, low, lower), np.where(fits, high, upper)
-    return lower, upper
 
 
 class ProblemTask:

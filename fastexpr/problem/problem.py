@@ -33,7 +33,7 @@ from fastexpr.problem.arguments import (
 )
 from fastexpr.problem.assembly import assemble, make_result
 from fastexpr.problem.result import Result
-from fastexpr.problem.starts import start_of
+from fastexpr.problem.starts import start_in_range, start_of
 from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
 from fastexpr.solve import Settings, solve
 from fastexpr.solvers import Option, Progress, choose
@@ -89,7 +89,8 @@ class Problem:
             alone may hold both sides of a vector's bounds, as pairs or ``{label: (low, high)}``.
         start : array_like, optional
             Where the solver starts, broadcast to the shape and moved into the bounds. Without it, the middle of the
-            bounds where both are finite, else the number nearest to 0 within them.
+            bounds where both are finite, else the number nearest to 0 within them; but what enters a network that has a
+            range (`network.lower`, `network.upper`) starts in the middle of that.
         name : str, optional
             What messages call them.
         bounds : (lower, upper), or list of such pairs, optional
@@ -194,6 +195,7 @@ class Problem:
         if bounds:
             tight_low, tight_high = self._tighten(network, inputs, name)
             low, high = np.maximum(low, tight_low), np.minimum(high, tight_high)
+        start_in_range(self._statement, network, inputs)
         if start is None:
             start = self._network_value(network, inputs, name).reshape(leaf.shape)
         y = self._add_variables(leaf, name, low, high, start, names)
@@ -338,10 +340,11 @@ class Problem:
         ----------
         solver : {"cyipopt", "pounce"}, optional
             Without it, cyipopt where it is installed, else pounce; "ipopt" is another name of cyipopt.
-        start : Result, array_like or dict, optional
+        start : Result, array_like, dict or "sample", optional
             An earlier result of this problem to start from, multipliers included (a warm start) unless constraints have
-            come or gone since. Or the variables'
-            values, all of them in an array, or some as ``{x: values}``; outputs of networks are computed from them.
+            come or gone since. Or the variables' values, all of them in an array, or some as ``{x: values}``; outputs
+            of networks are computed from them. Or "sample": the most promising one of 128 points that are spread over
+            the bounds, the same ones every time.
         progress : callable, optional
             Called after every iteration with a `Progress`: iteration, objective, infeasibility, dual_infeasibility,
             barrier, step. The solver stops where it returns False.
@@ -377,7 +380,7 @@ class Problem:
         begin = time.perf_counter()
         nlp = self.nlp()
         build = time.perf_counter() - begin
-        nlp.start, multipliers = start_of(self._statement, start, nlp.lower, nlp.upper)
+        nlp.start, multipliers = start_of(self._statement, start, nlp)
         if multipliers is not None:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
@@ -418,7 +421,7 @@ class Problem:
     ) -> Expression:
         require_order(lower, upper, name)
         begin = as_start(start, lower, upper, leaf.shape, name, names)
-        self._statement.add_variables(leaf, name, lower, upper, begin)
+        self._statement.add_variables(leaf, name, lower, upper, begin, start is not None)
         self._nlp = None
         return leaf
 

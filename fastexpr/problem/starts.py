@@ -1,4 +1,4 @@
-"""Where a solve starts: from an earlier result, an array, or values of some variables."""
+"""Where a solve starts: from an earlier result, an array, values of some variables, or the best of a sample."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from fastexpr._core import Function
 from fastexpr.errors import EvaluationError, ShapeError
 from fastexpr.expression import Expression
 from fastexpr.function.arguments import real_numbers
 from fastexpr.function.labels import labelled
-from fastexpr.nlp import Vector
+from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.arguments import as_vector
 from fastexpr.problem.result import Result
 from fastexpr.problem.statement import Statement
+from fastexpr.solve.sampling import ranked, sample
 from fastexpr.solvers import Multipliers
 
+SAMPLE_SIZE = 128
 
-def start_of(statement: Statement, start: Any, lower: Vector, upper: Vector) -> tuple[Vector, Multipliers | None]:
+
+def start_of(statement: Statement, start: Any, nlp: Nlp) -> tuple[Vector, Multipliers | None]:
     """The point within the bounds, and the multipliers of a warm start.
 
     Raises
@@ -28,8 +32,11 @@ def start_of(statement: Statement, start: Any, lower: Vector, upper: Vector) -> 
     fastexpr.errors.EvaluationError
         What the start defines is not finite.
     """
+    lower, upper = nlp.lower, nlp.upper
     if start is None:
         return statement.start(), None
+    if isinstance(start, str):
+        return best_sample(statement, start, nlp), None
     if isinstance(start, Result):
         multipliers = multipliers_of(statement, start)
         return np.clip(start.x, lower, upper), multipliers
@@ -52,6 +59,51 @@ def start_of(statement: Statement, start: Any, lower: Vector, upper: Vector) -> 
             f"got {x[component]}. What to do: start elsewhere."
         )
     return np.clip(x, lower, upper), None
+
+
+def best_sample(statement: Statement, word: str, nlp: Nlp) -> Vector:
+    """Of points spread over the bounds, and the problem's own start, the one that looks best."""
+    if word != "sample":
+        raise ValueError(
+            f'[Problem] start must be "sample", a Result, an array or a dict of values by variable: got {word!r}.'
+        )
+    first = statement.start()
+    low, high = narrowed(statement, nlp.lower, nlp.upper)
+    points = np.vstack([first[None], sample(low, high, first, SAMPLE_SIZE)])
+    is_fixed = nlp.lower == nlp.upper
+    for k in range(1, len(points)):
+        x = statement.completed(points[k], is_fixed)
+        points[k] = np.clip(x, nlp.lower, nlp.upper) if np.isfinite(x).all() else first
+    best: Vector = points[ranked(nlp, points)[0]]
+    return best
+
+
+def narrowed(statement: Statement, lower: Vector, upper: Vector) -> tuple[Vector, Vector]:
+    """Bounds for sampling: within the range of the networks that the variables enter, where that leaves something."""
+    lower, upper = lower.copy(), upper.copy()
+    for entry in statement.networks:
+        if entry.function.lower is None or entry.function.upper is None:
+            continue
+        low, high = lower.copy(), upper.copy()
+        np.maximum.at(low, entry.inputs, np.broadcast_to(entry.function.lower, entry.inputs.shape))
+        np.minimum.at(high, entry.inputs, np.broadcast_to(entry.function.upper, entry.inputs.shape))
+        fits = low <= high
+        lower, upper = np.where(fits, low, lower), np.where(fits, high, upper)
+    return lower, upper
+
+
+def start_in_range(statement: Statement, function: Function, inputs: Indices) -> None:
+    """Variables of which neither a start nor both bounds are known start in the middle of the network's range."""
+    low, high = function.lower, function.upper
+    if low is None or high is None:
+        return
+    middle = np.full(statement.n, np.nan)
+    middle[inputs] = np.where(np.isfinite(low) & np.isfinite(high), low / 2 + high / 2, np.nan)
+    for entry in statement.variables.values():
+        here = middle[entry.offset : entry.offset + entry.leaf.size]
+        has_both = np.isfinite(entry.lower) & np.isfinite(entry.upper)
+        is_open = np.isfinite(here) & ~has_both & (not entry.has_start)
+        entry.start = np.where(is_open, np.clip(here, entry.lower, entry.upper), entry.start)
 
 
 def from_values(statement: Statement, values: Mapping[Any, Any]) -> tuple[Vector, Any]:

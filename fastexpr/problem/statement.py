@@ -32,6 +32,7 @@ class Variables:
     lower: Vector
     upper: Vector
     start: Vector
+    has_start: bool  # the user gave one
 
 
 @dataclass(eq=False)
@@ -78,9 +79,11 @@ class Statement:
         self.sign = 1.0  # -1: maximize
         self.n = 0
 
-    def add_variables(self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Vector) -> None:
+    def add_variables(
+        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Vector, has_start: bool
+    ) -> None:
         """Appends the components of a leaf to x."""
-        self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start)
+        self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start, has_start)
         self.n += leaf.size
 
     def start(self) -> Vector:

@@ -1,7 +1,8 @@
 """Many solves from spread starts: distinct optima, how often each was found, and when enough have been.
 
-Whoever calls gives a task, `task(start, seconds_left) -> answer`; what an answer must have is in `Answer`. The same seed
-gives the same optima, whatever the executor: solves count in the order of their starts, also where they end in another.
+Whoever calls gives a task, `task(start, seconds_left) -> answer`; what an answer must have is in `Answer`. The same
+seed gives the same optima, whatever the executor: solves count in the order of their starts, also where they end in
+another.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import pickle
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from fastexpr.errors import EvaluationError
+from fastexpr.solvers.verification import Measure, relative
 
 if TYPE_CHECKING:
-    from fastexpr.nlp import Vector
+    from fastexpr.nlp import Nlp, Vector
 
 #: Two optima are one where objectives differ by less than this, over max(1, |f|), ...
 SAME_OBJECTIVE = 1e-5
@@ -70,7 +72,7 @@ class Optimum:
     x : (n,) array
         The variables.
     result : Result
-        What `Problem.solve` returned; of a Pyomo model its solution, with `load_vars()`, `get_vars()` and `get_duals()`.
+        What `Problem.solve` returned; of a Pyomo model its solution, with `load_vars()`, `get_vars()`, `get_duals()`.
     """
 
     objective: float
@@ -94,7 +96,8 @@ class MultistartResult:
         The distinct ones, best first.
     table : list of dict
         A row for each start, in order: "start", "status", "objective", "violation" (relative), "iterations", "seconds",
-        "optimum" (its number in `optima`, None where the solve did not succeed). ``pandas.DataFrame(s.table)`` takes it.
+        "optimum" (its number in `optima`, None where the solve did not succeed). ``pandas.DataFrame(s.table)`` takes
+        it.
     estimated_optima : float
         How many local optima there are, by what was found; infinite where too few starts say anything.
     message : str
@@ -146,6 +149,18 @@ class MultistartResult:
 
 
 # ---- the search
+
+
+def require_count(starts: Any) -> None:
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
+        raise ValueError(f"[multistart] starts must be a positive number of solves: got {starts!r}.")
+
+
+def objective_and_violation(nlp: Nlp, x: Vector) -> tuple[float, float]:
+    """The objective at a point within the bounds, and the largest relative violation of a row."""
+    measure = Measure(nlp, x)
+    rows = relative(measure.values, nlp.constraint_lower, nlp.constraint_upper, measure.row_size)
+    return measure.objective, float(rows.max(initial=0.0))
 
 
 class Valleys:
@@ -209,8 +224,8 @@ def certificate_of(answer: Any) -> str:
 def estimated_optima(distinct: int, solves: int) -> float:
     """How many local optima there are: the posterior mean when `distinct` were found in so many solves.
 
-    Boender, C. G. E., and Rinnooy Kan, A. H. G. (1987), Bayesian stopping rules for multistart global optimization methods,
-    Mathematical Programming 37, 59-80: w (N - 1) / (N - w - 2).
+    Boender, C. G. E., and Rinnooy Kan, A. H. G. (1987), Bayesian stopping rules for multistart global optimization
+    methods, Mathematical Programming 37, 59-80: w (N - 1) / (N - w - 2).
     """
     if solves < distinct + 3:
         return math.inf
@@ -238,7 +253,11 @@ def search(
     answers: list[Answer] = []
     begin = time.perf_counter()
     message, solves = f"All {len(points)} starts were made.", 0
-    runs = run_here(task, points, begin, time_limit) if executor is None else run_there(task, points, executor, begin, time_limit)
+    runs = (
+        run_here(task, points, begin, time_limit)
+        if executor is None
+        else run_there(task, points, executor, begin, time_limit)
+    )
     owners: list[Optimum | None] = []
     try:
         for number, (answer, seconds) in enumerate(runs):
@@ -281,7 +300,7 @@ def left_of(begin: float, time_limit: float | None) -> float | None:
 
 def run_here(
     task: Task, points: Iterable[Vector], begin: float, time_limit: float | None
-) -> Iterator[tuple[Answer, float]]:
+) -> Generator[tuple[Answer, float], None, None]:
     """One after another; always the first one."""
     for number, point in enumerate(points):
         left = left_of(begin, time_limit)
@@ -294,7 +313,7 @@ def run_here(
 
 def run_there(
     task: Task, points: Iterable[Vector], executor: Executor, begin: float, time_limit: float | None
-) -> Iterator[tuple[Answer, float]]:
+) -> Generator[tuple[Answer, float], None, None]:
     """By the executor, given back in the order of the points. What is not needed any more is called off."""
     payload, key = pickle.dumps(task), uuid.uuid4().hex
     left = left_of(begin, time_limit)
@@ -331,13 +350,11 @@ def run_pickled(
     return answer, time.perf_counter() - begin
 
 
-def best_of(optima: Sequence[Optimum], answers: Sequence[Answer], sign: float) -> Any:
-    """The best optimum's answer; without one the least violated point's."""
-    if optima:
-        return optima[0].result
+def least_violated(answers: Sequence[Answer], sign: float) -> Any:
+    """Where no solve succeeded: of points violated alike, the one with the best objective."""
 
     def worth(answer: Answer) -> tuple[float, float]:
-        violation, objective = answer.relative_violation, sign * answer.objective
-        return (np.inf if np.isnan(violation) else violation, np.inf if np.isnan(objective) else objective)
+        pair = answer.relative_violation, sign * answer.objective
+        return tuple(np.inf if np.isnan(number) else number for number in pair)  # type: ignore[return-value]
 
     return min(answers, key=worth)

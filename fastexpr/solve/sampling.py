@@ -21,11 +21,15 @@ DIMENSIONS = 21_201
 
 
 def box(lower: Vector, upper: Vector, start: Vector) -> tuple[Vector, Vector]:
-    """The bounds; where one is missing or says nothing, so far from the start, or from the other, as these are large."""
+    """The bounds; where one is missing or says nothing, as far from the start, or the other one, as that is large."""
     size = np.maximum(1.0, abs(start))
     is_low, is_high = (abs(side - start) <= FARTHEST * size for side in (lower, upper))
-    low = np.where(is_low, lower, np.maximum(lower, np.where(is_high, upper, start) - np.where(is_high, 2.0, 1.0) * size))
-    high = np.where(is_high, upper, np.minimum(upper, np.where(is_low, lower, start) + np.where(is_low, 2.0, 1.0) * size))
+    low = np.where(
+        is_low, lower, np.maximum(lower, np.where(is_high, upper, start) - np.where(is_high, 2.0, 1.0) * size)
+    )
+    high = np.where(
+        is_high, upper, np.minimum(upper, np.where(is_low, lower, start) + np.where(is_low, 2.0, 1.0) * size)
+    )
     return low, high
 
 
@@ -34,7 +38,8 @@ def sample(
 ) -> npt.NDArray[np.float64]:
     """(count, n) points of a scrambled Sobol sequence in the `box`; the same ones for the same seed.
 
-    Sobol, I. M. (1967), Distribution of points in a cube and approximate evaluation of integrals; scrambled as Owen (1998).
+    Sobol, I. M. (1967), Distribution of points in a cube and approximate evaluation of integrals; scrambled as Owen
+    (1998).
     """
     from scipy.stats import qmc
 
@@ -79,4 +84,5 @@ def scaled(values: Vector, is_usable: npt.NDArray[np.bool_]) -> Vector:
     least = own.min()
     spread = float(np.median(own) - least) or float(np.ptp(own)) or 1.0
     with np.errstate(invalid="ignore"):
-        return (values - least) / spread
+        result: Vector = (values - least) / spread
+    return result
