@@ -50,6 +50,10 @@ class RuleError(FastexprError, ValueError):
     """Boolean rules that cannot be learnt or put into a model: one class only, a wrong parameter, no finite bounds."""
 
 
+class FormulationError(FastexprError, ValueError):
+    """A network that cannot be written as algebra: an operator without a formulation, infinite bounds, closed cells."""
+
+
 class DerivativeWarning(UserWarning):
     """A network whose derivatives say less than one might think: it rounds, or is constant piece by piece."""
 

@@ -15,7 +15,7 @@ from fastexpr.pyomo.initialization import initialize
 from fastexpr.pyomo.legacy_solver import register
 from fastexpr.pyomo.solver import Fastexpr
 from fastexpr.pyomo.solvers import find_solver
-from fastexpr.pyomo.writers import refuse_networks
+from fastexpr.pyomo.writers import read_limits, refuse_networks
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.grey_box import GreyBox
@@ -37,6 +37,7 @@ __all__ = [
 
 register()
 refuse_networks()
+read_limits()
 
 
 def __getattr__(name: str) -> Any:

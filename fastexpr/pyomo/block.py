@@ -10,18 +10,62 @@ from pyomo.core.base.block import Block, BlockData
 from pyomo.core.base.var import VarData
 
 from fastexpr.errors import EvaluationError, ModelError
+from fastexpr.formulations.summary import Summary
 from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
+from fastexpr.pyomo.formulating import formulation_named, n_units
 from fastexpr.pyomo.units import refuse_units, units_of
 
 
 class NetworkBlockData(BlockData):  # type: ignore[misc]
-    """One network with its variables: `inputs`, `outputs`, and `equations`, outputs == network(inputs)."""
+    """One network with its variables: `inputs`, `outputs`, and `equations`, outputs == network(inputs).
+
+    A linear formulation of a classifier has `logits` instead of `outputs`: what comes before softmax or sigmoid.
+    """
 
     @property
     def net(self) -> Any:
-        """The network, a :class:`~fastexpr.Function`."""
-        return self.network.net
+        """The network, a :class:`~fastexpr.Function`; of a block with `logits`, the part that gives these."""
+        return self.network.net if self._formulation == "external" else self._net
+
+    def summary(self) -> Any:
+        """Which formulation was taken, and what it consists of.
+
+        Returns
+        -------
+        fastexpr.formulations.summary.Summary
+            With units, stable, columns, binaries, rows, nonzeros, pairs, functions, widths, notes; its text says the same.
+        """
+        if self._formulation == "external":
+            return Summary("external", units=n_units(self.net))
+        return self._summary
+
+    def check_bounds(self) -> None:
+        """Looks whether the rows, which were made from the inputs' bounds at that time, still say all of their range.
+
+        Whoever solves or writes the model asks for this, too.
+
+        Raises
+        ------
+        ModelError
+            An input has wider bounds than when the block was built.
+        """
+        if self._formulation != "external":
+            self._box.check(f"[NetworkBlock '{self.name}']")
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "outputs" and self.__dict__.get("logits") is not None:
+            raise AttributeError(
+                f"[NetworkBlock '{self.name}'] has no outputs in this formulation: softmax and sigmoid are not linear. "
+                "What to do: ClassifiedAs(block, label, margin=), limits on block.logits, whose order is that of the "
+                "outputs, or formulation='full-space'."
+            )
+        return super().__getattr__(name)
+
+    @property
+    def _results(self) -> Any:
+        """What the equations define."""
+        return self.logits if "logits" in self.__dict__ else self.outputs
 
     def initialize(self) -> None:
         """Set the outputs to the network's values at the inputs.
@@ -49,6 +93,11 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
 
         The inputs keep their range; the bounds of the block's own outputs follow the new network.
         """
+        if self._formulation != "external":
+            raise ModelError(
+                f"[NetworkBlock '{self.name}'] formulation='{self._formulation}' is made of this network's numbers: "
+                "another network needs another block. Delete this one, and build it anew."
+            )
         self.network.update(net, path)
 
     def _evaluate(self) -> Any:
@@ -56,7 +105,11 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         return np.asarray(self.net(np.array([starting_value(scalar) for scalar in self.inputs.values()])))
 
     def _set_outputs(self, results: Any, overwrite: bool) -> None:
-        for scalar, result in zip(self.outputs.values(), results, strict=True):
+        pairs = list(zip(self._results.values(), results, strict=True))
+        if self._formulation not in ("external", "reduced-space"):
+            x = np.array([starting_value(scalar) for scalar in self.inputs.values()])
+            pairs += list(zip(self._columns[x.size :], self._builder.algebra.completed(x)[x.size :], strict=True))
+        for scalar, result in pairs:
             if isinstance(scalar, VarData) and not scalar.fixed and (overwrite or scalar.value is None):
                 scalar.set_value(float(result), skip_validation=True)
 
@@ -82,6 +135,23 @@ class NetworkBlock(Block):  # type: ignore[misc]
         Likewise, for the left sides of the equations.
     input_units, output_units : optional
         One unit for all, or one per entry (a list, or a dict by name); else the network's own (``net.with_units``).
+    formulation : {None, "external", "bigm", "sos1", "epigraph", "full-space", "reduced-space"}, optional
+        How the solver sees the network; case and hyphens aside. None takes what fits: "external" for smooth networks
+        and networks with kinks, "bigm" for trees.
+
+        - "external": a function with exact derivatives that the solver calls; the model does not grow.
+        - "bigm": mixed-integer linear. A binary for each ReLU whose sign the inputs' bounds leave open (others cost none),
+          for each kink of other piecewise-linear units, and for each threshold of trees.
+        - "sos1": the same with SOS constraints in place of binaries, but for trees.
+        - "epigraph": linear, without binaries: outputs that are convex in the inputs are bounded from below, concave ones
+          from above. Exact where the model pushes against that side; with ``relax=True``, a relaxation of any network.
+        - "full-space": units that are smooth have a variable and an equation each, others as in "bigm".
+        - "reduced-space": one nested expression for each output, for small networks.
+    relax : bool
+        Whether an "epigraph" may be a relaxation.
+    margin : float, optional
+        How far the inputs of trees keep away from thresholds; by default a little more than solvers' tolerances, as in
+        :class:`RuleBlock`.
     bounds : bool
         Whether the range that the network is meant for (``net.with_bounds``) bounds the input variables (also yours,
         whose own bounds stay where they are tighter, as long as the block is in the model and active) and, by interval
@@ -97,6 +167,8 @@ class NetworkBlock(Block):  # type: ignore[misc]
         The number of inputs, outputs or units is wrong.
     ModelError
         Names that do not match, an index set without order, bounds that leave nothing.
+    FormulationError
+        An operator that the formulation does not know; bounds that it needs, and that are not finite.
 
     Examples
     --------
@@ -128,6 +200,9 @@ class NetworkBlock(Block):  # type: ignore[misc]
         outputs: Any = None,
         input_units: Any = None,
         output_units: Any = None,
+        formulation: str | None = None,
+        relax: bool = False,
+        margin: float | None = None,
         bounds: bool = True,
         path: str | os.PathLike[str] | None = None,
         **kwargs: Any,
@@ -156,6 +231,8 @@ class NetworkBlock(Block):  # type: ignore[misc]
             "output": units_of(net, "output", output_units),
         }
         self._has_bounds = bounds
+        self._formulation = formulation_named(formulation)
+        self._settings = {"relax": relax, "margin": margin}
         self._memory = Memory()
         super().__init__(*(argument for argument in index if not _is_network(argument)), rule=build_block, **kwargs)
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from pyomo.core.base.var import VarData
-from pyomo.environ import Constraint, value
+from pyomo.environ import Constraint, Suffix, value
 
-from fastexpr.errors import ModelError
+from fastexpr.errors import FormulationError, ModelError
 from fastexpr.pyomo.arguments import Entries
 from fastexpr.pyomo.external import ExternalNetwork
+from fastexpr.pyomo.formulating import body_of, choose, write_algebra
+from fastexpr.pyomo.input_box import InputBox, interval
 from fastexpr.pyomo.named import NamedVar, named_reference
 from fastexpr.pyomo.network_bounds import Enclosure, enclose, keep_in_range
 from fastexpr.pyomo.units import groups
@@ -25,9 +27,6 @@ def build_block(block: Any, *index: Any) -> None:
     container = block.parent_component()
     net = container._file.net
     units = container._units
-    block.network = ExternalNetwork(
-        copy.deepcopy(container._file), input_units=units["input"], output_units=units["output"]
-    )
     limits: tuple[Any, Any] = _range(net) if container._has_bounds else (None, None)
     lower, upper = limits
     inputs = _given_scalars(block, "input", net.input_names, net.inputs, index)
@@ -41,24 +40,72 @@ def build_block(block: Any, *index: Any) -> None:
             keep_in_range(block, inputs, lower, upper)
     scalars = list(block.inputs.values()) if inputs is None else inputs
     outputs = _given_scalars(block, "output", net.output_names, net.outputs, index)
+    box = InputBox(scalars)
+    formulation = choose(container._formulation, net, box)
+    body = body_of(net, formulation)
+    block._formulation, block._net = formulation, body
+    attribute = "outputs" if body is net else "logits"
+    if formulation == "external":
+        block.network = ExternalNetwork(
+            copy.deepcopy(container._file), input_units=units["input"], output_units=units["output"]
+        )
     if outputs is None:
-        _add_variables(block, "outputs", net.output_names, units["output"], None, None)
-        if lower is not None:
-            enclosure = Enclosure(block.network, scalars, container._memory)
-            enclose(block.outputs.values(), enclosure)
+        _add_variables(block, attribute, net.output_names, units["output"] if body is net else None, None, None)
+        if formulation != "external" or is_in_disjunct(block):
+            set_bounds(block._results.values(), body, box, container._memory)
+        elif lower is not None:
+            enclose(block._results.values(), Enclosure(block, scalars, container._memory))
+    elif body is not net:
+        raise FormulationError(
+            f"[NetworkBlock '{block.name}'] outputs= goes with no linear formulation of a network that ends with softmax "
+            "or sigmoid: the block has its logits only. What to do: ClassifiedAs(block, label), block.logits, or "
+            "formulation='full-space'."
+        )
     else:
         block.outputs = named_reference(net.output_names, outputs)
-    results = block.network(scalars)
-    block.equations = Constraint(list(net.output_names))
-    for name, result in results.items():
+    if formulation == "external":
         # Not the named expression: where Pyomo's presolve finds all inputs to be constant, it stays in the .nl file as
         # a defined variable without variables, for which the ASL takes zero.
-        block.equations[name] = block.outputs[name] == result.expr
+        results = [result.expr for _, result in block.network(scalars).items()]
+    else:
+        results = write_algebra(block, body, box, formulation, container._settings)
+    block.equations = Constraint(list(net.output_names))
+    for name, result in zip(net.output_names, results, strict=True):
+        block.equations[name] = block._results[name] == result
+    if formulation == "external" and is_in_disjunct(block):
+        state_big_m(block, box, container._memory)
     if not container.is_indexed():  # later members of an index set still need what was given
         container._given = {}
-    start = container._memory.value(net, [starting_value(scalar) for scalar in block.inputs.values()])
+    start = container._memory.value(body, [starting_value(scalar) for scalar in block.inputs.values()])
     if np.isfinite(start).all():
         block._set_outputs(start, overwrite=False)
+
+
+def is_in_disjunct(block: Any) -> bool:
+    """Whether a block is a part of a disjunct, whose transformations read numbers where other writers look them up."""
+    parent = block.parent_block()
+    while parent is not None and parent.ctype.__name__ != "Disjunct":
+        parent = parent.parent_block()
+    return parent is not None
+
+
+def set_bounds(variables: Any, net: Any, box: InputBox, memory: Memory) -> None:
+    """Bounds of outputs over the box that the block was built for."""
+    for variable, low, high in zip(variables, *memory.output_bounds(net, box.lower, box.upper), strict=True):
+        variable.setlb(_bound(low))
+        variable.setub(_bound(high))
+
+
+def state_big_m(block: Any, box: InputBox, memory: Memory) -> None:
+    """How far `output - net(x)` can be from 0, for gdp.bigm, which cannot look into a function."""
+    block.BigM = Suffix(direction=Suffix.LOCAL)
+    lower, upper = memory.output_bounds(block.net, box.lower, box.upper)
+    for variable, equation, low, high in zip(
+        block.outputs.values(), block.equations.values(), lower, upper, strict=True
+    ):
+        own = interval(variable)
+        if np.isfinite([low, high, *own]).all():
+            block.BigM[equation] = (own[0] - high, own[1] - low)
 
 
 class Memory:

@@ -17,32 +17,12 @@ import numpy as np
 from pyomo.environ import Binary, ConstraintList, Expression, Var
 
 from fastexpr.errors import RuleError
-from fastexpr.pyomo.looked_up import LookedUp
+from fastexpr.formulations.margins import margins_of
+from fastexpr.pyomo.limit import Limit
 from fastexpr.pyomo.rule_inputs import Entry
 from fastexpr.rules.conditions import Condition, Rule
 
-SHARE = 5e-6  # of the size of a column's numbers: solvers' tolerances are 1e-6 and less, of rows as of binaries
-
 Interval = tuple[float, float]
-
-
-class Limit(LookedUp):
-    """A row's limit; where it is looked up, the block looks whether its rows still say all of its inputs' range."""
-
-    def __init__(self, number: float, block: Any) -> None:
-        self.number = number
-        self.block = block
-
-    def __call__(self, exception: Any = None) -> float:
-        """The number.
-
-        Raises
-        ------
-        RuleError
-            An input can now be what the rows leave out.
-        """
-        self.block.check_bounds()
-        return self.number
 
 
 class RuleRows:
@@ -232,9 +212,7 @@ class RuleRows:
             return dict.fromkeys(found, float(given))
         entry = self.entries[column]
         assert entry is not None
-        numbers = [number for number in (*found, *entry.built_bounds) if math.isfinite(number)]
-        usual = SHARE * max(1.0, *(abs(number) for number in numbers))
-        return {t: min([usual, *(abs(t - other) / 4 for other in numbers if other != t)]) for t in found}
+        return dict(zip(found, margins_of(np.array(found), *entry.built_bounds).tolist(), strict=True))
 
     # ---- small things
 

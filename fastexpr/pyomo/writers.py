@@ -1,4 +1,4 @@
-"""Formats that cannot hold a network: their writers would print its call as if the solver knew the function."""
+"""What other solvers' writers have to know: that a format cannot hold a network, and what a looked-up number is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pyomo.core.expr.numeric_expr import ExternalFunctionExpression
 
 from fastexpr.errors import ModelError
 from fastexpr.pyomo.function import NetworkFunction
+from fastexpr.pyomo.limit import Limit
 
 
 def refuse_networks() -> None:
@@ -21,6 +22,14 @@ def refuse_networks() -> None:
         others = handlers.get(ExternalFunctionExpression)
         if not getattr(others, "refuses_networks", False):
             handlers[ExternalFunctionExpression] = _handler("GAMS", others)
+
+
+def read_limits() -> None:
+    """Make Pyomo's interface to SCIP read limits that are looked up, as all others do."""
+    with contextlib.suppress(ImportError, AttributeError):  # another Pyomo may have another interface, or none
+        from pyomo.contrib.solver.solvers.scip.base import _operator_map
+
+        _operator_map[Limit] = lambda node, *_: node()
 
 
 def _handler(language: str, others: Any) -> Any:

@@ -11,40 +11,10 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from fastexpr.errors import RuleError
-from fastexpr.frameworks.libraries import library
+from fastexpr.solvers.highs import highspy, new_highs, run_interruptibly
 
 Array = NDArray[np.float64]
 Cover = NDArray[np.bool_]
-
-
-def highspy() -> Any:
-    """HiGHS's module, which only fitting needs."""
-    return library("fastexpr.rules", "highspy", ["'fastexpr[rules]'"])
-
-
-def new_highs() -> Any:
-    """A silent instance. Its number of threads stays at the default: HiGHS refuses instances that differ in it."""
-
-    class SilentHighs(highspy().Highs):  # type: ignore[misc]
-        def enableCallbacks(self) -> None:  # noqa: N802
-            self.setOptionValue("output_flag", False)  # the constructor calls this, and it would print a banner
-            super().enableCallbacks()
-
-    return SilentHighs()
-
-
-def run_interruptibly(highs: Any) -> None:
-    """Run, so that Ctrl-C ends it: in a thread, since HiGHS itself does not listen."""
-    highs.HandleUserInterrupt = True
-    highs.startSolve()
-    try:
-        while not highs.wait(0.1)[0]:
-            pass
-    except BaseException:
-        highs.cancelSolve()
-        while not highs.wait(0.1)[0]:
-            pass
-        raise
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""A network as algebra: columns, rows, pairs of which one is zero, and functions that stay functions; all as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from fastexpr._core import Operator
+from fastexpr.formulations.affine import Affine, Array, Indices, widened
+
+
+@dataclass
+class Call:
+    """Columns that an operator defines which is no linear algebra: `columns` are its output, entry by entry.
+
+    Attributes
+    ----------
+    operator : Operator
+    inputs : list of Affine
+        One for each input; where a unit is no constant, it is a single column.
+    columns : (size,) array
+    sense : {"==", ">=", "<="}
+        The columns are equal to the operator's output, at least, or at most that.
+    """
+
+    operator: Operator
+    inputs: list[Affine]
+    columns: Indices
+    label: str
+    sense: str = "=="
+
+
+@dataclass
+class Algebra:
+    """Columns and rows under construction.
+
+    Attributes
+    ----------
+    n_columns, n_rows : int
+    pairs : list of (k, 2) arrays
+        Columns, not negative, of which at most one is not zero: SOS constraints of type 1.
+    calls : list of Call
+    origins : list of (str, int, int)
+        What columns are: label, first, stop.
+    fillers : list of functions
+        Each takes values of all columns, and fills in those of some from those before: a network's forward pass.
+    """
+
+    n_columns: int = 0
+    n_rows: int = 0
+    pairs: list[Indices] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    origins: list[tuple[str, int, int]] = field(default_factory=list)
+    fillers: list[Callable[[Array], None]] = field(default_factory=list)
+    _bounds: list[tuple[Array, Array, npt.NDArray[np.bool_]]] = field(default_factory=list)
+    _rows: list[tuple[Any, Array, Array]] = field(default_factory=list)
+
+    def add_columns(self, lower: Any, upper: Any, origin: str, is_integer: Any = False) -> Indices:
+        """New columns; which ones they are.
+
+        Parameters
+        ----------
+        lower, upper : (k,) array
+        origin : str
+            What they are, for messages.
+        is_integer : bool or (k,) array of bool
+        """
+        lower, upper = np.array(lower, np.float64), np.array(upper, np.float64)
+        first, stop = self.n_columns, self.n_columns + lower.size
+        self._bounds.append((lower, upper, np.broadcast_to(np.asarray(is_integer, bool), lower.shape)))
+        self.origins.append((origin, first, stop))
+        self.n_columns = stop
+        return np.arange(first, stop)
+
+    def add_rows(self, lower: Any, body: Affine, upper: Any) -> None:
+        """lower <= body <= upper, one row for each unit."""
+        if not body.size:
+            return
+        low = np.broadcast_to(np.asarray(lower, np.float64), (body.size,)) - body.constant
+        high = np.broadcast_to(np.asarray(upper, np.float64), (body.size,)) - body.constant
+        self._rows.append((body.matrix, low, high))
+        self.n_rows += body.size
+
+    def upper_of(self, columns: Indices, limit: float) -> None:
+        """Lowers the upper bounds of some columns, which were added last."""
+        first = self.n_columns - self._bounds[-1][1].size
+        np.minimum.at(self._bounds[-1][1], columns - first, limit)
+
+    # ---- reading
+
+    @property
+    def lower(self) -> Array:
+        """(n_columns,)"""
+        return np.concatenate([part[0] for part in self._bounds] or [np.zeros(0)])
+
+    @property
+    def upper(self) -> Array:
+        """(n_columns,)"""
+        return np.concatenate([part[1] for part in self._bounds] or [np.zeros(0)])
+
+    @property
+    def is_integer(self) -> npt.NDArray[np.bool_]:
+        """(n_columns,)"""
+        return np.concatenate([part[2] for part in self._bounds] or [np.zeros(0, bool)])
+
+    def rows(self) -> tuple[Any, Array, Array]:
+        """The sparse matrix of all rows, and their limits."""
+        if not self._rows:
+            return scipy.sparse.csr_array((0, self.n_columns)), np.zeros(0), np.zeros(0)
+        matrices, lower, upper = zip(*self._rows, strict=True)
+        matrix = scipy.sparse.vstack([widened(part, self.n_columns) for part in matrices], format="csr")
+        return matrix, np.concatenate(lower), np.concatenate(upper)
+
+    def completed(self, values: Array) -> Array:
+        """(n_columns,): the first columns as given, and all that networks make of them."""
+        result = np.zeros(self.n_columns)
+        result[: values.size] = values
+        for fill in self.fillers:
+            fill(result)
+        return result
+
+    def origin_of(self, column: int) -> str:
+        """What messages call a column."""
+        label, first, _ = next(entry for entry in self.origins if entry[1] <= column < entry[2])
+        return f"{label}[{column - first}]"

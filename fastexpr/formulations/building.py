@@ -1,0 +1,261 @@
+"""From a network's graph to algebra: node by node, affine parts as sparse matrices, the rest by emitters."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fastexpr._core import Function
+from fastexpr.errors import FormulationError
+from fastexpr.formulations import argmax, maximum, piecewise, smooth  # noqa: F401  (they register emitters)
+from fastexpr.formulations.affine import (
+    Affine,
+    Array,
+    Indices,
+    Mask,
+    constants,
+    entries,
+    is_affine,
+    joined,
+    matrix_of,
+    widened,
+)
+from fastexpr.formulations.algebra import Algebra
+from fastexpr.formulations.bounds import bounds_of_nodes
+from fastexpr.formulations.convexity import Curvature, curvatures
+from fastexpr.formulations.registry import Node, find_emitter
+from fastexpr.function.kink import values_of_nodes
+
+#: How units with a kink are written. "bigm": a binary for each; "sos1": pairs of which one is zero; "relaxed": neither.
+KINKS = {"bigm": "bigm", "sos1": "sos1", "epigraph": "relaxed", "full-space": "bigm"}
+
+
+@dataclass
+class Counts:
+    """What `summary()` says about one network."""
+
+    units: int = 0  # that are not affine
+    stable: int = 0  # of them, affine over the box
+    binaries: int = 0
+    widths: list[Array] = field(default_factory=list)  # of the intervals of those that are not stable
+    notes: list[str] = field(default_factory=list)
+
+
+class Builder:
+    """Writes networks into one Algebra.
+
+    Parameters
+    ----------
+    formulation : {"bigm", "sos1", "epigraph", "full-space"}
+    margin : float, optional
+        How far trees' inputs keep away from thresholds; by default a little more than solvers' tolerances.
+    """
+
+    def __init__(
+        self, formulation: str, algebra: Algebra | None = None, relax: bool = False, margin: float | None = None
+    ) -> None:
+        self.formulation = formulation
+        self.kinks = KINKS[formulation]
+        self.algebra = Algebra() if algebra is None else algebra
+        self.counts = Counts()
+        self.relax = relax
+        self.margin = margin
+        self.n_inputs = 0
+
+    # ---- a network
+
+    def place(self, net: Function, lower: Array, upper: Array, is_integer: Any = False) -> Affine:
+        """All outputs of a network whose inputs are the first columns; see `apply`."""
+        self.n_inputs = net.n_inputs
+        if not (lower <= upper).all():
+            k = int(np.flatnonzero(~(lower <= upper))[0])
+            raise FormulationError(
+                f"the bounds of input '{net.input_names[k]}' leave nothing: got ({lower[k]}, {upper[k]})."
+            )
+        columns = self.algebra.add_columns(lower, upper, "input", is_integer)
+        return self.apply(net, entries(net.n_inputs, net.n_inputs, columns, columns), lower, upper)
+
+    def apply(self, net: Function, inputs: Affine, lower: Any, upper: Any) -> Affine:
+        """All outputs of a network at one place.
+
+        Parameters
+        ----------
+        net : Function
+        inputs : Affine of size n
+        lower, upper : (n,) arrays
+            Bounds of the inputs.
+
+        Raises
+        ------
+        fastexpr.errors.FormulationError
+            An operator without a formulation, or infinite bounds where it needs finite ones.
+        """
+        nodes, outputs = net._nodes(), net._output_ids()
+        needed = needed_nodes(nodes, outputs)
+        depends = [True]
+        for _, sources, _ in nodes:
+            depends.append(any(depends[k] for k in sources))
+        known = self._values_of_constants(net, nodes, needed, depends)
+        tight = bounds_of_nodes(net, lower, upper, bounded_nodes(nodes, needed, depends))
+        tight[0] = np.asarray(lower, np.float64), np.asarray(upper, np.float64)
+        self.curvatures = curvatures(net, needed, known, depends) if self.formulation == "epigraph" else {}
+        if self.formulation == "epigraph" and not self.relax:
+            require_curvature(net, [self.curvatures[k] for k in outputs])
+        values: dict[int, Affine] = {0: inputs}
+        for number, (operator, sources, label) in enumerate(nodes, start=1):
+            if number not in needed or not depends[number]:
+                continue
+            moving = [depends[k] for k in sources]
+            if is_affine(operator.name, moving):
+                fixed = [None if does else known[k] for k, does in zip(sources, moving, strict=True)]
+                values[number] = self._affine(operator, label, sources, moving, fixed, values, tight)
+                continue
+            emit = find_emitter(operator.name)
+            node = Node(number, operator, list(sources), label, *tight[number])
+            arguments = [values[k] if depends[k] else constants(known[k]) for k in sources]
+            if emit is None:
+                raise FormulationError(
+                    f"{node} has no formulation as algebra. What to do: formulation='external' with "
+                    "SolverFactory('fastexpr'), or another solver that calls networks; or train with other units."
+                )
+            self.bounds = [tight[k] if depends[k] else (known[k].ravel(),) * 2 for k in sources]
+            values[number] = emit(self, node, arguments)
+        return joined([values[k] if depends[k] else constants(known[k]) for k in outputs])
+
+    def _values_of_constants(
+        self, net: Function, nodes: Any, needed: set[int], depends: list[bool]
+    ) -> dict[int, Array]:
+        ids = [k for k in sorted(needed) if k and not depends[k]]
+        if not ids:
+            return {}
+        if all(nodes[k - 1][0].name == "Constant" for k in ids):
+            return {k: np.asarray(nodes[k - 1][0].constants[0], np.float64) for k in ids}
+        flat = values_of_nodes(net, ids)(np.zeros(net.n_inputs))
+        ends = np.cumsum([math.prod(nodes[k - 1][0].shape) for k in ids])
+        parts = np.split(flat, ends[:-1])
+        return {k: part.reshape(nodes[k - 1][0].shape) for k, part in zip(ids, parts, strict=True)}
+
+    def _affine(
+        self,
+        operator: Any,
+        label: str,
+        sources: Sequence[int],
+        moving: Sequence[bool],
+        fixed: Sequence[Any],
+        values: dict[int, Affine],
+        tight: dict[int, tuple[Array, Array]],
+    ) -> Affine:
+        inputs = [k for k, does in zip(sources, moving, strict=True) if does]
+        if operator.name == "Reshape":
+            return values[inputs[0]]
+        if operator.name == "Select":
+            return values[inputs[0]].taken(operator.constants[0])
+        W, b = matrix_of(operator, moving, fixed)
+        uses = np.bincount(W.indices, minlength=W.shape[1])
+        begin = 0
+        parts = []
+        for k in inputs:
+            size = values[k].size
+            values[k] = self.compacted(values[k], uses[begin : begin + size], tight.get(k), label)
+            begin += size
+            parts.append(values[k])
+        return product(W, b, joined(parts))
+
+    # ---- what emitters use
+
+    def compacted(self, z: Affine, uses: Indices, bounds: tuple[Array, Array] | None, label: str) -> Affine:
+        """z, with columns of their own for units where that costs fewer numbers than to write them out at every use."""
+        lengths = z.lengths
+        is_costly = (lengths > 1) & (uses * lengths > uses + lengths + 1)
+        return self.columned(z, is_costly, bounds, label) if is_costly.any() else z
+
+    def columned(self, z: Affine, which: Mask, bounds: tuple[Array, Array] | None, label: str) -> Affine:
+        """z, where some units are columns that equal them."""
+        part = z.taken(np.flatnonzero(which))
+        low, high = self.box(part) if bounds is None else (bounds[0][which], bounds[1][which])
+        columns = self.algebra.add_columns(low, high, label)
+        self.algebra.fillers.append(functools.partial(fill_affine, part, columns))
+        own = entries(part.size, self.algebra.n_columns, np.arange(part.size), columns)
+        self.algebra.add_rows(0.0, part - own, 0.0)
+        return z.kept(~which) + entries(z.size, self.algebra.n_columns, np.flatnonzero(which), columns)
+
+    def box(self, z: Affine) -> tuple[Array, Array]:
+        """Bounds of units from those of their columns, a little wider than rounding makes them."""
+        width = z.matrix.shape[1]
+        low, high = self.algebra.lower[:width], self.algebra.upper[:width]
+        positive, negative = z.matrix.maximum(0).tocsr(), z.matrix.minimum(0).tocsr()
+        for part in (positive, negative):
+            part.eliminate_zeros()
+        lower = positive @ low + negative @ high + z.constant
+        upper = positive @ high + negative @ low + z.constant
+        room = 1e-13 * (1.0 + abs(z.matrix) @ np.nan_to_num(np.maximum(abs(low), abs(high)), posinf=0.0))
+        return lower - room, upper + room
+
+    def require_finite(self, node: Node, lower: Array, upper: Array) -> None:
+        """Raises where a unit that needs bounds has none."""
+        is_open = ~(np.isfinite(lower) & np.isfinite(upper))
+        if is_open.any():
+            unit = int(np.flatnonzero(is_open)[0])
+            raise FormulationError(
+                f"{node} needs finite bounds of its argument: got ({lower[unit]}, {upper[unit]}) at unit {unit}. What "
+                "to do: give all inputs lower and upper bounds, net.with_bounds(lower, upper) those of the data for "
+                "example; formulation='sos1' needs none for units with one kink."
+            )
+
+
+def require_curvature(net: Function, found: Sequence[Curvature]) -> None:
+    """Raises where an output is neither convex nor concave."""
+    known = np.concatenate([entry.is_convex | entry.is_concave for entry in found])
+    if not known.all():
+        name = net.output_names[int(np.flatnonzero(~known)[0])]
+        raise FormulationError(
+            f"formulation='epigraph' is exact for outputs that are convex or concave in the inputs: got '{name}', of "
+            "which that is not known. What to do: formulation='bigm', or relax=True for a relaxation, which bounds the "
+            "optimum and is not exact."
+        )
+
+
+def fill_affine(z: Affine, columns: Indices, values: Array) -> None:
+    """Columns that equal z."""
+    values[columns] = z.at(values)
+
+
+def product(W: Any, b: Array, z: Affine) -> Affine:
+    """W z + b."""
+    columns = z.single_columns()
+    if columns is not None and columns.size == np.unique(columns).size:
+        width = z.matrix.shape[1]
+        matrix = scipy.sparse.csr_array((W.data, columns[W.indices], W.indptr), shape=(W.shape[0], width))
+        return Affine(matrix, b)
+    matrix = (W @ widened(z.matrix, max(z.matrix.shape[1], 1))).tocsr()
+    matrix.eliminate_zeros()
+    return Affine(matrix, np.asarray(W @ z.constant) + b)
+
+
+def needed_nodes(nodes: Sequence[Any], outputs: Sequence[int]) -> set[int]:
+    """Those that some output depends on."""
+    needed, stack = set(outputs), list(outputs)
+    while stack:
+        k = stack.pop()
+        if k == 0:
+            continue
+        for source in nodes[k - 1][1]:
+            if source not in needed:
+                needed.add(source)
+                stack.append(source)
+    return needed
+
+
+def bounded_nodes(nodes: Sequence[Any], needed: set[int], depends: Sequence[bool]) -> list[int]:
+    """Those whose bounds are asked for: nodes that are not affine, and their inputs."""
+    found = set()
+    for number, (operator, sources, _) in enumerate(nodes, start=1):
+        if number in needed and depends[number] and not is_affine(operator.name, [depends[k] for k in sources]):
+            found |= {number, *(k for k in sources if depends[k])}
+    return sorted(found - {0})

@@ -1,0 +1,73 @@
+"""Operators that are no linear algebra: they stay functions, of columns, in the formulation "full-space"."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Function, Operator
+from fastexpr.errors import FormulationError
+from fastexpr.formulations.affine import Affine, Array, Indices, entries
+from fastexpr.formulations.algebra import Call
+from fastexpr.formulations.registry import Node, emitter, known_emitters
+
+#: As formulas of Pyomo: see `fastexpr.pyomo.formulas`.
+SMOOTH = (
+    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Div", "Elu", "Exp", "GeluTanh", "HardSwish", "Log",
+    "LogSoftmax", "MatMul", "Matern", "Mul", "Pow", "ReduceL2", "ReduceLogSumExp", "ReduceProd", "Selu", "Sigmoid",
+    "Sin", "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tan", "Tanh",
+)  # fmt: skip
+
+
+@emitter(*SMOOTH)
+def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+    """New columns that equal the operator's output."""
+    sense = "=="
+    if builder.formulation == "epigraph":
+        curvature = builder.curvatures[node.number]
+        sense = ">=" if curvature.is_convex.all() else "<=" if curvature.is_concave.all() else ""
+    if builder.formulation not in ("full-space", "epigraph") or not sense:
+        linear = [name for name in known_emitters() if name not in SMOOTH]
+        raise FormulationError(
+            f"{node} has no linear formulation: operators that have one, besides affine ones, are {', '.join(linear)}. "
+            "What to do: formulation='full-space' or 'external', or a network with such units."
+            + (" An epigraph takes convex functions of convex units, too." if builder.formulation == "epigraph" else "")
+        )
+    algebra = builder.algebra
+    arguments = []
+    for z, bounds in zip(inputs, builder.bounds, strict=True):
+        is_more = (z.lengths > 1) | ((z.lengths == 1) & (z.constant != 0.0))
+        arguments.append(builder.columned(z, is_more, bounds, f"{node} argument") if is_more.any() else z)
+    size = math.prod(node.operator.shape)
+    # An epigraph is open on its other side.
+    low = node.lower if sense != "<=" else np.full(size, -np.inf)
+    high = node.upper if sense != ">=" else np.full(size, np.inf)
+    columns = algebra.add_columns(low, high, str(node))
+    algebra.calls.append(Call(node.operator, arguments, columns, str(node), sense))
+    algebra.fillers.append(functools.partial(fill_call, alone(node.operator), arguments, columns))
+    builder.counts.units += size
+    builder.counts.widths.append(node.upper - node.lower)
+    return entries(size, algebra.n_columns, np.arange(size), columns)
+
+
+def alone(operator: Operator) -> Function:
+    """The operator as a Function of its inputs, joined."""
+    nodes: list[Any] = []
+    begin = 0
+    n = sum(math.prod(shape) for shape in operator.input_shapes)
+    for shape in operator.input_shapes:
+        places = np.arange(begin, begin + math.prod(shape), dtype=np.int64)
+        nodes.append((Operator("Select", [(n,)], {"shape": list(shape)}, [places]), [0], "u"))
+        begin += places.size
+    nodes.append((operator, list(range(1, len(nodes) + 1)), "v"))
+    names = [f"x[{k}]" for k in range(n)], [f"y[{k}]" for k in range(math.prod(operator.shape))]
+    ports = [("x", (n,))], [("y", tuple(operator.shape))]
+    return Function._from_nodes(n, nodes, [len(nodes)], *ports, *names, None, None)
+
+
+def fill_call(function: Function, inputs: list[Affine], columns: Indices, values: Array) -> None:
+    """The operator's output."""
+    values[columns] = function(np.concatenate([z.at(values) for z in inputs]))

@@ -1,0 +1,109 @@
+"""Which formulation a NetworkBlock takes, and how it is written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Function
+from fastexpr.errors import FormulationError, ModelError
+from fastexpr.formulations.affine import is_affine
+from fastexpr.formulations.building import Builder, needed_nodes
+from fastexpr.formulations.heads import without_head
+from fastexpr.formulations.summary import Summary, summary_of_widths
+from fastexpr.pyomo.algebra import expressions, write
+from fastexpr.pyomo.input_box import InputBox
+from fastexpr.pyomo.reduced_space import nested
+
+FORMULATIONS = ("external", "bigm", "sos1", "epigraph", "full-space", "reduced-space")
+LINEAR = ("bigm", "sos1", "epigraph")
+
+
+def formulation_named(name: Any) -> str | None:
+    """The formulation of this name, whatever its case and hyphens.
+
+    Raises
+    ------
+    ModelError
+        There is none.
+    """
+    if name is None:
+        return None
+    plain = str(name).casefold().translate(str.maketrans("", "", "-_ "))
+    for known in FORMULATIONS:
+        if plain == known.replace("-", ""):
+            return known
+    raise ModelError(
+        f"[NetworkBlock] unknown formulation: got {name!r}, expected None or one of {', '.join(FORMULATIONS)}."
+    )
+
+
+def choose(formulation: str | None, net: Function, box: InputBox) -> str:
+    """The formulation, where none is insisted on: trees become boxes, all other networks stay functions."""
+    if formulation is not None:
+        return formulation
+    nodes = net._nodes()
+    names = {nodes[k - 1][0].name for k in needed_nodes(nodes, net._output_ids()) if k}
+    if "TreeEnsemble" not in names:
+        return "external"
+    try:
+        Builder("bigm").place(body_of(net, "bigm"), box.lower, box.upper, box.is_integer())
+    except FormulationError:
+        return "external"
+    return "bigm"
+
+
+def body_of(net: Function, formulation: str) -> Function:
+    """The network; without softmax and sigmoid at its end where the formulation is linear."""
+    head = without_head(net) if formulation in LINEAR else None
+    return net if head is None else head.body
+
+
+def write_algebra(block: Any, net: Function, box: InputBox, formulation: str, settings: dict[str, Any]) -> list[Any]:
+    """The block's algebra; an expression for each output of the network."""
+    block._box = box
+    if formulation == "reduced-space":
+        block._summary = Summary(formulation, units=n_units(net))
+        return nested(net, box.scalars)
+    builder = Builder(formulation, **settings)
+    try:
+        z = builder.place(net, box.lower, box.upper, box.is_integer())
+    except FormulationError as error:
+        raise FormulationError(f"[NetworkBlock '{block.name}'] {error}") from None
+    block._builder = builder
+    block._columns = write(block, builder.algebra, box.scalars)
+    block._summary = summary_of(builder, formulation, net.n_outputs)
+    return expressions(z, block._columns)
+
+
+def summary_of(builder: Builder, formulation: str, n_outputs: int) -> Summary:
+    """What was taken."""
+    algebra, counts = builder.algebra, builder.counts
+    matrix, _, _ = algebra.rows()
+    return Summary(
+        formulation,
+        counts.units,
+        counts.stable,
+        algebra.n_columns + n_outputs,
+        int(np.count_nonzero(algebra.is_integer[builder.n_inputs :])),
+        algebra.n_rows + n_outputs,
+        int(matrix.nnz),
+        sum(len(part) for part in algebra.pairs),
+        sum(call.columns.size for call in algebra.calls),
+        summary_of_widths(counts.widths),
+        tuple(counts.notes),
+    )
+
+
+def n_units(net: Function) -> int:
+    """How many units are not affine."""
+    nodes = net._nodes()
+    depends, count = [True], 0
+    for operator, sources, _ in nodes:
+        moving = [depends[k] for k in sources]
+        depends.append(any(moving))
+        if any(moving) and not is_affine(operator.name, moving):
+            count += math.prod(operator.shape)
+    return count
