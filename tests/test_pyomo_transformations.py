@@ -16,6 +16,7 @@ import pyomo.environ as pyo
 import pyomo.gdp as gdp
 import pytest
 from ampl_solvers import N, Solve, all_doors, check_same, example, outputs_of
+from formulated import relu_network
 from networks import algebra, network
 from pyomo.repn.plugins.nl_writer import NLWriter
 
@@ -180,13 +181,21 @@ def test_a_network_in_a_disjunct(
     assert found[0] == pytest.approx(found[1], rel=1e-6, abs=1e-6)
 
 
-def test_big_m_needs_a_number_or_a_network_beside_the_disjuncts() -> None:
-    """Pyomo knows no bounds of an external function; the block's own output variables have them."""
-    with pytest.raises(gdp.GDP_Error, match=r"Cannot estimate M .*\n.*'on.nn.equations\['y\[0\]'\]'"):
-        pyo.TransformationFactory("gdp.bigm").apply_to(disjunctive("block"))
-    m = disjunctive("beside")
+@pytest.mark.parametrize("route", ["block", "beside"])
+def test_big_m_has_the_networks_own_bounds(route: str) -> None:
+    """Pyomo knows no bounds of an external function; the block states them."""
+    m = disjunctive(route)
     pyo.TransformationFactory("gdp.bigm").apply_to(m)
     assert not m.choice.active
+
+
+def test_big_m_of_a_network_without_bounds_is_still_asked_for() -> None:
+    m = disjunctive("block")
+    m.x[0].setub(None)
+    m.on.del_component("nn")
+    m.on.nn = fxp.NetworkBlock(relu_network((N, 3, 1), 0), inputs=m.x)
+    with pytest.raises(gdp.GDP_Error, match=r"Cannot estimate M .*\n.*'on.nn.equations\['y"):
+        pyo.TransformationFactory("gdp.bigm").apply_to(m)
 
 
 # ---- presolve of Pyomo's writer

@@ -111,9 +111,9 @@ def piecewise(builder: Any, node: Node, z: Affine, bounds: Bounds, kinks: Any, s
         here = np.flatnonzero(~is_stable & (first == a) & (stop == b))
         part = filled(builder, node, z.taken(here), lower[here], upper[here], kinks[here, a:b], slopes[here, a : b + 1])
         grown = entries(z.size, here.size, here, np.arange(here.size)).matrix @ part.matrix
-        result = result + Affine(
-            grown.tocsr(), np.bincount(here, part.constant + at_kinks[here, a], z.size).astype(np.float64)
-        )
+        constant = np.zeros(z.size)
+        constant[here] = part.constant + at_kinks[here, a]
+        result = result + Affine(grown.tocsr(), constant)
     return result
 
 

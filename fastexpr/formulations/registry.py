@@ -1,7 +1,7 @@
 """Emitters: for each kind of operator a function that writes its units as algebra.
 
-An emitter takes the builder, the node and its inputs as Affine, and returns its output as Affine. It may add columns and
-rows.
+An emitter takes the builder, the node and its inputs as Affine, and returns its output as Affine. It may add columns
+and rows.
 """
 
 from __future__ import annotations

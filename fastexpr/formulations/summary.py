@@ -55,7 +55,8 @@ class Summary:
                 f"{self.pairs} SOS1 pairs; {self.functions} functions"
             )
             lines.append(
-                f"bounds of arguments are {self.widths[0]:.3g} to {self.widths[2]:.3g} wide, {self.widths[1]:.3g} in the middle"
+                f"bounds of arguments are {self.widths[0]:.3g} to {self.widths[2]:.3g} wide, "
+                f"{self.widths[1]:.3g} in the middle"
             )
         return "\n".join([*lines, *self.notes])
 

@@ -34,7 +34,7 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         Returns
         -------
         fastexpr.formulations.summary.Summary
-            With units, stable, columns, binaries, rows, nonzeros, pairs, functions, widths, notes; its text says the same.
+            With units, stable, columns, binaries, rows, nonzeros, pairs, functions, widths, notes.
         """
         if self._formulation == "external":
             return Summary("external", units=n_units(self.net))
@@ -50,7 +50,7 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         ModelError
             An input has wider bounds than when the block was built.
         """
-        if self._formulation != "external":
+        if self._box is not None:
             self._box.check(f"[NetworkBlock '{self.name}']")
 
     def __getattr__(self, name: str) -> Any:
@@ -140,11 +140,11 @@ class NetworkBlock(Block):  # type: ignore[misc]
         and networks with kinks, "bigm" for trees.
 
         - "external": a function with exact derivatives that the solver calls; the model does not grow.
-        - "bigm": mixed-integer linear. A binary for each ReLU whose sign the inputs' bounds leave open (others cost none),
-          for each kink of other piecewise-linear units, and for each threshold of trees.
+        - "bigm": mixed-integer linear. A binary for each ReLU whose sign the inputs' bounds leave open (others cost
+          none), for each kink of other piecewise-linear units, and for each threshold of trees.
         - "sos1": the same with SOS constraints in place of binaries, but for trees.
-        - "epigraph": linear, without binaries: outputs that are convex in the inputs are bounded from below, concave ones
-          from above. Exact where the model pushes against that side; with ``relax=True``, a relaxation of any network.
+        - "epigraph": without binaries: outputs that are convex in the inputs are bounded from below, concave ones from
+          above. Exact where the model pushes against that side; with ``relax=True``, a relaxation of any network.
         - "full-space": units that are smooth have a variable and an equation each, others as in "bigm".
         - "reduced-space": one nested expression for each output, for small networks.
     relax : bool

@@ -17,6 +17,7 @@ from fastexpr.pyomo.arguments import Entries
 from fastexpr.pyomo.external import ExternalNetwork
 from fastexpr.pyomo.formulating import body_of, choose, write_algebra
 from fastexpr.pyomo.input_box import InputBox, interval
+from fastexpr.pyomo.limit import Limit
 from fastexpr.pyomo.named import NamedVar, named_reference
 from fastexpr.pyomo.network_bounds import Enclosure, enclose, keep_in_range
 from fastexpr.pyomo.units import groups
@@ -43,7 +44,7 @@ def build_block(block: Any, *index: Any) -> None:
     box = InputBox(scalars)
     formulation = choose(container._formulation, net, box)
     body = body_of(net, formulation)
-    block._formulation, block._net = formulation, body
+    block._formulation, block._net, block._box = formulation, body, None if formulation == "external" else box
     attribute = "outputs" if body is net else "logits"
     if formulation == "external":
         block.network = ExternalNetwork(
@@ -57,9 +58,9 @@ def build_block(block: Any, *index: Any) -> None:
             enclose(block._results.values(), Enclosure(block, scalars, container._memory))
     elif body is not net:
         raise FormulationError(
-            f"[NetworkBlock '{block.name}'] outputs= goes with no linear formulation of a network that ends with softmax "
-            "or sigmoid: the block has its logits only. What to do: ClassifiedAs(block, label), block.logits, or "
-            "formulation='full-space'."
+            f"[NetworkBlock '{block.name}'] outputs= goes with no linear formulation of a network that ends with "
+            "softmax or sigmoid: the block has its logits only. What to do: ClassifiedAs(block, label), block.logits, "
+            "or formulation='full-space'."
         )
     else:
         block.outputs = named_reference(net.output_names, outputs)
@@ -73,6 +74,9 @@ def build_block(block: Any, *index: Any) -> None:
     for name, result in zip(net.output_names, results, strict=True):
         block.equations[name] = block._results[name] == result
     if formulation == "external" and is_in_disjunct(block):
+        block._box = box
+        for name, result in zip(net.output_names, results, strict=True):
+            block.equations[name] = (block.outputs[name] - result, Limit(0.0, block))
         state_big_m(block, box, container._memory)
     if not container.is_indexed():  # later members of an index set still need what was given
         container._given = {}

@@ -63,7 +63,6 @@ def body_of(net: Function, formulation: str) -> Function:
 
 def write_algebra(block: Any, net: Function, box: InputBox, formulation: str, settings: dict[str, Any]) -> list[Any]:
     """The block's algebra; an expression for each output of the network."""
-    block._box = box
     if formulation == "reduced-space":
         block._summary = Summary(formulation, units=n_units(net))
         return nested(net, box.scalars)

@@ -37,6 +37,7 @@ from pyomo.core.expr.base import NPV_Mixin
 from pyomo.core.expr.boolean_value import BooleanConstant
 from pyomo.core.expr.numvalue import NonNumericValue, NumericConstant
 
+from fastexpr.pyomo.looked_up import LookedUp
 from fastexpr.errors import ModelError
 
 cdef extern from "Python.h":
@@ -100,6 +101,7 @@ _CLASSES = {
     VarData: VARIABLE,
     ParamData: PARAMETER,
     ScalarParam: SCALAR_PARAMETER,
+    LookedUp: PARAMETER,  # a limit that a transformation took into an expression
     BooleanVarData: BOOLEAN,
     NumericConstant: CONSTANT,
     BooleanConstant: CONSTANT,
