@@ -16,6 +16,8 @@ from numpy.typing import DTypeLike
 from fastexpr import _core
 from fastexpr._core import Function
 from fastexpr.export.casadi_function import to_casadi
+from fastexpr.export.jax_function import to_jax
+from fastexpr.export.torch_function import to_torch
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
@@ -114,5 +116,7 @@ for _method in (
     check_derivatives,
     to_onnx,
     to_casadi,
+    to_jax,
+    to_torch,
 ):
     setattr(Function, _method.__name__, _method)
