@@ -1,7 +1,8 @@
 """The methods of `Function` that need no C++; importing this package attaches them to the class of the core.
 
 `ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
-scaling, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look at derivatives.
+scaling, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look at derivatives,
+`smoothing` rounds kinks.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from fastexpr.function.derivative_check import DerivativeReport, check_derivativ
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
 from fastexpr.function.ports import pack, unpack
+from fastexpr.function.smoothing import smoothed
 from fastexpr.function.variants import scaled, with_bounds, with_names, with_units
 
 __all__ = ["DerivativeReport", "Function", "Kink"]
@@ -113,6 +115,7 @@ for _method in (
     with_fixed,
     select,
     kinks,
+    smoothed,
     check_derivatives,
     to_onnx,
     to_casadi,
