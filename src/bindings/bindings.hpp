@@ -21,6 +21,7 @@ void define_function(py::module_& module);
 void define_files(py::module_& module);
 void define_linalg(py::module_& module);
 void define_nlp_functions(py::module_& module);
+void define_cell_functions(py::module_& module);
 void define_rules(py::module_& module);
 
 /// Contiguous arrays whose numbers lie where numbers of their size may: others are copied when they come as arguments.

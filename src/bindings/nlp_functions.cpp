@@ -2,7 +2,9 @@
 
 #include "bindings/arguments.hpp"
 #include "bindings/bindings.hpp"
+#include "bindings/nlp_arguments.hpp"
 #include "graph/errors.hpp"
+#include "nlp/cell_functions.hpp"
 #include "nlp/network.hpp"
 #include "nlp/opcodes.hpp"
 
@@ -130,32 +132,6 @@ std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts,
   return std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
 }
 
-Numbers vector_of(const py::object& source, Index size, const char* what) {
-  Numbers numbers = numbers_from(source, what);
-  if (numbers.ndim() != 1 || numbers.size() != size)
-    throw ShapeError(std::string("[NlpFunctions] ") + what + " has a wrong shape: got " +
-                     to_string(Shape(numbers.shape(), numbers.shape() + numbers.ndim())) + ", expected (" + std::to_string(size) +
-                     ",).");
-  return numbers;
-}
-
-/// The result of a member function, evaluated without the GIL.
-template <class Evaluate>
-Numbers evaluated(Index size, const Evaluate& evaluate) {
-  Numbers result(size);
-  double* numbers = result.mutable_data();
-  const WithoutGil released;
-  evaluate(numbers);
-  return result;
-}
-
-py::tuple structure(const nlp::Positions& positions) {
-  const auto array = [](const std::vector<std::int32_t>& numbers) {
-    return py::array_t<std::int64_t>(py::array_t<std::int32_t>(static_cast<Index>(numbers.size()), numbers.data()));
-  };
-  return py::make_tuple(array(positions.rows), array(positions.columns));
-}
-
 }  // namespace
 
 void define_nlp_functions(py::module_& module) {
@@ -231,11 +207,20 @@ void define_nlp_functions(py::module_& module) {
             return texts_from(self.steps(low.data(), high.data()));
           },
           py::arg("lower"), py::arg("upper"))
+      .def(
+          "cells",
+          [](NlpFunctions& self) {
+            if (!self.has_kinks()) throw py::value_error("[NlpFunctions] has no kinks, so it is one cell.");
+            const WithoutGil released;
+            return std::shared_ptr<nlp::CellFunctions>(self.cells());
+          },
+          "The program with its kinked units on given branches: see CellFunctions.")
       .def("jacobian_structure", [](const NlpFunctions& self) { return structure(self.jacobian_positions()); })
       .def("hessian_structure", [](const NlpFunctions& self) { return structure(self.hessian_positions()); })
       .def_property_readonly("n_variables", &NlpFunctions::n_variables)
       .def_property_readonly("n_parameters", &NlpFunctions::n_parameters)
       .def_property_readonly("n_rows", &NlpFunctions::n_rows)
+      .def_property_readonly("has_kinks", &NlpFunctions::has_kinks)
       .def_property_readonly("has_hessian", &NlpFunctions::has_hessian)
       .def_property_readonly("n_nodes", &NlpFunctions::n_nodes, "Nodes of the model's own algebra.")
       .def_property_readonly("n_instructions", &NlpFunctions::n_instructions,

@@ -77,6 +77,8 @@ void Function::Implementation::hessian_by_directions(Workspace& workspace, const
   }
   const auto run = [&](Index begin, Index end) {
     const WorkspacePool::Lease lease(pool, 0);
+    (*lease).set_branches(workspace.branches());
+    (*lease).set_wall_seeds(workspace.wall_seeds());
     load(*lease, workspace.value(0));
     run_linearize(graph, layout, *lease, 2);
     run_adjoints(graph, layout, *lease, weights, 1);

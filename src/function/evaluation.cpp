@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "function/evaluation_chunk.hpp"
 #include "function/implementation.hpp"
 #include "linalg/interruption.hpp"
 #include "linalg/thread_pool.hpp"
@@ -17,15 +18,6 @@ namespace {
 constexpr Index most_kept = Index{64} << 20;  // bytes of tangents that wait for the Hessian
 
 }  // namespace
-
-/// Some of the points, with a workspace of their own and what is in it.
-struct Evaluation::Chunk {
-  Index first;
-  std::unique_ptr<Workspace> workspace;
-  bool has_values = false;
-  bool is_linearized = false;
-  bool has_tangents = false;
-};
 
 Evaluation::Evaluation(std::shared_ptr<const Function> function, Index points, int order, bool has_sparse_jacobian,
                        bool has_sparse_hessian)
@@ -46,7 +38,7 @@ Evaluation::Evaluation(std::shared_ptr<const Function> function, Index points, i
   const Index most = is_single ? 1 : chunk_for(order_ == 2 ? n : order_ == 1 ? std::min(n, self.m()) : 1);
   for (Index first = 0; first < points;) {
     const Index size = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(std::min(most, points - first))));
-    chunks_.push_back({first, std::make_unique<Workspace>(self.graph, self.layout, size)});
+    chunks_.emplace_back(first, std::make_unique<Workspace>(self.graph, self.layout, size));
     first += size;
   }
 }
@@ -58,7 +50,7 @@ void Evaluation::move_to(const double* x) {
   if (has_point_ && std::memcmp(x_.data(), x, bytes) == 0) return;
   std::memcpy(x_.data(), x, bytes);
   has_point_ = true;
-  for (Chunk& chunk : chunks_) chunk.has_values = chunk.is_linearized = chunk.has_tangents = false;
+  for (Chunk& chunk : chunks_) chunk.forget();
 }
 
 template <class Body>
@@ -126,6 +118,7 @@ void Evaluation::jacobian(double* jacobian) {
 void Evaluation::chunk_hessian(Chunk& chunk, const double* weights, double* hessian) const {
   Function::Implementation& self = *function_->implementation_;
   Workspace& workspace = *chunk.workspace;
+  const Chunk::Seeded seeded(chunk);
   if (has_sparse_hessian_) {
     linearize(chunk);
     return self.sparse_hessian(workspace, function_->structure(), weights, hessian);

@@ -1,11 +1,21 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "function/function.hpp"
+#include "passes/workspace.hpp"
 
 namespace fastexpr {
+
+/// A side of the cell that frozen branches make: of a kinked unit at one of the points, towards another branch.
+struct CellWall {
+  Index point;
+  Index unit;
+  Branch to;
+};
 
 /// A function at a batch of points, and at another, and another, as a solver asks: what value, Jacobian and Hessian have in
 /// common is computed once at each. For one thread at a time; a function may have any number of these.
@@ -25,6 +35,21 @@ class Evaluation {
   void jacobian(double* jacobian);                       // (points, m, n), or (points, entries)
   void hessian(const double* weights, double* hessian);  // weights (points, m) -> (points, n, n), or (points, entries)
 
+  /// From here on the kinked units are on these branches (points, branch_size), wherever x is; null: on those of x. Weights of
+  /// walls are gone.
+  void freeze(const Branch* branches);
+  /// The branches (points, branch_size) that the points are on, by the values at hand.
+  void branches(Branch* branches);
+  /// visit(unit, to, argument) for every wall of the frozen cell at a point; infinitely far ones are left out.
+  using VisitWall = std::function<void(Index, Branch, double)>;
+  void walls(Index point, const VisitWall& visit);
+  double wall_argument(const CellWall& wall);
+  /// The gradients (walls, n) of arguments of walls; of order 1 at least.
+  void wall_gradients(std::span<const CellWall> walls, double* gradients);
+  /// From here on Hessians have the second derivatives of these arguments, times these weights.
+  void set_wall_weights(std::span<const CellWall> walls, const double* weights);
+  bool has_wall_weights(Index point) const;
+
  private:
   struct Chunk;
 
@@ -33,6 +58,10 @@ class Evaluation {
   void evaluate(Chunk& chunk) const;
   void linearize(Chunk& chunk) const;
   void find_tangents(Chunk& chunk) const;
+  Chunk& chunk_of(Index point);
+  Wall find_wall(const Chunk& chunk, const CellWall& wall);
+  void append_seeds(const Chunk& chunk, const CellWall& wall, Index column, double weight, std::vector<WallSeed>& seeds);
+  void chunk_wall_gradients(Chunk& chunk, std::span<const std::size_t> which, std::span<const CellWall> walls, double* gradients);
   void chunk_jacobian(Chunk& chunk, double* jacobian) const;
   void chunk_hessian(Chunk& chunk, const double* weights, double* hessian) const;
 
@@ -44,6 +73,7 @@ class Evaluation {
   std::vector<double> x_;
   bool has_point_ = false;
   std::vector<Chunk> chunks_;
+  std::vector<Wall> walls_of_unit_;
 };
 
 }  // namespace fastexpr

@@ -81,6 +81,17 @@ class Function {
   /// Entries of the Hessian of weights @ f, in the order of structure().hessian; x (n), weights (m).
   void sparse_hessian(const double* x, const double* weights, double* entries) const;
 
+  /// How many kinked units there are, each of which has a branch; those that do not depend on x are none.
+  Index branch_size() const;
+  /// A kinked unit: one of a node's output.
+  struct KinkedUnit {
+    const Node* node;
+    Index unit;
+  };
+  KinkedUnit kinked_unit(Index number) const;
+  /// The walls of a unit on this branch, appended; false where there is no such branch.
+  bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const;
+
   /// Bytes of the workspace of one evaluation of this order (0 value, 1 gradient, 2 Hessian) at one point.
   Index workspace_bytes(int order) const;
 

@@ -19,6 +19,8 @@ std::unique_ptr<Workspace> WorkspacePool::take(int size) {
 }
 
 void WorkspacePool::give_back(std::unique_ptr<Workspace> workspace, int size) {
+  workspace->set_branches(nullptr);
+  workspace->set_wall_seeds({});
   for (auto& slot : waiting_[static_cast<std::size_t>(size)]) {
     Workspace* empty = nullptr;
     if (slot.compare_exchange_strong(empty, workspace.get(), std::memory_order_release, std::memory_order_relaxed)) {

@@ -24,13 +24,9 @@ class Network : public tape::External {
     return function_->steps(x.data());
   }
 
-  std::unique_ptr<External::Evaluation> evaluation(Index points, int order) const override {
-    const bool has_sparse_jacobian = order >= 1 && is_sparse(function_->structure().jacobian);
-    const bool has_sparse_hessian = order >= 2 && is_sparse(function_->structure().hessian);
-    return std::make_unique<Evaluation>(function_, points, order, has_sparse_jacobian, has_sparse_hessian);
-  }
+  const std::shared_ptr<const Function>& function() const { return function_; }
 
- private:
+  /// A network at its places.
   class Evaluation final : public External::Evaluation {
    public:
     Evaluation(const std::shared_ptr<const Function>& function, Index points, int order, bool has_sparse_jacobian,
@@ -50,10 +46,22 @@ class Network : public tape::External {
       evaluation_.hessian(weights, result);
     }
 
+    bool has_further_weights(Index point) const override { return evaluation_.has_wall_weights(point); }
+
+    /// What no other external function has.
+    fastexpr::Evaluation& cells() { return evaluation_; }
+
    private:
     fastexpr::Evaluation evaluation_;
   };
 
+  std::unique_ptr<External::Evaluation> evaluation(Index points, int order) const override {
+    const bool has_sparse_jacobian = order >= 1 && is_sparse(function_->structure().jacobian);
+    const bool has_sparse_hessian = order >= 2 && is_sparse(function_->structure().hessian);
+    return std::make_unique<Evaluation>(function_, points, order, has_sparse_jacobian, has_sparse_hessian);
+  }
+
+ private:
   /// Whether the entries alone are stored: point by point, where a dense array would be mostly zeros.
   static bool is_sparse(const Pattern& pattern) { return 4 * pattern.n_entries() < pattern.rows * pattern.columns; }
 

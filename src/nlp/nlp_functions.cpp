@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "nlp/cell_functions.hpp"
+#include "nlp/kinks.hpp"
 #include "tape/derivatives.hpp"
 #include "tape/steps.hpp"
 
@@ -37,13 +39,25 @@ Scaled additive_constant(tape::Tape& tape, Scaled root) {
 }  // namespace
 
 NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian)
+    : NlpFunctions(statement, std::move(externals), has_hessian, nullptr) {}
+
+NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian,
+                           Kinks* kinks)
     : n_variables_(statement.n_variables),
-      n_parameters_(statement.n_parameters),
+      n_parameters_(statement.n_parameters + (kinks == nullptr ? 0 : kinks->most_branches())),
       n_rows_(static_cast<Index>(statement.rows.size())),
       has_hessian_(has_hessian) {
-  auto owned = std::make_unique<tape::Tape>(n_variables_, n_parameters_, n_rows_, std::move(externals));
+  const Index most_rows = n_rows_ + (kinks == nullptr ? 0 : kinks->most_roots());
+  auto owned = std::make_unique<tape::Tape>(n_variables_, n_parameters_, most_rows, std::move(externals));
   tape::Tape& tape = *owned;
-  const std::vector<Scaled> roots = read_statement(statement, tape);
+  std::vector<Scaled> roots = read_statement(statement, tape, kinks);
+  if (kinks != nullptr) {
+    kinks->finish(tape, roots);
+    n_rows_ = static_cast<Index>(roots.size()) - 1;
+  } else if (Kinks::are_in(tape)) {
+    statement_ = std::make_shared<const OwnedStatement>(statement);
+    externals_ = tape.externals();
+  }
   n_nodes_ = tape.size() - tape.n_leaves();
   const bool has_steps = tape::has_steps(tape);
   std::vector<Scaled> row_constants;  // values, so they come before the derivatives
@@ -68,6 +82,16 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   if (!has_steps) return;
   roots_ = roots;
   steps_tape_ = std::move(owned);
+}
+
+std::unique_ptr<CellFunctions> NlpFunctions::cells() {
+  const std::scoped_lock lock(mutex_);
+  return std::make_unique<CellFunctions>(statement_, externals_, has_hessian_, program_->parameters());
+}
+
+void NlpFunctions::forget_point() {
+  const std::scoped_lock lock(mutex_);
+  has_point_ = false;
 }
 
 void NlpFunctions::set_parameters(const double* values) {

@@ -10,12 +10,16 @@
 
 namespace fastexpr::nlp {
 
+class CellFunctions;
+
 /// Objective f and rows g of a nonlinear program, with sparse exact derivatives. Structure is found once, when this is made.
 /// Numbers that are not finite are results like others. Threads may share it; they take turns.
 class NlpFunctions {
  public:
   /// Without `has_hessian`, second derivatives are neither found nor stored.
   NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian);
+  /// The same program on given branches: `kinks` says of which. Its further parameters are branches, its further rows arguments.
+  NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian, Kinks* kinks);
 
   Index n_variables() const { return n_variables_; }
   Index n_parameters() const { return n_parameters_; }
@@ -24,6 +28,11 @@ class NlpFunctions {
   const Positions& jacobian_positions() const { return jacobian_; }
   /// Of the lower triangle.
   const Positions& hessian_positions() const { return hessian_.positions(); }
+
+  /// Whether there are kinked units: of networks, or the tape's own abs, minimum, maximum and comparisons.
+  bool has_kinks() const { return statement_ != nullptr; }
+  /// The program in cells, under the parameters at hand; only where there are kinks.
+  std::unique_ptr<CellFunctions> cells();
 
   void set_parameters(const double* values);
   double objective(const double* x);
@@ -46,6 +55,10 @@ class NlpFunctions {
   Index n_batches() const { return program_->n_batches(); }
   Index bytes() const { return program_->bytes() + hessian_.bytes(); }
 
+  /// What is known at the point is known no more: external functions are others.
+  void forget_point();
+  const tape::Program& program() const { return *program_; }
+
  private:
   enum Output : std::size_t { objective_value, row_values, objective_gradient, jacobian_entries, row_constant_values, n_outputs };
 
@@ -60,6 +73,8 @@ class NlpFunctions {
   Hessian hessian_;
   std::vector<std::int32_t> gradient_columns_;
   std::vector<double> gradient_entries_;
+  std::shared_ptr<const OwnedStatement> statement_;  // where there are kinks
+  std::vector<tape::ExternalPointer> externals_;
   std::unique_ptr<tape::Tape> steps_tape_;  // only where a step is on it
   std::vector<tape::Scaled> roots_;
   std::unique_ptr<tape::Program> program_;

@@ -5,6 +5,7 @@
 
 #include "graph/errors.hpp"
 #include "linalg/interruption.hpp"
+#include "nlp/kinks.hpp"
 #include "nlp/opcodes.hpp"
 
 namespace fastexpr::nlp {
@@ -23,7 +24,7 @@ using tape::Term;
 /// negations and constant factors become one sum: the tape's nodes are linear and quadratic forms, not pluses and minuses.
 class Reader {
  public:
-  Reader(const Statement& statement, Tape& tape) : statement_(statement), tape_(tape) {}
+  Reader(const Statement& statement, Tape& tape, Kinks* kinks) : statement_(statement), tape_(tape), kinks_(kinks) {}
 
   std::vector<Scaled> read() {
     check_shapes();
@@ -181,7 +182,7 @@ class Reader {
       case maximum: {
         result.number = settled(operands_[0]);
         for (const std::int32_t operand : operands_.subspan(1))
-          result.number = tape_.apply(operation_of(statement_.opcodes[i]), result.number, settled(operand));
+          result.number = apply(statement_.opcodes[i], result.number, settled(operand));
         break;
       }
       case select: {
@@ -195,7 +196,7 @@ class Reader {
       case equal:
       case both: {
         const Scaled b = settled(operands_[1]), a = settled(operands_[0]);
-        result.number = tape_.apply(operation_of(statement_.opcodes[i]), a, b);
+        result.number = apply(statement_.opcodes[i], a, b);
         break;
       }
       case call:
@@ -205,8 +206,14 @@ class Reader {
         read_output(result);
         break;
       default:
-        result.number = tape_.apply(operation_of(statement_.opcodes[i]), settled(operands_[0]));
+        result.number = apply(statement_.opcodes[i], settled(operands_[0]), {});
     }
+  }
+
+  Scaled apply(std::uint8_t opcode, Scaled a, Scaled b) {
+    const bool is_on_branch = kinks_ != nullptr && Kinks::has_branches(opcode) &&
+                              (tape_.node(a.id).depends || (!b.is_zero() && tape_.node(b.id).depends));
+    return is_on_branch ? kinks_->on_branch(opcode, a, b, tape_) : tape_.apply(operation_of(opcode), a, b);
   }
 
   /// 1 or 0: derivatives of a select take the condition as a factor.
@@ -348,6 +355,7 @@ class Reader {
 
   const Statement& statement_;
   Tape& tape_;
+  Kinks* kinks_;
   std::span<const std::int32_t> operands_;
   std::vector<std::uint8_t> uses_;  // 2: several
   std::vector<Result> results_;
@@ -357,6 +365,8 @@ class Reader {
 
 }  // namespace
 
-std::vector<tape::Scaled> read_statement(const Statement& statement, tape::Tape& tape) { return Reader(statement, tape).read(); }
+std::vector<tape::Scaled> read_statement(const Statement& statement, tape::Tape& tape, Kinks* kinks) {
+  return Reader(statement, tape, kinks).read();
+}
 
 }  // namespace fastexpr::nlp

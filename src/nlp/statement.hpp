@@ -12,6 +12,8 @@
 
 namespace fastexpr::nlp {
 
+class Kinks;
+
 enum class Kind : std::int32_t { node, variable, parameter, constant };
 
 struct Statement {
@@ -25,7 +27,26 @@ struct Statement {
   std::span<const std::int32_t> rows;
 };
 
-/// Objective and rows as numbers of the tape. GraphError where the arrays make no sense.
-std::vector<tape::Scaled> read_statement(const Statement& statement, tape::Tape& tape);
+/// Arrays of a statement that has to outlive them.
+struct OwnedStatement {
+  explicit OwnedStatement(const Statement& s)
+      : opcodes(s.opcodes.begin(), s.opcodes.end()),
+        counts(s.counts.begin(), s.counts.end()),
+        operands(s.operands.begin(), s.operands.end()),
+        rows(s.rows.begin(), s.rows.end()),
+        constants(s.constants.begin(), s.constants.end()),
+        statement{opcodes, counts, operands, constants, s.n_variables, s.n_parameters, s.objective, rows} {}
+  OwnedStatement(const OwnedStatement&) = delete;
+  OwnedStatement& operator=(const OwnedStatement&) = delete;
+
+  std::vector<std::uint8_t> opcodes;
+  std::vector<std::int32_t> counts, operands, rows;
+  std::vector<double> constants;
+  Statement statement;  // views of them
+};
+
+/// Objective and rows as numbers of the tape. GraphError where the arrays make no sense. With `kinks`, what is kinked is on
+/// branches, which are parameters.
+std::vector<tape::Scaled> read_statement(const Statement& statement, tape::Tape& tape, Kinks* kinks = nullptr);
 
 }  // namespace fastexpr::nlp

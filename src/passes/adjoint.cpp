@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "linalg/interruption.hpp"
@@ -20,6 +21,12 @@ double** wanted_adjoints(const Graph& graph, const Layout& layout, Workspace& wo
 }
 
 void clear(double* block, Index count) { std::memset(block, 0, static_cast<std::size_t>(count) * sizeof(double)); }
+
+void add_wall_seeds(const Graph& graph, Workspace& workspace, std::span<const WallSeed> seeds) {
+  const Index columns = workspace.adjoint_columns();
+  for (const WallSeed& seed : seeds)
+    workspace.begun_adjoint(seed.node, graph.size(seed.node))[seed.row * columns + seed.column] += seed.weight;
+}
 
 // From node `last` on, or the one before it.
 void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last) {
@@ -57,7 +64,17 @@ void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace
     }
     seed += count;
   }
+  add_wall_seeds(graph, workspace, workspace.wall_seeds());
   go_backward(graph, layout, workspace, graph.n_nodes());
+}
+
+void run_wall_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, std::span<const WallSeed> seeds,
+                       Index columns) {
+  workspace.require_adjoints(columns);
+  add_wall_seeds(graph, workspace, seeds);
+  NodeId last = 0;
+  for (const WallSeed& seed : seeds) last = std::max(last, layout.storage(seed.node));
+  go_backward(graph, layout, workspace, last);
 }
 
 void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& workspace, const Seeding& z) {

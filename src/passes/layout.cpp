@@ -48,6 +48,7 @@ void Layout::place_values(const Graph& graph) {
   tangent_slot_.resize(n_nodes, 0);
   first_input_.resize(n_nodes, 0);
   for (auto& offsets : local_offset_) offsets.resize(n_nodes, 0);
+  branch_offset_.resize(n_nodes, -1);
   value_size_ = padded(graph.n_inputs());
   for (NodeId id = 1; id < graph.n_nodes(); ++id) {
     const auto i = static_cast<std::size_t>(id);
@@ -66,6 +67,11 @@ void Layout::place_values(const Graph& graph) {
     (graph.depends(id) ? active_ : constant_).push_back(id);
     if (!graph.depends(id)) continue;
     work_ += static_cast<double>(node.op->work());
+    if (const Index n_branches = node.op->branch_size(); n_branches > 0) {
+      kinked_.push_back(id);
+      branch_offset_[i] = branch_size_;
+      branch_size_ += n_branches;
+    }
     for (int order = 1; order <= 2; ++order) {
       local_offset_[order - 1][i] = local_size_[order - 1];
       local_size_[order - 1] += padded(node.op->local_size(order));

@@ -23,6 +23,11 @@ class Layout {
   Index value_offset(NodeId id) const { return value_offset_[static_cast<std::size_t>(storage(id))]; }
   Index tangent_slot(NodeId id) const { return tangent_slot_[static_cast<std::size_t>(storage(id))]; }
   Index local_offset(NodeId id, int order) const { return local_offset_[order - 1][static_cast<std::size_t>(id)]; }
+  /// Where the branches of the node's units stand among those of all nodes; -1 where it has no kinks.
+  Index branch_offset(NodeId id) const { return branch_offset_[static_cast<std::size_t>(id)]; }
+  /// Nodes with kinked units, in order, and how many units they have together.
+  const std::vector<NodeId>& kinked() const { return kinked_; }
+  Index branch_size() const { return branch_size_; }
   /// Position of the node's first input in a list of all nodes' inputs.
   std::size_t first_input(NodeId id) const { return first_input_[static_cast<std::size_t>(id)]; }
   /// Whether some curved node reads, directly or through others, this node's tangent.
@@ -46,14 +51,14 @@ class Layout {
   void place_tangents(const Graph& graph);
   void find_needs(const Graph& graph);
 
-  std::vector<NodeId> active_, constant_, storage_;
-  std::vector<Index> value_offset_, tangent_slot_, local_offset_[2];
+  std::vector<NodeId> active_, constant_, storage_, kinked_;
+  std::vector<Index> value_offset_, tangent_slot_, local_offset_[2], branch_offset_;
   std::vector<std::size_t> first_input_;
   std::vector<bool> leads_to_curvature_;
   bool is_identity_needed_ = false;
   double work_ = 0;
-  Index value_size_ = 0, tangent_size_ = 0, local_size_[2] = {0, 0}, scratch_size_ = 0, curvature_size_ = 0, diagonal_size_ = 0,
-        largest_curved_size_ = 0;
+  Index branch_size_ = 0, value_size_ = 0, tangent_size_ = 0, local_size_[2] = {0, 0}, scratch_size_ = 0, curvature_size_ = 0,
+        diagonal_size_ = 0, largest_curved_size_ = 0;
   std::size_t n_input_links_ = 0, most_inputs_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "passes/seeding.hpp"
 #include "passes/workspace.hpp"
@@ -23,8 +24,12 @@ void run_values(const Graph& graph, const Layout& layout, Workspace& workspace);
 void run_linearize(const Graph& graph, const Layout& layout, Workspace& workspace, int order);
 
 /// Adds seed (m, points, columns) to the adjoints of the outputs, all others zero, then goes backward: adjoint(0) is
-/// (n, points, columns) = J' seed.
+/// (n, points, columns) = J' seed. The workspace's wall seeds are added.
 void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns);
+
+/// The same from these seeds alone, inside the graph.
+void run_wall_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, std::span<const WallSeed> seeds,
+                       Index columns);
 
 /// What a forward pass from the identity is for. Its columns are those of the seeding: n, or fewer.
 struct TangentGoal {

@@ -7,7 +7,12 @@ void run_values(const Graph& graph, const Layout& layout, Workspace& workspace) 
   const bool is_long = workspace.is_long(1);
   for (const NodeId id : layout.active()) {
     if (is_long) look_for_interruption();
-    graph.node(id).op->value(workspace.input_values(id), workspace.value(id), workspace.points(), workspace.scratch());
+    const Operator& op = *graph.node(id).op;
+    const double* const* inputs = workspace.input_values(id);
+    if (const Branch* branches = workspace.branches(id))
+      op.value_on(branches, inputs, workspace.value(id), workspace.points(), workspace.scratch());
+    else
+      op.value(inputs, workspace.value(id), workspace.points(), workspace.scratch());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "passes/layout.hpp"
@@ -22,6 +23,14 @@ class Buffer {
   };
   std::unique_ptr<double, Free> data_;
   Index capacity_ = 0;
+};
+
+/// What the adjoint of one number starts with, beside the seeds of the outputs: an argument of a wall that is differentiated.
+struct WallSeed {
+  NodeId node;
+  Index row;  // in its block: unit * points + point
+  Index column;
+  double weight;
 };
 
 /// Every buffer of one evaluation at `points` points, for one thread at a time. Buffers come into being at their first use
@@ -73,9 +82,21 @@ class Workspace {
   bool annihilates() const { return annihilates_; }
   void set_annihilates(bool annihilates) { annihilates_ = annihilates; }
 
+  /// Branches that hold from here on for the kinked units, (branch_size, points) by the layout; null: those that x is on.
+  void set_branches(const Branch* branches) { branches_ = branches; }
+  const Branch* branches() const { return branches_; }
+  /// Those of a node; null where it has no kinks.
+  const Branch* branches(NodeId id) const {
+    if (branches_ == nullptr || layout_->branch_offset(id) < 0) return nullptr;
+    return branches_ + layout_->branch_offset(id) * points_;
+  }
+  /// Added to what run_adjoints starts with.
+  void set_wall_seeds(std::span<const WallSeed> seeds) { wall_seeds_ = seeds; }
+  std::span<const WallSeed> wall_seeds() const { return wall_seeds_; }
+
   /// Where the node is differentiated.
   Point at(NodeId id) const {
-    return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_, annihilates_};
+    return {input_values(id), value(id), order_ > 0 ? local(id) : nullptr, scratch_.data(), points_, annihilates_, branches(id)};
   }
 
   // Lists of pointers for one node at a time.
@@ -90,6 +111,8 @@ class Workspace {
   int order_ = 0;
   bool are_all_tangents_kept_ = false;
   bool annihilates_ = false;
+  const Branch* branches_ = nullptr;
+  std::span<const WallSeed> wall_seeds_;
   Index tangent_columns_ = 0, adjoint_columns_ = 0, second_adjoint_columns_ = 0;
   Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_,
       dense_hessian_, seed_hessian_, seed_;

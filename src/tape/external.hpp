@@ -49,6 +49,11 @@ class External {
     virtual void jacobian(const double* x, double* result) = 0;
     /// weights (points, m) -> result, likewise.
     virtual void hessian(const double* x, const double* weights, double* result) = 0;
+    /// Whether something besides the outputs has a weight at this point.
+    virtual bool has_further_weights(Index point) const {
+      (void)point;
+      return false;
+    }
   };
   /// order: the highest derivative that will be asked for. The external outlives it.
   virtual std::unique_ptr<Evaluation> evaluation(Index points, int order) const = 0;

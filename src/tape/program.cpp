@@ -192,7 +192,8 @@ void Program::clear_without_weights(const Batch& batch, double* result) const {
   const Index m = batch.n_weights;
   for (Index call = 0; call < batch.calls; ++call) {
     const double* weights = batch_weights_.data() + call * m;
-    if (std::all_of(weights, weights + m, [](double w) { return w == 0.0; }))
+    if (std::all_of(weights, weights + m, [](double w) { return w == 0.0; }) &&
+        !evaluations_[batch.evaluation]->has_further_weights(call))
       std::fill_n(result + call * batch.size, batch.size, 0.0);
   }
 }

@@ -57,6 +57,14 @@ struct Batch {
   Index size;       // numbers of each call
 };
 
+/// Where a call is evaluated: a batch of this order has it.
+struct CallPlace {
+  Index call;
+  Index point;
+  int order;
+  std::size_t evaluation;
+};
+
 /// Runs, then batches.
 struct Epoch {
   std::size_t runs_end;
@@ -98,6 +106,9 @@ class Program {
   /// The external's array of second derivatives of the k-th of Outputs::hessians_of_calls.
   const double* hessian_of_call(std::size_t k) const { return numbers_.data() + hessians_of_calls_[k]; }
 
+  const std::vector<CallPlace>& call_places() const { return call_places_; }
+  External::Evaluation& evaluation(std::size_t number) const { return *evaluations_[number]; }
+
   Index n_instructions() const { return n_instructions_; }
   Index n_runs() const { return static_cast<Index>(runs_.size()); }
   Index n_batches() const { return static_cast<Index>(batches_.size()); }
@@ -127,6 +138,7 @@ class Program {
   std::vector<double> scales_;
   std::vector<Batch> batches_;
   std::vector<std::unique_ptr<External::Evaluation>> evaluations_;
+  std::vector<CallPlace> call_places_;
   std::vector<Epoch> epochs_;
   std::array<std::size_t, n_stages> epochs_end_{};
   std::vector<Gather> gathers_;

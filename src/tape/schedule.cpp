@@ -189,7 +189,9 @@ class Scheduler {
       const auto order = static_cast<int>(group[2]);
       const auto n_calls = static_cast<Index>(calls.size());
       Batch batch{evaluation_of(group[3], calls, order), order, {}, {}, next_place_, n_calls, external.n_outputs(), size};
+      Index point = 0;
       for (const Index number : calls) {
+        program_.call_places_.push_back({number, point++, order, batch.evaluation});
         const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
         state_of(number, batch.order).first = next_place_;
         next_place_ += size;
