@@ -19,7 +19,7 @@ from fastexpr.formulations.registry import known_emitters
 from fastexpr.formulations.smooth import SMOOTH
 
 #: Rows of the table whose operator has a linear formulation, and those that are affine.
-LINEAR = {"Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax"}
+LINEAR = {"Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble"}
 AFFINE = {
     "Add", "Sub", "Neg", "Linear", "SparseLinear", "Conv", "ReduceSum", "ReduceMean", "CumSum", "Select", "Reshape",
     "Concat",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import scipy.sparse
 
 from fastexpr._core import Operator
 from fastexpr.formulations.affine import Affine, Array, Indices, widened
+
+if TYPE_CHECKING:
+    from fastexpr.formulations.cuts import Cuts
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Algebra:
     calls : list of Call
     origins : list of (str, int, int)
         What columns are: label, first, stop.
+    cuts : list of Cuts
+        Features of trees, with the binaries that say between which thresholds they are.
     fillers : list of functions
         Each takes values of all columns, and fills in those of some from those before: a network's forward pass.
     """
@@ -56,6 +61,7 @@ class Algebra:
     pairs: list[Indices] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     origins: list[tuple[str, int, int]] = field(default_factory=list)
+    cuts: list[Cuts] = field(default_factory=list)
     fillers: list[Callable[[Array], None]] = field(default_factory=list)
     _bounds: list[tuple[Array, Array, npt.NDArray[np.bool_]]] = field(default_factory=list)
     _rows: list[tuple[Any, Array, Array]] = field(default_factory=list)
@@ -86,10 +92,12 @@ class Algebra:
         self._rows.append((body.matrix, low, high))
         self.n_rows += body.size
 
-    def upper_of(self, columns: Indices, limit: float) -> None:
-        """Lowers the upper bounds of some columns, which were added last."""
-        first = self.n_columns - self._bounds[-1][1].size
-        np.minimum.at(self._bounds[-1][1], columns - first, limit)
+    def tighten(self, columns: Indices, lower: float = -np.inf, upper: float = np.inf) -> None:
+        """Other bounds for some of the columns that were added last."""
+        low, high, _ = self._bounds[-1]
+        places = columns - (self.n_columns - high.size)
+        np.maximum.at(low, places, lower)
+        np.minimum.at(high, places, upper)
 
     # ---- reading
 

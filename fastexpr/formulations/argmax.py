@@ -34,7 +34,7 @@ def hardmax(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     builder.counts.units += size
     a = algebra.add_columns(np.zeros(size), np.ones(size), f"{node} binary", True)
     algebra.fillers.append(functools.partial(fill_hardmax, z, lanes, a))
-    algebra.upper_of(a[lanes[~can_win]], 0.0)
+    algebra.tighten(a[lanes[~can_win]], upper=0.0)
     builder.counts.binaries += int(can_win.sum())
     builder.counts.widths.append(high - low)
     sums = entries(len(lanes), algebra.n_columns, np.repeat(np.arange(len(lanes)), lanes.shape[1]), a[lanes.ravel()])

@@ -13,7 +13,7 @@ import scipy.sparse
 
 from fastexpr._core import Function
 from fastexpr.errors import FormulationError
-from fastexpr.formulations import argmax, maximum, piecewise, smooth  # noqa: F401  (they register emitters)
+from fastexpr.formulations import argmax, maximum, piecewise, smooth, trees  # noqa: F401  (they register emitters)
 from fastexpr.formulations.affine import (
     Affine,
     Array,
@@ -67,6 +67,10 @@ class Builder:
         self.relax = relax
         self.margin = margin
         self.n_inputs = 0
+        self.bounds: list[tuple[Array, Array]] = []  # of the inputs of the node that an emitter writes
+        self.curvatures: dict[int, Curvature] = {}
+        self.known_cuts: dict[tuple[int, int], dict[int, Any]] = {}  # by source and row, by feature
+        self.tree_readers: dict[int, list[Any]] = {}
 
     # ---- a network
 
@@ -107,6 +111,11 @@ class Builder:
         self.curvatures = curvatures(net, needed, known, depends) if self.formulation == "epigraph" else {}
         if self.formulation == "epigraph" and not self.relax:
             require_curvature(net, [self.curvatures[k] for k in outputs])
+        self.known_cuts = {}  # of this network's trees
+        self.tree_readers = {}
+        for number, (operator, sources, _) in enumerate(nodes, start=1):
+            if operator.name == "TreeEnsemble" and number in needed:
+                self.tree_readers.setdefault(sources[0], []).append(operator)
         values: dict[int, Affine] = {0: inputs}
         for number, (operator, sources, label) in enumerate(nodes, start=1):
             if number not in needed or not depends[number]:
@@ -196,6 +205,15 @@ class Builder:
         upper = positive @ high + negative @ low + z.constant
         room = 1e-13 * (1.0 + abs(z.matrix) @ np.nan_to_num(np.maximum(abs(low), abs(high)), posinf=0.0))
         return lower - room, upper + room
+
+    def whole_units(self, z: Affine) -> Mask:
+        """Which units are whole numbers wherever the columns that have to be are."""
+        matrix, is_integer = z.matrix, self.algebra.is_integer
+        is_whole = is_integer[matrix.indices] & (matrix.data == np.round(matrix.data))
+        counts = np.add.reduceat(np.append(is_whole, 0), matrix.indptr[:-1]) if matrix.nnz else np.zeros(z.size)
+        counts = np.where(z.lengths > 0, counts, 0)
+        found: Mask = (counts == z.lengths) & (z.constant == np.round(z.constant))
+        return found
 
     def require_finite(self, node: Node, lower: Array, upper: Array) -> None:
         """Raises where a unit that needs bounds has none."""

@@ -29,7 +29,7 @@ class Curvature(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Of a function: its curvature (1 convex, -1 concave, 0 affine), and 1 where it never falls, -1 where it never rises."""
+    """Of a function: 1 convex, -1 concave, 0 affine; 1 where it never falls, -1 where it never rises."""
 
     curvature: int
     slope: int

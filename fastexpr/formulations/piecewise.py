@@ -7,7 +7,7 @@ With kinks t_1 < ... < t_k inside the bounds l, u of the argument z, and slopes 
 
 is the function where the parts are filled one after another: s = 0 or w_1 = 0, and w_j is full or w_{j+1} = 0. Binaries
 a_1 >= ... >= a_k say which ones are: s <= (t_1 - l) (1 - a_1), w_1 <= (t_2 - t_1) a_1, (t_2 - t_1) a_2 <= w_1, ...: the
-incremental formulation (Markowitz and Manne 1957; Vielma 2015). Of a ReLU it is  w - s = z,  w <= u a,  s <= -l (1 - a).
+incremental formulation (Markowitz and Manne 1957; Vielma 2015). Of a ReLU: w - s = z, w <= u a, s <= -l (1 - a).
 With SOS constraints of type 1 instead of binaries, or relaxed: of a convex f, from below, that is exact.
 """
 

@@ -17,8 +17,8 @@ from fastexpr.formulations.registry import Node, emitter, known_emitters
 #: As formulas of Pyomo: see `fastexpr.pyomo.formulas`.
 SMOOTH = (
     "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Div", "Elu", "Exp", "GeluTanh", "HardSwish",
-    "Log", "LogSoftmax", "MatMul", "Matern", "Mul", "Pow", "ReduceL2", "ReduceLogSumExp", "ReduceProd", "Selu", "Sigmoid",
-    "Sin", "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tan", "Tanh",
+    "Log", "LogSoftmax", "MatMul", "Matern", "Mul", "Pow", "ReduceL2", "ReduceLogSumExp", "ReduceProd", "Selu",
+    "Sigmoid", "Sin", "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Square", "Swish", "Tan", "Tanh",
 )  # fmt: skip
 
 

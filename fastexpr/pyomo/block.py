@@ -10,6 +10,7 @@ from pyomo.core.base.block import Block, BlockData
 from pyomo.core.base.var import VarData
 
 from fastexpr.errors import EvaluationError, ModelError
+from fastexpr.formulations.repair import Repair
 from fastexpr.formulations.summary import Summary
 from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
@@ -39,6 +40,28 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         if self._formulation == "external":
             return Summary("external", units=n_units(self.net))
         return self._summary
+
+    def repair(self) -> Repair:
+        """Move a solution away from the thresholds of trees, so that the trees themselves say what the model says.
+
+        A solver's point is often within its tolerance of a threshold, where the trees may say something else than the
+        model. With all integers as they are, the model's continuous variables move to where the inputs of all trees
+        keep the largest distance from the walls of their cells, among the points that satisfy the model's linear
+        constraints and have no worse objective. Variables that something nonlinear reads stay.
+
+        Returns
+        -------
+        fastexpr.formulations.repair.Repair
+            With success, message, distance, moved. Without success nothing was changed.
+
+        Raises
+        ------
+        ModelError
+            The model has no solution yet.
+        """
+        from fastexpr.pyomo.repairing import repair
+
+        return repair(self)
 
     def check_bounds(self) -> None:
         """Looks whether the rows, which were made from the inputs' bounds at that time, still say all of their range.

@@ -1,0 +1,134 @@
+"""Where thresholds cut the range of one feature, and the binaries that say on which side of each it is.
+
+y_g = 1 where x is at most the cut g, and y_1 <= y_2 <= ...: exactly one interval between cuts follows, and x is in it:
+
+    sum_k L_k (y_k - y_{k-1}) <= x <= sum_k R_k (y_k - y_{k-1})        y_0 = 0, y_{last} = 1
+
+one row for each side, the convex hull of the intervals. L_k and R_k keep a margin from the cuts; whole numbers need
+none.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastexpr.formulations.affine import Affine, Array, Indices, entries
+from fastexpr.formulations.margins import margins_of
+from fastexpr.formulations.registry import Node
+
+NARROW = 1e-9  # of the size of their numbers: cuts that are nearer to each other are one
+
+
+@dataclass
+class Cuts:
+    """The cuts of one feature.
+
+    Attributes
+    ----------
+    x : Affine of size 1
+    first, last : (g,) arrays
+        Of each group of cuts that are one, the least and the largest: "at most `first`" is left of it, "more than
+        `last`" right of it. Nothing is between them.
+    lower, upper : float
+        Bounds of x.
+    is_integer : bool
+    columns : (g,) array
+        The binaries.
+    """
+
+    x: Affine
+    first: Array
+    last: Array
+    lower: float
+    upper: float
+    is_integer: bool
+    columns: Indices
+
+    def groups_of(self, cuts: Array) -> Indices:
+        """The groups of cuts inside the bounds."""
+        return np.searchsorted(self.last, np.floor(cuts) if self.is_integer else cuts)
+
+    def interval_of(self, x: float) -> int:
+        """Between which groups x is: 0 before the first."""
+        return int(np.searchsorted(self.last, x, side="left"))
+
+    def chosen(self, values: Array) -> int:
+        """The interval that the binaries say."""
+        return int(np.count_nonzero(values[self.columns] < 0.5))
+
+    def walls(self, interval: int) -> tuple[float, float]:
+        """Of an interval: x is more than the first and at most the second; infinite where its end is a bound of x."""
+        return (
+            float(self.last[interval - 1]) if interval > 0 else -np.inf,
+            float(self.first[interval]) if interval < len(self.first) else np.inf,
+        )
+
+
+def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[float, float], is_integer: bool) -> Cuts:
+    """Binaries and rows for the cuts of one feature.
+
+    Parameters
+    ----------
+    builder : Builder
+    node : Node
+        For messages.
+    x : Affine of size 1
+    numbers : (k,) array
+        Cuts inside the bounds, in any order.
+    bounds : pair of float
+    is_integer : bool
+        Whether x is a whole number.
+    """
+    lower, upper = bounds
+    cuts = np.unique(np.floor(numbers) if is_integer else numbers)
+    scale = np.maximum(1.0, np.abs(cuts))
+    is_new = np.concatenate([[True], np.diff(cuts) > (0.0 if is_integer else NARROW) * scale[1:]])
+    begins = np.flatnonzero(is_new)
+    first, last = cuts[begins], cuts[np.append(begins[1:], cuts.size) - 1]
+    n_closed = cuts.size - first.size
+    if n_closed:
+        builder.counts.notes.append(
+            f"{node} {n_closed} intervals between thresholds are left out: they are narrower than {NARROW:g} of the "
+            "thresholds' size, and no solver can stay inside."
+        )
+    builder.require_finite(node, np.array([lower]), np.array([upper]))
+    if is_integer:
+        margin_before, margin_behind = np.zeros(first.size), np.ones(first.size)
+    else:
+        usual = np.minimum(margins_of(first, lower, upper), margins_of(last, lower, upper))
+        margin_before = margin_behind = usual if builder.margin is None else np.full(first.size, float(builder.margin))
+    L = np.concatenate([[lower], np.minimum(last + margin_behind, upper)])
+    R = np.concatenate([np.maximum(first - margin_before, lower), [upper]])
+    algebra, size = builder.algebra, first.size
+    y = algebra.add_columns(np.zeros(size), np.ones(size), f"{node} threshold", True)
+    builder.counts.binaries += size
+    is_empty = R + 1e-15 * np.maximum(1.0, np.abs(R)) < L  # where the margin is wider than the interval
+    L = np.minimum(L, R)
+    zeros = np.zeros(size, int)
+    algebra.add_rows(L[-1], x - entries(1, algebra.n_columns, zeros, y, np.diff(L) * -1.0), np.inf)
+    algebra.add_rows(-np.inf, x - entries(1, algebra.n_columns, zeros, y, np.diff(R) * -1.0), R[-1])
+    places = np.arange(size - 1)
+    order = entries(max(size - 1, 0), algebra.n_columns, np.tile(places, 2), np.concatenate([y[:-1], y[1:]]),
+                    np.repeat([1.0, -1.0], size - 1))  # fmt: skip
+    algebra.add_rows(np.where(is_empty[1:-1], 0.0, -np.inf), order, 0.0)
+    if is_empty[0]:
+        algebra.tighten(y[:1], upper=0.0)
+    if is_empty[-1]:
+        algebra.tighten(y[-1:], lower=1.0)
+    if is_empty.any():
+        builder.counts.notes.append(
+            f"{node} {int(is_empty.sum())} intervals between thresholds are left out: the margin is wider."
+        )
+    algebra.fillers.append(functools.partial(fill_cuts, x, last, y))
+    found = Cuts(x, first, last, lower, upper, is_integer, y)
+    algebra.cuts.append(found)
+    return found
+
+
+def fill_cuts(x: Affine, last: Array, columns: Indices, values: Array) -> None:
+    """Whether x is at most each cut."""
+    values[columns] = x.at(values)[0] <= last
