@@ -1,99 +1,141 @@
-"""Programs on frozen branches: values and derivatives in a cell and beyond its walls, and walls as rows."""
+"""Solves of problems with kinks: from cell to cell, with a certificate that is true."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import pyomo.environ as pyo
+import pytest
 
 import fastexpr as fx
-from fastexpr.program import Program
+import fastexpr.pyomo as fxp
+
+RNG = np.random.default_rng(5)
+LAYERS = [
+    (RNG.normal(size=(m, n)) / np.sqrt(n) * 1.5, 0.3 * RNG.normal(size=m)) for n, m in [(3, 20), (20, 20), (20, 2)]
+]
+LIMIT = 0.3
 
 
-def program_of(function: fx.Function, inputs: Any = None, n: int | None = None) -> Any:
-    """Its outputs as rows, at variables; the first one is the objective, too."""
-    n = function.n_inputs if n is None else n
-    program = Program(n)
-    places = np.arange(function.n_inputs)[np.newaxis] if inputs is None else np.asarray(inputs)
-    outputs = program.outputs(function, program.variables(places))
-    return program.compile(int(outputs[0, 0]), outputs.ravel())
+def relu_network(layers):
+    x = fx.variables(layers[0][0].shape[1])
+    h = x
+    for W, b in layers[:-1]:
+        h = np.maximum(W @ h + b, 0.0)
+    W, b = layers[-1]
+    return fx.Function(x, W @ h + b)
 
 
-def cells_at(function: fx.Function, x: np.ndarray) -> Any:
-    cells = program_of(function).cells()
-    cells.freeze(cells.branches(x))
-    return cells
+NET = relu_network(LAYERS)
+STARTS = np.random.default_rng(2).uniform(-1, 1, (8, 3))
 
 
-def dense(structure: Any, entries: np.ndarray, shape: tuple[int, int], is_symmetric: bool = False) -> np.ndarray:
-    result = np.zeros(shape)
-    for i, j, entry in zip(*structure, entries, strict=True):
-        result[i, j] += entry
-        if is_symmetric and i != j:
-            result[j, i] += entry
-    return result
+def surrogate(start, is_spliced=False):
+    p = fx.Problem()
+    x = p.variables(3, -1, 1, start=start)
+    y = NET(x) if is_spliced else p.network(NET, x)
+    p.maximize(y[0])
+    p.subject_to(y[1], upper=LIMIT)
+    return p, x
 
 
-def jacobian(cells: Any, x: np.ndarray) -> np.ndarray:
-    return dense(cells.jacobian_structure(), cells.jacobian(x), (cells.n_rows + getattr(cells, "n_walls", 0), x.size))
+def is_beaten(x, value, spread=1e-3):
+    """Whether a feasible point nearby is better."""
+    points = np.clip(x + spread * np.random.default_rng(0).uniform(-1, 1, (4000, 3)), -1, 1)
+    y = NET(points)
+    return bool((y[y[:, 1] <= LIMIT, 0] > value + 1e-6).any())
 
 
-def hessian(cells: Any, x: np.ndarray, multipliers: np.ndarray, factor: float = 0.0) -> np.ndarray:
-    return dense(cells.hessian_structure(), cells.hessian(x, multipliers, factor), (x.size, x.size), True)
+@pytest.mark.parametrize("door", ["network", "expression", "pyomo"])
+@pytest.mark.parametrize("start", range(8))
+def test_a_relu_surrogate_from_everywhere(door, start):
+    if door == "pyomo":
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(range(3), bounds=(-1, 1), initialize=dict(enumerate(STARTS[start])))
+        m.nn = fxp.NetworkBlock(NET, inputs=m.x)
+        m.limit = pyo.Constraint(expr=m.nn.outputs["y[1]"] <= LIMIT)
+        m.best = pyo.Objective(expr=m.nn.outputs["y[0]"], sense=pyo.maximize)
+        results = pyo.SolverFactory("fastexpr").solve(m)
+        assert pyo.check_optimal_termination(results)
+        assert "local minimum" in results.solver.message
+        x, value = np.array([m.x[i].value for i in range(3)]), pyo.value(m.best)
+        assert abs(NET(x) - [value, m.nn.outputs["y[1]"].value]).max() < 1e-9
+    else:
+        p, v = surrogate(STARTS[start], door == "expression")
+        r = p.solve()
+        assert (r.status, r.certificate) == ("optimal", "local minimum")
+        x, value = r[v], r.objective
+    assert NET(x)[1] <= LIMIT + 1e-8
+    assert not is_beaten(x, value)
 
 
-def assert_differences_agree(cells: Any, x: np.ndarray, rng: np.random.Generator, step: float = 1e-6) -> None:
-    """Rows, walls included, against central differences: first derivatives, then those of the Lagrangian's gradient."""
-    d = rng.standard_normal(x.size)
-    ahead, behind = cells.constraints(x + step * d), cells.constraints(x - step * d)
-    J = jacobian(cells, x)
-    np.testing.assert_allclose(J @ d, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-6)
-    w = rng.standard_normal(len(J))
-    slopes = [w @ jacobian(cells, x + s * d) + 0.7 * cells.gradient(x + s * d) for s in (step, -step)]
-    H = hessian(cells, x, w, 0.7)
-    np.testing.assert_allclose(H @ d, (slopes[0] - slopes[1]) / (2 * step), rtol=1e-6, atol=1e-5)
+def test_ignored_kinks_are_todays_solves():
+    p, _ = surrogate(STARTS[0])
+    r = p.solve(kinks="ignore", max_iter=50)
+    assert [stage.name for stage in r.stages] == ["ipopt"]
+    assert (r.certificate, r.kinks) == ("", [])
+    with pytest.raises(ValueError, match="kinks must be"):
+        p.solve(kinks="smooth")
 
 
-def network(seed: int, n: int = 3, hidden: int = 6, m: int = 4) -> fx.Function:
-    rng = np.random.default_rng(seed)
-    x = fx.variables(n)
-    h = np.maximum(rng.standard_normal((hidden, n)) @ x + rng.standard_normal(hidden), 0.0)
-    return fx.Function(x, np.abs(rng.standard_normal((m, hidden)) @ np.tanh(h) + rng.standard_normal(m)))
+def test_a_convex_problem_in_the_models_own_algebra():
+    p = fx.Problem()
+    v = p.variables(2, -1, 1, start=[0.7, 0.2])
+    p.minimize(abs(v[0] - 0.2) + abs(v[1] + 0.3 * v[0]))
+    r = p.solve()
+    assert (r.status, r.certificate) == ("optimal", "local minimum")
+    assert np.allclose(r[v], [0.2, -0.06], atol=1e-9)
+    assert len(r.kinks) == 2
+    assert all(abs(kink.argument) < 1e-9 for kink in r.kinks)
+    assert "2 kinks" in r.message
 
 
-def random_branches(cells: Any, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Half of the units on the other side of one of their walls."""
-    branches = cells.branches(x)
-    cells.freeze(branches)
-    units, to, _ = cells.walls(x)
-    for unit, other in zip(units, to, strict=True):
-        if rng.random() < 0.5:
-            branches[unit] = other
-    return branches
+def test_a_saddle_is_no_minimum():
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=0.0)
+    p.minimize(x[0] ** 2 - x[1] ** 2 + abs(x[0]))
+    r = p.solve()
+    assert abs(r.objective + 1.0) < 1e-6
+    assert r.certificate == "local minimum"
 
 
-def test_on_the_branches_of_a_point_everything_is_as_usual() -> None:
-    rng = np.random.default_rng(1)
-    function = network(0)
-    program = program_of(function)
-    assert program.has_kinks
-    for _ in range(5):
-        x = rng.standard_normal(3)
-        cells = cells_at(function, x)
-        w = rng.standard_normal(4)
-        np.testing.assert_array_equal(cells.constraints(x), program.constraints(x))
-        np.testing.assert_array_equal(jacobian(cells, x), jacobian(program, x))
-        np.testing.assert_allclose(hessian(cells, x, w, 0.5), hessian(program, x, w, 0.5), rtol=1e-13, atol=1e-13)
+def test_the_tip_of_an_absolute_value():
+    p = fx.Problem()
+    x = p.variables((), -1, 1, start=0.4)
+    p.minimize(abs(x))
+    r = p.solve()
+    assert r.certificate == "local minimum"
+    assert abs(r[x]) < 1e-9
+    assert abs(r.kinks[0].multiplier - 1.0) < 1e-6
 
 
-def test_walls_are_rows_with_exact_derivatives() -> None:
-    rng = np.random.default_rng(2)
-    function = network(1)
-    cells = program_of(function).cells()
-    for _ in range(5):
-        x = rng.standard_normal(3)
-        cells.freeze(random_branches(cells, x, rng))
-        units, to, arguments = cells.walls(x)
-        cells.choose(units, to)
-        np.testing.assert_array_equal(cells.constraints(x)[4:], arguments)
-        assert_differences_agree(cells, x, rng)
+def test_iterations_are_a_total():
+    p, _ = surrogate(STARTS[0])
+    r = p.solve(max_iter=30)
+    assert r.iterations <= 30
+    assert r.status == "iteration_limit"
+    assert p.solve(max_iter=300).iterations <= 300
+
+
+def test_multipliers_belong_to_the_final_cell():
+    p, x = surrogate(STARTS[1])
+    limit = p._statement.constraints[0]
+    r = p.solve()
+    eps = 1e-5
+    p.set_limits(limit, upper=LIMIT + eps)
+    other = p.solve(start=r)
+    assert (
+        abs((other.objective - r.objective) / eps - r.duals[limit]) < 1e-3 * max(1.0, r.duals[limit])
+        or len(r.kinks) > 0
+    )
+    assert r.duals[limit] >= -1e-9
+
+
+def test_smooth_problems_have_one_stage():
+    x0 = fx.variables(2)
+    net = fx.Function(x0, np.tanh(x0).sum().reshape(1))
+    p = fx.Problem()
+    x = p.variables(2, -1, 1)
+    p.minimize(p.network(net, x)[0])
+    r = p.solve()
+    assert [stage.name for stage in r.stages] == ["ipopt"]
+    assert r.certificate == ""

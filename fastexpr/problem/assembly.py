@@ -112,6 +112,8 @@ def make_result(
         violation=nlp.violation(solution.x),
         relative_violation=solution.relative_violation,
         stages=[stage._replace(objective=statement.sign * stage.objective) for stage in solution.stages],
+        certificate=solution.certificate,
+        kinks=solution.kinks,
         x=solution.x,
         multipliers=solution.multipliers,
         _value=statement.evaluate,

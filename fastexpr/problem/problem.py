@@ -332,6 +332,7 @@ class Problem:
         time_limit: float | None = None,
         options: Mapping[str, Option] | None = None,
         presolve: bool = True,
+        kinks: str = "cells",
         **others: Option,
     ) -> Result:
         """Solves the problem, in stages: see `Result.stages`.
@@ -356,6 +357,10 @@ class Problem:
             Whether outputs of networks that only the objective and inequalities use may be put in their places as
             expressions, which leads to better minima; what is said stays in terms of the problem as stated. False
             solves that.
+        kinks : {"cells", "ignore"}, default "cells"
+            What is done about kinks (of ReLU, max, abs, ...): after the solver's first 80 iterations the problem is
+            solved within cells that have none, from cell to cell, and `result.certificate` says what is known of the
+            point where that ends. "ignore" leaves the solver alone with them. Problems without kinks are solved alike.
         **others
             The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 
@@ -367,7 +372,7 @@ class Problem:
         Raises
         ------
         ValueError
-            There are no variables; the solver does not know an option.
+            There are no variables; the solver does not know an option; `kinks` is another word.
         TypeError
             `options` is no dict, `progress` no function.
         ModuleNotFoundError
@@ -385,7 +390,8 @@ class Problem:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        solution = solve(nlp, Settings(name, settings, progress, time_limit, presolve=presolve), multipliers)
+        chosen = Settings(name, settings, progress, time_limit, presolve=presolve, kinks=kinks)
+        solution = solve(nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:

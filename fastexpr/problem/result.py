@@ -10,7 +10,7 @@ import numpy as np
 
 from fastexpr.expression import Expression
 from fastexpr.nlp import Evaluations, Vector
-from fastexpr.solvers import Multipliers, Stage
+from fastexpr.solvers import MetKink, Multipliers, Stage
 
 
 def _left_behind(*_: object) -> Any:
@@ -91,6 +91,11 @@ class Result:
         `success` (or the option constr_viol_tol).
     stages : list of Stage
         What ran, in order: name, iterations, seconds, and the objective and violation of the point that it found.
+    certificate : str
+        Of problems with kinks, what is known of the point: "local minimum", "first-order" (no direction leads down to
+        first order), "none" (the message says why). Empty where nothing was claimed.
+    kinks : list of MetKink
+        The kinks that the point is on: unit, argument, multiplier.
     x : (n,) array
         All variables in the order they were made.
     multipliers : Multipliers
@@ -110,6 +115,8 @@ class Result:
     violation: float
     relative_violation: float
     stages: list[Stage]
+    certificate: str
+    kinks: list[MetKink]
     x: Vector
     multipliers: Multipliers
     _value: Callable[[Expression, Vector], Any]

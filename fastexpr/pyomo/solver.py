@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pyomo.common.config import Bool, ConfigValue, document_class_CONFIG, document_configdict
+from pyomo.common.config import Bool, ConfigValue, In, document_class_CONFIG, document_configdict
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.timing import HierarchicalTimer
 from pyomo.contrib.solver.common.base import Availability, PersistentSolverBase
@@ -70,6 +70,16 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
                 description="Whether outputs of networks that only the objective and inequalities use may be put in "
                 "their places as expressions, which leads to better minima. What is said, multipliers and warm starts "
                 "included, stays in terms of the model.",
+            ),
+        )
+        self.declare(
+            "kinks",
+            ConfigValue(
+                domain=In(["cells", "ignore"]),
+                default="cells",
+                description="What is done about kinks (of ReLU, max, abs, ...): 'cells' solves the model within cells "
+                "that have none, from cell to cell, after the solver's first 80 iterations, and says in "
+                "extra_info.certificate what is known of the point; 'ignore' leaves the solver alone with them.",
             ),
         )
         self.declare(
@@ -248,7 +258,16 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
         line = ProgressLine() if config.progress is True and not config.tee else None
         with Log(name, options, config.tee) as log:
             with Watch(log, line, callback) as watch:
-                settings = Settings(name, log.options, watch, config.time_limit, scaling, log.restart, config.presolve)
+                settings = Settings(
+                    name,
+                    log.options,
+                    watch,
+                    config.time_limit,
+                    scaling,
+                    log.restart,
+                    config.presolve,
+                    config.kinks,
+                )
                 solution = solve(compiled.nlp, settings, multipliers)
             log.end(solution.message)
             results.solver_log = log.text

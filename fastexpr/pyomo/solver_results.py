@@ -79,6 +79,8 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     about.constraint_violation = violation
     about.relative_violation = solution.relative_violation
     about.stages = [stage._replace(objective=compiled.sign * stage.objective) for stage in solution.stages]
+    about.certificate = solution.certificate
+    about.kinks = solution.kinks
     about.add("status", ConfigValue(solution.status, visibility=ADVANCED_OPTION))
 
 

@@ -39,6 +39,8 @@ class Settings:
         Called before a solver that writes a log runs once more.
     presolve : bool
         Whether the program may be solved in another form than that in which it was stated: see `form`.
+    kinks : str
+        "cells": kinks are crossed where that leads to better points; "ignore": the solver is left alone with them.
     """
 
     solver: str
@@ -48,6 +50,11 @@ class Settings:
     factors: Scaling | None = None
     before_again: Callable[[], None] | None = None
     presolve: bool = True
+    kinks: str = "cells"
+
+    def __post_init__(self) -> None:
+        if self.kinks not in ("cells", "ignore"):
+            raise ValueError(f"[Solver] kinks must be 'cells' or 'ignore': got {self.kinks!r}.")
 
 
 class Budget:

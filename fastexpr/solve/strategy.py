@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,13 +13,16 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget, Settings
 from fastexpr.solve.form import Form, form_of
-from fastexpr.solve.stages import ipopt
+from fastexpr.solve.stages import cells, ipopt
 from fastexpr.solvers.checked import concluded, tolerances
 from fastexpr.solvers.interior_point import Multipliers, Solution, Stage
 from fastexpr.solvers.verification import FEASIBILITY, Measure
 
 #: Returns None where it has nothing to do.
 StageFunction = Callable[[Nlp, Solution, Budget], Solution | None]
+
+#: Relative to max(1, |f|): of points as good as each other, the one of which more is known counts.
+TIE = 1e-8
 
 
 def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) -> Solution:
@@ -82,12 +86,15 @@ def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solu
     except EvaluationError:
         return solution
     solution.relative_violation = verdict.violation
-    return concluded(solution, verdict, *tolerances(settings.options)) if solution.success else solution
+    feasibility, stationarity, acceptable = tolerances(settings.options)
+    if solution.kinks:  # the slope there is one side's only; it was looked at on all sides
+        stationarity = acceptable = math.inf
+    return concluded(solution, verdict, feasibility, stationarity, acceptable) if solution.success else solution
 
 
 def stages(multipliers: Multipliers | None) -> list[tuple[str, StageFunction]]:
     """What runs, in order; each has a say where the one before has left something to do."""
-    return [("ipopt", partial(ipopt, multipliers=multipliers))]
+    return [("ipopt", partial(ipopt, multipliers=multipliers)), ("cells", cells)]
 
 
 def start_of(nlp: Nlp) -> Solution:
@@ -100,5 +107,7 @@ def is_better(new: Solution, old: Solution) -> bool:
     """Success counts first, then feasibility, then the objective."""
     if new.success != old.success:
         return new.success
+    if new.certificate and new.success and new.objective <= old.objective + TIE * max(1.0, abs(old.objective)):
+        return True
     excesses = [max(0.0, point.relative_violation - FEASIBILITY) for point in (new, old)]
     return excesses[0] < excesses[1] or (excesses[0] == excesses[1] and new.objective < old.objective)

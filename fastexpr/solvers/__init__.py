@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 from fastexpr.nlp import Nlp
 from fastexpr.solvers.checked import solve
-from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Stage, Supervision
+from fastexpr.solvers.interior_point import MetKink, Multipliers, Progress, Scaling, Solution, Stage, Supervision
 from fastexpr.solvers.options import Option
 
 __all__ = [
+    "MetKink",
     "Multipliers",
     "Option",
     "Progress",

@@ -84,6 +84,26 @@ class Scaling:
     constraints: Vector
 
 
+class MetKink(NamedTuple):
+    """A kink that a solution is on.
+
+    Attributes
+    ----------
+    unit : str
+        The operator, its node, the unit's place in the node's output and, where several networks are called, of which:
+        "Relu 'layer1' unit [3] of the network of x[0], x[1]".
+    argument : float
+        What is 0 at the kink: 0 but for rounding.
+    multiplier : float
+        By how much the minimized objective rises with each unit that the argument moves into the cell that the
+        result's multipliers belong to; 0 where nothing presses the point against the kink from there.
+    """
+
+    unit: str
+    argument: float
+    multiplier: float
+
+
 @dataclass
 class Solution:
     """What a solver returns; `x` is the last iterate where it did not succeed."""
@@ -96,6 +116,8 @@ class Solution:
     iterations: int
     relative_violation: float = math.inf
     stages: list[Stage] = field(default_factory=list)
+    certificate: str = ""
+    kinks: list[MetKink] = field(default_factory=list)
 
     @property
     def success(self) -> bool:

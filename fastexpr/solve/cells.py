@@ -1,0 +1,105 @@
+"""The stage for programs with kinks: from cell to cell, and what may be claimed where that ends."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+
+from fastexpr.errors import EvaluationError
+from fastexpr.nlp import Nlp, Vector
+from fastexpr.solve.budget import Budget
+from fastexpr.solve.cell_program import elastic_program
+from fastexpr.solve.certificate import NONE, Finding
+from fastexpr.solve.junction import Branches
+from fastexpr.solve.kinks import message_of, met_kinks, unit_name
+from fastexpr.solve.walk import MOST_CELLS, Walk
+from fastexpr.solvers.interior_point import Multipliers, Solution, return_codes
+from fastexpr.solvers.verification import Measure
+
+#: Sum of relative violations at which a point counts as feasible.
+NOTHING = 1e-9
+
+#: Relative to max(1, |value|): where the sides of a wall differ by more, the program jumps there.
+JUMP = 1e-7
+
+
+def walk_from(program: Nlp, point: Solution, budget: Budget) -> Solution:
+    """From the cell of the point to a solution of a program with kinks.
+
+    Raises
+    ------
+    fastexpr.errors.EvaluationError
+        The program cannot be evaluated at the point.
+    """
+    x = program.complete(np.clip(point.x, program.lower, program.upper))
+    walk = Walk(program, program.functions.cells(), budget)  # type: ignore[attr-defined]
+    finding = walk.stay(x, point) if point.success else None
+    if finding is None:
+        finding = walk.run(x)
+    if finding is None and not walk.here.is_solved and not walk.is_over:
+        nearest, branches = nearest_feasible(walk, x)
+        finding = walk.run(nearest, branches)
+    return concluded(walk, finding)
+
+
+def nearest_feasible(walk: Walk, x: Vector) -> tuple[Vector, Branches]:
+    """From x to the least violation that crossing kinks leads to, and the cell of that point."""
+    scale = 1.0 / Measure(walk.program, x).scaling().constraints
+    whole, elastic = elastic_program(walk.program, walk.cells, x, scale)
+    other = Walk(whole, elastic, walk.budget, walk.n_cells)
+    other.run(whole.start, None, NOTHING)
+    walk.n_cells = other.n_cells
+    return other.here.x[: walk.program.n], other.here.branches
+
+
+def concluded(walk: Walk, finding: Finding | None) -> Solution:
+    """The end of the walk as a solution of the program, with what may be claimed."""
+    program, here, inner = walk.program, walk.here, walk.here.solution
+    known = inner.multipliers
+    multipliers = Multipliers(known.constraints[: program.m], known.lower, known.upper)
+    solution = Solution(here.x, here.objective, multipliers, inner.status, inner.message, inner.iterations)
+    if finding is not None:
+        claim(walk, finding, solution)
+    elif here.is_solved:
+        solution.status, solution.message = "cell_limit", f"The limit of {MOST_CELLS} cells was reached."
+        if walk.budget.is_over:
+            solution.status, solution.message = return_codes[-5 if walk.budget.seconds_left <= 0.0 else -1]
+    solution.x = program.complete(solution.x)
+    with contextlib.suppress(EvaluationError):
+        solution.objective = program.objective(solution.x)
+        measure = Measure(program, solution.x)
+        solution.relative_violation = measure.verdict(solution.multipliers).violation
+    return solution
+
+
+def claim(walk: Walk, finding: Finding, solution: Solution) -> None:
+    """Certificate, kinks and message; multipliers from the point itself where there is no choice."""
+    program, cells = walk.program, walk.cells
+    if walk.failed:
+        branches, said = walk.failed[0]
+        unit = int(np.flatnonzero(branches != walk.here.branches)[0])
+        finding.certificate = NONE
+        finding.reason = f"behind {unit_name(program, cells, unit)} the solver failed ({said})"
+    for unit in jumping_units(walk, finding)[:1]:
+        finding.certificate, finding.reason = NONE, f"the program jumps at {unit_name(program, cells, unit)}"
+    solution.kinks, solution.certificate = met_kinks(program, cells, finding), finding.certificate
+    solution.status, solution.message = "optimal", message_of(finding, solution.kinks)
+    if finding.forces is not None:
+        solution.multipliers = finding.forces
+
+
+def jumping_units(walk: Walk, finding: Finding) -> list[int]:
+    """Units at their walls on whose branches the objective or a row differs."""
+    cells, here, walls = walk.cells, walk.here, finding.walls
+    found = []
+    for unit in np.unique(walls.units[cells.unit_jumps[walls.units]]).tolist():
+        values = []
+        for branch in (here.branches[unit], walls.to[walls.units == unit][0]):
+            branches = here.branches.copy()
+            branches[unit] = branch
+            cells.freeze(branches)
+            values.append(np.append(cells.constraints(here.x)[: walk.program.m], cells.objective(here.x)))
+        if not (abs(values[0] - values[1]) <= JUMP * np.maximum(1.0, abs(values[0]))).all():
+            found.append(unit)
+    return found

@@ -1,0 +1,120 @@
+"""The second-order check: whether the Lagrangian curves up along what a point leaves free to first order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastexpr.nlp import Vector
+from fastexpr.solve.junction import Branches, Junction, Walls
+from fastexpr.solve.linearization import Flags, Forces, Linearization, Matrix
+
+#: Relative to the largest second derivative, less is none.
+FLAT = 1e-8
+
+#: Dense matrices of second derivatives are made up to this many variables.
+MOST_VARIABLES = 3000
+
+
+class Curvature:
+    """Of one cell at a point.
+
+    Rows, bounds and walls without a multiplier do not count: what they leave free is more than the directions that are
+    critical, so that the check can fail at a minimum, and never passes where there is none.
+
+    Attributes
+    ----------
+    is_passed : bool
+    reason : str
+        Why not.
+    ways : list of (n,) arrays
+        Directions, in widths, in which the Lagrangian curves down.
+    """
+
+    def __init__(
+        self,
+        junction: Junction,
+        cell: Branches,
+        linear: Linearization,
+        walls: Walls,
+        forces: Forces,
+        is_weak: Flags,
+        least: float,
+    ) -> None:
+        self.is_passed, self.reason, self.ways = False, "", []
+        if junction.x.size > MOST_VARIABLES:
+            self.reason = f"second derivatives of more than {MOST_VARIABLES} variables are not looked at"
+            return
+        is_held = (linear.at_lower & linear.at_upper) | (np.maximum(forces.lower, forces.upper) > least)
+        rows = np.concatenate([
+            linear.equations, linear.limits[forces.limits > least], linear.walls[~is_weak]
+        ])[:, ~is_held]  # fmt: skip
+        free = null_space(rows)
+        if free.shape[1] == 0:
+            self.is_passed = True
+            return
+        multipliers = multipliers_of(junction, linear, walls, forces)
+        hessian = dense_hessian(junction, cell, walls, junction.x, multipliers, 1.0)
+        reduced = free.T @ hessian[np.ix_(~is_held, ~is_held)] @ free
+        values, vectors = np.linalg.eigh(reduced)
+        flat = FLAT * max(abs(hessian).max(), least)
+        if values[0] > flat:
+            self.is_passed = True
+        elif values[0] >= -flat:
+            self.is_passed = is_quadratic(junction, cell, walls, hessian)
+            self.reason = "" if self.is_passed else "there are directions without curvature"
+        else:
+            self.reason = "the cell curves down"
+            way = np.zeros(junction.x.size)
+            way[~is_held] = free @ vectors[:, 0]
+            self.ways = [way, -way]
+
+
+def null_space(rows: Matrix) -> Matrix:
+    """(n, free): an orthonormal basis of what these rows do not see."""
+    n = rows.shape[1]
+    if not rows.size:
+        return np.eye(n)
+    _, sizes, directions = np.linalg.svd(rows, full_matrices=True)
+    rank = int((sizes > 1e-10).sum())
+    basis: Matrix = directions[rank:].T
+    return basis
+
+
+def multipliers_of(junction: Junction, linear: Linearization, walls: Walls, forces: Forces) -> Vector:
+    """(m + walls,): as a solver has them."""
+    m = junction.program.m
+    result = np.zeros(m + len(walls))
+    np.add.at(result, linear.rows, linear.factors * np.concatenate([forces.equations, forces.limits]))
+    result[m:] = -forces.walls / walls.lengths
+    return result
+
+
+def dense_hessian(
+    junction: Junction, cell: Branches, walls: Walls, x: Vector, multipliers: Vector, factor: float
+) -> Matrix:
+    """(n, n): of the Lagrangian in this cell, in widths."""
+    cells = junction.cells
+    cells.freeze(cell)
+    cells.choose(walls.units, walls.to)
+    rows, columns = cells.hessian_structure()
+    dense = np.zeros((x.size, x.size))
+    entries = cells.hessian(x, multipliers, factor)
+    np.add.at(dense, (rows, columns), entries)
+    is_off = rows != columns
+    np.add.at(dense, (columns[is_off], rows[is_off]), entries[is_off])
+    dense *= junction.width
+    dense *= junction.width[:, None]
+    return dense
+
+
+def is_quadratic(junction: Junction, cell: Branches, walls: Walls, hessian: Matrix) -> bool:
+    """Whether the cell is a quadratic objective between linear rows: its second derivatives are the same elsewhere,
+    whatever the multipliers. Then none in a direction means none at all.
+    """
+    rng = np.random.default_rng(0)
+    program = junction.program
+    step = 0.1 * junction.width * rng.uniform(-1, 1, junction.x.size)
+    near = np.clip(junction.x + step, program.lower, program.upper)
+    multipliers = rng.uniform(-1, 1, program.m + len(walls))
+    other = dense_hessian(junction, cell, walls, near, multipliers, 1.0)
+    return bool(np.isfinite(other).all() and abs(other - hessian).max() <= 1e-9 * abs(hessian).max())

@@ -1,0 +1,186 @@
+"""A program at a point, to first order in one cell: which way is down, and which multipliers say that there is none.
+
+    minimize gradient @ d   subject to   equations @ d = 0,   limits @ d >= 0,   walls @ d >= 0,
+                                         d_j >= 0 at a lower bound,   d_j <= 0 at an upper one
+
+d is in widths of the variables, so that rows of length 1 can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastexpr.nlp import Indices, Vector
+
+Matrix = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+#: Rows of length 1 are independent where no combination of length 1 is shorter than this.
+DEPENDENT = 1e-7
+
+#: So many rows are examined for dependence; more take longer than a solve.
+MOST_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Forces:
+    """Multipliers of the rows of a linearization, and what they leave of the gradient."""
+
+    equations: Vector
+    limits: Vector
+    walls: Vector
+    lower: Vector
+    upper: Vector
+    residual: float  # largest part of the gradient that nothing holds
+
+    @property
+    def weakest(self) -> float:
+        """The least multiplier of what can push one way only; infinite where there is nothing of the kind."""
+        return float(min((side.min(initial=np.inf) for side in (self.limits, self.walls)), default=np.inf))
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """The program to first order; rows have length 1, but for those without a slope.
+
+    Attributes
+    ----------
+    gradient : (n,) array
+    equations, limits, walls : (rows, n) arrays
+        Of equations, of rows at a limit, of walls: positive to the inside.
+    at_lower, at_upper : (n,) arrays of bool
+        Variables at a bound; at both where it is fixed.
+    rows, factors : (equations and limits,) arrays
+        Which row of the program each is, and what makes its multiplier there of that of the row of length 1.
+    """
+
+    gradient: Vector
+    equations: Matrix
+    limits: Matrix
+    walls: Matrix
+    at_lower: Flags
+    at_upper: Flags
+    rows: Indices
+    factors: Vector
+
+    def is_independent(self) -> bool:
+        """Whether the gradients of equations, limits, walls and bounds are linearly independent."""
+        rows = self._free_rows()
+        if not len(rows):
+            return True
+        if len(rows) > min(rows.shape[1], MOST_ROWS):
+            return False
+        return bool(smallest_singular_value(rows) > DEPENDENT)
+
+    def forces(self) -> Forces:
+        """The multipliers that leave least of the gradient; there is no choice where all is independent."""
+        rows, is_free = self._free_rows(), self._is_free()
+        multipliers = least_squares(rows, self.gradient[is_free])
+        rest = self.gradient - np.concatenate([self.equations, self.limits, self.walls]).T @ multipliers
+        lower = np.where(self.at_lower, np.maximum(rest, 0.0), 0.0)
+        upper = np.where(self.at_upper, np.maximum(-rest, 0.0), 0.0)
+        first, second = len(self.equations), len(self.equations) + len(self.limits)
+        parts = multipliers[:first], multipliers[first:second], multipliers[second:]
+        residual = float(abs(rest - lower + upper).max(initial=0.0))
+        return Forces(*parts, lower, upper, residual)
+
+    def way_down(self) -> tuple[float, Vector]:
+        """The direction within one width of each variable that goes down most, and how far (0 or below)."""
+        low = np.where(self.at_lower, 0.0, -1.0)
+        high = np.where(self.at_upper, 0.0, 1.0)
+        inward = np.concatenate([self.limits, self.walls])
+        solution = minimize_linear(self.gradient, self.equations, inward, low, high)
+        return float(self.gradient @ solution), solution
+
+    def is_sharp(self, least: float) -> bool:
+        """Whether every direction goes up: the gradient is in the inside of the cone of what holds it, and that holds
+        all directions. Then it is a minimum whatever the curvature is.
+        """
+        is_fixed = self.at_lower & self.at_upper
+        unit = np.eye(self.gradient.size)
+        inward = np.concatenate([
+            self.limits, self.walls, unit[self.at_lower & ~is_fixed], -unit[self.at_upper & ~is_fixed]
+        ])[:, ~is_fixed]  # fmt: skip
+        equations, gradient = self.equations[:, ~is_fixed], self.gradient[~is_fixed]
+        rows = np.concatenate([equations, inward])
+        if np.linalg.matrix_rank(rows, tol=DEPENDENT) < gradient.size:
+            return False
+        # gradient = equations.T @ free + inward.T @ (multipliers + t), multipliers at least 0, t as large as can be
+        columns = np.column_stack([equations.T, inward.T, inward.sum(axis=0)])
+        low = np.append(np.full(len(equations), -np.inf), np.zeros(len(inward) + 1))
+        cost = np.append(np.zeros(len(rows)), -1.0)
+        solution = solve_linear(cost, columns, gradient, np.zeros((0, cost.size)), low, np.full(cost.size, np.inf))
+        return solution is not None and bool(solution[-1] > least)
+
+    def _is_free(self) -> Flags:
+        is_free: Flags = ~(self.at_lower | self.at_upper)
+        return is_free
+
+    def _free_rows(self) -> Matrix:
+        rows: Matrix = np.concatenate([self.equations, self.limits, self.walls])[:, self._is_free()]
+        return rows
+
+
+def has_inside(walls: Matrix) -> bool:
+    """Whether a direction leads off all walls at once; a cell without one is none. Rows play no part."""
+    k, n = walls.shape
+    if k <= 1:
+        return True
+    guess = np.linalg.lstsq(walls, np.ones(k), rcond=1e-12)[0]
+    if float((walls @ guess).min()) > DEPENDENT * float(abs(guess).max()):
+        return True
+    rows = np.column_stack([walls, -np.ones(k)])  # walls @ d >= t, and t is made large
+    cost = np.append(np.zeros(n), -1.0)
+    low, high = np.append(np.full(n, -1.0), 0.0), np.append(np.ones(n), 1.0)
+    return bool(minimize_linear(cost, np.zeros((0, n + 1)), rows, low, high)[-1] > DEPENDENT)
+
+
+def of_length_one(rows: Matrix) -> Matrix:
+    """Each row over its length; those of 0 stay."""
+    lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    scaled: Matrix = rows / np.where(lengths > 0.0, lengths, 1.0)
+    return scaled
+
+
+def smallest_singular_value(rows: Matrix) -> float:
+    """Of a matrix with no more rows than columns."""
+    triangle = np.linalg.qr(rows.T, mode="r")
+    return float(np.linalg.svd(triangle, compute_uv=False)[-1])
+
+
+def least_squares(rows: Matrix, right: Vector) -> Vector:
+    """The shortest multipliers for which rows.T @ multipliers is nearest to the right-hand side."""
+    if not rows.size:
+        return np.zeros(len(rows))
+    return np.asarray(np.linalg.lstsq(rows.T, right, rcond=1e-12)[0], dtype=np.float64)
+
+
+def minimize_linear(cost: Vector, equations: Matrix, inward: Matrix, low: Vector, high: Vector) -> Vector:
+    """The least cost @ d with equations @ d = 0, inward @ d >= 0 and low <= d <= high; 0 where HiGHS finds none."""
+    size = abs(cost).max(initial=0.0)
+    if size == 0.0:
+        return np.zeros(cost.size)
+    found = solve_linear(cost / size, equations, np.zeros(len(equations)), inward, low, high)
+    return np.zeros(cost.size) if found is None else found
+
+
+def solve_linear(
+    cost: Vector, equations: Matrix, right: Vector, inward: Matrix, low: Vector, high: Vector
+) -> Vector | None:
+    """The least cost @ d with equations @ d = right, inward @ d >= 0 and low <= d <= high; None: HiGHS finds none."""
+    from scipy.optimize import linprog  # some 0.2 s to import, and only points with many kinks need it
+
+    found = linprog(
+        cost,
+        A_ub=-inward if len(inward) else None,
+        b_ub=np.zeros(len(inward)) if len(inward) else None,
+        A_eq=equations if len(equations) else None,
+        b_eq=right if len(equations) else None,
+        bounds=np.column_stack([low, high]),
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    return None if found.x is None else np.asarray(found.x)

@@ -1,0 +1,210 @@
+"""The walk from cell to cell.
+
+In a cell every kinked unit is on one branch, and the program is smooth. It is solved there; walls are rows of that
+program, added only for units that the solution would cross. From the solution, the walk crosses the walls behind which
+a way leads down, all of them at once, then each alone, and moves where that brings something. No cell is entered twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastexpr.errors import EvaluationError
+from fastexpr.nlp import Nlp, Vector
+from fastexpr.solve.budget import Budget
+from fastexpr.solve.cell_program import cell_program
+from fastexpr.solve.certificate import NONE, Examination, Finding, sampled_ways_down
+from fastexpr.solve.junction import Branches, Junction
+from fastexpr.solve.settling import settled
+from fastexpr.solvers.interior_point import Solution
+from fastexpr.solvers.verification import FEASIBILITY
+
+#: Cells that one walk solves.
+MOST_CELLS = 200
+
+#: What a move must bring, relative to max(1, |f|); of two points that violate something, relative to the violation.
+GAIN = 1e-8
+
+#: Walls that every cell's program has from the beginning: the nearest ones.
+FIRST_WALLS = 160
+
+#: In a cell, of Ipopt: the program is smooth and starts near its solution.
+CELL_OPTIONS: dict[str, Any] = {"mu_init": 1e-2, "bound_relax_factor": 1e-10, "tol": 1e-9}
+CELL_ITERATIONS = 100
+
+
+@dataclass
+class Visit:
+    """A cell, and the best point in it."""
+
+    branches: Branches
+    x: Vector
+    objective: float
+    violation: float  # relative
+    solution: Solution  # of the cell's program, walls included
+
+    @property
+    def is_solved(self) -> bool:
+        return self.solution.success and self.violation <= FEASIBILITY
+
+    def is_better_than(self, other: Visit) -> bool:
+        """Whether a move from there pays."""
+        excess, others = max(0.0, self.violation - FEASIBILITY), max(0.0, other.violation - FEASIBILITY)
+        if excess > 0.0 or others > 0.0:
+            return excess < 0.999 * others
+        return self.objective < other.objective - GAIN * max(1.0, abs(other.objective))
+
+
+@dataclass
+class Walk:
+    """Walks from the cell of a point until no crossing brings anything.
+
+    Parameters
+    ----------
+    program : Nlp
+        With kinks.
+    cells : _core.CellFunctions
+        Of the same program.
+    budget : Budget
+        Of iterations and time.
+    """
+
+    program: Nlp
+    cells: Any
+    budget: Budget
+    n_cells: int = 0
+    here: Visit = field(init=False)
+    failed: list[tuple[Branches, str]] = field(default_factory=list)
+    _visited: set[bytes] = field(default_factory=set)
+    _near: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def is_over(self) -> bool:
+        return self.budget.is_over or self.n_cells >= MOST_CELLS
+
+    def stay(self, x: Vector, solution: Solution) -> Finding | None:
+        """What a solution is that was found without looking at kinks; None where a walk may bring something."""
+        branches = self.cells.branches(x)
+        self.here = Visit(branches, x, solution.objective, solution.relative_violation, solution)
+        finding = self._examine()
+        return None if finding.better or finding.ways or finding.certificate == NONE else finding
+
+    def run(self, x: Vector, branches: Branches | None = None, enough: float = -np.inf) -> Finding | None:
+        """What was found where the walk ended (`here`); None where it was cut short, or solved nothing.
+
+        Parameters
+        ----------
+        x : (n,) array
+            Where to start.
+        branches : (n_units,) array, optional
+            The cell to start in; without it, that of the point.
+        enough : float
+            An objective at which there is nothing more to want.
+        """
+        self.here = self._solve(self.cells.branches(x) if branches is None else branches, x)
+        while True:
+            if not self.here.is_solved or self.here.objective <= enough:
+                return None
+            if self.is_over:
+                return None
+            self.failed.clear()
+            finding = self._examine()
+            if not self._move(finding):
+                return None if self.is_over else finding
+
+    def _examine(self) -> Finding:
+        here = self.here
+        here.x = settled(self.program, self.cells, here.branches, here.x)
+        here.objective = self._objective(here.branches, here.x)
+        junction = Junction(self.program, self.cells, here.x)
+        return Examination(junction, here.branches, here.objective).finding()
+
+    def _move(self, finding: Finding) -> bool:
+        """Into the first cell that is better; False: there is none."""
+        for branches in self._candidates(finding):
+            if self.is_over:
+                return False
+            if branches.tobytes() in self._visited:
+                continue
+            visit = self._solve(branches, self.here.x)
+            if visit.is_better_than(self.here):
+                self.here = visit
+                return True
+            if not visit.is_solved:
+                self.failed.append((branches, visit.solution.message))
+        return self._along(finding)
+
+    def _along(self, finding: Finding) -> bool:
+        """Where the cell curves down at its solution: from a point beside it."""
+        here = self.here
+        width = Junction(self.program, self.cells, here.x).width
+        for way in finding.ways:
+            if self.is_over:
+                return False
+            largest = abs(way).max()
+            x = np.clip(here.x + 0.01 / largest * way * width, self.program.lower, self.program.upper)
+            visit = self._solve(here.branches, x)
+            if visit.is_better_than(here):
+                self.here = visit
+                return True
+        return False
+
+    def _candidates(self, finding: Finding) -> list[Branches]:
+        """Cells to try, the most promising first."""
+        if finding.better or finding.certificate != NONE:
+            return finding.better
+        junction = Junction(self.program, self.cells, self.here.x)
+        return sampled_ways_down(junction, self.here.objective)
+
+    # ---- one cell ----------------------------------------------------------------------------------------------------
+
+    def _solve(self, branches: Branches, start: Vector) -> Visit:
+        """The best point of a cell. Walls that the solution would cross are added until it crosses none."""
+        self._visited.add(branches.tobytes())
+        self.n_cells += 1
+        x = start
+        while True:
+            self.cells.freeze(branches)
+            chosen = self._chosen(start)
+            self.cells.choose(*chosen)
+            nlp = cell_program(self.program, self.cells, chosen[0].size, x)
+            solution = self.budget.run(nlp, None, CELL_OPTIONS, CELL_ITERATIONS)
+            if self.budget.is_over or not self._cross(solution.x):
+                break
+            x = solution.x
+        return Visit(branches, solution.x, solution.objective, solution.relative_violation, solution)
+
+    def _chosen(self, x: Vector) -> tuple[Any, Any]:
+        """The walls that become rows: all where they are few, else the nearest ones and those crossed before."""
+        units, to, arguments = self.cells.walls(x)
+        if units.size <= FIRST_WALLS:
+            return units, to
+        is_near = np.zeros(units.size, dtype=bool)
+        is_near[np.argsort(abs(arguments))[:FIRST_WALLS]] = True
+        pairs = zip(units.tolist(), to.tolist(), strict=True)
+        chosen = is_near | np.array([pair in self._near for pair in pairs])
+        return units[chosen], to[chosen]
+
+    def _cross(self, x: Vector) -> bool:
+        """Whether the point has crossed walls that are no rows; from now on they are."""
+        units, to, arguments = self.cells.walls(x)
+        rows = set(zip(*(side.tolist() for side in self.cells.chosen), strict=True))
+        crossed = [
+            pair
+            for pair in zip(units[arguments < 0.0].tolist(), to[arguments < 0.0].tolist(), strict=True)
+            if pair not in rows
+        ]
+        if not crossed:
+            return False
+        self._near.update(crossed)
+        return True
+
+    def _objective(self, branches: Branches, x: Vector) -> float:
+        self.cells.freeze(branches)
+        try:
+            return float(self.cells.objective(x))
+        except EvaluationError:
+            return np.inf
