@@ -12,6 +12,7 @@ from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
+from fastexpr.problem.solved import Solved
 from fastexpr.problem.statement import Constraint, Network, Statement
 from fastexpr.program import Program
 from fastexpr.solvers import Solution
@@ -116,7 +117,9 @@ def make_result(
         kinks=solution.kinks,
         x=solution.x,
         multipliers=solution.multipliers,
+        history=[state._replace(objective=statement.sign * state.objective) for state in solution.history],
         _value=statement.evaluate,
+        _solved=Solved.of(statement, nlp),
     )
 
 
@@ -134,7 +137,7 @@ def row_finder(statement: Statement) -> Callable[[object], Indices]:
     return rows_of
 
 
-def attached(result: Result, statement: Statement) -> Result:
+def attached(result: Result, statement: Statement, nlp: Nlp) -> Result:
     """The result with the problem that it left behind when it was pickled."""
     multipliers = result.multipliers
     return replace(
@@ -143,4 +146,5 @@ def attached(result: Result, statement: Statement) -> Result:
         lower_duals=ByVariable(multipliers.lower, statement.positions),
         upper_duals=ByVariable(multipliers.upper, statement.positions),
         _value=statement.evaluate,
+        _solved=Solved.of(statement, nlp),
     )

@@ -115,8 +115,8 @@ def multistart(
         raise answers[0].error
     optima = valleys.sorted()
     for optimum in optima:
-        optimum.result = attached(optimum.result, statement)
-    best = optima[0].result if optima else attached(least_violated(answers, statement.sign), statement)
+        optimum.result = attached(optimum.result, statement, nlp)
+    best = optima[0].result if optima else attached(least_violated(answers, statement.sign), statement, nlp)
     n_solves = sum(row["optimum"] is not None for row in table)
     return MultistartResult(best, optima, table, estimated_optima(len(optima), n_solves), message, statement.sign)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,9 @@ from fastexpr.problem.starts import start_in_range, start_of
 from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
 from fastexpr.solve import Settings, solve
 from fastexpr.solvers import Option, Progress, choose
+
+if TYPE_CHECKING:
+    from fastexpr.solve.report import Tables
 
 
 class Problem:
@@ -409,6 +412,40 @@ class Problem:
             self._nlp = assemble(self._statement)
         self._nlp.constraint_lower, self._nlp.constraint_upper = self._statement.limits()
         return self._nlp
+
+    def summary(self) -> Tables:
+        """What the problem consists of: sizes, variables, networks, constraints.
+
+        Returns
+        -------
+        Tables
+            Its text is the summary, a notebook shows tables, and `to_dict()` is for other programs.
+
+        Raises
+        ------
+        ValueError
+            There are no variables.
+
+        Examples
+        --------
+        >>> import fastexpr as fx
+        >>> p = fx.Problem()
+        >>> x = p.variables(3, lower=0.0, name="x")
+        >>> p.minimize((x**2).sum())
+        >>> print(p.summary())
+          objective: minimize
+          variables: 3, 0 of them fixed
+        constraints: 0, 0 of them equations
+           Jacobian: 0 entries
+            Hessian: 3 entries, 50 % of its lower triangle
+        <BLANKLINE>
+        variables
+          name  shape  lower  upper  start  what
+          x     3      0      inf    0      variables
+        """
+        from fastexpr.problem.summary import summary_of
+
+        return summary_of(self._statement, self.nlp())
 
     def __getstate__(self) -> dict[str, Any]:
         """A problem pickles; what was compiled stays behind. Variables and handles pickled with it stay its own."""

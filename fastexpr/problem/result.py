@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastexpr.expression import Expression
 from fastexpr.nlp import Evaluations, Vector
-from fastexpr.solvers import MetKink, Multipliers, Stage
+from fastexpr.solvers import MetKink, Multipliers, Progress, Stage
+
+if TYPE_CHECKING:
+    from fastexpr.problem.solved import Solved
+    from fastexpr.solve.report import Report
+    from fastexpr.solve.verify import Verification
 
 
 def _left_behind(*_: object) -> Any:
@@ -100,6 +106,8 @@ class Result:
         All variables in the order they were made.
     multipliers : Multipliers
         All multipliers, in the order of `Problem.nlp`.
+    history : list of Progress
+        Every iteration of every stage, as the progress function sees it.
     """
 
     success: bool
@@ -119,10 +127,12 @@ class Result:
     kinks: list[MetKink]
     x: Vector
     multipliers: Multipliers
+    history: list[Progress]
     _value: Callable[[Expression, Vector], Any]
+    _solved: Solved | None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_value": _left_behind}
+        return {**self.__dict__, "_value": _left_behind, "_solved": None}
 
     def value(self, expression: Expression) -> Any:
         """The value of an expression of the problem's variables: an array of its shape, or a number.
@@ -135,6 +145,112 @@ class Result:
         return self._value(expression, self.x)
 
     __getitem__ = value
+
+    # ---- whether to believe it ---------------------------------------------------------------------------------------
+
+    def verify(self, onnx: Any = None) -> Verification:
+        """Checks the solution by a path that shares nothing with the solve.
+
+        Objective, constraints and networks are written as ONNX models and evaluated by ONNX Runtime, or by ONNX's
+        reference evaluator where that is not installed; derivatives are differences of these values. Checked are
+        feasibility, the conditions of Karush, Kuhn and Tucker with the multipliers of the solve, and the curvature of
+        the Lagrangian along all directions that the active limits leave. The problem counts as it was at the solve.
+
+        Parameters
+        ----------
+        onnx : path, or dict of paths by network, optional
+            The files that networks of `Problem.network` were read from; then these are evaluated instead, so that the
+            import is checked, too. Their arithmetic is widened to double.
+
+        Returns
+        -------
+        Verification
+            True where the check succeeds; its text says what was found. At a kink slopes of both sides are looked at,
+            and nothing is said about the second order.
+
+        Raises
+        ------
+        KeyError
+            The result was pickled: the problem did not travel with it.
+        fastexpr.errors.GraphError, ValueError, TypeError, fastexpr.errors.OnnxError
+            `onnx` fits no network of the problem.
+
+        Examples
+        --------
+        >>> import fastexpr as fx
+        >>> p = fx.Problem()
+        >>> x = p.variables(2, lower=0.0, upper=[1.0, 3.0])
+        >>> p.minimize((x[0] - 2) ** 2 + (x[1] - 1) ** 2)
+        >>> check = p.solve().verify()
+        >>> check.success, check.second_order
+        (True, 'minimum')
+        """
+        return self._problem().verify(self, onnx)
+
+    def report(self) -> Report:
+        """What can be said of the solution at one sight.
+
+        Stages; active bounds and constraints; the largest multipliers; units of networks near their kinks; how far
+        inputs of networks are from the edge of the range that these were made for.
+
+        Returns
+        -------
+        Report
+            Its text is the report, a notebook shows tables, and `to_dict()` is for other programs.
+
+        Raises
+        ------
+        KeyError
+            The result was pickled: the problem did not travel with it.
+        """
+        return self._problem().report(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, texts, lists and dicts, as JSON takes it: values and multipliers by name, too.
+
+        Raises
+        ------
+        KeyError
+            The result was pickled: the problem did not travel with it.
+        """
+        from fastexpr.solve.report import plain
+
+        solved = self._problem()
+        about = {name: getattr(self, name) for name in ("success", "status", "message", "objective", "iterations")}
+        about |= {name: getattr(self, name) for name in ("solver", "violation", "relative_violation", "timings")}
+        about |= {"stages": [stage._asdict() for stage in self.stages]}
+        about |= {"variables": solved.values_by_name(self), "duals": solved.duals_by_name(self)}
+        result: dict[str, Any] = plain(about)
+        return result
+
+    def plot(self, figure: Any = None) -> Any:
+        """The iterations, and how each network answers to each of its inputs around the solution.
+
+        First objective and infeasibilities over the iterations of all stages. Then, for each network of
+        `Problem.network` (the first instances of it), its outputs along each input, the others staying at the solution,
+        which is marked; over the network's range or the bounds.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, optional
+            Where to draw; without it, a new one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from fastexpr.solve.plots import plot_result
+
+        return plot_result(self.history, self._problem().responses(self), figure)
+
+    def _problem(self) -> Solved:
+        if self._solved is None:
+            _left_behind()
+        assert self._solved is not None
+        return self._solved
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>" if self._solved is None else self.report()._repr_html_()
 
     def __repr__(self) -> str:
         shown = {

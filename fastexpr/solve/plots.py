@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastexpr.solve.sampling import box
+
 if TYPE_CHECKING:
+    from fastexpr._core import Function
+    from fastexpr.nlp import Vector
     from fastexpr.solve.multistart import MultistartResult
+    from fastexpr.solvers.interior_point import Progress
+
+POINTS = 101  # of a curve
+CURVES = 8  # outputs in one picture
+PICTURES = 24  # inputs of all networks
+
+
+@dataclass
+class Response:
+    """A network at a place of the solution, and the range over which to draw it."""
+
+    name: str
+    function: Function
+    x: Vector
+    lower: Vector
+    upper: Vector
 
 
 def new_axes(rows: int, columns: int, size: tuple[float, float] = (4.0, 3.0)) -> tuple[Any, Any]:
@@ -58,3 +79,59 @@ def plot_multistart(found: MultistartResult, axes: Sequence[Any] | None) -> Any:
     right.set_ylabel("objective")
     right.legend()
     return left.figure
+
+
+def plot_result(history: Sequence[Progress], responses: Sequence[Response], figure: Any = None) -> Any:
+    """Iterations first, then a picture for each input of each network."""
+    pairs = [(response, j) for response in responses for j in range(response.x.size)][:PICTURES]
+    columns = min(4, 1 + len(pairs))
+    rows = -(-(1 + len(pairs)) // columns)
+    if figure is None:
+        figure, grid = new_axes(rows, columns)
+    else:
+        grid = figure.subplots(rows, columns, squeeze=False)
+    axes = list(grid.ravel())
+    plot_iterations(axes[0], history)
+    for place, (response, j) in zip(axes[1:], pairs, strict=False):
+        plot_response(place, response, j)
+    for place in axes[1 + len(pairs) :]:
+        place.set_axis_off()
+    return figure
+
+
+def plot_iterations(axes: Any, history: Sequence[Progress]) -> None:
+    """Objective to the left; infeasibilities, on a logarithmic scale, to the right. A line where a stage begins."""
+    numbers = np.arange(len(history))
+    axes.plot(numbers, [state.objective for state in history], color="C0", label="objective")
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("objective")
+    right = axes.twinx()
+    least = 1e-16  # 0 has no logarithm
+    right.semilogy(numbers, [max(state.infeasibility, least) for state in history], "C1--", label="infeasibility")
+    right.semilogy(
+        numbers, [max(state.dual_infeasibility, least) for state in history], "C2:", label="dual infeasibility"
+    )
+    for k in range(1, len(history)):
+        if history[k].stage != history[k - 1].stage:
+            axes.axvline(k, color="0.7")
+            axes.annotate(history[k].stage, (k, 1.0), xycoords=("data", "axes fraction"), va="top", fontsize="small")
+    lines = [*axes.lines[:1], *right.lines]
+    axes.legend(lines, [line.get_label() for line in lines], fontsize="small")
+
+
+def plot_response(axes: Any, response: Response, j: int) -> None:
+    """The outputs along one input, and the solution."""
+    function, x = response.function, response.x
+    low, high = box(response.lower, response.upper, x)
+    along = np.linspace(low[j], high[j], POINTS)
+    points = np.tile(x, (POINTS, 1))
+    points[:, j] = along
+    values = np.asarray(function(points)).reshape(POINTS, -1)
+    here = np.asarray(function(x)).ravel()
+    for k in range(min(values.shape[1], CURVES)):
+        axes.plot(along, values[:, k], color=f"C{k}", label=function.output_names[k])
+        axes.plot([x[j]], [here[k]], "o", color=f"C{k}")
+    axes.set_title(response.name)
+    axes.set_xlabel(function.input_names[j])
+    if values.shape[1] > 1:
+        axes.legend(fontsize="small")

@@ -74,7 +74,7 @@ def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) ->
         if not reports or is_better(found, point):
             point = found
         reports.append(Stage(name, iterations, seconds, found.objective, program.violation(found.x)))
-    point.iterations, point.stages = budget.supervision.n_before, reports
+    point.iterations, point.stages, point.history = budget.supervision.n_before, reports, budget.supervision.history
     return point
 
 

@@ -118,6 +118,7 @@ class Solution:
     stages: list[Stage] = field(default_factory=list)
     certificate: str = ""
     kinks: list[MetKink] = field(default_factory=list)
+    history: list[Progress] = field(default_factory=list)
 
     @property
     def success(self) -> bool:
@@ -141,6 +142,7 @@ class Supervision:
     time_limit: float | None = None
     n_before: int = 0  # iterations of the solver's runs before this one
     stage: str = ""  # that runs
+    history: list[Progress] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._begin = time.perf_counter()
@@ -160,10 +162,9 @@ class Supervision:
 
     def __call__(self, state: Progress) -> bool:
         """Whether the solver goes on."""
-        if self.progress is None:
-            return True
         state = state._replace(iteration=state.iteration + self.n_before, stage=self.stage)
-        return self.progress(state) is not False
+        self.history.append(state)
+        return self.progress is None or self.progress(state) is not False
 
 
 class Callbacks:
