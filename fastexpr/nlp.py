@@ -82,6 +82,25 @@ def new_evaluations() -> dict[str, Evaluations]:
 
 
 @dataclass
+class Scale:
+    """What is large and small in a program, in its own units.
+
+    Attributes
+    ----------
+    objective : float
+        How far the objective goes within the box, by its slopes.
+    widths : (n,) array
+        How far the variables go: between their bounds, or as the rows let them.
+    rows : (m,) array
+        How far the rows go within the box, by their slopes.
+    """
+
+    objective: float
+    widths: Vector
+    rows: Vector
+
+
+@dataclass
 class Nlp:
     """The nonlinear program; evaluates each quantity once per point, however often it is asked for.
 
@@ -103,6 +122,8 @@ class Nlp:
         Returns (m,): additive constants of g; without it, those that the functions know of count.
     arrays : Arrays, optional
         What the functions were compiled from, where networks are in it: other forms of the program are made from that.
+    scale : Scale, optional
+        What is large and small in it, where somebody has looked.
 
     Raises
     ------
@@ -122,6 +143,7 @@ class Nlp:
     complete: Callable[[Vector], Vector] = np.array
     constants: Callable[[], Vector] | None = None
     arrays: Arrays | None = None
+    scale: Scale | None = None
     evaluations: dict[str, Evaluations] = field(default_factory=new_evaluations)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The form in which a program is solved: outputs in their places as expressions, what is said in the problem's terms."""
+"""The form in which a program is solved: outputs in their places as expressions, all answers in the problem's terms."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ import fastexpr.pyomo as fxp
 from fastexpr.problem import Result
 from fastexpr.pyomo.compiled import compile_model
 from fastexpr.solve.form import form_of
+from fastexpr.solvers.checked import warm_start_options
 
 
 def network(n: int = 3, m: int = 2, seed: int = 0) -> fx.Function:
@@ -102,7 +103,7 @@ def test_instances_each_have_their_output(size: int) -> None:
 def test_a_warm_start_begins_at_the_solution() -> None:
     problem, *_ = stated(network(seed=1), lower=[-2.5, -np.inf])
     cold = problem.solve()
-    assert problem.solve(start=cold).iterations < cold.iterations / 2
+    assert problem.solve(start=cold, **warm_start_options).iterations < cold.iterations / 2
 
 
 def test_a_start_is_evaluated_not_believed() -> None:

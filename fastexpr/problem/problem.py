@@ -336,6 +336,7 @@ class Problem:
         options: Mapping[str, Option] | None = None,
         presolve: bool = True,
         kinks: str = "cells",
+        scaling: str = "range",
         **others: Option,
     ) -> Result:
         """Solves the problem, in stages: see `Result.stages`.
@@ -364,6 +365,9 @@ class Problem:
             What is done about kinks (of ReLU, max, abs, ...): after the solver's first 80 iterations the problem is
             solved within cells that have none, from cell to cell, and `result.certificate` says what is known of the
             point where that ends. "ignore" leaves the solver alone with them. Problems without kinks are solved alike.
+        scaling : {"range", "none"}, default "range"
+            Whether the solver multiplies variables, rows and objective, itself, with factors that make them of size 1
+            within the bounds of the variables or the networks' ranges. The option nlp_scaling_method is another way.
         **others
             The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 
@@ -393,7 +397,9 @@ class Problem:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        chosen = Settings(name, settings, progress, time_limit, presolve=presolve, kinks=kinks)
+        chosen = Settings(
+            name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks
+        )
         solution = solve(nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 

@@ -83,6 +83,16 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
             ),
         )
         self.declare(
+            "scaling",
+            ConfigValue(
+                default="range",
+                domain=In(["range", "none"]),
+                description="'range': the solver multiplies variables, constraints and the objective, itself, with "
+                "factors that make them of size 1 within the variables' bounds or the networks' ranges; entries of a "
+                "Suffix scaling_factor count before that, and the option nlp_scaling_method is another way. 'none'.",
+            ),
+        )
+        self.declare(
             "progress",
             ConfigValue(
                 default=True,
@@ -252,8 +262,9 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
 
     def _call(self, name: str, compiled: CompiledModel, config: FastexprConfig, results: Results) -> Solution:
         options, multipliers = self._start(compiled, config)
-        is_scaled = options.get("nlp_scaling_method") == "user-scaling"
-        scaling = scaling_factors(compiled) if is_scaled else None
+        method = options.get("nlp_scaling_method")
+        is_users = method == "user-scaling"
+        factors = scaling_factors(compiled, is_users) if is_users or method is None else None
         callback = config.progress if callable(config.progress) else None
         line = ProgressLine() if config.progress is True and not config.tee else None
         with Log(name, options, config.tee) as log:
@@ -263,9 +274,10 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
                     log.options,
                     watch,
                     config.time_limit,
-                    scaling,
+                    factors,
                     log.restart,
                     config.presolve,
+                    config.scaling,
                     config.kinks,
                 )
                 solution = solve(compiled.nlp, settings, multipliers)

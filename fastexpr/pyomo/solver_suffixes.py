@@ -69,29 +69,33 @@ def cold_multipliers(compiled: CompiledModel) -> Multipliers:
     return Multipliers(np.zeros(len(compiled.constraints)), np.ones(n), np.ones(n))
 
 
-def scaling_factors(compiled: CompiledModel) -> Scaling:
-    """From the Suffix scaling_factor; 1 where there is no entry.
+def scaling_factors(compiled: CompiledModel, is_required: bool = True) -> Scaling | None:
+    """From the Suffix scaling_factor; where it has no entry 1 if factors are required, else NaN. None: it has none.
 
     Raises
     ------
     ModelError
-        There is none, or it is no positive number.
+        There is none and they are required, or it is no positive number.
     """
     entries = exported(compiled.model, "scaling_factor")
     if not entries:
+        if not is_required:
+            return None
         raise ModelError(
             f"[Model '{compiled.model.name}'] nlp_scaling_method is user-scaling, but no Suffix scaling_factor has an "
             "entry. What to do: give the model one, direction=Suffix.EXPORT, or leave the option out."
         )
     objectives = [] if compiled.objective is None else [compiled.objective]
     components = [*objectives, *compiled.variables, *compiled.constraints]
-    factors = values_of(entries, components, np.ones(len(components)))
-    for component, factor in zip(components, factors, strict=True):
+    given = values_of(entries, components, np.full(len(components), 1.0))
+    for component, factor in zip(components, given, strict=True):
         if not (factor > 0.0 and math.isfinite(factor)):
             raise ModelError(
                 f"[Model '{compiled.model.name}'] the scaling_factor of '{component.name}' is {factor}, expected a "
                 "positive number."
             )
+    otherwise = 1.0 if is_required else math.nan
+    factors = values_of(entries, components, np.full(len(components), otherwise))
     start = len(objectives)
     stop = start + len(compiled.variables)
-    return Scaling(float(factors[0]) if objectives else 1.0, factors[start:stop], factors[stop:])
+    return Scaling(float(factors[0]) if objectives else otherwise, factors[start:stop], factors[stop:])

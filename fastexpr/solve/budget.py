@@ -34,11 +34,13 @@ class Settings:
     time_limit : float, optional
         In seconds of a clock on the wall, for all stages together.
     factors : Scaling, optional
-        The user's own, under the option nlp_scaling_method="user-scaling".
+        The user's own; NaN where he has none, which only the option nlp_scaling_method="user-scaling" does not bear.
     before_again : callable, optional
         Called before a solver that writes a log runs once more.
     presolve : bool
         Whether the program may be solved in another form than that in which it was stated: see `form`.
+    scaling : {"range", "none"}
+        Whether the solver gets factors of ours: see `scaling`. The option nlp_scaling_method switches them off.
     kinks : str
         "cells": kinks are crossed where that leads to better points; "ignore": the solver is left alone with them.
     """
@@ -50,11 +52,19 @@ class Settings:
     factors: Scaling | None = None
     before_again: Callable[[], None] | None = None
     presolve: bool = True
+    scaling: str = "range"
     kinks: str = "cells"
 
     def __post_init__(self) -> None:
+        if self.scaling not in ("range", "none"):
+            raise ValueError(f"[Solver] unknown scaling: got {self.scaling!r}, expected 'range' or 'none'.")
         if self.kinks not in ("cells", "ignore"):
             raise ValueError(f"[Solver] kinks must be 'cells' or 'ignore': got {self.kinks!r}.")
+
+    @property
+    def has_own_scaling(self) -> bool:
+        """Whether the factors are ours to choose, but for those that the user gives."""
+        return "nlp_scaling_method" not in self.options and (self.scaling == "range" or self.factors is not None)
 
 
 class Budget:
@@ -100,6 +110,7 @@ class Budget:
         multipliers: Multipliers | None = None,
         options: dict[str, Option] | None = None,
         max_iter: int | None = None,
+        scaling: Scaling | None = None,
     ) -> Solution:
         """Runs the solver on any program, from its start, and checks what it says.
 
@@ -113,6 +124,8 @@ class Budget:
             Ipopt's, over those of the user.
         max_iter : int, optional
             At most so many iterations, and never more than are left.
+        scaling : Scaling, optional
+            Factors for this program; see `fastexpr.solve.scaling.scaling_of`.
 
         Returns
         -------
@@ -133,7 +146,7 @@ class Budget:
             chosen,
             multipliers,
             supervision,
-            settings.factors,
+            scaling,
             settings.before_again if is_first else None,
         )
         supervision.n_before = solution.iterations

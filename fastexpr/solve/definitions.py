@@ -39,8 +39,8 @@ class Definitions:
 
     def where(self, chosen: Mask) -> Definitions:
         """Some of them."""
-        indices = (part[chosen] for part in (self.columns, self.rows, self.outputs, self.calls))
-        return Definitions(*indices, self.signs[chosen])
+        columns, rows, outputs, calls = (part[chosen] for part in (self.columns, self.rows, self.outputs, self.calls))
+        return Definitions(columns, rows, outputs, calls, self.signs[chosen])
 
 
 class Nodes:

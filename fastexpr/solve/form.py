@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp, Vector
+from fastexpr.nlp import Nlp, Scale, Vector
 from fastexpr.program import NODE, VARIABLE, Arrays
 from fastexpr.solve.definitions import Definitions, Nodes, feeding_only_limits, find_definitions
 from fastexpr.solve.growth import n_derivatives
@@ -158,6 +158,17 @@ class Form:
             below[here], above[here] = (side[positions[here]] for side in known[key])
         self._intervals = known
         return below, above
+
+    def scale(self) -> Scale | None:
+        """Of the program as stated: an output goes as far as its row."""
+        program, definitions = self._program, self._definitions
+        if program is None or program.scale is None:
+            return None
+        widths = np.ones(self._stated.n)
+        widths[self._kept] = program.scale.widths
+        steepness = program.scale.rows[definitions.rows]
+        widths[definitions.columns] = np.where(steepness > 0.0, steepness, 1.0)
+        return Scale(program.scale.objective, widths, program.scale.rows)
 
     def _row_name(self, row: int) -> str:
         own = np.flatnonzero(self._definitions.rows == row)

@@ -5,16 +5,23 @@ from __future__ import annotations
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget
-from fastexpr.solvers.interior_point import Multipliers, Solution
+from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
 
 #: Iterations of the first stage where there are kinks: what it has not found by then, it mostly does not find.
 KINKED_ITERATIONS = 80
 
 
-def ipopt(program: Nlp, point: Solution, budget: Budget, multipliers: Multipliers | None = None) -> Solution:
+def ipopt(
+    program: Nlp,
+    point: Solution,
+    budget: Budget,
+    multipliers: Multipliers | None = None,
+    scaling: Scaling | None = None,
+) -> Solution:
     """The solver from where the user starts."""
     del point  # it is the program's start
-    return budget.run(program, multipliers, max_iter=KINKED_ITERATIONS if has_kinks(program, budget) else None)
+    most = KINKED_ITERATIONS if has_kinks(program, budget) else None
+    return budget.run(program, multipliers, max_iter=most, scaling=scaling)
 
 
 def cells(program: Nlp, point: Solution, budget: Budget) -> Solution | None:

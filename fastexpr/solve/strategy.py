@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,9 +14,10 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget, Settings
 from fastexpr.solve.form import Form, form_of
+from fastexpr.solve.scaling import merged, scaling_of
 from fastexpr.solve.stages import cells, ipopt
 from fastexpr.solvers.checked import concluded, tolerances
-from fastexpr.solvers.interior_point import Multipliers, Solution, Stage
+from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Stage
 from fastexpr.solvers.verification import FEASIBILITY, Measure
 
 #: Returns None where it has nothing to do.
@@ -50,19 +52,31 @@ def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) 
     budget = Budget(settings)
     form = form_of(nlp) if settings.presolve else None
     if form is None:
-        return run_stages(nlp, budget, multipliers)
+        return run_stages(nlp, budget, multipliers, factors_for(nlp, settings))
     program = form.program()
     if settings.factors is not None:
-        settings.factors = form.factors(settings.factors)
-    point = run_stages(program, budget, form.multipliers(multipliers) if multipliers else None)
+        settings = replace(settings, factors=form.factors(settings.factors))
+    factors = factors_for(program, settings)
+    nlp.scale = form.scale()
+    point = run_stages(program, budget, form.multipliers(multipliers) if multipliers else None, factors)
     return as_stated(form, nlp, point, settings)
 
 
-def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) -> Solution:
+def factors_for(program: Nlp, settings: Settings) -> Scaling | None:
+    """What the solver multiplies with; the program gets its scale, which the check is relative to."""
+    scaling, program.scale = scaling_of(program)
+    if not settings.has_own_scaling:
+        return settings.factors
+    if settings.scaling == "none":
+        scaling = Scaling(1.0, np.ones(program.n), np.ones(program.m))
+    return scaling if settings.factors is None else merged(scaling, settings.factors)
+
+
+def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None, scaling: Scaling | None) -> Solution:
     """The best point that the stages find."""
     point = start_of(program)
     reports: list[Stage] = []
-    for name, stage in stages(multipliers):
+    for name, stage in stages(multipliers, scaling):
         if reports and budget.is_over:
             break
         begin, n_before = time.perf_counter(), budget.supervision.n_before
@@ -92,9 +106,9 @@ def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solu
     return concluded(solution, verdict, feasibility, stationarity, acceptable) if solution.success else solution
 
 
-def stages(multipliers: Multipliers | None) -> list[tuple[str, StageFunction]]:
+def stages(multipliers: Multipliers | None, scaling: Scaling | None) -> list[tuple[str, StageFunction]]:
     """What runs, in order; each has a say where the one before has left something to do."""
-    return [("ipopt", partial(ipopt, multipliers=multipliers)), ("cells", cells)]
+    return [("ipopt", partial(ipopt, multipliers=multipliers, scaling=scaling)), ("cells", cells)]
 
 
 def start_of(nlp: Nlp) -> Solution:

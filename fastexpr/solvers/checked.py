@@ -107,6 +107,8 @@ def attempt(
     scaling: Scaling | None,
 ) -> tuple[Solution, Verdict]:
     """One run of the solver; x within its bounds, what x defines computed anew, multipliers of bounds that fit."""
+    if scaling is not None:
+        options = {"nlp_scaling_method": "user-scaling", **options}
     solution = adapter.run(
         view,
         options,
@@ -146,7 +148,7 @@ def settle_bound_multipliers(measure: Measure, solution: Solution) -> None:
     rest = abs(slope - known.lower + known.upper) * measure.width
     for multiplier, gap in ((known.lower, measure.x - nlp.lower), (known.upper, nlp.upper - measure.x)):
         rest = np.maximum(rest, multiplier * np.where(np.isfinite(gap), gap, 0.0))
-    is_off = rest > STATIONARITY * max(1.0, abs(measure.objective))
+    is_off = rest > STATIONARITY * measure.objective_size
     if not is_off.any():
         return
     lower = np.where(np.isfinite(nlp.lower), np.maximum(slope, 0.0), 0.0)
@@ -167,10 +169,14 @@ def again(
     before_again: Callable[[], None] | None,
 ) -> tuple[Solution, Verdict]:
     """Once more from the solution, to our measures; the better one of the two."""
-    settings: dict[str, Option] = {**warm_start_options, "bound_relax_factor": 0.0, **options}
+    settings: dict[str, Option] = {
+        **warm_start_options,
+        "bound_relax_factor": 0.0,
+        "acceptable_constr_viol_tol": FEASIBILITY,
+        **options,
+    }
     settings["tol"] = min(number(options, "tol", TOLERANCE), TOLERANCE)  # a looser one has led here
-    if scaling is None and "nlp_scaling_method" not in options:
-        settings["nlp_scaling_method"] = "user-scaling"
+    if "nlp_scaling_method" not in options:
         try:
             scaling = Measure(nlp, first.x).scaling()
         except EvaluationError:

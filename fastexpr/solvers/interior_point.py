@@ -186,6 +186,7 @@ class Callbacks:
 
     def __init__(self, nlp: View, supervision: Supervision, refuse: Callable[[int | None], Any]) -> None:
         self.nlp, self.supervision, self.refuse = nlp, supervision, refuse
+        self.objective_factor = 1.0  # that the solver's objective has in what it reports
         self.is_out_of_time = False
         self.is_stopped = False
         self.iterations = 0
@@ -241,7 +242,9 @@ class Callbacks:
             return False
         try:
             goes_on = self.supervision(
-                Progress(self.iterations, objective, infeasibility, dual_infeasibility, barrier, step)
+                Progress(
+                    self.iterations, objective / self.objective_factor, infeasibility, dual_infeasibility, barrier, step
+                )
             )
             self.is_out_of_time = goes_on and self.supervision.is_out_of_time
             self.is_stopped = not goes_on or self.is_out_of_time

@@ -63,6 +63,7 @@ def run(
         problem = new_problem(nlp, callbacks, settings)
         if scaling is not None:
             problem.set_problem_scaling(scaling.objective, scaling.variables, scaling.constraints)
+            callbacks.objective_factor = scaling.objective
         try:
             with InterruptGuard(callbacks):
                 x, info = problem.solve(nlp.start, **first)

@@ -4,10 +4,12 @@ Measures are relative, so that a limit of 1e9 and a range of 1e-6 are judged ali
 
     of a row      violation / max(|limit|, its largest |slope| times that variable's width)
     of a bound    violation / max(|bound|, width)
-    stationarity  |dL/dx_j| times the way that is left to x_j / max(1, |f|); a limit's multiplier times the gap likewise
+    stationarity  |dL/dx_j| times the way that is left to x_j / size of f; a limit's multiplier times the gap likewise
 
 The way that is left is that to the bound to which the slope points, so that what a bound's multiplier would hold counts
-for nothing at the bound. A variable without a width has max(1, |x_j|).
+for nothing at the bound. A variable without a width has max(1, |x_j|), and the size of f is max(1, |f|); where the
+program's scale is known, what it says of the variable and of f takes the place of this 1 if it is less: what is stated
+in tiny units is judged as in others.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Verdict:
     residual_at: str
     row_violations: Vector
     bound_violations: Vector
-    row_weights: Vector  # multiplier times scale of a row, over max(1, |f|): what the row has to say
+    row_weights: Vector  # multiplier times scale of a row, over the size of f: what the row has to say
 
     @property
     def badness(self) -> float:
@@ -77,10 +79,11 @@ class Measure:
     def __init__(self, nlp: Nlp, x: Vector) -> None:
         self.nlp, self.x = nlp, x
         own = np.maximum(1.0, abs(x))
-        width = nlp.upper - nlp.lower
-        self.width = widths(nlp.lower, nlp.upper, x)
-        self._size = np.minimum(np.where(np.isfinite(width), width, np.inf), own)
+        known = own if nlp.scale is None else np.clip(nlp.scale.widths, abs(x), own)
+        self.width = np.where(np.isfinite(nlp.upper - nlp.lower), widths(nlp.lower, nlp.upper, x), known)
+        self._size = np.minimum(self.width, known)
         self.objective, self.gradient = nlp.objective(x), nlp.gradient(x)
+        self.objective_size = max(abs(self.objective), 1.0 if nlp.scale is None else min(1.0, nlp.scale.objective))
         self.values, self.slopes = nlp.constraints(x), nlp.jacobian(x)
         self.rows, self.columns = nlp.jacobianstructure()
         self.row_size = np.zeros(nlp.m)
@@ -93,7 +96,7 @@ class Measure:
         bounds = relative(self.x, nlp.lower, nlp.upper, self._size)
         ways = self._ways(multipliers)
         gaps = self._gaps(multipliers)
-        size = max(1.0, abs(self.objective))
+        size = self.objective_size
         return Verdict(
             *worst((rows, nlp.row_name), (bounds, lambda j: f"the bound of {nlp.variable_name(j)}")),
             *worst((ways / size, nlp.variable_name), (gaps / size, nlp.row_name)),
@@ -113,7 +116,7 @@ class Measure:
         limits = [abs(np.where(np.isfinite(side), side, 0.0)) for side in self._limits()]
         rows = np.maximum.reduce([self.row_size, *limits])
         return Scaling(
-            1.0 / max(1.0, abs(self.objective)),
+            1.0 / self.objective_size,
             1.0 / np.where(self.width > 0.0, self.width, 1.0),
             1.0 / np.where(rows > 0.0, rows, 1.0),
         )

@@ -76,7 +76,8 @@ class View:
 
     def jacobian(self, x: Vector) -> Vector:
         """In the order of the structure."""
-        return self._of_entries(self._nlp.jacobian(self._own(x)))
+        entries: Vector = self._of_entries(self._nlp.jacobian(self._own(x)))
+        return entries
 
     def hessianstructure(self) -> Structure:
         """Rows and columns of the lower triangle of the Hessian of the Lagrangian."""

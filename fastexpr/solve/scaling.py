@@ -1,0 +1,175 @@
+"""Factors under which variables, rows and objective of a program are all of a size, for the solver's own scaling.
+
+    variable   1 / width: of its bounds, else of the range of the network that it enters, else what rows and start say
+    row        so that its largest scaled slope, |dg/dx_j| width_j, at the start and at a few points of the box is
+               within 1 and 10
+    objective  likewise
+
+Functions are not wrapped: what the solver prints, and tests of derivatives, stay in the user's units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fastexpr.errors import EvaluationError
+from fastexpr.nlp import Nlp, Scale, Vector
+from fastexpr.program import OPCODES, VARIABLE
+from fastexpr.solve.definitions import Nodes
+from fastexpr.solvers.interior_point import Scaling
+from fastexpr.solvers.verification import LARGEST_WIDTH
+
+#: Larger and smaller factors of variables and rows do harm: with 1e8 a solve takes three times the iterations.
+SMALLEST, LARGEST = 1e-8, 1e4
+
+#: The objective's factor is its unit, which can be any: what is minimized in one unit is minimized in another.
+LARGEST_OF_OBJECTIVE = 1e20
+
+#: Slopes that are not too steep stay: what is scaled down is found less precisely, by as much.
+STEEPEST = 10.0
+
+#: So many points of the box beside the start are looked at.
+N_POINTS = 8
+
+#: What a width is inferred from may be handed on so many times from row to row.
+N_PASSES = 3
+
+
+@dataclass
+class Slopes:
+    """The largest slopes of a program among several points, in size.
+
+    Attributes
+    ----------
+    objective : (n,) array
+    rows : array
+        In the order of the Jacobian's structure.
+    """
+
+    objective: Vector
+    rows: Vector
+
+
+def scaling_of(nlp: Nlp) -> tuple[Scaling, Scale]:
+    """Factors for a program, and the scale that its check is relative to."""
+    known = known_widths(nlp)
+    slopes = largest_slopes(nlp, known)
+    width = inferred(nlp, known, slopes)
+    steepness = np.zeros(nlp.m)
+    np.maximum.at(steepness, nlp.jacobian_rows, slopes.rows * width[nlp.jacobian_columns])
+    size = float((slopes.objective * width).max(initial=0.0))
+    scaling = Scaling(
+        float(within_band(size, LARGEST_OF_OBJECTIVE)), np.clip(1.0 / width, SMALLEST, LARGEST), within_band(steepness)
+    )
+    return scaling, Scale(size or 1.0, width, steepness)
+
+
+def within_band(steepness: npt.ArrayLike, largest: float = LARGEST) -> Vector:
+    """What brings a slope up to 1, or down to what is still precise; 1 for what has none."""
+    slope = np.asarray(steepness, dtype=np.float64)
+    slope = np.where(slope > 0.0, slope, 1.0)
+    result: Vector = np.clip(np.maximum(1.0 / slope, np.minimum(1.0, STEEPEST / slope)), SMALLEST, largest)
+    return result
+
+
+def merged(own: Scaling, users: Scaling) -> Scaling:
+    """The user's factors where there are some (numbers, not NaN), else our own."""
+
+    def chosen(user: npt.ArrayLike, other: npt.ArrayLike) -> Vector:
+        return np.where(np.isnan(user), other, user)
+
+    return Scaling(
+        float(chosen(users.objective, own.objective)),
+        chosen(users.variables, own.variables),
+        chosen(users.constraints, own.constraints),
+    )
+
+
+def known_widths(nlp: Nlp) -> Vector:
+    """(n,): of the bounds, or of the network's range; NaN where neither says anything."""
+    own = np.maximum(1.0, abs(nlp.start))
+    width = nlp.upper - nlp.lower
+    result: Vector = np.where(width <= LARGEST_WIDTH * own, width, np.nan)
+    result[result == 0.0] = np.nan
+    missing = np.isnan(result)
+    if nlp.arrays is not None and missing.any():
+        result[missing] = network_widths(nlp)[missing]
+    return result
+
+
+def network_widths(nlp: Nlp) -> Vector:
+    """(n,): of the ranges of the networks that the variables enter directly; NaN where there is none."""
+    result = np.full(nlp.n, np.nan)
+    arrays = nlp.arrays
+    assert arrays is not None
+    nodes = Nodes(arrays)
+    for call in np.flatnonzero(arrays.opcodes == OPCODES["call"]).tolist():
+        target, *inputs = nodes.operands(call).tolist()
+        lower, upper = (getattr(arrays.targets[target], side, None) for side in ("lower", "upper"))
+        if lower is None or upper is None:
+            continue
+        for operand, width in zip(inputs, np.subtract(upper, lower).tolist(), strict=True):
+            if operand & 3 == VARIABLE and 0.0 < width < np.inf:
+                result[operand >> 2] = np.fmin(result[operand >> 2], width)
+    return result
+
+
+def points_of(nlp: Nlp, known: Vector) -> npt.NDArray[np.float64]:
+    """The start, and a Latin hypercube in the box, or around the start where there is none."""
+    reach = np.where(np.isnan(known), np.maximum(1.0, abs(nlp.start)), known) / 2.0
+    has_box = nlp.upper - nlp.lower <= 2.0 * reach * (1.0 + 1e-12)
+    low = np.where(has_box, nlp.lower, np.maximum(nlp.lower, nlp.start - reach))
+    high = np.where(has_box, nlp.upper, np.minimum(nlp.upper, nlp.start + reach))
+    random = np.random.default_rng(0)
+    strata = random.permuted(np.tile(np.arange(N_POINTS)[:, None], nlp.n), axis=0)
+    points = low + (strata + random.random((N_POINTS, nlp.n))) / N_POINTS * (high - low)
+    return np.vstack([nlp.start, *(nlp.complete(point) for point in points)])
+
+
+def largest_slopes(nlp: Nlp, known: Vector) -> Slopes:
+    """Over the points at which they are finite."""
+    result = Slopes(np.zeros(nlp.n), np.zeros(nlp.jacobian_rows.size))
+    for point in points_of(nlp, known):
+        try:
+            gradient, jacobian = nlp.gradient(point), nlp.jacobian(point)
+        except EvaluationError:
+            continue
+        np.maximum(result.objective, abs(gradient), out=result.objective)
+        np.maximum(result.rows, abs(jacobian), out=result.rows)
+    return result
+
+
+def inferred(nlp: Nlp, known: Vector, slopes: Slopes) -> Vector:
+    """Widths of all variables: what the others of a row can do to it, one without a width of its own can do as well.
+
+    So y has that of the network in y == network(x), and t that of the objective in an epigraph's t >= f(x), in
+    whatever units. Where no row says anything it is max(1, |start|): first of what is curved, then of what is not in
+    the objective, for the others may follow from that.
+    """
+    own = np.maximum(1.0, abs(nlp.start))
+    is_curved = np.zeros(nlp.n, dtype=bool)
+    is_curved[nlp.hessian_rows] = is_curved[nlp.hessian_columns] = True
+    width = handed_on(nlp, known, slopes.rows)
+    for comes_first in (is_curved, slopes.objective == 0.0):
+        width = handed_on(nlp, np.where(np.isnan(width) & comes_first, own, width), slopes.rows)
+    return np.where(np.isnan(width), own, width)
+
+
+def handed_on(nlp: Nlp, known: Vector, slopes: Vector) -> Vector:
+    """Widths with those that follow from rows in which one variable alone has none."""
+    width, rows, columns = known, nlp.jacobian_rows, nlp.jacobian_columns
+    for _ in range(N_PASSES):
+        is_open = np.isnan(width)[columns] & (slopes > 0.0)
+        n_open = np.bincount(rows[is_open], minlength=nlp.m)
+        moved = np.zeros(nlp.m)
+        np.maximum.at(moved, rows[~is_open], np.nan_to_num(slopes * width[columns])[~is_open])
+        says = is_open & (n_open[rows] == 1) & (moved[rows] > 0.0)
+        if not says.any():
+            break
+        found = np.zeros(nlp.n)
+        np.maximum.at(found, columns[says], moved[rows[says]] / slopes[says])
+        width = np.where(found > 0.0, found, width)
+    return width
