@@ -93,7 +93,7 @@ def test_a_forest_behind_an_epigraph_is_no_optimum(form: str, unit: float) -> No
         m = pyo.ConcreteModel()
         m.x = pyo.Var([0, 1], bounds=(-1, 1), initialize=0.0)
         m.t = pyo.Var(initialize=0.0)
-        m.nn = fxp.NetworkBlock(net, inputs=m.x)
+        m.nn = fxp.NetworkBlock(net, inputs=m.x, formulation="external")
         m.objective = pyo.Objective(expr=m.t)
         m.epigraph = pyo.Constraint(expr=m.t >= unit * m.nn.outputs[0])
         settings: dict[str, Any] = {"raise_exception_on_nonoptimal_result": False, "load_solutions": False}

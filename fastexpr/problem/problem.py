@@ -397,9 +397,7 @@ class Problem:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        chosen = Settings(
-            name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks
-        )
+        chosen = Settings(name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks)
         solution = solve(nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
