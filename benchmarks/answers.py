@@ -147,32 +147,34 @@ def known_values(cases: list[Case]) -> dict[str, float]:
     return values
 
 
-def search(case: Case, starts: int) -> float:
+def search(case: Case, starts: int, patience: float) -> float:
     """The least objective of many solves, from random starts, in both forms, of what the check holds for feasible."""
-    random = np.random.default_rng(12345)
+    random, begin = np.random.default_rng(12345), time.perf_counter()
+    problems = [problem_of(case, form) for form in ("variables", "expression")]
     best = np.inf
-    for form in ("variables", "expression"):
-        p, x = problem_of(case, form)
-        for number in range(starts // 2):
-            start = case.center if number == 0 else random.uniform(case.lower, case.upper)
-            try:
-                result = p.solve(start={x: start}, max_iter=500, time_limit=60.0)
-            except ValueError:
-                continue
-            objective = float(case.evaluate(result[x])[0])
-            if objective < best and check(case, result[x], has_residual=False).is_feasible:
-                best = objective
+    for number in range(starts):
+        left = patience - (time.perf_counter() - begin)
+        if left <= 0.0 and np.isfinite(best):
+            break
+        p, x = problems[number % 2]
+        start = case.center if number < 2 else random.uniform(case.lower, case.upper)
+        result = p.solve(start={x: start}, time_limit=max(left, 20.0))
+        if not np.isfinite(result[x]).all():
+            continue
+        objective = float(case.evaluate(result[x])[0])
+        if objective < best and check(case, result[x], has_residual=False).is_feasible:
+            best = objective
     return best
 
 
-def find_best(cases: list[Case], starts: int) -> None:
+def find_best(cases: list[Case], starts: int, patience: float) -> None:
     """Improves the file's values; what is there already stays where nothing better is found."""
     stored = json.loads(BEST_VALUES.read_text()) if BEST_VALUES.exists() else {}
     known = known_values(cases)
     for case in cases:
         if not case.is_feasible:
             continue
-        found = min(search(case, starts), known.get(case.name, np.inf))
+        found = min(search(case, starts, patience), known.get(case.name, np.inf))
         print(f"{case.name}: {known.get(case.name, np.inf):.9g} -> {found:.9g}", flush=True)
         if np.isfinite(found):
             stored[case.name] = {"objective": found, "fingerprint": fingerprint(case)}
@@ -248,7 +250,7 @@ def run(arguments: argparse.Namespace) -> None:
     for half in arguments.halves:
         cases = [case for case in answer_set.make_half(half) if all(word in case.name for word in arguments.cases)]
         if arguments.best:
-            find_best(cases, arguments.best)
+            find_best(cases, arguments.best, arguments.limit)
             continue
         outcomes = measure(cases, half, arguments)
         known = known_values(cases)

@@ -53,8 +53,7 @@ def drawn(seed: int, sizes: list[int], gain: float = 1.4) -> list[tuple[np.ndarr
     """Layers as they are initialized, with biases."""
     rng = np.random.default_rng(seed)
     return [
-        (gain * rng.normal(size=(m, n)) / np.sqrt(n), 0.3 * rng.normal(size=m))
-        for n, m in itertools.pairwise(sizes)
+        (gain * rng.normal(size=(m, n)) / np.sqrt(n), 0.3 * rng.normal(size=m)) for n, m in itertools.pairwise(sizes)
     ]
 
 

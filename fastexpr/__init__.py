@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
     from fastexpr.problem.multistart import multistart
+    from fastexpr.versions import show_versions
 
 # Imported at first use, because they bring ONNX, Pyomo or SciPy along, which take longer to import than NumPy itself.
 _LAZY = {
@@ -60,6 +61,7 @@ _LAZY = {
     "load": "fastexpr._core",
     "load_onnx": "fastexpr.onnx",
     "multistart": "fastexpr.problem.multistart",
+    "show_versions": "fastexpr.versions",
     "variables": "fastexpr.expression",
 }
 
@@ -82,6 +84,7 @@ __all__ = [
     "num_threads",
     "rules",
     "set_num_threads",
+    "show_versions",
     "variables",
 ]
 
