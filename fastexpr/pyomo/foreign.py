@@ -37,6 +37,11 @@ class ForeignFunction:
         self._is_text = [i in self._texts for i in range(len(arguments))]
         self.n_inputs = len(self._positions)
 
+    @property
+    def name(self) -> str:
+        """The function's name in its model."""
+        return str(self._function.name)
+
     def evaluate(self, x: Vector, order: int) -> tuple[Vector, Vector | None, Vector | None]:
         """Value (1,), and where the order asks for them the Jacobian (1, n) and the second derivatives (1, n, n).
 

@@ -47,6 +47,12 @@ class PythonExternal : public tape::External {
     return std::make_unique<Evaluation>(*this, points);
   }
 
+  /// What messages call it: its attribute name, or its class.
+  std::string name() const {
+    const py::object named = py::hasattr(*object_, "name") ? *object_ : py::type::of(*object_);
+    return py::str(named.attr(py::hasattr(named, "name") ? "name" : "__name__"));
+  }
+
  private:
   class Evaluation final : public External::Evaluation {
    public:
@@ -114,9 +120,16 @@ std::span<const Number> view(const Array& array, const char* what) {
   return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
+void set_parameters(NlpFunctions& self, const py::object& values) {
+  const Numbers numbers = vector_of(values, self.n_parameters(), "values");
+  const WithoutGil released;
+  self.set_parameters(numbers.data());
+}
+
 std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts, const Integers& operands,
                                    const Numbers& constants, Index n_variables, Index n_parameters, std::int32_t objective,
-                                   const Integers& rows, const py::sequence& targets, bool has_hessian) {
+                                   const Integers& rows, const py::sequence& targets, bool has_hessian,
+                                   const py::object& parameters) {
   if (n_variables < 0 || n_parameters < 0) throw ShapeError("[NlpFunctions] numbers of variables and parameters are negative.");
   nlp::Statement statement{view<std::uint8_t>(opcodes, "opcodes"),
                            view<std::int32_t>(counts, "counts"),
@@ -128,8 +141,46 @@ std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts,
                            view<std::int32_t>(rows, "rows")};
   std::vector<ExternalPointer> externals;
   for (const py::handle target : targets) externals.push_back(external_from(target));
+  std::shared_ptr<NlpFunctions> functions;
+  {
+    const WithoutGil released;
+    functions = std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
+  }
+  if (!parameters.is_none()) set_parameters(*functions, parameters);
+  return functions;
+}
+
+/// The function as Python knows it. TypeError for one that exists in this process only.
+py::object target_from(const tape::External& external) {
+  if (const auto* network = dynamic_cast<const nlp::Network*>(&external)) return py::cast(as_holder(network->function()));
+  throw py::type_error("[NlpFunctions '" + static_cast<const PythonExternal&>(external).name() +
+                       "'] a program cannot be pickled with a function that is evaluated outside of fastexpr. Compile the model "
+                       "again where it is wanted.");
+}
+
+template <class Array, class Number>
+Array array_of(std::span<const Number> numbers) {
+  return Array(static_cast<Index>(numbers.size()), numbers.data());
+}
+
+/// What pickle makes it of: the arguments of `make`.
+py::tuple reduced(const py::object& self) {
+  const auto& functions = self.cast<const NlpFunctions&>();
+  const nlp::Statement& stated = functions.statement();
+  py::list targets;
+  for (const ExternalPointer& external : functions.externals()) targets.append(target_from(*external));
+  Numbers parameters(functions.n_parameters());
+  functions.parameters(parameters.mutable_data());
+  const auto arguments =
+      py::make_tuple(array_of<Bytes>(stated.opcodes), array_of<Integers>(stated.counts), array_of<Integers>(stated.operands),
+                     array_of<Numbers>(stated.constants), stated.n_variables, stated.n_parameters, stated.objective,
+                     array_of<Integers>(stated.rows), targets, functions.has_hessian(), parameters);
+  return py::make_tuple(py::type::of(self), arguments);
+}
+
+std::shared_ptr<NlpFunctions> copied(const NlpFunctions& self) {
   const WithoutGil released;
-  return std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
+  return std::make_shared<NlpFunctions>(self);
 }
 
 }  // namespace
@@ -149,15 +200,14 @@ void define_nlp_functions(py::module_& module) {
   define_new(type);
   type.def(py::init(&make), py::arg("opcodes"), py::arg("counts"), py::arg("operands"), py::arg("constants"),
            py::arg("n_variables"), py::arg("n_parameters"), py::arg("objective"), py::arg("rows"), py::arg("targets"),
-           py::arg("has_hessian") = true)
+           py::arg("has_hessian") = true, py::arg("parameters") = py::none())
+      .def("set_parameters", &set_parameters, py::arg("values"))
+      .def("copy", &copied,
+           "The same program for another thread: shares all that was compiled, and has parameters and a point of its own.")
+      .def("__copy__", &copied)
       .def(
-          "set_parameters",
-          [](NlpFunctions& self, const py::object& values) {
-            const Numbers numbers = vector_of(values, self.n_parameters(), "values");
-            const WithoutGil released;
-            self.set_parameters(numbers.data());
-          },
-          py::arg("values"))
+          "__deepcopy__", [](const NlpFunctions& self, const py::dict&) { return copied(self); }, py::arg("memo"))
+      .def("__reduce__", &reduced)
       .def(
           "objective",
           [](NlpFunctions& self, const py::object& point) {

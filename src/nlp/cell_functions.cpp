@@ -32,7 +32,7 @@ CellFunctions::CellFunctions(std::shared_ptr<const OwnedStatement> statement, st
                              bool has_hessian, const double* parameters)
     : statement_(std::move(statement)),
       kinks_(statement_->statement),
-      program_(statement_->statement, std::move(externals), has_hessian, &kinks_),
+      program_(statement_, std::move(externals), has_hessian, &kinks_),
       parameters_(static_cast<std::size_t>(program_.n_parameters()), 1.0),
       rows_(static_cast<std::size_t>(program_.n_rows())),
       entries_(program_.jacobian_positions().rows.size()),
@@ -78,7 +78,7 @@ void CellFunctions::find_columns(Call& call, const KinkedCall& kinked) const {
 }
 
 void CellFunctions::find_places() {
-  for (const tape::CallPlace& place : program_.program().call_places()) {
+  for (const tape::CallPlace& place : program_.program().schedule().call_places) {
     const auto is_it = [&](const KinkedCall& kinked) { return kinked.call == place.call; };
     const auto found = std::find_if(kinks_.calls().begin(), kinks_.calls().end(), is_it);
     if (found == kinks_.calls().end()) continue;

@@ -67,7 +67,7 @@ void Hessian::take_call(const tape::Tape& tape, Index number) {
 }
 
 Hessian::Numbers Hessian::want(std::vector<Scaled> numbers, tape::Outputs& outputs) const {
-  Numbers result{outputs.numbers.size(), std::vector<double>(numbers.size())};
+  const Numbers result{outputs.numbers.size(), numbers.size()};
   outputs.numbers.push_back({std::move(numbers), Stage::second});
   return result;
 }
@@ -137,21 +137,24 @@ Index Hessian::bytes() const {
   return static_cast<Index>((targets_.size() + sources_.size() + entries_.columns.size() + hubs_.columns.size() +
                              positions_.rows.size() + positions_.columns.size()) *
                                 sizeof(std::int32_t) +
-                            (factors_.size() + symbolic_.values.size() + gradients_.values.size()) * sizeof(double));
+                            (factors_.size() + symbolic_.count + gradients_.count) * sizeof(double));
 }
 
-void Hessian::fill(const tape::Program& program, double* entries) {
+void Hessian::fill(const tape::Program& program, Scratch& scratch, double* entries) const {
   if (is_only_symbolic()) {
     program.gather(symbolic_.output, entries);
     return;
   }
-  for (Numbers* numbers : {&symbolic_, &gradients_, &variable_weights_, &hub_weights_}) numbers->gather(program);
+  symbolic_.gather(program, scratch.symbolic);
+  gradients_.gather(program, scratch.gradients);
+  variable_weights_.gather(program, scratch.variable_weights);
+  hub_weights_.gather(program, scratch.hub_weights);
   std::fill_n(entries, positions_.rows.size(), 0.0);
   const std::int32_t* target = targets_.data();
-  for (const double value : symbolic_.values) entries[*target++] += value;
+  for (const double value : scratch.symbolic) entries[*target++] += value;
   target = add_calls(program, target, entries);
-  target = add_with_variables(target, entries);
-  add_among_hubs(target, entries);
+  target = add_with_variables(scratch, target, entries);
+  add_among_hubs(scratch, target, entries);
 }
 
 const std::int32_t* Hessian::add_calls(const tape::Program& program, const std::int32_t* target, double* entries) const {
@@ -166,23 +169,23 @@ const std::int32_t* Hessian::add_calls(const tape::Program& program, const std::
   return target;
 }
 
-const std::int32_t* Hessian::add_with_variables(const std::int32_t* target, double* entries) const {
+const std::int32_t* Hessian::add_with_variables(const Scratch& scratch, const std::int32_t* target, double* entries) const {
   for (std::size_t k = 0; k < with_variables_.size(); ++k) {
     const auto& [variable, hub, weight] = with_variables_[k];
     for_row(hubs_, hub, [&, j = variable](std::size_t e) {
-      entries[*target++] += product(variable_weights_.values[k], (hubs_.columns[e] == j ? 2.0 : 1.0) * gradients_.values[e]);
+      entries[*target++] += product(scratch.variable_weights[k], (hubs_.columns[e] == j ? 2.0 : 1.0) * scratch.gradients[e]);
     });
   }
   return target;
 }
 
-void Hessian::add_among_hubs(const std::int32_t* target, double* entries) const {
-  const std::vector<double>& slopes = gradients_.values;
-  const bool is_finite = are_finite(slopes) && are_finite(hub_weights_.values);
+void Hessian::add_among_hubs(const Scratch& scratch, const std::int32_t* target, double* entries) const {
+  const std::vector<double>& slopes = scratch.gradients;
+  const bool is_finite = are_finite(slopes) && are_finite(scratch.hub_weights);
   for (std::size_t k = 0; k < among_hubs_.size(); ++k) {
     const std::int32_t first = among_hubs_[k].first, second = among_hubs_[k].second;
     for_row(hubs_, first, [&](std::size_t e) {
-      const double factor = product(hub_weights_.values[k], slopes[e]);
+      const double factor = product(scratch.hub_weights[k], slopes[e]);
       const auto begin = static_cast<std::size_t>(hubs_.starts[static_cast<std::size_t>(second)]);
       const std::size_t end =
           first == second ? e + 1 : static_cast<std::size_t>(hubs_.starts[static_cast<std::size_t>(second) + 1]);

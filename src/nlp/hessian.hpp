@@ -20,8 +20,12 @@ class Hessian {
   const Positions& positions() const { return positions_; }
   Index bytes() const;
 
+  /// Of one thread.
+  struct Scratch {
+    std::vector<double> symbolic, gradients, variable_weights, hub_weights;
+  };
   /// After the program's stage `second`.
-  void fill(const tape::Program& program, double* entries);
+  void fill(const tape::Program& program, Scratch& scratch, double* entries) const;
 
  private:
   using Couplings = std::vector<tape::LagrangianHessian::Coupling>;
@@ -34,9 +38,12 @@ class Hessian {
   /// A group of numbers that the program is asked for.
   struct Numbers {
     std::size_t output = 0;
-    std::vector<double> values;
+    std::size_t count = 0;
 
-    void gather(const tape::Program& program) { program.gather(output, values.data()); }
+    void gather(const tape::Program& program, std::vector<double>& values) const {
+      values.resize(count);
+      program.gather(output, values.data());
+    }
   };
 
   void take_call(const tape::Tape& tape, Index number);
@@ -46,8 +53,8 @@ class Hessian {
   void find_positions(Index n_variables);
   bool is_only_symbolic() const { return calls_.empty() && with_variables_.empty() && among_hubs_.empty(); }
   const std::int32_t* add_calls(const tape::Program& program, const std::int32_t* target, double* entries) const;
-  const std::int32_t* add_with_variables(const std::int32_t* target, double* entries) const;
-  void add_among_hubs(const std::int32_t* target, double* entries) const;
+  const std::int32_t* add_with_variables(const Scratch& scratch, const std::int32_t* target, double* entries) const;
+  void add_among_hubs(const Scratch& scratch, const std::int32_t* target, double* entries) const;
 
   Positions positions_;
   std::vector<std::int32_t> targets_;  // where each summand goes, in the order of `for_places`; empty: each to its own place

@@ -38,27 +38,18 @@ Scaled additive_constant(tape::Tape& tape, Scaled root) {
 
 }  // namespace
 
-NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian)
-    : NlpFunctions(statement, std::move(externals), has_hessian, nullptr) {}
-
-NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian,
-                           Kinks* kinks)
-    : n_variables_(statement.n_variables),
-      n_parameters_(statement.n_parameters + (kinks == nullptr ? 0 : kinks->most_branches())),
-      n_rows_(static_cast<Index>(statement.rows.size())),
-      has_hessian_(has_hessian) {
-  const Index most_rows = n_rows_ + (kinks == nullptr ? 0 : kinks->most_roots());
-  auto owned = std::make_unique<tape::Tape>(n_variables_, n_parameters_, most_rows, std::move(externals));
+Compiled::Compiled(std::shared_ptr<const OwnedStatement> statement, std::vector<tape::ExternalPointer> externals, bool has_second,
+                   Kinks* kinks)
+    : stated(std::move(statement)), has_hessian(has_second) {
+  const Statement& read = stated->statement;
+  n_parameters = read.n_parameters + (kinks == nullptr ? 0 : kinks->most_branches());
+  const Index most_rows = static_cast<Index>(read.rows.size()) + (kinks == nullptr ? 0 : kinks->most_roots());
+  auto owned = std::make_unique<tape::Tape>(read.n_variables, n_parameters, most_rows, std::move(externals));
   tape::Tape& tape = *owned;
-  std::vector<Scaled> roots = read_statement(statement, tape, kinks);
-  if (kinks != nullptr) {
-    kinks->finish(tape, roots);
-    n_rows_ = static_cast<Index>(roots.size()) - 1;
-  } else if (Kinks::are_in(tape)) {
-    statement_ = std::make_shared<const OwnedStatement>(statement);
-    externals_ = tape.externals();
-  }
-  n_nodes_ = tape.size() - tape.n_leaves();
+  roots = read_statement(read, tape, kinks);
+  has_kinks = kinks == nullptr && Kinks::are_in(tape);
+  if (kinks != nullptr) kinks->finish(tape, roots);
+  n_nodes = tape.size() - tape.n_leaves();
   const bool has_steps = tape::has_steps(tape);
   std::vector<Scaled> row_constants;  // values, so they come before the derivatives
   for (auto root = roots.begin() + 1; root != roots.end(); ++root) row_constants.push_back(additive_constant(tape, *root));
@@ -66,9 +57,8 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   const SymbolicMatrix first = tape::gradients(tape, partials, roots);
 
   const auto n_gradient = static_cast<std::ptrdiff_t>(first.starts[1]);  // row 0 is the objective's
-  gradient_columns_.assign(first.columns.begin(), first.columns.begin() + n_gradient);
-  gradient_entries_.resize(gradient_columns_.size());
-  jacobian_ = positions_of(first, 1, roots.size());
+  gradient_columns.assign(first.columns.begin(), first.columns.begin() + n_gradient);
+  jacobian = positions_of(first, 1, roots.size());
 
   tape::Outputs outputs;
   outputs.numbers.resize(n_outputs);
@@ -77,16 +67,31 @@ NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::Externa
   outputs.numbers[objective_gradient] = {{first.entries.begin(), first.entries.begin() + n_gradient}, Stage::first};
   outputs.numbers[jacobian_entries] = {{first.entries.begin() + n_gradient, first.entries.end()}, Stage::first};
   outputs.numbers[row_constant_values] = {std::move(row_constants), Stage::fixed};
-  if (has_hessian_) hessian_ = Hessian(tape, tape::lagrangian_hessian(tape, partials, roots), outputs);
-  program_ = std::make_unique<tape::Program>(tape, outputs);
-  if (!has_steps) return;
-  roots_ = roots;
-  steps_tape_ = std::move(owned);
+  if (has_hessian) hessian = Hessian(tape, tape::lagrangian_hessian(tape, partials, roots), outputs);
+  schedule = tape::make_schedule(tape, outputs);
+  if (has_steps) steps_tape = std::move(owned);
+}
+
+NlpFunctions::NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian)
+    : NlpFunctions(std::make_shared<const OwnedStatement>(statement), std::move(externals), has_hessian, nullptr) {}
+
+NlpFunctions::NlpFunctions(std::shared_ptr<const OwnedStatement> statement, std::vector<tape::ExternalPointer> externals,
+                           bool has_hessian, Kinks* kinks)
+    : NlpFunctions(std::make_shared<const Compiled>(std::move(statement), std::move(externals), has_hessian, kinks)) {}
+
+NlpFunctions::NlpFunctions(std::shared_ptr<const Compiled> compiled)
+    : compiled_(std::move(compiled)), program_(compiled_->schedule), gradient_entries_(compiled_->gradient_columns.size()) {}
+
+NlpFunctions::NlpFunctions(const NlpFunctions& other) : NlpFunctions(other.compiled_) { other.parameters(program_.parameters()); }
+
+void NlpFunctions::parameters(double* values) const {
+  const std::scoped_lock lock(mutex_);
+  std::copy_n(program_.parameters(), n_parameters(), values);
 }
 
 std::unique_ptr<CellFunctions> NlpFunctions::cells() {
   const std::scoped_lock lock(mutex_);
-  return std::make_unique<CellFunctions>(statement_, externals_, has_hessian_, program_->parameters());
+  return std::make_unique<CellFunctions>(compiled_->stated, externals(), has_hessian(), program_.parameters());
 }
 
 void NlpFunctions::forget_point() {
@@ -96,42 +101,44 @@ void NlpFunctions::forget_point() {
 
 void NlpFunctions::set_parameters(const double* values) {
   const std::scoped_lock lock(mutex_);
-  std::copy_n(values, n_parameters_, program_->parameters());
+  std::copy_n(values, n_parameters(), program_.parameters());
   has_parameters_ = false;
   has_point_ = false;
 }
 
 void NlpFunctions::prepare() {
   if (has_parameters_) return;
-  program_->run(Stage::fixed);
+  program_.run(Stage::fixed);
   has_parameters_ = true;
 }
 
 void NlpFunctions::row_constants(double* result) {
   const std::scoped_lock lock(mutex_);
   prepare();
-  program_->gather(row_constant_values, result);
+  program_.gather(Compiled::row_constant_values, result);
 }
 
 std::vector<std::string> NlpFunctions::steps(const double* lower, const double* upper) const {
-  if (steps_tape_ == nullptr) return {};
-  return tape::find_steps(*steps_tape_, roots_, n_nodes_, lower, upper, program_->parameters());
+  if (compiled_->steps_tape == nullptr) return {};
+  std::vector<double> values(static_cast<std::size_t>(n_parameters()));
+  parameters(values.data());
+  return tape::find_steps(*compiled_->steps_tape, compiled_->roots, compiled_->n_nodes, lower, upper, values.data());
 }
 
 void NlpFunctions::move_to(const double* x) {
-  const auto size = static_cast<std::size_t>(n_variables_) * sizeof(double);
+  const auto size = static_cast<std::size_t>(n_variables()) * sizeof(double);
   prepare();
-  if (has_point_ && (size == 0 || std::memcmp(x, program_->variables(), size) == 0)) return;
+  if (has_point_ && (size == 0 || std::memcmp(x, program_.variables(), size) == 0)) return;
   has_point_ = false;  // should an external function throw, nothing is known
   computed_ = Stage::fixed;
-  if (size != 0) std::memcpy(program_->variables(), x, size);
+  if (size != 0) std::memcpy(program_.variables(), x, size);
   has_point_ = true;
 }
 
 void NlpFunctions::require(Stage stage) {
   for (Stage next : {Stage::values, Stage::first}) {
     if (next > stage || next <= computed_) continue;
-    program_->run(next);
+    program_.run(next);
     computed_ = next;
   }
 }
@@ -141,7 +148,7 @@ double NlpFunctions::objective(const double* x) {
   move_to(x);
   require(Stage::values);
   double result = 0.0;
-  program_->gather(objective_value, &result);
+  program_.gather(Compiled::objective_value, &result);
   return result;
 }
 
@@ -149,33 +156,34 @@ void NlpFunctions::constraints(const double* x, double* result) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
   require(Stage::values);
-  program_->gather(row_values, result);
+  program_.gather(Compiled::row_values, result);
 }
 
 void NlpFunctions::gradient(const double* x, double* result) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
   require(Stage::first);
-  program_->gather(objective_gradient, gradient_entries_.data());
-  std::fill_n(result, n_variables_, 0.0);
-  for (std::size_t e = 0; e < gradient_columns_.size(); ++e) result[gradient_columns_[e]] = gradient_entries_[e];
+  program_.gather(Compiled::objective_gradient, gradient_entries_.data());
+  std::fill_n(result, n_variables(), 0.0);
+  const std::vector<std::int32_t>& columns = compiled_->gradient_columns;
+  for (std::size_t e = 0; e < columns.size(); ++e) result[columns[e]] = gradient_entries_[e];
 }
 
 void NlpFunctions::jacobian(const double* x, double* entries) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
   require(Stage::first);
-  program_->gather(jacobian_entries, entries);
+  program_.gather(Compiled::jacobian_entries, entries);
 }
 
 void NlpFunctions::hessian(const double* x, const double* multipliers, double objective_factor, double* entries) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
   require(Stage::first);
-  program_->weights()[0] = objective_factor;
-  std::copy_n(multipliers, n_rows_, program_->weights() + 1);
-  program_->run(Stage::second);
-  hessian_.fill(*program_, entries);
+  program_.weights()[0] = objective_factor;
+  std::copy_n(multipliers, n_rows(), program_.weights() + 1);
+  program_.run(Stage::second);
+  compiled_->hessian.fill(program_, hessian_scratch_, entries);
 }
 
 }  // namespace fastexpr::nlp

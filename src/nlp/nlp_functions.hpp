@@ -12,25 +12,54 @@ namespace fastexpr::nlp {
 
 class CellFunctions;
 
-/// Objective f and rows g of a nonlinear program, with sparse exact derivatives. Structure is found once, when this is made.
-/// Numbers that are not finite are results like others. Threads may share it; they take turns.
+/// A nonlinear program as it was stated, with the structure and the schedule found for it. Never changed: copies share it.
+struct Compiled {
+  enum Output : std::size_t { objective_value, row_values, objective_gradient, jacobian_entries, row_constant_values, n_outputs };
+
+  Compiled(std::shared_ptr<const OwnedStatement> statement, std::vector<tape::ExternalPointer> externals, bool has_hessian,
+           Kinks* kinks);
+
+  std::shared_ptr<const OwnedStatement> stated;
+  bool has_hessian;
+  bool has_kinks = false;
+  Index n_parameters = 0;
+  Index n_nodes = 0;  // of the model itself
+  Positions jacobian;
+  Hessian hessian;
+  std::vector<std::int32_t> gradient_columns;
+  std::unique_ptr<const tape::Tape> steps_tape;  // only where a step is on it
+  std::vector<tape::Scaled> roots;               // the objective and the rows
+  std::shared_ptr<const tape::Schedule> schedule;
+};
+
+/// Objective f and rows g of a nonlinear program, with sparse exact derivatives. Structure is found once, when this is made;
+/// copies share it, and have parameters and a point of their own. Numbers that are not finite are results like others. Threads
+/// may share it; they take turns.
 class NlpFunctions {
  public:
   /// Without `has_hessian`, second derivatives are neither found nor stored.
   NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian);
   /// The same program on given branches: `kinks` says of which. Its further parameters are branches, its further rows arguments.
-  NlpFunctions(const Statement& statement, std::vector<tape::ExternalPointer> externals, bool has_hessian, Kinks* kinks);
+  NlpFunctions(std::shared_ptr<const OwnedStatement> statement, std::vector<tape::ExternalPointer> externals, bool has_hessian,
+               Kinks* kinks);
+  NlpFunctions(const NlpFunctions& other);
+  NlpFunctions& operator=(const NlpFunctions&) = delete;
 
-  Index n_variables() const { return n_variables_; }
-  Index n_parameters() const { return n_parameters_; }
-  Index n_rows() const { return n_rows_; }
-  bool has_hessian() const { return has_hessian_; }
-  const Positions& jacobian_positions() const { return jacobian_; }
+  Index n_variables() const { return statement().n_variables; }
+  Index n_parameters() const { return compiled_->n_parameters; }
+  Index n_rows() const { return static_cast<Index>(compiled_->roots.size()) - 1; }
+  bool has_hessian() const { return compiled_->has_hessian; }
+  const Positions& jacobian_positions() const { return compiled_->jacobian; }
   /// Of the lower triangle.
-  const Positions& hessian_positions() const { return hessian_.positions(); }
+  const Positions& hessian_positions() const { return compiled_->hessian.positions(); }
+
+  /// What it was made from.
+  const Statement& statement() const { return compiled_->stated->statement; }
+  const std::vector<tape::ExternalPointer>& externals() const { return compiled_->schedule->externals; }
+  void parameters(double* values) const;
 
   /// Whether there are kinked units: of networks, or the tape's own abs, minimum, maximum and comparisons.
-  bool has_kinks() const { return statement_ != nullptr; }
+  bool has_kinks() const { return compiled_->has_kinks; }
   /// The program in cells, under the parameters at hand; only where there are kinks.
   std::unique_ptr<CellFunctions> cells();
 
@@ -49,39 +78,31 @@ class NlpFunctions {
   /// tape could be.
   std::vector<std::string> steps(const double* lower, const double* upper) const;
 
-  Index n_nodes() const { return n_nodes_; }                           // values of the model itself
-  Index n_instructions() const { return program_->n_instructions(); }  // with derivatives
-  Index n_runs() const { return program_->n_runs(); }
-  Index n_batches() const { return program_->n_batches(); }
-  Index bytes() const { return program_->bytes() + hessian_.bytes(); }
+  Index n_nodes() const { return compiled_->n_nodes; }                          // values of the model itself
+  Index n_instructions() const { return compiled_->schedule->n_instructions; }  // with derivatives
+  Index n_runs() const { return static_cast<Index>(compiled_->schedule->runs.size()); }
+  Index n_batches() const { return static_cast<Index>(compiled_->schedule->batches.size()); }
+  Index bytes() const { return program_.bytes() + compiled_->hessian.bytes(); }
 
   /// What is known at the point is known no more: external functions are others.
   void forget_point();
-  const tape::Program& program() const { return *program_; }
+  const tape::Program& program() const { return program_; }
 
  private:
-  enum Output : std::size_t { objective_value, row_values, objective_gradient, jacobian_entries, row_constant_values, n_outputs };
+  explicit NlpFunctions(std::shared_ptr<const Compiled> compiled);
 
   void prepare();
   void move_to(const double* x);
   void require(tape::Stage stage);
 
-  Index n_variables_, n_parameters_, n_rows_;
-  bool has_hessian_;
-  Index n_nodes_ = 0;
-  Positions jacobian_;
-  Hessian hessian_;
-  std::vector<std::int32_t> gradient_columns_;
+  std::shared_ptr<const Compiled> compiled_;
+  tape::Program program_;
   std::vector<double> gradient_entries_;
-  std::shared_ptr<const OwnedStatement> statement_;  // where there are kinks
-  std::vector<tape::ExternalPointer> externals_;
-  std::unique_ptr<tape::Tape> steps_tape_;  // only where a step is on it
-  std::vector<tape::Scaled> roots_;
-  std::unique_ptr<tape::Program> program_;
+  Hessian::Scratch hessian_scratch_;
   tape::Stage computed_ = tape::Stage::fixed;  // at the point in the program
   bool has_parameters_ = false;
   bool has_point_ = false;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 }  // namespace fastexpr::nlp

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "linalg/vector_math.hpp"
 
@@ -42,19 +43,35 @@ void choices(const double* condition, const double* a, const double* b, double* 
 
 }  // namespace
 
+Program::Program(std::shared_ptr<const Schedule> schedule) : schedule_(std::move(schedule)), numbers_(schedule_->n_numbers, 0.0) {
+  numbers_[0] = 1.0;
+  make_evaluations();
+}
+
+Program::Program(const Program& other) : schedule_(other.schedule_), numbers_(other.numbers_) { make_evaluations(); }
+
+void Program::make_evaluations() {
+  for (const auto& [target, points, order] : schedule_->groups)
+    evaluations_.push_back(schedule_->externals[static_cast<std::size_t>(target)]->evaluation(points, order));
+  for (const Batch& batch : schedule_->batches) {
+    batch_inputs_.resize(std::max(batch_inputs_.size(), batch.inputs.size()));
+    batch_weights_.resize(std::max(batch_weights_.size(), batch.weights.size()));
+  }
+}
+
 void Program::run(Stage stage) {
   const auto s = static_cast<std::size_t>(stage);
-  const std::size_t begin = s == 0 ? 0 : epochs_end_[s - 1];
-  for (std::size_t e = begin; e < epochs_end_[s]; ++e) {
-    const Epoch previous = e == 0 ? Epoch{0, 0} : epochs_[e - 1];
-    for (std::size_t r = previous.runs_end; r < epochs_[e].runs_end; ++r) run_one(runs_[r]);
-    for (std::size_t b = previous.batches_end; b < epochs_[e].batches_end; ++b) run_batch(batches_[b]);
+  const std::size_t begin = s == 0 ? 0 : schedule_->epochs_end[s - 1];
+  for (std::size_t e = begin; e < schedule_->epochs_end[s]; ++e) {
+    const Epoch previous = e == 0 ? Epoch{0, 0} : schedule_->epochs[e - 1];
+    for (std::size_t r = previous.runs_end; r < schedule_->epochs[e].runs_end; ++r) run_one(schedule_->runs[r]);
+    for (std::size_t b = previous.batches_end; b < schedule_->epochs[e].batches_end; ++b) run_batch(schedule_->batches[b]);
   }
 }
 
 const double* Program::fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const {
   if (operand.indices >= 0) {
-    const std::int32_t* index = indices_.data() + operand.indices + begin;
+    const std::int32_t* index = schedule_->indices.data() + operand.indices + begin;
     for (std::int32_t i = 0; i < n; ++i) buffer[i] = numbers_[static_cast<std::size_t>(index[i])];
     return buffer;
   }
@@ -69,7 +86,7 @@ void Program::run_one(const Run& run) {
     run_sums(run);
     return;
   }
-  const Operand* operands = operands_.data() + run.operands;
+  const Operand* operands = schedule_->operands.data() + run.operands;
   double* result = numbers_.data() + run.first;
   const bool has_b = !is_unary(run.operation), has_c = run.operation == Operation::select;
   const Map map = vectorized(run.operation);
@@ -92,11 +109,11 @@ void Program::run_one(const Run& run) {
 }
 
 void Program::run_sums(const Run& run) {
-  const Operand* const operands = operands_.data() + run.operands;
-  const Scale* const scales = run_scales_.data() + run.scale;
+  const Operand* const operands = schedule_->operands.data() + run.operands;
+  const Scale* const scales = schedule_->run_scales.data() + run.scale;
   double* const result = numbers_.data() + run.first;
   const auto scale_of = [&](std::int32_t t, std::int32_t i) {
-    return scales[t].scales < 0 ? scales[t].value : scales_[static_cast<std::size_t>(scales[t].scales + i)];
+    return scales[t].scales < 0 ? scales[t].value : schedule_->scales[static_cast<std::size_t>(scales[t].scales + i)];
   };
   const auto number = [&](const Operand& operand, std::int32_t i) {
     return numbers_[static_cast<std::size_t>(place(operand, i))];
@@ -134,7 +151,7 @@ void Program::run_sums(const Run& run) {
         else
           for (std::int32_t i = 0; i < n; ++i) y[i] += scale * a[i];
       } else {
-        const double* scale = scales_.data() + scales[t].scales + begin;
+        const double* scale = schedule_->scales.data() + scales[t].scales + begin;
         if (t == 0)
           for (std::int32_t i = 0; i < n; ++i) y[i] = scale[i] * a[i];
         else
@@ -156,12 +173,12 @@ void Program::finish_sums(const Run& run, std::int32_t begin, std::int32_t n) {
 }
 
 double Program::chain_sum(const Run& run, std::int32_t i) const {
-  const Operand* operand = operands_.data() + run.operands;
+  const Operand* operand = schedule_->operands.data() + run.operands;
   const auto next_number = [&] { return numbers_[static_cast<std::size_t>(place(*operand++, i))]; };
   double total = 0.0;
   for (std::int32_t t = 0; t < run.n_linear + run.n_bilinear; ++t) {
-    const Scale& scale = run_scales_[static_cast<std::size_t>(run.scale + t)];
-    const double factor = scale.scales < 0 ? scale.value : scales_[static_cast<std::size_t>(scale.scales + i)];
+    const Scale& scale = schedule_->run_scales[static_cast<std::size_t>(run.scale + t)];
+    const double factor = scale.scales < 0 ? scale.value : schedule_->scales[static_cast<std::size_t>(scale.scales + i)];
     const double a = next_number(), b = t < run.n_linear ? 1.0 : next_number();
     if (a != 0.0 && b != 0.0) total += factor * (a * b);
   }
@@ -198,14 +215,11 @@ void Program::clear_without_weights(const Batch& batch, double* result) const {
   }
 }
 
-Index Program::bytes() const {
-  Index gathers = 0;
-  for (const Gather& gather : gathers_)
-    gathers += static_cast<Index>(gather.places.size() * (sizeof(double) + sizeof(std::int32_t)));
-  return static_cast<Index>(numbers_.size() * sizeof(double) + runs_.size() * sizeof(Run) + operands_.size() * sizeof(Operand) +
-                            run_scales_.size() * sizeof(Scale) + indices_.size() * sizeof(std::int32_t) +
-                            scales_.size() * sizeof(double)) +
-         gathers;
+Index Schedule::bytes() const {
+  std::size_t total = runs.size() * sizeof(Run) + operands.size() * sizeof(Operand) + run_scales.size() * sizeof(Scale) +
+                      indices.size() * sizeof(std::int32_t) + scales.size() * sizeof(double);
+  for (const Gather& gather : gathers) total += gather.places.size() * (sizeof(double) + sizeof(std::int32_t));
+  return static_cast<Index>(total);
 }
 
 }  // namespace fastexpr::tape

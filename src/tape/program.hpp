@@ -26,13 +26,13 @@ constexpr std::size_t n_stages = 4;
 struct Operand {
   std::int32_t first;
   std::int32_t stride;
-  std::int64_t indices;  // into Program::indices; -1: strided
+  std::int64_t indices;  // into Schedule::indices; -1: strided
 };
 
 /// The scales at one position of the terms of a run of sums: the same for all nodes, or looked up.
 struct Scale {
   double value;
-  std::int64_t scales;  // into Program::scales; -1: the same
+  std::int64_t scales;  // into Schedule::scales; -1: the same
 };
 
 struct Run {
@@ -41,8 +41,8 @@ struct Run {
   std::int32_t count;     // nodes
   std::int32_t n_linear;  // of sums
   std::int32_t n_bilinear;
-  std::int64_t operands;  // into Program::operands: one per operand, two per bilinear term
-  std::int64_t scale;     // into Program::run_scales: one per term
+  std::int64_t operands;  // into Schedule::operands: one per operand, two per bilinear term
+  std::int64_t scale;     // into Schedule::run_scales: one per term
 };
 
 /// Calls of one external function that are evaluated together.
@@ -91,32 +91,62 @@ struct Outputs {
   std::vector<Index> hessians_of_calls;  // second derivatives of calls that are wanted whole, by `hessian_of_call`
 };
 
+/// The places at which an external function is evaluated together, and the highest derivative that is asked for.
+struct CallGroup {
+  Index target;
+  Index points;
+  int order;
+};
+
+/// A tape in the order of its evaluation. Found once, never changed after that: programs in any number of threads share it.
+struct Schedule {
+  Index n_variables = 0, n_parameters = 0, n_instructions = 0;
+  std::size_t n_numbers = 0;  // one, variables, parameters, weights, external results, then the runs'
+  std::vector<ExternalPointer> externals;
+  std::vector<Run> runs;
+  std::vector<Operand> operands;
+  std::vector<Scale> run_scales;
+  std::vector<std::int32_t> indices;
+  std::vector<double> scales;
+  std::vector<Batch> batches;
+  std::vector<CallGroup> groups;
+  std::vector<CallPlace> call_places;
+  std::vector<Epoch> epochs;
+  std::array<std::size_t, n_stages> epochs_end{};
+  std::vector<Gather> gathers;
+  std::vector<std::int32_t> hessians_of_calls;
+
+  Index bytes() const;
+};
+
+std::shared_ptr<const Schedule> make_schedule(const Tape& tape, const Outputs& outputs);
+
+/// A schedule with the numbers that are computed by it, for one thread at a time.
 class Program {
  public:
-  Program(const Tape& tape, const Outputs& outputs);
+  explicit Program(std::shared_ptr<const Schedule> schedule);
+  /// Shares the schedule. Variables, parameters and weights are the same, and nothing is computed yet.
+  Program(const Program& other);
+  Program& operator=(const Program&) = delete;
 
   double* variables() { return numbers_.data() + 1; }
-  double* parameters() { return variables() + n_variables_; }
-  double* weights() { return parameters() + n_parameters_; }
+  double* parameters() { return variables() + schedule_->n_variables; }
+  const double* parameters() const { return numbers_.data() + 1 + schedule_->n_variables; }
+  double* weights() { return parameters() + schedule_->n_parameters; }
 
   /// Computes a stage; the stages before it have been computed at the same point.
   void run(Stage stage);
-  void gather(std::size_t output, double* result) const { gathers_[output](numbers_.data(), result); }
+  void gather(std::size_t output, double* result) const { schedule_->gathers[output](numbers_.data(), result); }
 
   /// The external's array of second derivatives of the k-th of Outputs::hessians_of_calls.
-  const double* hessian_of_call(std::size_t k) const { return numbers_.data() + hessians_of_calls_[k]; }
+  const double* hessian_of_call(std::size_t k) const { return numbers_.data() + schedule_->hessians_of_calls[k]; }
 
-  const std::vector<CallPlace>& call_places() const { return call_places_; }
   External::Evaluation& evaluation(std::size_t number) const { return *evaluations_[number]; }
-
-  Index n_instructions() const { return n_instructions_; }
-  Index n_runs() const { return static_cast<Index>(runs_.size()); }
-  Index n_batches() const { return static_cast<Index>(batches_.size()); }
-  Index bytes() const;
+  const Schedule& schedule() const { return *schedule_; }
+  Index bytes() const { return schedule_->bytes() + static_cast<Index>(numbers_.size() * sizeof(double)); }
 
  private:
-  friend class Scheduler;
-
+  void make_evaluations();
   void run_one(const Run& run);
   void run_sums(const Run& run);
   void finish_sums(const Run& run, std::int32_t begin, std::int32_t n);
@@ -125,24 +155,13 @@ class Program {
   void run_batch(const Batch& batch);
   const double* fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const;
   std::int32_t place(const Operand& operand, std::int32_t i) const {
-    return operand.indices < 0 ? operand.first + i * operand.stride : indices_[static_cast<std::size_t>(operand.indices + i)];
+    return operand.indices < 0 ? operand.first + i * operand.stride
+                               : schedule_->indices[static_cast<std::size_t>(operand.indices + i)];
   }
 
-  Index n_variables_, n_parameters_, n_instructions_ = 0;
-  std::vector<ExternalPointer> externals_;
-  std::vector<double> numbers_;  // one, variables, parameters, weights, external results, then the runs'
-  std::vector<Run> runs_;
-  std::vector<Operand> operands_;
-  std::vector<Scale> run_scales_;
-  std::vector<std::int32_t> indices_;
-  std::vector<double> scales_;
-  std::vector<Batch> batches_;
+  std::shared_ptr<const Schedule> schedule_;
+  std::vector<double> numbers_;
   std::vector<std::unique_ptr<External::Evaluation>> evaluations_;
-  std::vector<CallPlace> call_places_;
-  std::vector<Epoch> epochs_;
-  std::array<std::size_t, n_stages> epochs_end_{};
-  std::vector<Gather> gathers_;
-  std::vector<std::int32_t> hessians_of_calls_;
   std::vector<double> batch_inputs_, batch_weights_;
 };
 

@@ -30,26 +30,23 @@ std::uint64_t key_of(std::int32_t epoch, std::int32_t chunk, std::uint16_t level
   return static_cast<std::uint64_t>(epoch) << 40 | static_cast<std::uint64_t>(chunk) << 16 | level;
 }
 
-}  // namespace
-
-/// Makes a program of a tape.
+/// Makes the schedule of a tape.
 class Scheduler {
  public:
-  Scheduler(Program& program, const Tape& tape) : program_(program), tape_(tape), n_(static_cast<std::size_t>(tape.size())) {}
+  Scheduler(Schedule& schedule, const Tape& tape) : schedule_(schedule), tape_(tape), n_(static_cast<std::size_t>(tape.size())) {}
 
   void build(const Outputs& outputs) {
     calls_.resize(orders_of_call * tape_.calls().size());
     find_stages(outputs);
     order();
     lay_out_batches();
-    make_evaluations();
+    list_groups();
     place_nodes();
     for (std::size_t s = 0; s < n_stages; ++s) emit(s);
-    for (const Outputs::Numbers& output : outputs.numbers) program_.gathers_.push_back(gather(output.numbers));
+    for (const Outputs::Numbers& output : outputs.numbers) schedule_.gathers.push_back(gather(output.numbers));
     for (const Index call : outputs.hessians_of_calls)
-      program_.hessians_of_calls_.push_back(to_place(state_of(call, second_order).first));
-    program_.numbers_.assign(static_cast<std::size_t>(next_place_), 0.0);
-    program_.numbers_[0] = 1.0;
+      schedule_.hessians_of_calls.push_back(to_place(state_of(call, second_order).first));
+    schedule_.n_numbers = static_cast<std::size_t>(next_place_);
   }
 
  private:
@@ -191,7 +188,7 @@ class Scheduler {
       Batch batch{evaluation_of(group[3], calls, order), order, {}, {}, next_place_, n_calls, external.n_outputs(), size};
       Index point = 0;
       for (const Index number : calls) {
-        program_.call_places_.push_back({number, point++, order, batch.evaluation});
+        schedule_.call_places.push_back({number, point++, order, batch.evaluation});
         const Call& call = tape_.calls()[static_cast<std::size_t>(number)];
         state_of(number, batch.order).first = next_place_;
         next_place_ += size;
@@ -209,11 +206,10 @@ class Scheduler {
     return found->second.first;
   }
 
-  void make_evaluations() {
-    program_.evaluations_.resize(evaluations_.size());
+  void list_groups() {
+    schedule_.groups.resize(evaluations_.size());
     for (const auto& [key, evaluation] : evaluations_)
-      program_.evaluations_[evaluation.first] = tape_.externals()[static_cast<std::size_t>(key.first)]->evaluation(
-          static_cast<Index>(key.second.size()), evaluation.second);
+      schedule_.groups[evaluation.first] = {key.first, static_cast<Index>(key.second.size()), evaluation.second};
   }
 
   void place_nodes() {
@@ -253,9 +249,9 @@ class Scheduler {
         begin = end;
       }
       for (; next_batch != batches_[s].end() && next_batch->first == epoch; ++next_batch) emit_batch(next_batch->second);
-      program_.epochs_.push_back({program_.runs_.size(), program_.batches_.size()});
+      schedule_.epochs.push_back({schedule_.runs.size(), schedule_.batches.size()});
     }
-    program_.epochs_end_[s] = program_.epochs_.size();
+    schedule_.epochs_end[s] = schedule_.epochs.size();
     std::vector<Entry>().swap(orders_[s]);
   }
 
@@ -263,10 +259,10 @@ class Scheduler {
     const Node& node = tape_.node(begin->id);
     const auto count = static_cast<std::int32_t>(end - begin);
     const bool has_terms = is_sum(node.operation);
-    program_.runs_.push_back({node.operation, place(begin->id), count, has_terms ? node.b : 0, has_terms ? node.c : 0,
-                              static_cast<std::int64_t>(program_.operands_.size()),
-                              static_cast<std::int64_t>(program_.run_scales_.size())});
-    program_.n_instructions_ += count;
+    schedule_.runs.push_back({node.operation, place(begin->id), count, has_terms ? node.b : 0, has_terms ? node.c : 0,
+                              static_cast<std::int64_t>(schedule_.operands.size()),
+                              static_cast<std::int64_t>(schedule_.run_scales.size())});
+    schedule_.n_instructions += count;
     std::int32_t n_operands = 0;
     tape_.for_operands(node, [&](Id) { ++n_operands; });
     columns_.resize(static_cast<std::size_t>(n_operands) * static_cast<std::size_t>(count));
@@ -288,27 +284,25 @@ class Scheduler {
     const std::int32_t first = places[0], stride = places.size() > 1 ? places[1] - first : 0;
     bool is_strided = true;
     for (std::size_t i = 1; i < places.size() && is_strided; ++i) is_strided = places[i] - places[i - 1] == stride;
-    const auto indices = static_cast<std::int64_t>(program_.indices_.size());
-    program_.operands_.push_back({first, stride, is_strided ? -1 : indices});
-    if (!is_strided) program_.indices_.insert(program_.indices_.end(), places.begin(), places.end());
+    const auto indices = static_cast<std::int64_t>(schedule_.indices.size());
+    schedule_.operands.push_back({first, stride, is_strided ? -1 : indices});
+    if (!is_strided) schedule_.indices.insert(schedule_.indices.end(), places.begin(), places.end());
   }
 
   void emit_scale(std::vector<Entry>::const_iterator begin, std::vector<Entry>::const_iterator end, std::size_t t) {
     const auto scale = [&](const Entry& entry) { return tape_.terms(tape_.node(entry.id))[t].scale; };
     const double first = scale(*begin);
     const bool is_same = std::all_of(begin, end, [&](const Entry& entry) { return scale(entry) == first; });
-    const auto scales = static_cast<std::int64_t>(program_.scales_.size());
-    program_.run_scales_.push_back({first, is_same ? -1 : scales});
+    const auto scales = static_cast<std::int64_t>(schedule_.scales.size());
+    schedule_.run_scales.push_back({first, is_same ? -1 : scales});
     if (!is_same)
-      for (auto entry = begin; entry != end; ++entry) program_.scales_.push_back(scale(*entry));
+      for (auto entry = begin; entry != end; ++entry) schedule_.scales.push_back(scale(*entry));
   }
 
   void emit_batch(Batch& batch) {
     for (std::vector<Scaled>* list : {&batch.inputs, &batch.weights})
       for (Scaled& number : *list) number.id = place(number.id);
-    program_.batch_inputs_.resize(std::max(program_.batch_inputs_.size(), batch.inputs.size()));
-    program_.batch_weights_.resize(std::max(program_.batch_weights_.size(), batch.weights.size()));
-    program_.batches_.push_back(std::move(batch));
+    schedule_.batches.push_back(std::move(batch));
   }
 
   Gather gather(const std::vector<Scaled>& outputs) const {
@@ -322,7 +316,7 @@ class Scheduler {
     return result;
   }
 
-  Program& program_;
+  Schedule& schedule_;
   const Tape& tape_;
   const std::size_t n_;
   std::vector<std::uint8_t> stages_;
@@ -335,9 +329,15 @@ class Scheduler {
   std::int64_t next_place_ = 0;
 };
 
-Program::Program(const Tape& tape, const Outputs& outputs)
-    : n_variables_(tape.n_variables()), n_parameters_(tape.n_parameters()), externals_(tape.externals()) {
-  Scheduler(*this, tape).build(outputs);
+}  // namespace
+
+std::shared_ptr<const Schedule> make_schedule(const Tape& tape, const Outputs& outputs) {
+  auto schedule = std::make_shared<Schedule>();
+  schedule->n_variables = tape.n_variables();
+  schedule->n_parameters = tape.n_parameters();
+  schedule->externals = tape.externals();
+  Scheduler(*schedule, tape).build(outputs);
+  return schedule;
 }
 
 }  // namespace fastexpr::tape
