@@ -1,7 +1,7 @@
 """Twenty programs of both doors, and what they were at one point: `python tests/stored_programs.py` stores it again.
 
-Stored values hold through changes of how programs are compiled. They are written anew only where the mathematics of a program
-in this file is meant to be another.
+Stored values hold through changes of how programs are compiled. They are written anew only where the mathematics of a
+program in this file is meant to be another.
 """
 
 from __future__ import annotations
