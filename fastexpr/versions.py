@@ -70,7 +70,7 @@ def facts() -> dict[str, dict[str, Any]]:
         "machine": {"python": platform.python_version(), "system": platform.platform(), "processor": processor()},
         "packages": packages(),
     }
-    found["better"] = dict(enumerate(advice(found), start=1))
+    found["better"] = {str(number): text for number, text in enumerate(advice(found), start=1)}
     return found
 
 
@@ -96,7 +96,7 @@ def processor() -> str:
 
 
 def ipopt() -> dict[str, str]:
-    """Its version, library, linear solver and BLAS; "installed" is "no" where cyipopt is missing or cannot be loaded."""
+    """Version, library, linear solver and BLAS; "installed" is "no" where cyipopt is missing or cannot be loaded."""
     if importlib.util.find_spec("cyipopt") is None:
         return {"installed": "no"}
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)

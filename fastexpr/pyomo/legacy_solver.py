@@ -213,6 +213,8 @@ def classic_results(model: Any, results: Results) -> SolverResults:
         bounds = [results.objective_bound, results.incumbent_objective]
         problem.lower_bound, problem.upper_bound = bounds if objective.sense == minimize else bounds[::-1]
     classic.timing_info = results.timing_info.value()
+    if "multistart" in about:
+        classic.multistart = about.multistart
     classic._smap_id = None
     return classic
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pyomo.common.config import Bool, ConfigValue, In, document_class_CONFIG, document_configdict
+from pyomo.common.config import ADVANCED_OPTION, Bool, ConfigValue, In, document_class_CONFIG, document_configdict
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.timing import HierarchicalTimer
 from pyomo.contrib.solver.common.base import Availability, PersistentSolverBase
@@ -90,6 +90,27 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
                 description="'range': the solver multiplies variables, constraints and the objective, itself, with "
                 "factors that make them of size 1 within the variables' bounds or the networks' ranges; entries of a "
                 "Suffix scaling_factor count before that, and the option nlp_scaling_method is another way. 'none'.",
+            ),
+        )
+        self.declare(
+            "starts",
+            ConfigValue(
+                default=1,
+                description="At most so many solves, from points spread over the bounds, the first one from the "
+                "model's values; the best is loaded, and extra_info.multistart, a fastexpr.MultistartResult, has the "
+                "distinct optima. Fewer where no further optima are expected.",
+            ),
+        )
+        self.declare(
+            "seed",
+            ConfigValue(default=0, domain=int, description="Of the points: the same seed gives the same optima."),
+        )
+        self.declare(
+            "executor",
+            ConfigValue(
+                default=None,
+                description="Where the solves from several starts run: any pool with submit(function, *arguments), as "
+                "those of concurrent.futures. Without it they run here, one after another.",
             ),
         )
         self.declare(
@@ -280,7 +301,13 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
                     config.scaling,
                     config.kinks,
                 )
-                solution = solve(compiled.nlp, settings, multipliers)
+                if config.starts == 1:
+                    solution = solve(compiled.nlp, settings, multipliers)
+                else:
+                    from fastexpr.pyomo.multistart import from_many_starts
+
+                    solution, found = from_many_starts(compiled, config, settings, multipliers, log.restart)
+                    results.extra_info.add("multistart", ConfigValue(found, visibility=ADVANCED_OPTION))
             log.end(solution.message)
             results.solver_log = log.text
         if solution.success:
