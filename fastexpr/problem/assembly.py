@@ -101,7 +101,7 @@ def make_result(
     rows_of = row_finder(statement)
     return Result(
         success=solution.success,
-        status=solution.status,
+        status="infeasible" if solution.status == "contradiction" else solution.status,
         message=solution.message,
         objective=statement.sign * solution.objective,
         iterations=solution.iterations,
@@ -113,6 +113,7 @@ def make_result(
         violation=nlp.violation(solution.x),
         relative_violation=solution.relative_violation,
         stages=[stage._replace(objective=statement.sign * stage.objective) for stage in solution.stages],
+        conflicts=solution.conflicts,
         certificate=solution.certificate,
         kinks=solution.kinks,
         x=solution.x,

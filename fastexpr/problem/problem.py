@@ -337,6 +337,7 @@ class Problem:
         presolve: bool = True,
         kinks: str = "cells",
         scaling: str = "range",
+        effort: str = "normal",
         **others: Option,
     ) -> Result:
         """Solves the problem, in stages: see `Result.stages`.
@@ -368,6 +369,9 @@ class Problem:
         scaling : {"range", "none"}, default "range"
             Whether the solver multiplies variables, rows and objective, itself, with factors that make them of size 1
             within the bounds of the variables or the networks' ranges. The option nlp_scaling_method is another way.
+        effort : {"normal", "high"}, default "normal"
+            "high" goes on after that: from the best of 128 points of the bounds' box, from the least sum of violations
+            and the nearest feasible point where none was feasible, and from three random points; the best counts.
         **others
             The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 
@@ -397,7 +401,9 @@ class Problem:
             settings = {"warm_start_init_point": "yes", **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        chosen = Settings(name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks)
+        chosen = Settings(
+            name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks, effort=effort
+        )
         solution = solve(nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 

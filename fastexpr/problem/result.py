@@ -97,6 +97,10 @@ class Result:
         `success` (or the option constr_viol_tol).
     stages : list of Stage
         What ran, in order: name, iterations, seconds, and the objective and violation of the point that it found.
+    conflicts : list of Conflict
+        Where no feasible point was found, the rows and bounds that are violated, most violated first: name, violation,
+        value, limit. With effort="high" those that cannot be met together where the violations are least, and behind
+        them, with violation 0, what stands against them.
     certificate : str
         Of problems with kinks, what is known of the point: "local minimum", "first-order" (no direction leads down to
         first order), "none" (the message says why). Empty where nothing was claimed.
@@ -123,6 +127,7 @@ class Result:
     violation: float
     relative_violation: float
     stages: list[Stage]
+    conflicts: list[Any]
     certificate: str
     kinks: list[MetKink]
     x: Vector

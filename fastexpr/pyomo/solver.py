@@ -73,6 +73,16 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
             ),
         )
         self.declare(
+            "effort",
+            ConfigValue(
+                domain=In(["normal", "high"]),
+                default="normal",
+                description="'high' goes on after the solve from the model's values: from the best of 128 points of "
+                "the bounds' box, from the least sum of violations and the nearest feasible point where none was "
+                "feasible, and from three random points; the best counts.",
+            ),
+        )
+        self.declare(
             "kinks",
             ConfigValue(
                 domain=In(["cells", "ignore"]),
@@ -300,6 +310,7 @@ class Fastexpr(PersistentSolverBase):  # type: ignore[misc]
                     config.presolve,
                     config.scaling,
                     config.kinks,
+                    config.effort,
                 )
                 if config.starts == 1:
                     solution = solve(compiled.nlp, settings, multipliers)

@@ -81,6 +81,7 @@ def fill(results: Results, compiled: CompiledModel, solution: Solution) -> None:
     about.stages = [stage._replace(objective=compiled.sign * stage.objective) for stage in solution.stages]
     about.certificate = solution.certificate
     about.kinks = solution.kinks
+    about.conflicts = solution.conflicts
     about.add("status", ConfigValue(solution.status, visibility=ADVANCED_OPTION))
 
 

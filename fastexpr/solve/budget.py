@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from fastexpr import solvers
 from fastexpr.nlp import Nlp
-from fastexpr.solvers.checked import number
+from fastexpr.solve.conflicts import Conflict
+from fastexpr.solvers.checked import LOST, number
 from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
 from fastexpr.solvers.options import Option
 
@@ -41,6 +42,8 @@ class Settings:
         Whether the program may be solved in another form than that in which it was stated: see `form`.
     scaling : {"range", "none"}
         Whether the solver gets factors of ours: see `scaling`. The option nlp_scaling_method switches them off.
+    effort : {"normal", "high"}
+        Whether the solve goes on after one start: see `search`.
     kinks : str
         "cells": kinks are crossed where that leads to better points; "ignore": the solver is left alone with them.
     """
@@ -54,10 +57,13 @@ class Settings:
     presolve: bool = True
     scaling: str = "range"
     kinks: str = "cells"
+    effort: str = "normal"
 
     def __post_init__(self) -> None:
         if self.scaling not in ("range", "none"):
             raise ValueError(f"[Solver] unknown scaling: got {self.scaling!r}, expected 'range' or 'none'.")
+        if self.effort not in ("normal", "high"):
+            raise ValueError(f"[Solver] unknown effort: got {self.effort!r}, expected 'normal' or 'high'.")
         if self.kinks not in ("cells", "ignore"):
             raise ValueError(f"[Solver] kinks must be 'cells' or 'ignore': got {self.kinks!r}.")
 
@@ -75,12 +81,22 @@ class Budget:
     settings : Settings
     supervision : Supervision
         Sees every iteration of every stage.
+    scaling : Scaling, optional
+        Factors of the program.
+    n_starts, n_infeasible : int
+        Solves from different starts so far, and those of them that found no feasible point.
+    elastic : list of Conflict
+        What is violated, and what stands against that, where the violations together are least; empty where nobody
+        has looked.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.supervision = Supervision(settings.progress, settings.time_limit)
         self._most = number(settings.options, "max_iter", MOST_ITERATIONS)
+        self.scaling: Scaling | None = None
+        self.n_starts = self.n_infeasible = 0
+        self.elastic: list[Conflict] = []
         self._first_stage: str | None = None
         self._is_stopped = False
 
@@ -103,6 +119,11 @@ class Budget:
         """From now on it is this stage that runs."""
         self.supervision.stage = stage
         self._first_stage = self._first_stage or stage
+
+    def count(self, found: Solution) -> None:
+        """Of a solve from a start."""
+        self.n_starts += 1
+        self.n_infeasible += found.status in LOST
 
     def run(
         self,

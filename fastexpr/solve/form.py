@@ -127,6 +127,18 @@ class Form:
         constraints[self._definitions.rows] = stated.variables[self._definitions.columns]
         return Scaling(stated.objective, stated.variables[self._kept], constraints)
 
+    def contradiction(self) -> str | None:
+        """Says which output cannot be within its bounds, whatever its inputs are within theirs; None: none."""
+        stated, definitions = self._stated, self._definitions
+        below, above = self._enclosure()
+        low, high = stated.lower[definitions.columns], stated.upper[definitions.columns]
+        for k in np.flatnonzero((below - rounding(below) > high) | (above + rounding(above) < low))[:1].tolist():
+            return (
+                f"{stated.variable_name(int(definitions.columns[k]))} is within [{below[k]:.6g}, {above[k]:.6g}] while "
+                f"its network's inputs are within their bounds, and its own bounds are [{low[k]:.6g}, {high[k]:.6g}]."
+            )
+        return None
+
     def _limits(self) -> tuple[Vector, Vector]:
         """Of the rows: bounds of variables that are gone, unless the network keeps them by itself."""
         stated, definitions = self._stated, self._definitions

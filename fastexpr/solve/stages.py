@@ -5,23 +5,28 @@ from __future__ import annotations
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget
-from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
+from fastexpr.solvers.interior_point import Multipliers, Solution
+from fastexpr.solvers.options import Option
+from fastexpr.solvers.verification import FEASIBILITY
 
 #: Iterations of the first stage where there are kinks: what it has not found by then, it mostly does not find.
 KINKED_ITERATIONS = 80
 
+#: Relative to max(1, |f|): of points as good as each other, the one of which more is known counts.
+TIE = 1e-8
+
 
 def ipopt(
     program: Nlp,
-    point: Solution,
+    point: Solution | None,
     budget: Budget,
     multipliers: Multipliers | None = None,
-    scaling: Scaling | None = None,
+    options: dict[str, Option] | None = None,
 ) -> Solution:
-    """The solver from where the user starts."""
+    """The solver from where the program starts."""
     del point  # it is the program's start
     most = KINKED_ITERATIONS if has_kinks(program, budget) else None
-    return budget.run(program, multipliers, max_iter=most, scaling=scaling)
+    return budget.run(program, multipliers, options, most, budget.scaling)
 
 
 def cells(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
@@ -39,3 +44,13 @@ def cells(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
 def has_kinks(program: Nlp, budget: Budget) -> bool:
     """Whether there are kinks, and they are to be crossed."""
     return budget.settings.kinks == "cells" and bool(getattr(program.functions, "has_kinks", False))
+
+
+def is_better(new: Solution, old: Solution) -> bool:
+    """Success counts first, then feasibility, then the objective."""
+    if new.success != old.success:
+        return new.success
+    if new.certificate and new.success and new.objective <= old.objective + TIE * max(1.0, abs(old.objective)):
+        return True
+    excesses = [max(0.0, point.relative_violation - FEASIBILITY) for point in (new, old)]
+    return excesses[0] < excesses[1] or (excesses[0] == excesses[1] and new.objective < old.objective)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -13,18 +13,16 @@ import numpy as np
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget, Settings
+from fastexpr.solve.conflicts import listed, violated
 from fastexpr.solve.form import Form, form_of
 from fastexpr.solve.scaling import merged, scaling_of
-from fastexpr.solve.stages import cells, ipopt
-from fastexpr.solvers.checked import concluded, tolerances
+from fastexpr.solve.stages import cells, ipopt, is_better
+from fastexpr.solvers.checked import LOST, answer, concluded, tolerances
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Stage
 from fastexpr.solvers.verification import FEASIBILITY, Measure
 
 #: Returns None where it has nothing to do.
 StageFunction = Callable[[Nlp, Solution, Budget], Solution | None]
-
-#: Relative to max(1, |f|): of points as good as each other, the one of which more is known counts.
-TIE = 1e-8
 
 
 def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) -> Solution:
@@ -52,14 +50,19 @@ def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) 
     budget = Budget(settings)
     form = form_of(nlp) if settings.presolve else None
     if form is None:
-        return run_stages(nlp, budget, multipliers, factors_for(nlp, settings))
+        budget.scaling = factors_for(nlp, settings)
+        point = run_stages(nlp, budget, multipliers)
+        return with_conflicts(nlp, point, budget)
     program = form.program()
+    impossible = form.contradiction()
+    if impossible is not None:
+        return answer(nlp, "contradiction", f"No point is feasible: {impossible}")
     if settings.factors is not None:
         settings = replace(settings, factors=form.factors(settings.factors))
-    factors = factors_for(program, settings)
+    budget.scaling = factors_for(program, settings)
     nlp.scale = form.scale()
-    point = run_stages(program, budget, form.multipliers(multipliers) if multipliers else None, factors)
-    return as_stated(form, nlp, point, settings)
+    point = run_stages(program, budget, form.multipliers(multipliers) if multipliers else None)
+    return with_conflicts(nlp, as_stated(form, nlp, point, settings), budget)
 
 
 def factors_for(program: Nlp, settings: Settings) -> Scaling | None:
@@ -72,11 +75,11 @@ def factors_for(program: Nlp, settings: Settings) -> Scaling | None:
     return scaling if settings.factors is None else merged(scaling, settings.factors)
 
 
-def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None, scaling: Scaling | None) -> Solution:
+def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) -> Solution:
     """The best point that the stages find."""
     point = start_of(program)
     reports: list[Stage] = []
-    for name, stage in stages(multipliers, scaling):
+    for name, stage in stages(multipliers, budget.settings.effort):
         if reports and budget.is_over:
             break
         begin, n_before = time.perf_counter(), budget.supervision.n_before
@@ -84,6 +87,8 @@ def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None, sc
         found = stage(program, point, budget)
         if found is None:
             continue
+        if not reports:
+            budget.count(found)
         seconds, iterations = time.perf_counter() - begin, budget.supervision.n_before - n_before
         if not reports or is_better(found, point):
             point = found
@@ -106,22 +111,35 @@ def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solu
     return concluded(solution, verdict, feasibility, stationarity, acceptable) if solution.success else solution
 
 
-def stages(multipliers: Multipliers | None, scaling: Scaling | None) -> list[tuple[str, StageFunction]]:
+def with_conflicts(nlp: Nlp, point: Solution, budget: Budget) -> Solution:
+    """Where no feasible point was found, which limits are violated and by how much; the message names them."""
+    if point.status not in LOST or point.relative_violation <= FEASIBILITY:
+        return point
+    point.conflicts = violated(nlp, point.x)
+    if point.conflicts:
+        point.message += f" Violated most there: {listed(point.conflicts)}."
+    if budget.n_starts > 1:
+        point.message += f" Of {budget.n_starts} starts, {budget.n_infeasible} ended in such points."
+    if budget.elastic:
+        point.conflicts = budget.elastic
+        broken = [entry for entry in budget.elastic if entry.violation > 0.0]
+        held = budget.elastic[len(broken) :]
+        point.message += f" With every row elastic, what is left of violations: {listed(broken)}"
+        point.message += f"; against that stand {listed(held)}." if held else "."
+    return point
+
+
+def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, StageFunction]]:
     """What runs, in order; each has a say where the one before has left something to do."""
-    return [("ipopt", partial(ipopt, multipliers=multipliers, scaling=scaling)), ("cells", cells)]
+    yield "ipopt", partial(ipopt, multipliers=multipliers)
+    yield "cells", cells
+    if effort == "high":
+        from fastexpr.solve import search
+
+        yield from search.STAGES
 
 
 def start_of(nlp: Nlp) -> Solution:
     """The start as a point, with nothing known about it."""
     none = Multipliers(np.zeros(nlp.m), np.zeros(nlp.n), np.zeros(nlp.n))
     return Solution(np.array(nlp.start), np.nan, none, "start", "Nothing has run.", 0)
-
-
-def is_better(new: Solution, old: Solution) -> bool:
-    """Success counts first, then feasibility, then the objective."""
-    if new.success != old.success:
-        return new.success
-    if new.certificate and new.success and new.objective <= old.objective + TIE * max(1.0, abs(old.objective)):
-        return True
-    excesses = [max(0.0, point.relative_violation - FEASIBILITY) for point in (new, old)]
-    return excesses[0] < excesses[1] or (excesses[0] == excesses[1] and new.objective < old.objective)

@@ -47,7 +47,7 @@ TOLERANCE = 1e-8
 CONSTANT_TOLERANCE = 1e-8
 
 #: A solve that ends so has found no point that holds the constraints; where a row has no derivative, that says little.
-_LOST = ("infeasible", "restoration_failed", "small_step", "step_failed")
+LOST = ("infeasible", "restoration_failed", "small_step", "step_failed")
 
 
 class Adapter(Protocol):
@@ -240,7 +240,7 @@ def without_derivative(nlp: Nlp, solution: Solution, verdict: Verdict, feasibili
     A row counts where it has a say in the solution, by its multiplier, or is violated. Where it has none the point
     solves the problem without this row, and holds it: no other point is better for it.
     """
-    if not (solution.success or solution.status in _LOST):
+    if not (solution.success or solution.status in LOST):
         return None
     steps = nlp.steps()
     if not any(steps):

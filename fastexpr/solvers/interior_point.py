@@ -119,6 +119,7 @@ class Solution:
     certificate: str = ""
     kinks: list[MetKink] = field(default_factory=list)
     history: list[Progress] = field(default_factory=list)
+    conflicts: list[Any] = field(default_factory=list)  # of fastexpr.solve.conflicts
 
     @property
     def success(self) -> bool:
