@@ -16,7 +16,9 @@ from numpy.typing import DTypeLike
 
 from fastexpr import _core
 from fastexpr._core import Function
+from fastexpr.export.c_code import to_c
 from fastexpr.export.casadi_function import to_casadi
+from fastexpr.export.formula import to_latex, to_sympy
 from fastexpr.export.jax_function import to_jax
 from fastexpr.export.torch_function import to_torch
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
@@ -118,8 +120,11 @@ for _method in (
     smoothed,
     check_derivatives,
     to_onnx,
+    to_c,
     to_casadi,
     to_jax,
+    to_latex,
+    to_sympy,
     to_torch,
 ):
     setattr(Function, _method.__name__, _method)

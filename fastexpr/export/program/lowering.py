@@ -1,0 +1,150 @@
+"""From the core's nodes to statements: a program under construction, and the registry of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastexpr._core import Function
+from fastexpr.errors import GraphError
+from fastexpr.export.program.statements import Array, Program, Statement
+
+WAY_OUT = "What to do: call the C library (fastexpr.h), which has every operator, or replace the operator in the model."
+
+
+class Node:
+    """One node while it is put into statements."""
+
+    def __init__(self, builder: Builder, operator: Any, inputs: list[Array], label: str) -> None:
+        self.builder = builder
+        self.name: str = operator.name
+        self.attributes: dict[str, Any] = operator.attributes
+        self.constants: list[np.ndarray[Any, Any]] = operator.constants
+        self.shape: tuple[int, ...] = operator.shape
+        self.input_shapes: tuple[tuple[int, ...], ...] = operator.input_shapes
+        self.inputs = inputs
+        self.label = f"{operator.name} '{label}'" if label else operator.name
+
+    @property
+    def size(self) -> int:
+        """Numbers of the output."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def array(self, size: int, *sources: Array, is_differentiated: bool = True) -> Array:
+        """A new array; derivatives go through it where they go through one of its sources."""
+        return self.builder.array(size, is_differentiated and any(source.is_differentiated for source in sources))
+
+    def add(self, statement: Statement) -> Array:
+        """The statement's output."""
+        self.builder.statements.append(statement)
+        return statement.output
+
+    def refuse(self, what: str) -> GraphError:
+        """The error for a setting that cannot be exported."""
+        return GraphError(f"[{self.label}] {what} {WAY_OUT}")
+
+
+Lowering = Callable[[Node], Array]
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lowers(*names: str) -> Callable[[Lowering], Lowering]:
+    """Registers a function for operators of the core."""
+
+    def register(function: Lowering) -> Lowering:
+        for name in names:
+            LOWERINGS[name] = function
+        return function
+
+    return register
+
+
+class Builder:
+    """The program so far."""
+
+    def __init__(self, n: int) -> None:
+        self.arrays: list[Array] = []
+        self.statements: list[Statement] = []
+        self.n = n
+        self.array(n, True)
+
+    def array(self, size: int, is_differentiated: bool, numbers: Any = None) -> Array:
+        """A new one."""
+        array = Array(len(self.arrays), size, is_differentiated, numbers)
+        self.arrays.append(array)
+        return array
+
+    def constant(self, numbers: Any) -> Array:
+        """Numbers that stand in the code."""
+        flat = np.asarray(numbers, dtype=np.float64).ravel()
+        return self.array(flat.size, False, flat)
+
+
+def lower(net: Function, caller: str) -> Program:
+    """The statements that compute `net`.
+
+    Raises
+    ------
+    fastexpr.errors.GraphError
+        An operator that has no statements; the message names all such nodes.
+    """
+    from fastexpr.export.program import operators  # registers them
+
+    del operators
+    nodes = net._nodes()
+    check(nodes, caller)
+    known = constants_of(net, nodes)
+    builder = Builder(net.n_inputs)
+    at: list[Array] = [builder.arrays[0]]
+    for number, (operator, inputs, label) in enumerate(nodes, start=1):
+        if number in known:
+            at.append(builder.constant(known[number]))
+            continue
+        node = Node(builder, operator, [at[i] for i in inputs], label)
+        array = LOWERINGS[node.name](node)
+        assert array.size == node.size, node.label
+        at.append(array)
+    return without_the_unused(
+        Program(net.n_inputs, builder.arrays, builder.statements, [at[i] for i in net._output_ids()])
+    )
+
+
+def check(nodes: Sequence[Any], caller: str) -> None:
+    missing = [
+        f"{operator.name} '{label}'" if label else operator.name
+        for operator, _, label in nodes
+        if operator.name not in LOWERINGS and operator.name != "Constant"
+    ]
+    if missing:
+        named = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        raise GraphError(f"[{caller}] cannot write these operators: got {named}. {WAY_OUT}")
+
+
+def constants_of(net: Function, nodes: Sequence[Any]) -> dict[int, Any]:
+    """The numbers of all nodes that do not depend on x and that another node or an output reads, by the core itself."""
+    depends = [True]
+    for _, inputs, _ in nodes:
+        depends.append(any(depends[i] for i in inputs))
+    found = [number for number in range(1, len(depends)) if not depends[number]]
+    numbers = {number: nodes[number - 1][0].constants[0] for number in found if nodes[number - 1][0].name == "Constant"}
+    others = [number for number in found if number not in numbers]
+    if others:
+        ports = [(f"c{number}", nodes[number - 1][0].shape) for number in others]
+        apart = Function._from_nodes(net.n_inputs, nodes, others, [("x", (net.n_inputs,))], ports)
+        values = np.split(apart(np.zeros(net.n_inputs)), np.cumsum([int(np.prod(shape)) for _, shape in ports])[:-1])
+        numbers.update(zip(others, values, strict=True))
+    return numbers
+
+
+def without_the_unused(program: Program) -> Program:
+    """Only statements that an output needs."""
+    needed = {array.number for array in program.outputs}
+    kept = []
+    for statement in reversed(program.statements):
+        if statement.output.number in needed:
+            kept.append(statement)
+            needed.update(array.number for array in statement.inputs)
+    program.statements = kept[::-1]
+    return program
