@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import elastic_program
 from fastexpr.solve.conflicts import holding, violated
 from fastexpr.solve.sampling import ranked, sample
-from fastexpr.solve.stages import cells, ipopt, is_better
+from fastexpr.solve.stages import COLD, cells, ipopt, is_better
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
 from fastexpr.solvers.verification import Measure
 
@@ -23,9 +22,6 @@ N_SAMPLED = 128
 
 #: Starts from anywhere in the box.
 N_RANDOM = 3
-
-#: Other starts bring no multipliers.
-COLD: dict[str, Any] = {"warm_start_init_point": "no"}
 
 
 def solve_from(program: Nlp, x: Vector, budget: Budget) -> Solution:

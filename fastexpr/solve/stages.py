@@ -15,6 +15,9 @@ KINKED_ITERATIONS = 80
 #: Relative to max(1, |f|): of points as good as each other, the one of which more is known counts.
 TIE = 1e-8
 
+#: Other starts than the user's bring no multipliers.
+COLD: dict[str, Option] = {"warm_start_init_point": "no"}
+
 
 def ipopt(
     program: Nlp,

@@ -15,6 +15,7 @@ from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget, Settings
 from fastexpr.solve.conflicts import listed, violated
 from fastexpr.solve.form import Form, form_of
+from fastexpr.solve.saddle import leave_saddles
 from fastexpr.solve.scaling import merged, scaling_of
 from fastexpr.solve.stages import cells, ipopt, is_better
 from fastexpr.solvers.checked import LOST, answer, concluded, tolerances
@@ -133,6 +134,7 @@ def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, 
     """What runs, in order; each has a say where the one before has left something to do."""
     yield "ipopt", partial(ipopt, multipliers=multipliers)
     yield "cells", cells
+    yield "saddle", leave_saddles
     if effort == "high":
         from fastexpr.solve import search
 
