@@ -29,6 +29,7 @@ from fastexpr.formulations.affine import (
 from fastexpr.formulations.algebra import Algebra
 from fastexpr.formulations.bounds import bounds_of_nodes
 from fastexpr.formulations.convexity import Curvature, curvatures
+from fastexpr.formulations.products import Products
 from fastexpr.formulations.registry import Node, find_emitter
 from fastexpr.function.kink import values_of_nodes
 
@@ -67,6 +68,7 @@ class Builder:
         self.relax = relax
         self.margin = margin
         self.n_inputs = 0
+        self.products: Products | None = None  # collects them where an objective may be quadratic
         self.bounds: list[tuple[Array, Array]] = []  # of the inputs of the node that an emitter writes
         self.curvatures: dict[int, Curvature] = {}
         self.known_cuts: dict[tuple[int, int], dict[int, Any]] = {}  # by source and row, by feature

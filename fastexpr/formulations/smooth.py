@@ -25,6 +25,8 @@ SMOOTH = (
 @emitter(*SMOOTH)
 def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     """New columns that equal the operator's output."""
+    if builder.products is not None:
+        return builder.products.add(builder, node, inputs)  # type: ignore[no-any-return]
     sense = "=="
     if builder.formulation == "epigraph":
         curvature = builder.curvatures[node.number]

@@ -43,6 +43,7 @@ class Network:
     inputs: Indices
     outputs: Indices
     y: Expression
+    formulation: str | None = None
 
 
 @dataclass(eq=False, repr=False)
@@ -225,6 +226,12 @@ class Statement:
         """(n,) each: of x."""
         entries = self.variables.values()
         return np.concatenate([entry.lower for entry in entries]), np.concatenate([entry.upper for entry in entries])
+
+    def is_integer(self) -> npt.NDArray[np.bool_]:
+        """(n,): which components of x are whole numbers."""
+        return np.concatenate(
+            [np.full(entry.leaf.size, entry.is_integer) for entry in self.variables.values()] or [np.zeros(0, bool)]
+        )
 
     def row_constants(self) -> Vector:
         """(m,): the numbers that stand in the sums at the top of the constraints."""

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastexpr.pyomo.block import NetworkBlock
+from fastexpr.pyomo.classified import ClassifiedAs
 from fastexpr.pyomo.external import ExternalNetwork, NetworkOutputs
 from fastexpr.pyomo.initialization import initialize
 from fastexpr.pyomo.legacy_solver import register
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _LAZY = {"GreyBox": "fastexpr.pyomo.grey_box", "RuleBlock": "fastexpr.pyomo.rule_block"}
 
 __all__ = [
+    "ClassifiedAs",
     "ExternalNetwork",
     "Fastexpr",
     "GreyBox",

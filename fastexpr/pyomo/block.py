@@ -86,9 +86,14 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         return super().__getattr__(name)
 
     @property
+    def _body_is_logits(self) -> bool:
+        """Whether softmax or sigmoid was dropped."""
+        return "logits" in self.__dict__
+
+    @property
     def _results(self) -> Any:
         """What the equations define."""
-        return self.logits if "logits" in self.__dict__ else self.outputs
+        return self.logits if self._body_is_logits else self.outputs
 
     def initialize(self) -> None:
         """Set the outputs to the network's values at the inputs.
