@@ -89,8 +89,8 @@ def position_of(net: Function, label: Any, classes: Sequence[Any] | None) -> int
     if is_open and str(label) in ("0", "1", "False", "True"):
         return int(str(label) in ("1", "True"))
     raise NotFoundError(
-        f"[ClassifiedAs] which of two classes {label!r} is is not known: the network names '{net.output_names[0]}' only. "
-        "What to do: pass both, in order, classes=[first, second] (the model's classes_)."
+        f"[ClassifiedAs] which of two classes {label!r} is, is not known: the network names only "
+        f"'{net.output_names[0]}'. What to do: pass both, in order, classes=[first, second] (the model's classes_)."
     )
 
 

@@ -59,7 +59,7 @@ def pairs_of(node: Node, inputs: list[Affine]) -> tuple[Affine, Affine, Indices]
         left = index[0][None] if index[0].ndim == 1 else index[0]
         right = index[1][:, None] if index[1].ndim == 1 else index[1]
         a, b = np.broadcast_arrays(left[..., :, :, None], right[..., None, :, :])
-        units = np.arange(size).reshape(*a.shape[:-3], a.shape[-3], 1, a.shape[-1])
+        units = np.arange(size).reshape((*a.shape[:-2], 1, *a.shape[-1:]))
         return inputs[0].taken(a.ravel()), inputs[1].taken(b.ravel()), np.broadcast_to(units, a.shape).ravel()
     raise FormulationError(f"{node} is neither linear nor quadratic.")
 

@@ -32,10 +32,12 @@ from fastexpr.problem.arguments import (
     require_order,
 )
 from fastexpr.problem.assembly import assemble, make_result
+from fastexpr.problem.classified import classified_as
+from fastexpr.problem.integers import mixed_integer_result, network_formulation, solution_of
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import start_in_range, start_of
 from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
-from fastexpr.solve import Settings, solve
+from fastexpr.solve import Settings
 from fastexpr.solvers import Option, Progress, choose
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class Problem:
         start: Any = None,
         name: str | None = None,
         bounds: Any = None,
+        integer: bool = False,
     ) -> Expression:
         """New variables.
 
@@ -98,6 +101,9 @@ class Problem:
             What messages call them.
         bounds : (lower, upper), or list of such pairs, optional
             Another way to give both bounds: of all elements, or pair by pair.
+        integer : bool, default False
+            Whether they are whole numbers: for ``solve(solver="highs")``, or, where they have few values together, for
+            the solvers of nonlinear programs, too.
 
         Returns
         -------
@@ -122,7 +128,7 @@ class Problem:
         names = None if found is None else lambda: found
         low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
         high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
-        return self._add_variables(leaf, name, low, high, start, names)
+        return self._add_variables(leaf, name, low, high, start, names, integer)
 
     def network(
         self,
@@ -133,6 +139,7 @@ class Problem:
         start: Any = None,
         bounds: bool = False,
         name: str | None = None,
+        formulation: str | None = None,
     ) -> Expression:
         """New variables y with y == network(x).
 
@@ -156,6 +163,9 @@ class Problem:
             arithmetic over it.
         name : str, optional
             What messages call y.
+        formulation : {None, "external", "bigm"}, optional
+            How solvers see the network: "bigm" insists on HiGHS, "external" on a solver of nonlinear programs; None
+            leaves that to `solve`.
 
         Returns
         -------
@@ -173,6 +183,7 @@ class Problem:
         """
         if not isinstance(network, Function):
             raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
+        formulation = network_formulation(formulation)
         x = in_order(x, lambda: names_of(network, "input"), "x")
         if isinstance(x, list | tuple | np.ndarray):
             operand = as_operand(x)
@@ -202,7 +213,7 @@ class Problem:
         if start is None:
             start = self._network_value(network, inputs, name).reshape(leaf.shape)
         y = self._add_variables(leaf, name, low, high, start, names)
-        entry = Network(network, inputs, self._statement.positions(y).reshape(-1, m), y)
+        entry = Network(network, inputs, self._statement.positions(y).reshape(-1, m), y, formulation)
         self._statement.networks.append(entry)
         self._statement.definitions.append(entry)
         return y
@@ -288,6 +299,47 @@ class Problem:
         self._nlp = None
         return constraint
 
+    def classified_as(
+        self,
+        y: Expression,
+        label: Any,
+        margin: float | None = None,
+        classes: Sequence[Any] | None = None,
+        name: str | None = None,
+    ) -> Constraint:
+        """States that a classifier gives a label: its logit is the largest, by a margin.
+
+        Softmax and sigmoid at the network's end do not change the order, and are left out: the limits are about what
+        comes before, for all solvers.
+
+        Parameters
+        ----------
+        y : Expression
+            What `network` returned for a classifier, at one place or several.
+        label
+            Where the names of outputs hold classes (``y[setosa]``), one of them; else a position.
+        margin : float, optional
+            By how much, in logits, or in outputs where there is neither softmax nor sigmoid. By default a little more
+            than solvers' tolerances.
+        classes : sequence, optional
+            All labels in order, where the network does not know them.
+        name : str, optional
+            What messages call it.
+
+        Returns
+        -------
+        Constraint
+            A row for each other class, or one where the network has one output.
+
+        Raises
+        ------
+        fastexpr.errors.NotFoundError
+            There is no such label.
+        fastexpr.errors.GraphError
+            y is not what `network` returned.
+        """
+        return classified_as(self, y, label, margin, classes, name)
+
     def set_limits(self, constraint: Constraint, lower: Any = None, upper: Any = None, equal: Any = None) -> None:
         """Gives a constraint other limits, all of them; nothing is compiled again.
 
@@ -344,8 +396,12 @@ class Problem:
 
         Parameters
         ----------
-        solver : {"cyipopt", "pounce"}, optional
-            Without it, cyipopt where it is installed, else pounce; "ipopt" is another name of cyipopt.
+        solver : {"cyipopt", "pounce", "highs"}, optional
+            Without it, cyipopt where it is installed, else pounce; "ipopt" is another name of cyipopt. "highs" solves
+            problems that are linear, or have a convex quadratic objective, with networks and expressions that are
+            piecewise linear, and trees: to global optimality. It is also what integer variables and trees take where
+            that is possible; where networks are smooth and the integer variables have few values together, a nonlinear
+            program is solved for each of these.
         start : Result, array_like, dict or "sample", optional
             An earlier result of this problem to start from, multipliers included (a warm start) unless constraints have
             come or gone since. Or the variables' values, all of them in an array, or some as ``{x: values}``; outputs
@@ -389,6 +445,8 @@ class Problem:
         ModuleNotFoundError
             No solver is installed; the message says what to install.
         """
+        if (found := mixed_integer_result(self, solver, start, progress, time_limit, options, others)) is not None:
+            return found
         name = choose(solver)
         settings = joined(options, others)
         if progress is not None and not callable(progress):
@@ -404,7 +462,7 @@ class Problem:
         chosen = Settings(
             name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks, effort=effort
         )
-        solution = solve(nlp, chosen, multipliers)
+        solution = solution_of(self._statement, nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:
@@ -470,11 +528,12 @@ class Problem:
     # ---- how ---------------------------------------------------------------------------------------------------------
 
     def _add_variables(
-        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any, names: AskNames
-    ) -> Expression:
+        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any, names: AskNames,
+        is_integer: bool = False,
+    ) -> Expression:  # fmt: skip
         require_order(lower, upper, name)
         begin = as_start(start, lower, upper, leaf.shape, name, names)
-        self._statement.add_variables(leaf, name, lower, upper, begin, start is not None)
+        self._statement.add_variables(leaf, name, lower, upper, begin, start is not None, is_integer)
         self._nlp = None
         return leaf
 

@@ -109,9 +109,11 @@ class Result:
     x : (n,) array
         All variables in the order they were made.
     multipliers : Multipliers
-        All multipliers, in the order of `Problem.nlp`.
+        All multipliers, in the order of `Problem.nlp`; NaN of a problem with integers, by HiGHS.
     history : list of Progress
         Every iteration of every stage, as the progress function sees it.
+    objective_bound : float or None
+        What no point is better than, by ``solver="highs"``.
     """
 
     success: bool
@@ -135,6 +137,7 @@ class Result:
     history: list[Progress]
     _value: Callable[[Expression, Vector], Any]
     _solved: Solved | None
+    objective_bound: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_value": _left_behind, "_solved": None}

@@ -33,6 +33,7 @@ class Variables:
     upper: Vector
     start: Vector
     has_start: bool  # the user gave one
+    is_integer: bool = False
 
 
 @dataclass(eq=False)
@@ -81,10 +82,11 @@ class Statement:
         self.n = 0
 
     def add_variables(
-        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Vector, has_start: bool
-    ) -> None:
+        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Vector, has_start: bool,
+        is_integer: bool = False,
+    ) -> None:  # fmt: skip
         """Appends the components of a leaf to x."""
-        self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start, has_start)
+        self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start, has_start, is_integer)
         self.n += leaf.size
 
     def start(self) -> Vector:

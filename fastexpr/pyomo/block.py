@@ -10,11 +10,12 @@ from pyomo.core.base.block import Block, BlockData
 from pyomo.core.base.var import VarData
 
 from fastexpr.errors import EvaluationError, ModelError
+from fastexpr.formulations.names import formulation_named
 from fastexpr.formulations.repair import Repair
 from fastexpr.formulations.summary import Summary
 from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
-from fastexpr.pyomo.formulating import formulation_named, n_units
+from fastexpr.pyomo.formulating import n_units
 from fastexpr.pyomo.units import refuse_units, units_of
 
 

@@ -8,36 +8,15 @@ from typing import Any
 import numpy as np
 
 from fastexpr._core import Function
-from fastexpr.errors import FormulationError, ModelError
+from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import is_affine
 from fastexpr.formulations.building import Builder, needed_nodes
 from fastexpr.formulations.heads import without_head
+from fastexpr.formulations.names import LINEAR
 from fastexpr.formulations.summary import Summary, summary_of_widths
 from fastexpr.pyomo.algebra import expressions, write
 from fastexpr.pyomo.input_box import InputBox
 from fastexpr.pyomo.reduced_space import nested
-
-FORMULATIONS = ("external", "bigm", "sos1", "epigraph", "full-space", "reduced-space")
-LINEAR = ("bigm", "sos1", "epigraph")
-
-
-def formulation_named(name: Any) -> str | None:
-    """The formulation of this name, whatever its case and hyphens.
-
-    Raises
-    ------
-    ModelError
-        There is none.
-    """
-    if name is None:
-        return None
-    plain = str(name).casefold().translate(str.maketrans("", "", "-_ "))
-    for known in FORMULATIONS:
-        if plain == known.replace("-", ""):
-            return known
-    raise ModelError(
-        f"[NetworkBlock] unknown formulation: got {name!r}, expected None or one of {', '.join(FORMULATIONS)}."
-    )
 
 
 def choose(formulation: str | None, net: Function, box: InputBox) -> str:
