@@ -13,13 +13,16 @@ from operator_table import ROWS, Row
 
 import fastexpr as fx
 from fastexpr.errors import FormulationError
+from fastexpr.expression.node import apply
+from fastexpr.expression.operands import constant
 from fastexpr.formulations.building import Builder
 from fastexpr.formulations.heads import without_head
 from fastexpr.formulations.registry import known_emitters
 from fastexpr.formulations.smooth import SMOOTH
 
 #: Rows of the table whose operator has a linear formulation, and those that are affine.
-LINEAR = {"Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble"}
+LINEAR = {"Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble", "Where", "Less",
+          "LessOrEqual", "Equal"}  # fmt: skip
 AFFINE = {
     "Add", "Sub", "Neg", "Linear", "SparseLinear", "Conv", "ReduceSum", "ReduceMean", "CumSum", "Select", "Reshape",
     "Concat",
@@ -42,12 +45,26 @@ def fixed_points_agree(
     return builder
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.name in LINEAR | AFFINE], ids=str)
+def is_choice_by_a_number(row: Row) -> bool:
+    return row.name == "Where" and 0 not in row.fixed
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.name in LINEAR | AFFINE and not is_choice_by_a_number(row)], ids=str
+)
 def test_every_operator_that_has_a_linear_formulation(row: Row) -> None:
     matrix = np.random.default_rng(1).normal(size=(row.n, row.n)) / np.sqrt(row.n)
     net = row.function(matrix)
     n_solves = 2 * net.n_outputs
     fixed_points_agree(net, np.full(row.n, -2.0), np.full(row.n, 2.0), "bigm", max(3, min(N_POINTS, 200 // n_solves)))
+
+
+def test_a_choice_by_a_number_that_is_no_comparison_is_refused() -> None:
+    rows = [row for row in ROWS if is_choice_by_a_number(row)]
+    assert rows
+    for row in rows:
+        with pytest.raises(FormulationError, match="it takes a number that is 0 or 1"):
+            Builder("bigm").place(row.function(), np.full(row.n, -2.0), np.full(row.n, 2.0))
 
 
 def test_the_table_of_linear_operators_is_whole() -> None:
@@ -85,6 +102,47 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 def test_piecewise_linear_networks(name: str) -> None:
     net = formulated.relu_network((3, 5, 5, 2), 1, ACTIVATIONS[name])
     fixed_points_agree(net, [-1.0] * 3, [1.0] * 3, "bigm", 20)
+
+
+def test_prelu_has_one_kink_a_unit_and_steps_have_margins() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.PReLU(4), torch.nn.Linear(4, 2)).double()
+    with torch.no_grad():
+        module[1].weight[:] = torch.tensor([0.1, 0.5, -0.2, 2.0])
+    net = fx.from_torch(module, torch.zeros(1, 3, dtype=torch.float64))
+    builder = fixed_points_agree(net, [-1.0] * 3, [1.0] * 3, "bigm", 20)
+    assert builder.counts.binaries <= 4
+    x = fx.variables(2)
+    first = apply("Where", [apply("Less", [constant(np.asarray(0.25)), x[0]]), x[1], 2.0 - x[0]])
+    second = apply("Where", [apply("LessOrEqual", [constant(np.asarray(0.0)), x[0] + x[1]]), constant(np.asarray(1.0)), constant(np.asarray(-1.0))])
+    jumps = fx.Function(x, first + second)
+    fixed_points_agree(jumps, [-1.0] * 2, [1.0] * 2, "bigm", 30)
+
+
+def test_splines_of_degree_one() -> None:
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import SplineTransformer
+
+    X = np.linspace(-1, 1, 60).reshape(-1, 1)
+    model = make_pipeline(SplineTransformer(n_knots=5, degree=1), LinearRegression()).fit(X, np.sin(3 * X[:, 0]))
+    net = fx.from_sklearn(model)
+    fixed_points_agree(net, [-0.99], [0.99], "bigm", 50)
+
+
+def test_hard_swish_states_its_error() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Hardswish(), torch.nn.Linear(3, 1)).double()
+    net = fx.from_torch(module, torch.zeros(1, 2, dtype=torch.float64))
+    builder = Builder("bigm")
+    y = builder.place(net, np.full(2, -4.0), np.full(2, 4.0))
+    (note,) = builder.counts.notes
+    assert "at most 0.00" in note
+    error = 0.01 * abs(module[2].weight.detach().numpy()).sum()
+    for x in np.random.default_rng(0).uniform(-4, 4, (20, 2)):
+        low, high = formulated.extremes(builder, y, x)
+        assert high - low == pytest.approx(0, abs=1e-6)
+        assert low == pytest.approx(net(x), abs=error)
 
 
 CONVOLUTIONS = {
@@ -158,8 +216,6 @@ def test_operators_without_any_formulation_are_named() -> None:
 
 
 def test_softmax_and_sigmoid_at_the_end_are_heads() -> None:
-    from fastexpr.expression.node import apply
-
     x = fx.variables(3)
     z = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, -1.0]]) @ x
     point = np.array([0.2, -0.3, 0.5])

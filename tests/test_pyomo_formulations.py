@@ -229,6 +229,97 @@ def test_functions_inside_of_disjuncts(transformation: str, activation: Any) -> 
         assert m.y.value == pytest.approx(nets[chosen]([m.x[0].value, m.x[1].value])[0], abs=1e-5)
 
 
+def convex_network(seed: int, smooth: bool = False) -> fx.Function:
+    """Input-convex: weights behind the first layer are not negative; the input enters every layer."""
+    generator = np.random.default_rng(seed)
+    x = fx.variables(3)
+    act = (lambda z: np.logaddexp(0.0, z)) if smooth else (lambda z: np.maximum(z, 0.0))
+    h = act(generator.normal(size=(6, 3)) @ x + generator.normal(size=6))
+    h = act(abs(generator.normal(size=(5, 6))) @ h / 3 + generator.normal(size=(5, 3)) @ x - 1.0)
+    y = abs(generator.normal(size=(1, 5))) @ h
+    return fx.Function(x, np.concatenate([y, -1.0 * y + generator.normal(size=3) @ x]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_input_convex_networks_are_linear_programs(seed: int) -> None:
+    net = convex_network(seed)
+    found = []
+    for formulation in ("epigraph", "bigm"):
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(range(3), bounds=(-2, 2))
+        m.nn = fxp.NetworkBlock(net, inputs=m.x, formulation=formulation)
+        m.limit = pyo.Constraint(expr=m.nn.outputs[1] >= -6)
+        m.cost = pyo.Objective(expr=m.nn.outputs[0] + 0.3 * m.x[0] - 0.2 * m.x[1])
+        pyo.SolverFactory("appsi_highs").solve(m)
+        x = [m.x[k].value for k in range(3)]
+        assert m.nn.outputs[0].value == pytest.approx(net(x)[0], abs=1e-6)
+        assert net(x)[1] >= -6 - 1e-6
+        found.append(pyo.value(m.cost))
+        if formulation == "epigraph":
+            assert m.nn.summary().binaries == 0
+            assert all(v.is_continuous() for v in m.component_data_objects(pyo.Var))
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+
+
+def test_input_convex_networks_need_no_bounds_and_smooth_ones_are_convex_programs() -> None:
+    net = convex_network(1, smooth=True)
+    found = []
+    for formulation in ("epigraph", "external"):
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(range(3), initialize=0.1)
+        m.nn = fxp.NetworkBlock(net, inputs=m.x, formulation=formulation)
+        m.cost = pyo.Objective(expr=m.nn.outputs[0] + sum((m.x[k] - 1) ** 2 for k in range(3)))
+        results = pyo.SolverFactory("fastexpr").solve(m)
+        assert results.solver.termination_condition == pyo.TerminationCondition.optimal
+        assert m.nn.outputs[0].value == pytest.approx(net([m.x[k].value for k in range(3)])[0], abs=1e-6)
+        found.append(pyo.value(m.cost))
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+
+
+def test_an_epigraph_that_is_pushed_the_wrong_way_is_refused() -> None:
+    def model(relax: bool = False) -> Any:
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(range(3), bounds=(-1, 1))
+        m.nn = fxp.NetworkBlock(convex_network(0), inputs=m.x, formulation="epigraph", relax=relax)
+        return m
+
+    wrong: dict[str, Any] = {
+        "maximized": lambda m: pyo.Objective(expr=m.nn.outputs[0], sense=pyo.maximize),
+        "negative": lambda m: pyo.Objective(expr=m.x[0] - m.nn.outputs[0]),
+        "concave": lambda m: pyo.Objective(expr=m.nn.outputs[1]),
+        "squared": lambda m: pyo.Objective(expr=m.nn.outputs[0] ** 2),
+        "at least": lambda m: pyo.Constraint(expr=m.nn.outputs[0] >= 3),
+        "equal": lambda m: pyo.Constraint(expr=m.nn.outputs[0] == m.x[0]),
+    }
+    for name, part in wrong.items():
+        m = model()
+        m.part = part(m)
+        if m.part.ctype is pyo.Constraint:
+            m.cost = pyo.Objective(expr=m.x[0])
+        with pytest.raises(FormulationError, match="from one side only"):
+            pyo.SolverFactory("highs").solve(m)
+        assert name
+    m = model(relax=True)
+    m.cost = wrong["maximized"](m)
+    pyo.SolverFactory("highs").solve(m)
+    exact = pyo.ConcreteModel()
+    exact.x = pyo.Var(range(3), bounds=(-1, 1))
+    exact.nn = fxp.NetworkBlock(convex_network(0), inputs=exact.x, formulation="bigm")
+    exact.cost = wrong["maximized"](exact)
+    pyo.SolverFactory("highs").solve(exact)
+    assert pyo.value(m.cost) >= pyo.value(exact.cost) - 1e-6
+
+
+def test_other_networks_have_no_exact_epigraph() -> None:
+    with pytest.raises(FormulationError, match="exact for outputs that are convex or concave.*relax=True"):
+        relu_model("epigraph")
+    relaxed = relu_model("epigraph", relax=True)
+    pyo.SolverFactory("appsi_highs").solve(relaxed)
+    exact = relu_model("bigm")
+    pyo.SolverFactory("appsi_highs").solve(exact)
+    assert pyo.value(relaxed.cost) <= pyo.value(exact.cost) + 1e-6
+
+
 def test_bad_input() -> None:
     net = formulated.relu_network((2, 4, 1), 1)
     with pytest.raises(ModelError, match="unknown formulation: got 'big-em', expected None or one of external, bigm"):

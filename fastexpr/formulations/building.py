@@ -28,6 +28,7 @@ from fastexpr.formulations.affine import (
 )
 from fastexpr.formulations.algebra import Algebra
 from fastexpr.formulations.bounds import bounds_of_nodes
+from fastexpr.formulations.choices import COMPARISONS, broadcast
 from fastexpr.formulations.convexity import Curvature, curvatures
 from fastexpr.formulations.products import Products
 from fastexpr.formulations.registry import Node, find_emitter
@@ -46,6 +47,20 @@ class Counts:
     binaries: int = 0
     widths: list[Array] = field(default_factory=list)  # of the intervals of those that are not stable
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """A network at one place: what is known of its nodes, by number."""
+
+    nodes: Sequence[Any]
+    depends: list[bool]  # on x
+    known: dict[int, Array]  # values of those that do not
+    tight: dict[int, tuple[Array, Array]]  # bounds
+    values: dict[int, Affine]
+
+
+EMPTY = constants(np.zeros(0))
 
 
 class Builder:
@@ -71,8 +86,11 @@ class Builder:
         self.products: Products | None = None  # collects them where an objective may be quadratic
         self.bounds: list[tuple[Array, Array]] = []  # of the inputs of the node that an emitter writes
         self.curvatures: dict[int, Curvature] = {}
+        self.curvature_of_outputs = Curvature(np.zeros(0, bool), np.zeros(0, bool))
         self.known_cuts: dict[tuple[int, int], dict[int, Any]] = {}  # by source and row, by feature
         self.tree_readers: dict[int, list[Any]] = {}
+        self.leaves: list[Indices] = []  # columns of trees' leaves
+        self._run = Run([], [], {}, {}, {})
 
     # ---- a network
 
@@ -113,31 +131,76 @@ class Builder:
         self.curvatures = curvatures(net, needed, known, depends) if self.formulation == "epigraph" else {}
         if self.formulation == "epigraph" and not self.relax:
             require_curvature(net, [self.curvatures[k] for k in outputs])
+            self.curvature_of_outputs = Curvature(
+                *(np.concatenate(side) for side in zip(*(self.curvatures[k] for k in outputs), strict=True))
+            )
         self.known_cuts = {}  # of this network's trees
         self.tree_readers = {}
         for number, (operator, sources, _) in enumerate(nodes, start=1):
             if operator.name == "TreeEnsemble" and number in needed:
                 self.tree_readers.setdefault(sources[0], []).append(operator)
-        values: dict[int, Affine] = {0: inputs}
-        for number, (operator, sources, label) in enumerate(nodes, start=1):
-            if number not in needed or not depends[number]:
-                continue
-            moving = [depends[k] for k in sources]
-            if is_affine(operator.name, moving):
-                fixed = [None if does else known[k] for k, does in zip(sources, moving, strict=True)]
-                values[number] = self._affine(operator, label, sources, moving, fixed, values, tight)
-                continue
-            emit = find_emitter(operator.name)
-            node = Node(number, operator, list(sources), label, *tight[number])
-            arguments = [values[k] if depends[k] else constants(known[k]) for k in sources]
-            if emit is None:
-                raise FormulationError(
-                    f"{node} has no formulation as algebra. What to do: formulation='external' with "
-                    "SolverFactory('fastexpr'), or another solver that calls networks; or train with other units."
-                )
-            self.bounds = [tight[k] if depends[k] else (known[k].ravel(),) * 2 for k in sources]
-            values[number] = emit(self, node, arguments)
-        return joined([values[k] if depends[k] else constants(known[k]) for k in outputs])
+        run = Run(nodes, depends, known, tight, {0: inputs})
+        before, self._run = self._run, run
+        for number, (operator, _, _) in enumerate(nodes, start=1):
+            # A comparison is written where somebody needs it as 0 or 1; most choices do not.
+            if number in needed and depends[number] and operator.name not in COMPARISONS:
+                self._write(number)
+        found = joined([self.needed(k) for k in outputs])
+        self._run = before
+        return found
+
+    def _write(self, number: int) -> None:
+        """The output of a node."""
+        run = self._run
+        operator, sources, label = run.nodes[number - 1]
+        moving = [run.depends[k] for k in sources]
+        if is_affine(operator.name, moving):
+            fixed = [None if does else run.known[k] for k, does in zip(sources, moving, strict=True)]
+            for k in sources:
+                self.needed(k)
+            run.values[number] = self._affine(operator, label, sources, moving, fixed, run.values, run.tight)
+            return
+        emit = find_emitter(operator.name)
+        node = Node(number, operator, list(sources), label, *run.tight[number])
+        if emit is None:
+            raise FormulationError(
+                f"{node} has no formulation as algebra. What to do: formulation='external' with "
+                "SolverFactory('fastexpr'), or another solver that calls networks; or train with other units."
+            )
+        is_choice = operator.name == "Where"
+        arguments = [self.needed(k) if k_place or not is_choice else EMPTY for k_place, k in enumerate(sources)]
+        self.bounds = [run.tight[k] if run.depends[k] else (run.known[k].ravel(),) * 2 for k in sources]
+        run.values[number] = emit(self, node, arguments)
+
+    def needed(self, k: int) -> Affine:
+        """The output of a node, whether it depends on x or not."""
+        run = self._run
+        if not run.depends[k]:
+            return constants(run.known[k])
+        if k not in run.values:
+            bounds = self.bounds
+            self._write(k)
+            self.bounds = bounds
+        return run.values[k]
+
+    def compared(self, k: int) -> Affine | None:
+        """Of a node that asks for d > 0, or d >= 0, this d; None of another one."""
+        run = self._run
+        operator, sources, _ = run.nodes[k - 1] if k else (None, (), "")
+        if operator is None or operator.name not in ("Less", "LessOrEqual"):
+            return None
+        first, second = (
+            broadcast(self.needed(source), shape, operator.shape)
+            for source, shape in zip(sources, operator.input_shapes, strict=True)
+        )
+        return second - first
+
+    def are_binary(self, columns: Indices) -> bool:
+        """Whether all of these columns are 0 or 1: binaries, and leaves, which follow them."""
+        is_binary = self.algebra.is_integer & (self.algebra.lower >= 0) & (self.algebra.upper <= 1)
+        for leaves in self.leaves:
+            is_binary[leaves] = True
+        return bool(is_binary[columns].all())
 
     def _values_of_constants(
         self, net: Function, nodes: Any, needed: set[int], depends: list[bool]

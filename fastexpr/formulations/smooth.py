@@ -12,6 +12,8 @@ from fastexpr._core import Function, Operator
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
 from fastexpr.formulations.algebra import Call
+from fastexpr.formulations.choices import broadcast, chosen
+from fastexpr.formulations.hard_swish import hard_swish
 from fastexpr.formulations.registry import Node, emitter, known_emitters
 
 #: As formulas of Pyomo: see `fastexpr.pyomo.formulas`.
@@ -27,6 +29,14 @@ def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     """New columns that equal the operator's output."""
     if builder.products is not None:
         return builder.products.add(builder, node, inputs)  # type: ignore[no-any-return]
+    if node.operator.name == "Mul" and (is_binary := [reads_binaries(builder, z) for z in inputs]) != [False, False]:
+        first, second = (
+            broadcast(z, shape, node.operator.shape)
+            for z, shape in zip(inputs, node.operator.input_shapes, strict=True)
+        )
+        return chosen(builder, node, first, second) if is_binary[0] else chosen(builder, node, second, first)
+    if node.operator.name == "HardSwish" and builder.formulation != "full-space":
+        return hard_swish(builder, node, inputs)
     sense = "=="
     if builder.formulation == "epigraph":
         curvature = builder.curvatures[node.number]
@@ -53,6 +63,11 @@ def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     builder.counts.units += size
     builder.counts.widths.append(node.upper - node.lower)
     return entries(size, algebra.n_columns, np.arange(size), columns)
+
+
+def reads_binaries(builder: Any, z: Affine) -> bool:
+    """Whether units are functions of columns that are 0 or 1, and of nothing else."""
+    return bool(z.matrix.nnz) and builder.are_binary(z.matrix.indices)
 
 
 def alone(operator: Operator) -> Function:

@@ -72,6 +72,7 @@ def leaf_columns(builder: Any, node: Node, boxes: Boxes, features: dict[int, Cut
     is_open = counts[boxes.trees] > 1
     z = np.full(boxes.trees.size, -1)
     z[is_open] = algebra.add_columns(np.zeros(is_open.sum()), np.ones(is_open.sum()), f"{node} leaf")
+    builder.leaves.append(z[is_open])
     rows = np.cumsum(counts > 1)[boxes.trees[is_open]] - 1
     n_rows = int((counts > 1).sum())
     algebra.add_rows(1.0, entries(n_rows, algebra.n_columns, rows, z[is_open]), 1.0)

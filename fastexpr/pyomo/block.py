@@ -16,6 +16,7 @@ from fastexpr.formulations.summary import Summary
 from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
 from fastexpr.pyomo.formulating import n_units
+from fastexpr.pyomo.signs import check_signs
 from fastexpr.pyomo.units import refuse_units, units_of
 
 
@@ -76,6 +77,8 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
         """
         if self._box is not None:
             self._box.check(f"[NetworkBlock '{self.name}']")
+        if self._formulation == "epigraph" and not self._builder.relax:
+            check_signs(self, *self._builder.curvature_of_outputs)
 
     def __getattr__(self, name: str) -> Any:
         if name == "outputs" and self.__dict__.get("logits") is not None:
