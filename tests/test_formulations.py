@@ -21,8 +21,10 @@ from fastexpr.formulations.registry import known_emitters
 from fastexpr.formulations.smooth import SMOOTH
 
 #: Rows of the table whose operator has a linear formulation, and those that are affine.
-LINEAR = {"Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble", "Where", "Less",
-          "LessOrEqual", "Equal"}  # fmt: skip
+LINEAR = {
+    "Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble", "Where",
+    "Less", "LessOrEqual", "Equal",
+}  # fmt: skip
 AFFINE = {
     "Add", "Sub", "Neg", "Linear", "SparseLinear", "Conv", "ReduceSum", "ReduceMean", "CumSum", "Select", "Reshape",
     "Concat",
@@ -113,8 +115,10 @@ def test_prelu_has_one_kink_a_unit_and_steps_have_margins() -> None:
     builder = fixed_points_agree(net, [-1.0] * 3, [1.0] * 3, "bigm", 20)
     assert builder.counts.binaries <= 4
     x = fx.variables(2)
-    first = apply("Where", [apply("Less", [constant(np.asarray(0.25)), x[0]]), x[1], 2.0 - x[0]])
-    second = apply("Where", [apply("LessOrEqual", [constant(np.asarray(0.0)), x[0] + x[1]]), constant(np.asarray(1.0)), constant(np.asarray(-1.0))])
+    numbers = {number: constant(np.asarray(number)) for number in (-1.0, 0.0, 0.25, 1.0)}
+    first = apply("Where", [apply("Less", [numbers[0.25], x[0]]), x[1], 2.0 - x[0]])
+    is_above = apply("LessOrEqual", [numbers[0.0], x[0] + x[1]])
+    second = apply("Where", [is_above, numbers[1.0], numbers[-1.0]])
     jumps = fx.Function(x, first + second)
     fixed_points_agree(jumps, [-1.0] * 2, [1.0] * 2, "bigm", 30)
 

@@ -311,7 +311,7 @@ def test_an_epigraph_that_is_pushed_the_wrong_way_is_refused() -> None:
 
 
 def test_other_networks_have_no_exact_epigraph() -> None:
-    with pytest.raises(FormulationError, match="exact for outputs that are convex or concave.*relax=True"):
+    with pytest.raises(FormulationError, match=r"exact for outputs that are convex or concave.*relax=True"):
         relu_model("epigraph")
     relaxed = relu_model("epigraph", relax=True)
     pyo.SolverFactory("appsi_highs").solve(relaxed)

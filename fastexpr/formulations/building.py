@@ -30,6 +30,7 @@ from fastexpr.formulations.algebra import Algebra
 from fastexpr.formulations.bounds import bounds_of_nodes
 from fastexpr.formulations.choices import COMPARISONS, broadcast
 from fastexpr.formulations.convexity import Curvature, curvatures
+from fastexpr.formulations.hard_swish import hard_swish
 from fastexpr.formulations.products import Products
 from fastexpr.formulations.registry import Node, find_emitter
 from fastexpr.function.kink import values_of_nodes
@@ -142,8 +143,8 @@ class Builder:
         run = Run(nodes, depends, known, tight, {0: inputs})
         before, self._run = self._run, run
         for number, (operator, _, _) in enumerate(nodes, start=1):
-            # A comparison is written where somebody needs it as 0 or 1; most choices do not.
-            if number in needed and depends[number] and operator.name not in COMPARISONS:
+            # Written where somebody needs them as they are: most choices do not need a comparison as 0 or 1.
+            if number in needed and depends[number] and operator.name not in (*COMPARISONS, "HardSigmoid"):
                 self._write(number)
         found = joined([self.needed(k) for k in outputs])
         self._run = before
@@ -167,10 +168,26 @@ class Builder:
                 f"{node} has no formulation as algebra. What to do: formulation='external' with "
                 "SolverFactory('fastexpr'), or another solver that calls networks; or train with other units."
             )
+        gate = self._gate(operator, sources) if self.formulation != "full-space" else None
+        if gate is not None:  # Mul(z, HardSigmoid(z)): as exporters write a HardSwish
+            argument, alpha, beta = gate
+            z = self.needed(argument)
+            run.values[number] = hard_swish(self, node, z, run.tight[argument], alpha, beta)
+            return
         is_choice = operator.name == "Where"
         arguments = [self.needed(k) if k_place or not is_choice else EMPTY for k_place, k in enumerate(sources)]
         self.bounds = [run.tight[k] if run.depends[k] else (run.known[k].ravel(),) * 2 for k in sources]
         run.values[number] = emit(self, node, arguments)
+
+    def _gate(self, operator: Any, sources: Sequence[int]) -> tuple[int, float, float] | None:
+        """The argument, alpha and beta of a product z HardSigmoid(z)."""
+        if operator.name != "Mul":
+            return None
+        for z, other in (tuple(sources), tuple(sources)[::-1]):
+            inner, inputs, _ = self._run.nodes[other - 1] if other else (None, (), "")
+            if inner is not None and inner.name == "HardSigmoid" and list(inputs) == [z] and z in self._run.tight:
+                return z, inner.attributes["alpha"], inner.attributes["beta"]
+        return None
 
     def needed(self, k: int) -> Affine:
         """The output of a node, whether it depends on x or not."""

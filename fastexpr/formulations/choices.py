@@ -1,8 +1,8 @@
 """Where, comparisons, and products with what is 0 or 1.
 
-Where a choice c ? a : b by the sign of d is continuous, a - b is a multiple k of d, and it is b + k max(d, 0): one kink
-(PRelu is written so). Else c is a binary, with a margin around d = 0 where d is no whole number, and c (a - b) is a column
-p between  L c <= p <= U c  and  e - U (1 - c) <= p <= e - L (1 - c),  e = a - b between L and U (Glover 1975).
+Where a choice c ? a : b by the sign of d is continuous, a - b is a multiple k of d, and it is b + k max(d, 0): one
+kink (PRelu is written so). Else c is a binary, with a margin around d = 0 where d is no whole number, and c (a - b) is a
+column p between  L c <= p <= U c  and  e - U (1 - c) <= p <= e - L (1 - c),  e = a - b between L and U (Glover 1975).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def comparison(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
         broadcast(z, shape, node.operator.shape) for z, shape in zip(inputs, node.operator.input_shapes, strict=True)
     )
     builder.counts.units += first.size
-    difference = second - first
+    difference: Affine = second - first
     if node.operator.name == "Less":
         return positive(builder, node, difference, is_strict=True)
     above = positive(builder, node, difference, is_strict=False)
@@ -53,7 +53,7 @@ def positive(builder: Any, node: Node, d: Affine, is_strict: bool) -> Affine:
     is_one = low > 0 if is_strict else low >= 0
     is_zero = high <= 0 if is_strict else high < 0
     units = np.flatnonzero(~is_one & ~is_zero)
-    result = d.kept(np.zeros(d.size, bool)) + is_one.astype(np.float64)
+    result: Affine = d.kept(np.zeros(d.size, bool)) + is_one.astype(np.float64)
     builder.counts.stable += d.size - units.size
     if not units.size:
         return result

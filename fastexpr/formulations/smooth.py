@@ -36,7 +36,8 @@ def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
         )
         return chosen(builder, node, first, second) if is_binary[0] else chosen(builder, node, second, first)
     if node.operator.name == "HardSwish" and builder.formulation != "full-space":
-        return hard_swish(builder, node, inputs)
+        attributes = node.operator.attributes
+        return hard_swish(builder, node, inputs[0], builder.bounds[0], attributes["alpha"], attributes["beta"])
     sense = "=="
     if builder.formulation == "epigraph":
         curvature = builder.curvatures[node.number]

@@ -1,8 +1,8 @@
 """Convex quadratic objectives over integers, by outer approximation (Duran and Grossmann 1986).
 
 HiGHS has no mixed-integer quadratic programs. The objective is bounded from below by its tangents at points found so
-far: a mixed-integer linear program, whose optimum is a bound. With its integers fixed, the quadratic program itself gives
-a point, and tangents at it: the same integers need not be looked at again, so that this ends.
+far: a mixed-integer linear program, whose optimum is a bound. With its integers fixed, the quadratic program itself
+gives a point, and tangents at it: the same integers need not be looked at again, so that this ends.
 """
 
 from __future__ import annotations
