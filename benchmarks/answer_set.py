@@ -161,10 +161,13 @@ def digits(name: str, half: str, seed: int, side: int, activation: str, hidden: 
     order = logits.argsort()
     target = int(order[-3])
     others = np.array([k for k in range(10) if k != target])
+    outputs = network(X)
+    reached = (outputs[:, [target]] - outputs[:, others]).min(axis=1).max()  # by some image of the data
+    margin = min(1.0, 0.5 * float(reached))
 
     def state(x: Any, nets: Any) -> tuple[Any, Rows]:
         difference, z = x - image, nets[0](x)
-        return (difference * difference).sum(), [("margin", z[target] - z[others], 1.0, np.inf)]
+        return (difference * difference).sum(), [("margin", z[target] - z[others], margin, np.inf)]
 
     return Case(name, half, [network], np.zeros(X.shape[1]), np.ones(X.shape[1]), state, image.copy())
 

@@ -20,7 +20,10 @@ BATCHES = ["S2", "S3"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
-ANSWERS = ["default", "expression", "high", "20 starts", "pyomo", "omlt", "jax", "slsqp", "trust-constr"]
+ANSWERS = [
+    *("default", "expression", "high", "20 starts", "pyomo"),
+    *("deflation", "mlsl", "omlt", "jax", "slsqp", "trust-constr"),  # the first two are POUNCE's find_minima
+]
 # What runs where no command is named.
 USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "wide", "startup"]
 COMMANDS = [*USUAL, "threads", "largest", "rules", "answers"]

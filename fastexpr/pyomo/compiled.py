@@ -85,13 +85,20 @@ class CompiledModel:
         self.model = model
         self.objective = objectives[0] if objectives else None
         self.sign = -1.0 if objectives and objectives[0].sense == maximize else 1.0
-        self._walked, targets, objective = self._walk()
+        targets = Targets()
+        self._walked = Walker(targets)
+        with PauseGC():
+            root = 0.0 if self.objective is None else self.objective
+            objective = self._walked.add_expression(root, self.objective, is_negated=self.sign < 0.0)
+            self._walked.add_constraints(active_constraints(model))
         self._objective_expression = None if self.objective is None else self.objective._args_[0]
         self.variables: list[Any] = self._walked.variables
         self.constraints: list[Any] = self._walked.row_constraints
         check_variables(model, self.variables)
         targets.warn_of_slow_ones()
-        arrays = taken(self._walked, targets, objective)
+        opcodes, counts, operands, constants, rows = self._walked.take_arrays()
+        n, n_parameters = len(self.variables), len(self._walked.parameters)
+        arrays = Arrays(opcodes, counts, operands, constants, n, n_parameters, objective, rows, targets.functions)
         self._arrays = arrays if arrays.has_calls else None
         self._functions = arrays.compile(has_hessian)
         self._fixed = [part for part in self._walked.parameters if isinstance(part, VarData)]
@@ -105,27 +112,6 @@ class CompiledModel:
             owner=f"Model '{model.name}'",
             arrays=self._arrays,
         )
-
-    def _walk(self) -> tuple[Walker, Targets, int]:
-        """Through the model: the walker with its arrays, the functions that are called, and the objective."""
-        targets = Targets()
-        walker = Walker(targets)
-        with PauseGC():
-            root = 0.0 if self.objective is None else self.objective
-            objective = walker.add_expression(root, self.objective, is_negated=self.sign < 0.0)
-            walker.add_constraints(active_constraints(self.model))
-        return walker, targets, objective
-
-    def arrays(self) -> Arrays:
-        """What the program is compiled from, with the parameters' values now: to compile it elsewhere.
-
-        It is kept where networks are called; else the model, which is as it was compiled, is walked again.
-        """
-        if self._arrays is not None:
-            return self._arrays
-        arrays = taken(*self._walk())
-        arrays.parameters = reading.parameter_values(self._walked.parameters)
-        return arrays
 
     @property
     def has_hessian(self) -> bool:
@@ -219,13 +205,6 @@ class CompiledModel:
         if update_constraints and not reading.have_expressions(walked.constraints, walked.expressions):
             return False
         return bool(reading.have_arguments(walked.calls, walked.arguments))
-
-
-def taken(walker: Walker, targets: Targets, objective: int) -> Arrays:
-    """The walker's arrays."""
-    opcodes, counts, operands, constants, rows = walker.take_arrays()
-    n, n_parameters = len(walker.variables), len(walker.parameters)
-    return Arrays(opcodes, counts, operands, constants, n, n_parameters, objective, rows, targets.functions)
 
 
 def constant_value(constraint: Any) -> float:

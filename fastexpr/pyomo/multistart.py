@@ -105,12 +105,12 @@ def starting_points(compiled: CompiledModel, count: int, seed: int) -> list[Vect
 
 
 class ModelTask:
-    """One solve of a compiled model, made again from its arrays where it arrives."""
+    """One solve of a compiled model, also in another process."""
 
     def __init__(self, compiled: CompiledModel, settings: Settings) -> None:
         nlp = compiled.nlp
-        self._arrays, self._has_hessian = compiled.arrays(), compiled.has_hessian
         self._limits = (nlp.start, nlp.lower, nlp.upper, nlp.constraint_lower, nlp.constraint_upper)
+        self._functions, self._arrays = nlp.functions, nlp.arrays
         self._variables = [nlp.variable_name(j) for j in range(nlp.n)]
         self._rows = [nlp.row_name(i) for i in range(nlp.m)]
         self._owner = nlp.owner
@@ -124,15 +124,13 @@ class ModelTask:
     def __call__(self, point: Vector, time_limit: float | None) -> Solution:
         """The solution from there."""
         if self._nlp is None:
-            functions = self._arrays.compile(self._has_hessian)
-            functions.set_parameters(self._arrays.parameters)
             self._nlp = Nlp(
                 *self._limits,
-                functions,
+                self._functions,
                 variable_name=self._variables.__getitem__,
                 row_name=self._rows.__getitem__,
                 owner=self._owner,
-                arrays=self._arrays if self._arrays.has_calls else None,
+                arrays=self._arrays,
             )
         self._nlp.start = point
         return solve(self._nlp, replace(self._settings, time_limit=time_limit))
@@ -146,18 +144,11 @@ def travelling(compiled: CompiledModel, settings: Settings) -> ModelTask:
     TypeError
         A function that the model calls does not pickle; it is named.
     """
-    task = ModelTask(compiled, settings)
-    for target in task._arrays.targets:
-        try:
-            pickle.dumps(target)
-        except Exception as error:  # whatever its __reduce__ raises
-            raise TypeError(
-                f"[Model '{compiled.model.name}'] the function {name_of(target)!r} cannot travel to the executor, "
-                f"because it does not pickle: {error}. What to do: put a network in its place, or leave executor out."
-            ) from error
-    return task
-
-
-def name_of(target: Any) -> str:
-    """Of a function that a model calls."""
-    return str(getattr(getattr(target, "_function", target), "name", target))
+    try:
+        pickle.dumps(compiled.nlp.functions)
+    except TypeError as error:
+        raise TypeError(
+            f"[Model '{compiled.model.name}'] cannot travel to the executor, because it does not pickle: {error} Or "
+            "leave executor out."
+        ) from error
+    return ModelTask(compiled, settings)
