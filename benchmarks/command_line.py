@@ -25,7 +25,9 @@ ANSWERS = [
     *("deflation", "mlsl", "omlt", "jax", "slsqp", "trust-constr"),  # the first two are POUNCE's find_minima
 ]
 # What runs where no command is named.
-USUAL = ["derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "wide", "startup"]
+USUAL = [
+    *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
+]
 COMMANDS = [*USUAL, "threads", "largest", "rules", "answers"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
@@ -56,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_solves(commands)
     add_nmpc(commands)
     add_doors(commands)
+    add_interfaces(commands)
     add_threads(commands)
     add_largest(commands)
     add_wide(commands)
@@ -148,6 +151,14 @@ def add_doors(commands: SubParsers) -> None:
         "--sizes", nargs="+", type=int, default=[10, 25, 50, 100, 200, 400], help="numbers of the network's inputs"
     )
     parser.add_argument("--repeats", type=int, default=5, help="solves for one figure (default: 5)")
+
+
+def add_interfaces(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "interfaces", "One network through C, exported C, CasADi, JAX and PyTorch, beside the call in Python."
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["S1", "S2", "S6"], help="which ones")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for one figure (default: 1)")
 
 
 def add_wide(commands: SubParsers) -> None:
