@@ -252,6 +252,25 @@ UNARY = [
     ),
     *(
         Row(
+            "PRelu",
+            lambda u, w: torch.where(u > 0, u, w * u),
+            shapes,
+            fixed=fixed,
+            onnx=("PRelu", {}) if shapes[0] == (2, 3) else None,
+            points=[np.concatenate([[1.0, -2.0, 0.0, -0.0, 1e200, -1e-200], np.ones(n - 6)])],
+            has_exact_pattern=bool(fixed),
+            note=note,
+        )
+        for note, shapes, n, fixed in (
+            ("slopes of units", [(2, 3), (2, 3)], 6, {1: np.array([[0.25, -0.5, 0.0], [1.0, 2.0, 0.1]])}),
+            ("one slope", [(2, 3), ()], 6, {1: np.array(0.25)}),
+            ("slopes of channels", [(2, 3), (2, 1)], 6, {1: np.array([[0.25], [-0.5]])}),
+            ("slopes of x", [(2, 3), (3,)], 9, {}),
+            ("stretched u", [(3,), (2, 3)], 9, {}),
+        )
+    ),
+    *(
+        Row(
             "Elu",
             partial(lambda u, alpha: torch.where(u > 0, u, alpha * torch.expm1(torch.clamp(u, max=0))), alpha=alpha),
             attributes={"alpha": alpha},

@@ -22,8 +22,8 @@ from fastexpr.formulations.smooth import SMOOTH
 
 #: Rows of the table whose operator has a linear formulation, and those that are affine.
 LINEAR = {
-    "Relu", "LeakyRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble", "Where",
-    "Less", "LessOrEqual", "Equal",
+    "Relu", "LeakyRelu", "PRelu", "Abs", "Clip", "HardSigmoid", "Max", "Min", "ReduceMax", "Hardmax", "TreeEnsemble",
+    "Where", "Less", "LessOrEqual", "Equal",
 }  # fmt: skip
 AFFINE = {
     "Add", "Sub", "Neg", "Linear", "SparseLinear", "Conv", "ReduceSum", "ReduceMean", "CumSum", "Select", "Reshape",
@@ -51,9 +51,15 @@ def is_choice_by_a_number(row: Row) -> bool:
     return row.name == "Where" and 0 not in row.fixed
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.name in LINEAR | AFFINE and not is_choice_by_a_number(row)], ids=str
-)
+def has_slopes_that_vary(row: Row) -> bool:
+    return row.name == "PRelu" and 1 not in row.fixed
+
+
+def is_linear(row: Row) -> bool:
+    return row.name in LINEAR | AFFINE and not is_choice_by_a_number(row) and not has_slopes_that_vary(row)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if is_linear(row)], ids=str)
 def test_every_operator_that_has_a_linear_formulation(row: Row) -> None:
     matrix = np.random.default_rng(1).normal(size=(row.n, row.n)) / np.sqrt(row.n)
     net = row.function(matrix)
@@ -67,6 +73,12 @@ def test_a_choice_by_a_number_that_is_no_comparison_is_refused() -> None:
     for row in rows:
         with pytest.raises(FormulationError, match="it takes a number that is 0 or 1"):
             Builder("bigm").place(row.function(), np.full(row.n, -2.0), np.full(row.n, 2.0))
+
+
+def test_slopes_that_vary_have_no_linear_formulation() -> None:
+    row = next(row for row in ROWS if str(row) == "PRelu-slopes of x")
+    with pytest.raises(FormulationError, match=r"\[PRelu .*expected slopes that are numbers"):
+        Builder("bigm").place(row.function(), -np.ones(row.n), np.ones(row.n))
 
 
 def test_the_table_of_linear_operators_is_whole() -> None:

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 
 import fastexpr as fx
 from fastexpr.expression.node import apply
+from fastexpr.expression.operands import constant
 
 RNG = np.random.default_rng(0)
 W1, W2 = RNG.normal(size=(12, 3)), RNG.normal(size=(2, 12))
@@ -24,6 +25,7 @@ ACTIVATIONS = {
     "Relu": lambda u: np.maximum(u, 0.0),
     "LeakyRelu": through("LeakyRelu", alpha=0.2),
     "LeakyRelu downwards": through("LeakyRelu", alpha=-0.5),
+    "PRelu": lambda u: apply("PRelu", [u, constant(np.linspace(-0.5, 1.5, 12))]),
     "Abs": abs,
     "Clip": lambda u: np.clip(u, -0.5, 0.7),
     "Clip from above": lambda u: np.minimum(u, 0.7),

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
 from fastexpr.formulations.registry import Node, emitter
 
@@ -35,6 +36,22 @@ def leaky_relu(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     """z for z > 0, else alpha z"""
     slopes = [node.operator.attributes["alpha"], 1.0]
     return piecewise(builder, node, inputs[0], builder.bounds[0], kinks=[0.0], slopes=slopes, anchor=0.0)
+
+
+@emitter("PRelu")
+def prelu(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+    """z for z > 0, else w z, with NumPy's broadcasting of slopes w that are numbers"""
+    z, w = inputs
+    if w.matrix.nnz:
+        raise FormulationError(
+            f"[PRelu {node.label!r}] its slopes depend on the inputs of the network: got a product of variables, "
+            "expected slopes that are numbers. What to do: NetworkBlock without formulation=."
+        )
+    of_z, of_w = (np.broadcast_to(np.arange(u.size).reshape(shape), node.operator.shape).ravel()
+                  for u, shape in zip(inputs, node.operator.input_shapes, strict=True))  # fmt: skip
+    slopes = np.column_stack([w.constant[of_w], np.ones(of_w.size)])
+    low, high = builder.bounds[0]
+    return piecewise(builder, node, z.taken(of_z), (low[of_z], high[of_z]), kinks=[0.0], slopes=slopes, anchor=0.0)
 
 
 @emitter("Abs")

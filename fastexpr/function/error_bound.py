@@ -62,8 +62,16 @@ class Propagation:
     def run(self) -> Errors:
         for core, inputs, label in self.nodes:
             arguments = [self.errors[k] for k in inputs]
-            self.errors.append(self._through(core, inputs, arguments, label) + added(core) * self.width)
+            passed = self._through(core, inputs, arguments, label)
+            self.errors.append(passed + self._added(core, inputs, label) * self.width)
         return np.concatenate([self.errors[k].ravel() for k in self.function._output_ids()])
+
+    def _added(self, core: Operator, inputs: Sequence[int], label: str) -> Any:
+        """What rounding the node's own kinks adds, in widths."""
+        if core.name != "PRelu":
+            return added(core)
+        least, most = self.range_of(inputs[1], label)
+        return np.broadcast_to(0.5 * np.maximum(abs(1.0 - least), abs(1.0 - most)), core.shape)
 
     def _through(self, core: Operator, inputs: Sequence[int], errors: list[Errors], label: str) -> Errors:
         name, shape = core.name, tuple(core.shape)
@@ -248,6 +256,7 @@ BOUNDED: dict[str, Callable[..., Any]] = {
     "MatMul": matrix_product,
     "Div": quotient,
     "Pow": power,
+    "PRelu": lambda core, u, w: np.maximum(1.0, w.size) * u.error + (u.size * w.error if w.error.any() else 0.0),
     "Square": lambda core, u: 2.0 * u.size * u.error,
     "Exp": lambda core, u: np.exp(u.high) * u.error,
     "Log": lambda core, u: u.error / u.positive("Log"),

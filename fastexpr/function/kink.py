@@ -18,7 +18,7 @@ class Kink:
     node: str  # label
     operator: str
     unit: tuple[int, ...]  # index into the node's output
-    argument: float  # of the operator, at x; of one with two inputs (Max), their difference
+    argument: float  # of the operator, at x; of one that compares two inputs (Max), their difference
     kink: float  # the argument at which the derivative jumps
     distance: float  # |argument - kink|
 
@@ -74,8 +74,8 @@ def kinks(self: Function, x: npt.ArrayLike, count: int | None = 20) -> list[Kink
             size = int(np.prod(shape))
             parts.append(values[begin : begin + size].reshape(shape))
             begin += size
-        argument = parts[0] if len(parts) == 1 else parts[0] - parts[1]
-        found += nearest_units(core, argument.reshape(-1), which, count)
+        argument = parts[0] - parts[1] if core.has_kink_in_difference else parts[0]
+        found += nearest_units(core, np.broadcast_to(argument, core.shape).reshape(-1), which, count)
     found.sort()
     return [
         Kink(label, core.name, tuple(int(i) for i in np.unravel_index(unit, core.shape)), argument, kink, distance)

@@ -139,6 +139,11 @@ def leaky(arguments: list[Any], core: Operator, width: float) -> Any:
     return 0.5 * (1.0 + alpha) * u + 0.5 * (1.0 - alpha) * distance(u, width)
 
 
+def leaky_by_unit(arguments: list[Any], core: Operator, width: float) -> Any:
+    u, slope = arguments
+    return 0.5 * (1.0 + slope) * u + 0.5 * (1.0 - slope) * distance(u, width)
+
+
 def largest(arguments: list[Any], core: Operator, width: float) -> Any:
     a, b = arguments
     return 0.5 * (a + b + distance(a - b, width))
@@ -188,6 +193,7 @@ ROUNDED: dict[str, Rounding] = {
     "Relu": lambda arguments, core, width: above(arguments[0], width),
     "Abs": lambda arguments, core, width: distance(arguments[0], width),
     "LeakyRelu": leaky,
+    "PRelu": leaky_by_unit,
     "Clip": clip,
     "Max": largest,
     "Min": smallest,

@@ -110,6 +110,16 @@ def leaky_relu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.emit("Add", line, graph.emit("Mul", graph.number(1 - alpha), graph.emit("Relu", inputs[0])))
 
 
+@rule("PRelu")
+def prelu(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """x < 0 ? slope x : x; in double, slope x + (1 - slope) relu(x), whose derivative at 0 is the slope, too."""
+    x, slope = inputs
+    if not graph.is_double:
+        return graph.emit("PRelu", x, slope)
+    rest = graph.emit("Sub", graph.number(1.0), slope)
+    return graph.emit("Add", graph.emit("Mul", slope, x), graph.emit("Mul", rest, graph.emit("Relu", x)))
+
+
 @rule("Matern")
 def matern(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """(1 + r) exp(-r), or (1 + r + r^2 / 3) exp(-r), with r = sqrt(2 nu x)."""

@@ -118,6 +118,7 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "Max": lambda a, b: 0.5 * (a + b + abs(a - b)),
     "Min": lambda a, b: 0.5 * (a + b - abs(a - b)),
     "Mul": lambda a, b: a * b,
+    "PRelu": lambda z, w: 0.5 * (1 + w) * z + 0.5 * (1 - w) * abs(z),
     "Pow": power,
 }
 

@@ -22,8 +22,8 @@ MOST_TERMS = 1_000_000
 DENSE = {"Linear", "Softmax", "LogSoftmax", "MatMul"}
 
 #: Operators whose formula holds its argument more than once.
-TWICE = {"Relu", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Elu", "Selu", "Swish",
-         "GeluTanh", "Matern", "Max", "Min", "ReduceMax", "Softmax", "LogSoftmax"}  # fmt: skip
+TWICE = {"Relu", "LeakyRelu", "PRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Elu", "Selu",
+         "Swish", "GeluTanh", "Matern", "Max", "Min", "ReduceMax", "Softmax", "LogSoftmax"}  # fmt: skip
 
 
 def nested(net: Function, inputs: Sequence[Any]) -> list[Any]:

@@ -160,6 +160,10 @@ void define_walls(py::class_<CellFunctions, std::shared_ptr<CellFunctions>>& typ
                              [](const CellFunctions& self) {
                                return of_units<bool>(self, [](const CellFunctions::Unit& unit) { return unit.is_step; });
                              })
+      .def_property_readonly("unit_ranks",
+                             [](const CellFunctions& self) {
+                               return of_units<std::int32_t>(self, [](const CellFunctions::Unit& unit) { return unit.rank; });
+                             })
       .def(
           "describe", [](const CellFunctions& self, Index unit) { return described(self.unit(unit)); }, py::arg("unit"))
       .def(

@@ -114,6 +114,7 @@ void define_operator(py::module_& module) {
                                for (std::size_t i = 0; i < kinks.size(); ++i) result[i] = kinks[i];
                                return result;
                              })
+      .def_property_readonly("has_kink_in_difference", &Operator::has_kink_in_difference)
       .def("__repr__", [](const Operator& op) { return "<Operator " + op.name() + " -> " + to_string(op.shape()) + ">"; });
   module.def("operator_names", [] {
     py::list names;

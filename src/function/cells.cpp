@@ -36,6 +36,12 @@ Function::KinkedUnit Function::kinked_unit(Index number) const {
   return {&graph().node(id), number - implementation_->layout.branch_offset(id)};
 }
 
+const KinkStructure& Function::kink_structure() const {
+  Implementation& self = *implementation_;
+  std::call_once(self.kink_structure_once, [&] { self.kink_structure = find_kink_structure(self.graph, self.layout); });
+  return self.kink_structure;
+}
+
 bool Function::walls(Index unit, Branch branch, std::vector<Wall>& walls) const {
   const auto [node, own] = kinked_unit(unit);
   return node->op->walls(own, branch, walls);

@@ -89,6 +89,8 @@ class Function {
     Index unit;
   };
   KinkedUnit kinked_unit(Index number) const;
+  /// Found at the first call.
+  const KinkStructure& kink_structure() const;
   /// The walls of a unit on this branch, appended; false where there is no such branch.
   bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const;
 

@@ -31,6 +31,8 @@ struct Function::Implementation {
   Front front_of_hessian;
   std::once_flag structure_once;
   Structure structure;
+  std::once_flag kink_structure_once;
+  KinkStructure kink_structure;
 
   Index n() const { return graph.n_inputs(); }
   Index m() const { return graph.n_outputs(); }

@@ -104,9 +104,10 @@ class Operator {
   /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
   virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;
 
-  /// Arguments at which the derivative or the value jumps (0 for Relu): unit-wise operators with one input, or with two, where
-  /// the argument is their difference (Max, Less).
+  /// Arguments at which the derivative or the value jumps (0 for Relu) of operators that work unit by unit. With several inputs
+  /// the argument is the difference of the first two (Max, Less), or the first one.
   virtual std::vector<double> kinks() const { return {}; }
+  virtual bool has_kink_in_difference() const { return n_inputs() > 1; }
 
   /// Kinked units, each of which has a branch: 0, or all units of the output. On given branches the operator is smooth, and
   /// defined beyond its walls, too: there, an inactive Relu is 0 for u > 0. Branches agree at their wall, unless is_step().

@@ -50,31 +50,10 @@ CellFunctions::CellFunctions(std::shared_ptr<const OwnedStatement> statement, st
 void CellFunctions::find_calls() {
   n_units_ = static_cast<Index>(kinks_.of_tape().size());
   for (const KinkedCall& kinked : kinks_.calls()) {
-    Call call{n_units_, kinked.function->branch_size(), {}, {}, {}, {}};
-    n_units_ += call.n_units;
-    find_columns(call, kinked);
-    calls_.push_back(std::move(call));
+    calls_.push_back({n_units_, kinked.function->branch_size(), {}, {}, {}});
+    calls_.back().gradients.resize(kinked.function->kink_structure().sets.size());
+    n_units_ += calls_.back().n_units;
   }
-}
-
-void CellFunctions::find_columns(Call& call, const KinkedCall& kinked) const {
-  const std::vector<std::int32_t>& columns = program_.jacobian_positions().columns;
-  const auto for_entries = [&](const auto& body) {
-    for (std::size_t j = 0; j < kinked.inputs.size(); ++j) {
-      const KinkedCall::Input& input = kinked.inputs[j];
-      if (input.variable >= 0) body(j, input.variable, Index{-1});
-      if (input.row < 0) continue;
-      const auto row = static_cast<std::size_t>(input.row);
-      for (Index e = row_starts_[row]; e < row_starts_[row + 1]; ++e) body(j, columns[static_cast<std::size_t>(e)], e);
-    }
-  };
-  for_entries([&](std::size_t, std::int32_t column, Index) { call.columns.push_back(column); });
-  std::sort(call.columns.begin(), call.columns.end());
-  call.columns.erase(std::unique(call.columns.begin(), call.columns.end()), call.columns.end());
-  for_entries([&](std::size_t j, std::int32_t column, Index entry) {
-    const auto place = std::lower_bound(call.columns.begin(), call.columns.end(), column) - call.columns.begin();
-    call.shares.push_back({static_cast<std::int32_t>(j), static_cast<std::int32_t>(place), kinked.inputs[j].scale, entry});
-  });
 }
 
 void CellFunctions::find_places() {
@@ -110,11 +89,14 @@ CellFunctions::Unit CellFunctions::unit(Index number) const {
   const std::int32_t call = call_of(number);
   if (call < 0) {
     const TapeKink& kink = kinks_.of_tape()[static_cast<std::size_t>(number)];
-    return {-1, std::string(opcode_names[kink.opcode]), nullptr, 0, kink.is_step()};
+    return {-1, std::string(opcode_names[kink.opcode]), nullptr, 0, kink.is_step(), kink.rank};
   }
   const auto c = static_cast<std::size_t>(call);
-  const auto [node, own] = kinks_.calls()[c].function->kinked_unit(number - calls_[c].first_unit);
-  return {call, node->op->name(), node, own, node->op->is_step()};
+  const KinkedCall& kinked = kinks_.calls()[c];
+  const Index in_call = number - calls_[c].first_unit;
+  const auto [node, own] = kinked.function->kinked_unit(in_call);
+  const std::int32_t rank = kinked.function->kink_structure().rank_of_unit[static_cast<std::size_t>(in_call)];
+  return {call, node->op->name(), node, own, node->op->is_step(), kinked.rank + rank};
 }
 
 std::vector<std::int32_t> CellFunctions::call_inputs(Index call) const {
@@ -215,167 +197,6 @@ std::vector<Branch> CellFunctions::frozen() const {
   return frozen_;
 }
 
-// ---- walls -------------------------------------------------------------------------------------------------------------
-
-CellFunctions::KnownWall CellFunctions::known(const Wall& wall) const {
-  if (wall.unit < 0 || wall.unit >= n_units_) unit(wall.unit);  // refuses
-  const std::int32_t call = call_of(wall.unit);
-  const Branch branch = frozen_[static_cast<std::size_t>(wall.unit)];
-  bool is_there = false;
-  if (call < 0) {
-    is_there = kinks_.of_tape()[static_cast<std::size_t>(wall.unit)].has_walls() && wall.to == 1 - branch;
-  } else {
-    const auto c = static_cast<std::size_t>(call);
-    std::vector<fastexpr::Wall> walls;
-    kinks_.calls()[c].function->walls(wall.unit - calls_[c].first_unit, branch, walls);
-    is_there = std::any_of(walls.begin(), walls.end(), [&](const fastexpr::Wall& other) { return other.to == wall.to; });
-  }
-  if (!is_there)
-    refuse("unit " + std::to_string(wall.unit) + " is on branch " + std::to_string(branch) + " and has no wall towards branch " +
-           std::to_string(wall.to) + ".");
-  return {wall, call};
-}
-
-std::vector<CellFunctions::KnownWall> CellFunctions::known(std::span<const Wall> walls) const {
-  std::vector<KnownWall> result;
-  for (const Wall& wall : walls) result.push_back(known(wall));
-  return result;
-}
-
-double CellFunctions::sign_of(const KnownWall& wall) const {
-  const TapeKink& kink = kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)];
-  return wall.wall.to == kink.branch_above() ? -1.0 : 1.0;
-}
-
-CellWall CellFunctions::in_network(const KnownWall& wall) const {
-  const Call& call = calls_[static_cast<std::size_t>(wall.call)];
-  return {0, wall.wall.unit - call.first_unit, wall.wall.to};
-}
-
-const double* CellFunctions::rows_at(const double* x) {
-  program_.constraints(x, rows_.data());
-  return rows_.data();
-}
-
-const double* CellFunctions::entries_at(const double* x) {
-  program_.jacobian(x, entries_.data());
-  return entries_.data();
-}
-
-CellFunctions::Walls CellFunctions::walls(const double* x) {
-  const std::scoped_lock lock(mutex_);
-  expect_frozen();
-  const double* rows = rows_at(x);
-  Walls result;
-  for (std::size_t k = 0; k < kinks_.of_tape().size(); ++k) {
-    if (!kinks_.of_tape()[k].has_walls()) continue;
-    const KnownWall wall{{static_cast<std::int32_t>(k), 1 - frozen_[k]}, -1};
-    result.walls.push_back(wall.wall);
-    result.arguments.push_back(sign_of(wall) * rows[kinks_.of_tape()[k].row]);
-  }
-  for (const Call& call : calls_)
-    evaluation(call.values.evaluation).walls(call.values.point, [&](Index unit, Branch to, double argument) {
-      result.walls.push_back({static_cast<std::int32_t>(call.first_unit + unit), to});
-      result.arguments.push_back(argument);
-    });
-  return result;
-}
-
-Index CellFunctions::n_entries(const KnownWall& wall) const {
-  if (wall.call >= 0) return static_cast<Index>(calls_[static_cast<std::size_t>(wall.call)].columns.size());
-  const auto row = static_cast<std::size_t>(kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)].row);
-  return row_starts_[row + 1] - row_starts_[row];
-}
-
-void CellFunctions::append_columns(const KnownWall& wall, std::vector<std::int32_t>& columns) const {
-  if (wall.call >= 0) {
-    const std::vector<std::int32_t>& own = calls_[static_cast<std::size_t>(wall.call)].columns;
-    columns.insert(columns.end(), own.begin(), own.end());
-    return;
-  }
-  const auto row = static_cast<std::size_t>(kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)].row);
-  const auto begin = program_.jacobian_positions().columns.begin();
-  columns.insert(columns.end(), begin + row_starts_[row], begin + row_starts_[row + 1]);
-}
-
-/// visit(number of the wall, its gradient with respect to the network's inputs), at the point of `entries_`.
-template <class Visit>
-void CellFunctions::for_network_gradients(std::span<const KnownWall> walls, const Visit& visit) {
-  std::vector<std::size_t> which;
-  std::vector<CellWall> here;
-  std::vector<double> gradients;
-  for (const Place& place : places_) {
-    which.clear();
-    here.clear();
-    for (std::size_t k = 0; k < walls.size(); ++k) {
-      if (walls[k].call < 0) continue;
-      const tape::CallPlace& at = calls_[static_cast<std::size_t>(walls[k].call)].derivatives;
-      if (at.evaluation != place.evaluation) continue;
-      which.push_back(k);
-      here.push_back(in_network(walls[k]));
-      here.back().point = at.point;
-    }
-    if (which.empty()) continue;
-    const Index n = kinks_.calls()[place.calls.front()].function->n_inputs();
-    gradients.resize(which.size() * static_cast<std::size_t>(n));
-    evaluation(place.evaluation).wall_gradients(here, gradients.data());
-    for (std::size_t k = 0; k < which.size(); ++k) visit(which[k], gradients.data() + static_cast<Index>(k) * n);
-  }
-}
-
-/// After entries_at.
-void CellFunctions::fill_gradients(std::span<const KnownWall> walls, double* entries) {
-  std::vector<Index> starts{0};
-  for (const KnownWall& wall : walls) starts.push_back(starts.back() + n_entries(wall));
-  std::fill_n(entries, starts.back(), 0.0);
-  for (std::size_t k = 0; k < walls.size(); ++k) {
-    if (walls[k].call >= 0) continue;
-    const auto row = static_cast<std::size_t>(kinks_.of_tape()[static_cast<std::size_t>(walls[k].wall.unit)].row);
-    const double sign = sign_of(walls[k]);
-    for (Index e = row_starts_[row]; e < row_starts_[row + 1]; ++e)
-      entries[starts[k] + e - row_starts_[row]] = sign * entries_[static_cast<std::size_t>(e)];
-  }
-  for_network_gradients(walls, [&](std::size_t k, const double* gradient) {
-    for (const Call::Share& share : calls_[static_cast<std::size_t>(walls[k].call)].shares) {
-      const double slope = share.entry < 0 ? 1.0 : entries_[static_cast<std::size_t>(share.entry)];
-      entries[starts[k] + share.column] += rows::product(share.scale * gradient[share.input], slope);
-    }
-  });
-}
-
-CellFunctions::Rows CellFunctions::wall_gradients(const double* x, std::span<const Wall> walls) {
-  const std::scoped_lock lock(mutex_);
-  expect_frozen();
-  const std::vector<KnownWall> all = known(walls);
-  Rows result{{0}, {}, {}};
-  for (const KnownWall& wall : all) {
-    append_columns(wall, result.columns);
-    result.starts.push_back(static_cast<Index>(result.columns.size()));
-  }
-  result.entries.resize(result.columns.size());
-  entries_at(x);
-  fill_gradients(all, result.entries.data());
-  return result;
-}
-
-void CellFunctions::choose(std::span<const Wall> walls) {
-  const std::scoped_lock lock(mutex_);
-  expect_frozen();
-  chosen_ = known(walls);
-}
-
-std::vector<CellFunctions::Wall> CellFunctions::chosen() const {
-  const std::scoped_lock lock(mutex_);
-  std::vector<Wall> result;
-  for (const KnownWall& wall : chosen_) result.push_back(wall.wall);
-  return result;
-}
-
-Index CellFunctions::n_walls() const {
-  const std::scoped_lock lock(mutex_);
-  return static_cast<Index>(chosen_.size());
-}
-
 // ---- the program in the cell -------------------------------------------------------------------------------------------
 
 double CellFunctions::objective(const double* x) {
@@ -398,7 +219,7 @@ void CellFunctions::constraints(const double* x, std::span<double> result) {
   double* next = std::copy_n(rows, n_rows(), result.data());
   for (const KnownWall& wall : chosen_) {
     if (wall.call < 0) {
-      *next++ = sign_of(wall) * rows[kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)].row];
+      *next++ = sign_of(wall) * rows[tape_kink(wall).row];
       continue;
     }
     const tape::CallPlace& at = calls_[static_cast<std::size_t>(wall.call)].values;
@@ -436,45 +257,6 @@ void CellFunctions::jacobian(const double* x, std::span<double> entries) {
   expect_frozen();
   expect_size(entries.size(), static_cast<std::size_t>(count_entries()));
   fill_gradients(chosen_, std::copy_n(entries_at(x), n_own_entries_, entries.data()));
-}
-
-/// Multipliers of walls: where networks are evaluated, and for the rows behind the program's own.
-void CellFunctions::weigh_walls(const double* weights) {
-  std::vector<CellWall> here;
-  std::vector<double> weights_here;
-  for (const Place& place : places_) {
-    if (!place.has_hessians) continue;
-    here.clear();
-    weights_here.clear();
-    for (std::size_t k = 0; k < chosen_.size(); ++k)
-      for (std::size_t p = 0; chosen_[k].call >= 0 && p < place.calls.size(); ++p)
-        if (place.calls[p] == static_cast<std::size_t>(chosen_[k].call)) {
-          here.push_back(in_network(chosen_[k]));
-          here.back().point = static_cast<Index>(p);
-          weights_here.push_back(weights[k]);
-        }
-    evaluation(place.evaluation).set_wall_weights(here, weights_here.data());
-  }
-  std::vector<KnownWall> composed;  // of networks whose inputs are not all variables
-  std::vector<double> weights_of_composed;
-  for (std::size_t k = 0; k < chosen_.size(); ++k) {
-    const KnownWall& wall = chosen_[k];
-    if (wall.call < 0) {
-      multipliers_[static_cast<std::size_t>(kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)].row)] +=
-          sign_of(wall) * weights[k];
-      continue;
-    }
-    const auto& inputs = kinks_.calls()[static_cast<std::size_t>(wall.call)].inputs;
-    if (weights[k] == 0 || std::all_of(inputs.begin(), inputs.end(), [](const auto& input) { return input.row < 0; })) continue;
-    composed.push_back(wall);
-    weights_of_composed.push_back(weights[k]);
-  }
-  for_network_gradients(composed, [&](std::size_t k, const double* gradient) {
-    for (const KinkedCall::Input& input : kinks_.calls()[static_cast<std::size_t>(composed[k].call)].inputs) {
-      if (input.row >= 0) multipliers_[static_cast<std::size_t>(input.row)] += weights_of_composed[k] * input.scale * *gradient;
-      ++gradient;
-    }
-  });
 }
 
 void CellFunctions::hessian(const double* x, std::span<const double> multipliers, double objective_factor, double* entries) {

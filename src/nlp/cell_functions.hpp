@@ -47,6 +47,7 @@ class CellFunctions {
     const Node* node;  // null: of the tape
     Index unit;
     bool is_step;
+    std::int32_t rank;  // above those of all units that its argument depends on
   };
   Unit unit(Index number) const;
   Index n_calls() const { return static_cast<Index>(kinks_.calls().size()); }
@@ -80,18 +81,22 @@ class CellFunctions {
   std::vector<std::string> steps(const double* lower, const double* upper) const;
 
  private:
-  /// A network's call: its units, the variables that its inputs depend on, and where it is evaluated.
-  struct Call {
-    struct Share {  // of a derivative of the call in one of its row
+  /// The gradient of a wall of a network, with respect to the variables.
+  struct Gradient {
+    struct Share {  // of the derivative with respect to an input
       std::int32_t input;
       std::int32_t column;  // position in `columns`
       double scale;
       Index entry;  // of the input's own derivative in the program's Jacobian; -1: the input is a variable
     };
-    Index first_unit;
-    Index n_units;
     std::vector<std::int32_t> columns;
     std::vector<Share> shares;
+  };
+  /// A network's call: its units, gradients by KinkStructure::sets, made as they are wanted, and where it is evaluated.
+  struct Call {
+    Index first_unit;
+    Index n_units;
+    std::vector<std::unique_ptr<Gradient>> gradients;
     tape::CallPlace values, derivatives;
   };
   /// Where networks are evaluated: a call for each point.
@@ -102,16 +107,18 @@ class CellFunctions {
   };
   struct KnownWall {
     Wall wall;
-    std::int32_t call;  // position in `calls_`; -1: of the tape
+    std::int32_t call;         // position in `calls_`; -1: of the tape
+    const Gradient* gradient;  // null: of the tape
   };
 
   void find_calls();
-  void find_columns(Call& call, const KinkedCall& kinked) const;
+  const Gradient* gradient_of(std::int32_t call, Index unit);
   void find_places();
   fastexpr::Evaluation& evaluation(std::size_t number) const;
   std::int32_t call_of(Index unit) const;
-  KnownWall known(const Wall& wall) const;
-  std::vector<KnownWall> known(std::span<const Wall> walls) const;
+  KnownWall known(const Wall& wall);
+  std::vector<KnownWall> known(std::span<const Wall> walls);
+  const TapeKink& tape_kink(const KnownWall& wall) const { return kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)]; }
   CellWall in_network(const KnownWall& wall) const;
   double sign_of(const KnownWall& wall) const;
   void expect_frozen() const;

@@ -79,7 +79,7 @@ Kinks::Kinks(const Statement& statement) {
 Scaled Kinks::on_branch(std::uint8_t opcode, Scaled a, Scaled b, Tape& tape) {
   const auto [known, is_new] = known_.try_emplace({opcode, a.scale, a.id, b.scale, b.id}, of_tape_.size());
   if (is_new) {
-    of_tape_.push_back({opcode, -1});
+    of_tape_.push_back({opcode});
     arguments_.push_back(opcode == abs ? a : tape.plus(a, {-b.scale, b.id}));
   }
   const Index first = tape.n_parameters() - most_branches_;
@@ -89,19 +89,45 @@ Scaled Kinks::on_branch(std::uint8_t opcode, Scaled a, Scaled b, Tape& tape) {
   return branch;
 }
 
+/// Of every node, how many units stand one behind the other before it. Arguments come before what is made of their branches.
+std::vector<std::int32_t> Kinks::find_ranks(const Tape& tape) {
+  std::vector<std::int32_t> ranks(static_cast<std::size_t>(tape.size()), 0);
+  const tape::Id first_branch = tape.parameter(tape.n_parameters() - most_branches_);
+  const auto behind = [&](tape::Id id) {
+    const bool is_branch = id >= first_branch && id < first_branch + static_cast<tape::Id>(of_tape_.size());
+    if (!is_branch) return ranks[static_cast<std::size_t>(id)];
+    return ranks[static_cast<std::size_t>(arguments_[static_cast<std::size_t>(id - first_branch)].id)] + 1;
+  };
+  for (tape::Id id = tape.n_leaves(); id < tape.size(); ++id) {
+    const tape::Node& node = tape.node(id);
+    std::int32_t& rank = ranks[static_cast<std::size_t>(id)];
+    tape.for_operands(node, [&](tape::Id operand) { rank = std::max(rank, behind(operand)); });
+    if (node.operation != tape::Operation::given) continue;
+    const tape::Call& call = tape.calls()[static_cast<std::size_t>(node.a)];
+    for (const Scaled input : call.inputs) rank = std::max(rank, behind(input.id));
+    if (const auto function = kinked_network(tape, call)) rank += function->kink_structure().depth;
+  }
+  return ranks;
+}
+
 void Kinks::finish(Tape& tape, std::vector<Scaled>& roots) {
   const auto append = [&](Scaled root) {
     roots.push_back(root);
     return static_cast<std::int32_t>(roots.size()) - 2;  // the first root is no row
   };
-  for (std::size_t k = 0; k < of_tape_.size(); ++k) of_tape_[k].row = append(arguments_[k]);
+  const std::vector<std::int32_t> ranks = find_ranks(tape);
+  for (std::size_t k = 0; k < of_tape_.size(); ++k) {
+    of_tape_[k].row = append(arguments_[k]);
+    of_tape_[k].rank = ranks[static_cast<std::size_t>(arguments_[k].id)];
+  }
   std::map<tape::Id, std::int32_t> rows;
   for (std::size_t c = 0; c < tape.calls().size(); ++c) {
     const tape::Call& call = tape.calls()[c];
     const std::shared_ptr<const Function> function = varies(tape, call) ? kinked_network(tape, call) : nullptr;
     if (function == nullptr) continue;
-    KinkedCall kinked{static_cast<Index>(c), function, {}};
+    KinkedCall kinked{static_cast<Index>(c), function, {}, 0};
     for (const Scaled input : call.inputs) {
+      kinked.rank = std::max(kinked.rank, ranks[static_cast<std::size_t>(input.id)]);
       kinked.inputs.push_back({input.scale, -1, -1});
       if (tape.is_variable(input.id)) {
         kinked.inputs.back().variable = input.id - 1;

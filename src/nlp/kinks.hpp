@@ -17,7 +17,8 @@ namespace fastexpr::nlp {
 /// abs, minimum, maximum or a comparison on the tape. Of operation(a, b) the argument is a - b, of abs it is a.
 struct TapeKink {
   std::uint8_t opcode;
-  std::int32_t row;  // of the argument, among the roots behind the objective
+  std::int32_t row = -1;  // of the argument, among the roots behind the objective
+  std::int32_t rank = 0;  // above those of all units that the argument depends on
 
   /// The branch where the argument is at least 0; the other one is 1 minus that.
   Branch branch_above() const;
@@ -39,6 +40,7 @@ struct KinkedCall {
   Index call;
   std::shared_ptr<const Function> function;
   std::vector<Input> inputs;
+  std::int32_t rank;  // above those of all units that its inputs depend on
 };
 
 class Kinks {
@@ -63,6 +65,8 @@ class Kinks {
   const std::vector<KinkedCall>& calls() const { return calls_; }
 
  private:
+  std::vector<std::int32_t> find_ranks(const tape::Tape& tape);
+
   Index most_branches_ = 0, most_roots_ = 0;
   using Key = std::tuple<std::uint8_t, double, tape::Id, double, tape::Id>;
 

@@ -87,7 +87,8 @@ void Broadcast::value_on(const Branch* branches, const double* const* inputs, do
 
 bool Broadcast::walls(Index unit, Branch branch, std::vector<Wall>& walls) const {
   if (branch != 0 && branch != 1) return false;
-  walls.push_back({0, unit_of(0, unit), 1, unit_of(1, unit), 0.0, branch == branch_above() ? 1.0 : -1.0, 1 - branch});
+  const int other_input = has_kink_in_difference() ? 1 : -1;
+  walls.push_back({0, unit_of(0, unit), other_input, unit_of(1, unit), 0.0, branch == branch_above() ? 1.0 : -1.0, 1 - branch});
   return true;
 }
 

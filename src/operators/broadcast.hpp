@@ -64,7 +64,7 @@ class Broadcast : public Operator {
     (void)branch;
     return {};
   }
-  /// The branch where a > b.
+  /// The branch where a > b, or a > 0.
   virtual Branch branch_above() const { return 0; }
   /// phi over a box. The caller widens it for rounding.
   virtual Interval image(Interval a, Interval b) const = 0;

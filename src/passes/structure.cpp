@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -126,8 +127,9 @@ Coloring color_hessian(const Pattern& hessian, const std::vector<bool>& is_hub) 
   return coloring;
 }
 
-/// What is asked: where derivatives can be nonzero, or what values depend on, with a derivative or without.
-enum class Question { derivatives, values };
+/// What is asked: where derivatives can be nonzero, those of walls' arguments, too, or what values depend on, with a derivative
+/// or without.
+enum class Question { derivatives, kinks, values };
 
 /// Dependence of every unit on x, node by node, and the pairs that curvature couples.
 class Dependences {
@@ -136,6 +138,7 @@ class Dependences {
     ids_.assign(static_cast<std::size_t>(layout.value_size()), DependenceSets::empty);
     for (Index i = 0; i < graph.n_inputs(); ++i) ids_[static_cast<std::size_t>(i)] = sets_.single(static_cast<std::int32_t>(i));
     for (const NodeId id : layout.constant()) find_zeros(id);
+    if (question == Question::kinks) of_kinks_.assign(static_cast<std::size_t>(layout.branch_size()), DependenceSets::empty);
     std::vector<const Id*> inputs;
     CoupledSets coupled;
     for (const NodeId id : layout.active()) {
@@ -149,6 +152,10 @@ class Dependences {
         continue;
       }
       node.op->dependence(sets_, inputs.data(), of(id));
+      if (question == Question::kinks) {
+        if (node.op->branch_size() > 0) node.op->influence(sets_, inputs.data(), of_kinks_.data() + layout.branch_offset(id));
+        continue;
+      }
       if (!graph.is_curved(id)) continue;
       node.op->couple(sets_, inputs.data(), coupled);
       for (const auto& [a, b] : coupled) pairs_.insert(std::minmax(a, b));
@@ -162,6 +169,15 @@ class Dependences {
     for (const NodeId output : graph_.outputs())
       for (Index i = 0; i < graph_.size(output); ++i) builder.add(row++, sets_.members(of(output)[i]));
     return builder.finish();
+  }
+
+  void gather_kinks(KinkStructure& result) const {
+    std::map<Id, std::int32_t> numbers;
+    for (const Id id : of_kinks_) {
+      const auto [known, is_new] = numbers.try_emplace(id, static_cast<std::int32_t>(result.sets.size()));
+      if (is_new) result.sets.push_back(sets_.members(id));
+      result.set_of_unit.push_back(known->second);
+    }
   }
 
   Pattern hessian() {
@@ -199,7 +215,7 @@ class Dependences {
   const Graph& graph_;
   const Layout& layout_;
   DependenceSets sets_;
-  std::vector<Id> ids_;
+  std::vector<Id> ids_, of_kinks_;
   std::vector<std::vector<Id>> without_zeros_;  // of the node at hand; their own memory does not move
   std::set<std::pair<Id, Id>> pairs_;
 };
@@ -210,6 +226,21 @@ Coloring color_columns(const Pattern& pattern) { return color_columns(pattern, t
 
 Pattern find_influence(const Graph& graph, const Layout& layout) {
   return Dependences(graph, layout, Question::values).outputs();
+}
+
+KinkStructure find_kink_structure(const Graph& graph, const Layout& layout) {
+  KinkStructure result;
+  Dependences(graph, layout, Question::kinks).gather_kinks(result);
+  std::vector<std::int32_t> ranks(static_cast<std::size_t>(graph.n_nodes()), 0);
+  const auto behind = [&](NodeId id) { return ranks[static_cast<std::size_t>(id)] + (layout.branch_offset(id) >= 0 ? 1 : 0); };
+  for (NodeId id = 1; id < graph.n_nodes(); ++id) {
+    std::int32_t& rank = ranks[static_cast<std::size_t>(id)];
+    for (const NodeId input : graph.node(id).inputs) rank = std::max(rank, behind(input));
+    if (layout.branch_offset(id) >= 0)
+      result.rank_of_unit.insert(result.rank_of_unit.end(), static_cast<std::size_t>(graph.node(id).op->branch_size()), rank);
+  }
+  for (const NodeId output : graph.outputs()) result.depth = std::max(result.depth, behind(output));
+  return result;
 }
 
 Structure find_structure(const Graph& graph, const Layout& layout) {

@@ -33,6 +33,14 @@ struct Structure {
   std::vector<bool> is_hub;  // columns of the Hessian with a colour of their own: their rows are read from them
 };
 
+/// What is known of the kinked units, numbered by the layout, before any number is.
+struct KinkStructure {
+  std::vector<std::vector<std::int32_t>> sets;  // of components of x, each once
+  std::vector<std::int32_t> set_of_unit;        // what arguments of its walls depend on
+  std::vector<std::int32_t> rank_of_unit;       // above those of all kinked units that they depend on
+  std::int32_t depth = 0;                       // above the rank of every unit that an output depends on
+};
+
 /// Colours for the columns of a pattern.
 Coloring color_columns(const Pattern& pattern);
 
@@ -42,6 +50,8 @@ std::vector<NodeId> find_steps(const Graph& graph, const Layout& layout, const I
 
 /// Which components of x (columns) the value of each output (row) depends on, with a derivative or without.
 Pattern find_influence(const Graph& graph, const Layout& layout);
+
+KinkStructure find_kink_structure(const Graph& graph, const Layout& layout);
 
 Structure find_structure(const Graph& graph, const Layout& layout);
 

@@ -94,9 +94,8 @@ def leaky_relu(w: Writer, layer: Any, x: Value) -> Value:
 
 @layer("PReLU")
 def prelu(w: Writer, layer: Any, x: Value) -> Value:
-    """relu(x) - alpha relu(-x), the derivative at 0 is 0."""
-    below = w.graph.apply("Relu", w.graph.apply("Neg", x))
-    return w.graph.subtract(w.graph.apply("Relu", x), w.graph.multiply(w.weight(layer.alpha), below))
+    """x > 0 ? x : alpha x; the derivative at 0 is alpha."""
+    return w.graph.apply("PRelu", x, w.weight(layer.alpha))
 
 
 @layer("ELU")

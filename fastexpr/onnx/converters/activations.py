@@ -132,7 +132,7 @@ def leaky(node: OnnxNode, slope: Value) -> Value:
     graph, x = node.graph, node.input(0)
     if np.broadcast_shapes(x.shape, slope.shape) != x.shape:
         node.fail(f"has slopes of shape {slope.shape} for shape {x.shape}. Export the model again.")
-    return graph.apply("Where", graph.apply("Less", np.zeros(()), x), x, graph.multiply(slope, x))
+    return graph.apply("PRelu", x, slope)
 
 
 @converter("ThresholdedRelu", since=10)
