@@ -287,7 +287,43 @@ def wide() -> fx.Function:
     return fx.Function(x, np.maximum(np.tanh(x[1:]) * x[:-1], 0.1) + np.abs(x[1:] - x[:-1]) ** 3)
 
 
-NETWORKS = {"dense": network(1), "convolutional": convolutional(), "thresholded": thresholded(), "wide": wide()}
+def through_few_numbers() -> fx.Function:
+    """Hessians that start at affine images of x."""
+    rng = np.random.default_rng(16)
+    x = fx.variables(90)
+    h = np.tanh(rng.standard_normal((7, 90)) @ x / 9)
+    k = np.maximum(rng.standard_normal((9, 7)) @ h, 0.1 * h[np.arange(9) % 7])
+    return fx.Function(x, k[:4] * k[4:8])
+
+
+def images(size: int, channels: int) -> fx.Function:
+    """Convolution, tanh, max-pool, leaky convolution, dense: small ones have a front, large ones go by directions."""
+    rng = np.random.default_rng(17)
+    rest = (size - 2) // 2 - 2
+    nodes = [
+        helper.make_node("Conv", ["x", "W0"], ["c0"]),
+        helper.make_node("Tanh", ["c0"], ["t0"]),
+        helper.make_node("MaxPool", ["t0"], ["m0"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["m0", "W1"], ["c1"]),
+        helper.make_node("LeakyRelu", ["c1"], ["l1"], alpha=0.2),
+        helper.make_node("Flatten", ["l1"], ["f"]),
+        helper.make_node("Gemm", ["f", "W2"], ["g"], transB=1),
+        helper.make_node("Tanh", ["g"], ["y"]),
+    ]
+    sizes = {"W0": (channels, 1, 3, 3), "W1": (channels, channels, 3, 3), "W2": (2, channels * rest * rest)}
+    arrays = {name: rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:])) for name, shape in sizes.items()}
+    return fx.load_onnx(make_model(nodes, {"x": [1, 1, size, size]}, ["y"], arrays))
+
+
+NETWORKS = {
+    "dense": network(1),
+    "convolutional": convolutional(),
+    "thresholded": thresholded(),
+    "wide": wide(),
+    "seeds": through_few_numbers(),
+    "front": images(12, 3),
+    "directions": images(24, 6),
+}
 
 
 @pytest.mark.parametrize("function", NETWORKS.values(), ids=NETWORKS)
