@@ -292,6 +292,13 @@ PAIRS: dict[str, Callable[[Attributes], PairFormula]] = {
         "a < b || a != a ? 0.0 : 1.0",
         lambda sp, a, b: sp.Min(a, b),
     ),
+    "PRelu": lambda _: PairFormula(
+        "a > 0 ? a : b * a",
+        "a > 0 ? 1.0 : b",
+        "a > 0 ? 0.0 : a",
+        lambda sp, a, b: sp.Piecewise((a, a > 0), (b * a, True)),
+        ab="a > 0 ? 0.0 : 1.0",
+    ),
     "Mod": lambda attributes: PairFormula(
         "fmod(a, b)" if attributes["fmod"] else _MOD,
         "1.0",

@@ -38,7 +38,7 @@ def combine(node: Node, name: str, a: Array, b: Array, of_a: Indices, of_b: Indi
     return node.add(Binary(output, node.label, a, b, of_a, of_b, PAIRS[name](attributes or {})))
 
 
-@lowers("Mul", "Div", "Pow", "Max", "Min", "Mod", "Less", "LessOrEqual", "Equal")
+@lowers("Mul", "Div", "Pow", "Max", "Min", "PRelu", "Mod", "Less", "LessOrEqual", "Equal")
 def binary(node: Node) -> Array:
     a, b = node.inputs
     constant = {"Mul": True, "Div": b.numbers is not None and name_of_factor(b)}.get(node.name, False)
