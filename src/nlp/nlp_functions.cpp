@@ -62,9 +62,9 @@ Compiled::Compiled(std::shared_ptr<const OwnedStatement> statement, std::vector<
 
   tape::Outputs outputs;
   outputs.numbers.resize(n_outputs);
-  outputs.numbers[objective_value] = {{roots[0]}, Stage::values};
+  outputs.numbers[objective_value] = {{roots[0]}, Stage::objective};
   outputs.numbers[row_values] = {{roots.begin() + 1, roots.end()}, Stage::values};
-  outputs.numbers[objective_gradient] = {{first.entries.begin(), first.entries.begin() + n_gradient}, Stage::first};
+  outputs.numbers[objective_gradient] = {{first.entries.begin(), first.entries.begin() + n_gradient}, Stage::gradient};
   outputs.numbers[jacobian_entries] = {{first.entries.begin() + n_gradient, first.entries.end()}, Stage::first};
   outputs.numbers[row_constant_values] = {std::move(row_constants), Stage::fixed};
   if (has_hessian) hessian = Hessian(tape, tape::lagrangian_hessian(tape, partials, roots), outputs);
@@ -102,19 +102,13 @@ void NlpFunctions::forget_point() {
 void NlpFunctions::set_parameters(const double* values) {
   const std::scoped_lock lock(mutex_);
   std::copy_n(values, n_parameters(), program_.parameters());
-  has_parameters_ = false;
+  done_.fill(false);
   has_point_ = false;
-}
-
-void NlpFunctions::prepare() {
-  if (has_parameters_) return;
-  program_.run(Stage::fixed);
-  has_parameters_ = true;
 }
 
 void NlpFunctions::row_constants(double* result) {
   const std::scoped_lock lock(mutex_);
-  prepare();
+  require({Stage::fixed});
   program_.gather(Compiled::row_constant_values, result);
 }
 
@@ -127,26 +121,26 @@ std::vector<std::string> NlpFunctions::steps(const double* lower, const double* 
 
 void NlpFunctions::move_to(const double* x) {
   const auto size = static_cast<std::size_t>(n_variables()) * sizeof(double);
-  prepare();
+  require({Stage::fixed});
   if (has_point_ && (size == 0 || std::memcmp(x, program_.variables(), size) == 0)) return;
   has_point_ = false;  // should an external function throw, nothing is known
-  computed_ = Stage::fixed;
+  std::fill(done_.begin() + 1, done_.end(), false);
   if (size != 0) std::memcpy(program_.variables(), x, size);
   has_point_ = true;
 }
 
-void NlpFunctions::require(Stage stage) {
-  for (Stage next : {Stage::values, Stage::first}) {
-    if (next > stage || next <= computed_) continue;
-    program_.run(next);
-    computed_ = next;
+void NlpFunctions::require(std::initializer_list<Stage> stages) {
+  for (const Stage stage : stages) {
+    bool& is_done = done_[static_cast<std::size_t>(stage)];
+    if (!is_done) program_.run(stage);
+    is_done = true;
   }
 }
 
 double NlpFunctions::objective(const double* x) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
-  require(Stage::values);
+  require({Stage::objective});
   double result = 0.0;
   program_.gather(Compiled::objective_value, &result);
   return result;
@@ -155,14 +149,14 @@ double NlpFunctions::objective(const double* x) {
 void NlpFunctions::constraints(const double* x, double* result) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
-  require(Stage::values);
+  require({Stage::objective, Stage::values});
   program_.gather(Compiled::row_values, result);
 }
 
 void NlpFunctions::gradient(const double* x, double* result) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
-  require(Stage::first);
+  require({Stage::objective, Stage::gradient});
   program_.gather(Compiled::objective_gradient, gradient_entries_.data());
   std::fill_n(result, n_variables(), 0.0);
   const std::vector<std::int32_t>& columns = compiled_->gradient_columns;
@@ -172,14 +166,14 @@ void NlpFunctions::gradient(const double* x, double* result) {
 void NlpFunctions::jacobian(const double* x, double* entries) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
-  require(Stage::first);
+  require({Stage::objective, Stage::values, Stage::gradient, Stage::first});
   program_.gather(Compiled::jacobian_entries, entries);
 }
 
 void NlpFunctions::hessian(const double* x, const double* multipliers, double objective_factor, double* entries) {
   const std::scoped_lock lock(mutex_);
   move_to(x);
-  require(Stage::first);
+  require({Stage::objective, Stage::values, Stage::gradient, Stage::first});
   program_.weights()[0] = objective_factor;
   std::copy_n(multipliers, n_rows(), program_.weights() + 1);
   program_.run(Stage::second);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -91,16 +93,14 @@ class NlpFunctions {
  private:
   explicit NlpFunctions(std::shared_ptr<const Compiled> compiled);
 
-  void prepare();
   void move_to(const double* x);
-  void require(tape::Stage stage);
+  void require(std::initializer_list<tape::Stage> stages);
 
   std::shared_ptr<const Compiled> compiled_;
   tape::Program program_;
   std::vector<double> gradient_entries_;
   Hessian::Scratch hessian_scratch_;
-  tape::Stage computed_ = tape::Stage::fixed;  // at the point in the program
-  bool has_parameters_ = false;
+  std::array<bool, tape::n_stages> done_{};  // `fixed` with the parameters at hand, others at the point in the program
   bool has_point_ = false;
   mutable std::mutex mutex_;
 };

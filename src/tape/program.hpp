@@ -9,7 +9,9 @@
 // A tape made ready to run. Nodes that no output needs are dropped; the others are put in an order in which equal operations
 // stand together, so that each loop of the evaluation does one operation on many numbers:
 //
-//   stage   fixed (parameters only), values, first derivatives, second derivatives: run when they are asked for
+//   stage   fixed (parameters only); of the objective: value, gradient; of the rows: values, first derivatives; second
+//   derivatives.
+//           Run when they are asked for: the objective alone, and its gradient alone, need nothing that only rows need
 //   epoch   what has to be known before the next external functions are called; all calls of an epoch are one batch
 //   chunk   as many nodes, in the order of the model, as stay in the cache together
 //   level   longest path from the chunk's beginning
@@ -19,8 +21,10 @@
 
 namespace fastexpr::tape {
 
-enum class Stage : std::uint8_t { fixed, values, first, second };
-constexpr std::size_t n_stages = 4;
+/// Of a stage's numbers, operands are in the stages that it needs: the gradient and the values need the objective, `first` these
+/// three, `second` all.
+enum class Stage : std::uint8_t { fixed, objective, values, gradient, first, second };
+constexpr std::size_t n_stages = 6;
 
 /// The operands at one position of a run's nodes: first + i * stride, or looked up.
 struct Operand {
@@ -85,7 +89,7 @@ struct Gather {
 struct Outputs {
   struct Numbers {
     std::vector<Scaled> numbers;
-    Stage stage;  // from which on they are wanted
+    Stage stage;  // in which they are wanted
   };
   std::vector<Numbers> numbers;          // by `gather`
   std::vector<Index> hessians_of_calls;  // second derivatives of calls that are wanted whole, by `hessian_of_call`
@@ -134,7 +138,7 @@ class Program {
   const double* parameters() const { return numbers_.data() + 1 + schedule_->n_variables; }
   double* weights() { return parameters() + schedule_->n_parameters; }
 
-  /// Computes a stage; the stages before it have been computed at the same point.
+  /// Computes a stage; those that it needs have been computed at the same point.
   void run(Stage stage);
   void gather(std::size_t output, double* result) const { schedule_->gathers[output](numbers_.data(), result); }
 

@@ -26,6 +26,20 @@ struct Entry {
   }
 };
 
+/// A bit for each stage that wants a number, itself or for one that it needs.
+using Wishes = std::uint8_t;
+
+constexpr Wishes wish(Stage stage) { return static_cast<Wishes>(1U << static_cast<unsigned>(stage)); }
+
+/// What both the rows and the objective's gradient want is computed with the objective, which both need.
+std::uint8_t stage_for(Wishes wishes) {
+  const auto has = [&](Stage stage) { return (wishes & wish(stage)) != 0; };
+  if (has(Stage::values) && has(Stage::gradient)) wishes |= wish(Stage::objective);
+  std::uint8_t stage = 0;
+  while (stage < dead && (wishes >> stage & 1U) == 0) ++stage;
+  return stage;
+}
+
 std::uint64_t key_of(std::int32_t epoch, std::int32_t chunk, std::uint16_t level) {
   return static_cast<std::uint64_t>(epoch) << 40 | static_cast<std::uint64_t>(chunk) << 16 | level;
 }
@@ -53,6 +67,7 @@ class Scheduler {
   static constexpr Id second_order = 2;
   static constexpr std::size_t orders_of_call = 3;  // value, first and second derivatives
   struct CallState {
+    Wishes wishes = 0;
     std::uint8_t stage = dead;
     std::int32_t epoch = -1;  // when it is evaluated; its numbers are there from the next one on
     std::int64_t first = 0;
@@ -72,30 +87,35 @@ class Scheduler {
       for (const Scaled& weight : call.weights) body(weight.id);
   }
 
-  void want(Id id, std::uint8_t wanted) { stage(id) = std::min(stage(id), wanted); }
-
   /// A call's operands are looked at once for each stage that turns out to want it, however many of its numbers are wanted.
-  void want_call(Index call, Id order, std::uint8_t wanted) {
+  template <class Want>
+  void want_call(Index call, Id order, Wishes wishes, const Want& want) {
     CallState& state = state_of(call, order);
-    if (wanted >= state.stage) return;
-    state.stage = wanted;
-    for_operands_of_call(call, order, [&](Id operand) { want(operand, wanted); });
+    if ((state.wishes | wishes) == state.wishes) return;
+    state.wishes |= wishes;
+    state.stage = stage_for(state.wishes);
+    for_operands_of_call(call, order, want);
   }
 
-  /// The first stage that wants each node.
+  /// The stage of each node: operands are wanted by whatever wants the node, so theirs are among those that its stage needs.
   void find_stages(const Outputs& outputs) {
+    std::vector<Wishes> wishes(n_, 0);
     stages_.assign(n_, dead);
-    for (const auto& [numbers, wanted] : outputs.numbers)
-      for (const Scaled& number : numbers) want(number.id, static_cast<std::uint8_t>(wanted));
-    for (const Index call : outputs.hessians_of_calls) want_call(call, second_order, static_cast<std::uint8_t>(Stage::second));
+    for (const auto& [numbers, stage] : outputs.numbers)
+      for (const Scaled& number : numbers) wishes[static_cast<std::size_t>(number.id)] |= wish(stage);
+    const auto wanting = [&](Wishes own) { return [&, own](Id operand) { wishes[static_cast<std::size_t>(operand)] |= own; }; };
+    for (const Index call : outputs.hessians_of_calls)
+      want_call(call, second_order, wish(Stage::second), wanting(wish(Stage::second)));
     for (Id id = tape_.size(); id-- > tape_.n_leaves();) {
-      if (stage(id) == dead) continue;
+      Wishes& own = wishes[static_cast<std::size_t>(id)];
+      if (own == 0) continue;
       const Node& node = tape_.node(id);
-      if (node.is_fixed) stage(id) = 0;
-      const std::uint8_t wanted = stage(id);
-      tape_.for_operands(node, [&](Id operand) { want(operand, wanted); });
-      if (node.operation == Operation::given) want_call(node.a, node.b, wanted);
+      if (node.is_fixed) own = wish(Stage::fixed);
+      stage(id) = stage_for(own);
+      tape_.for_operands(node, wanting(own));
+      if (node.operation == Operation::given) want_call(node.a, node.b, own, wanting(own));
     }
+    for (Id id = 0; id < tape_.n_leaves(); ++id) stage(id) = stage_for(wishes[static_cast<std::size_t>(id)]);
   }
 
   /// Epoch, chunk and level of each node, and the order that they make.
@@ -171,12 +191,15 @@ class Scheduler {
 
   void lay_out_batches() {
     next_place_ = tape_.n_leaves();
-    std::map<std::array<Index, 4>, std::vector<Index>> groups;  // stage, epoch, order, target: calls
+    std::map<std::array<Index, 6>, std::vector<Index>> groups;  // stage, epoch, order, target, earlier orders' stages: calls
     for (std::size_t number = 0; number < tape_.calls().size(); ++number)
       for (Id order = 0; order <= second_order; ++order) {
         const CallState& call = state_of(static_cast<Index>(number), order);
-        if (call.stage != dead)
-          groups[{call.stage, call.epoch, order, tape_.calls()[number].target}].push_back(static_cast<Index>(number));
+        if (call.stage == dead) continue;
+        // Calls whose earlier orders are evaluated apart stay apart, and share what is computed at a point.
+        const auto earlier = [&](Id lower) { return lower < order ? state_of(static_cast<Index>(number), lower).stage : dead; };
+        groups[{call.stage, call.epoch, order, tape_.calls()[number].target, earlier(0), earlier(1)}].push_back(
+            static_cast<Index>(number));
       }
     for (const auto& [group, calls] : groups) {
       const External& external = *tape_.externals()[static_cast<std::size_t>(group[3])];
