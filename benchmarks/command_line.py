@@ -28,7 +28,7 @@ ANSWERS = [
 USUAL = [
     *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
 ]
-COMMANDS = [*USUAL, "threads", "largest", "rules", "answers"]
+COMMANDS = [*USUAL, "threads", "largest", "rules", "answers", "minima"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -65,6 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_startup(commands)
     add_rules(commands)
     add_answers(commands)
+    add_minima(commands)
     return parser
 
 
@@ -213,6 +214,14 @@ def add_rules(commands: SubParsers) -> None:
     parser.add_argument("--tables", nargs="*", help="which of them, by name (default: all)")
 
 
+def add_minima(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "minima", "Global minima of trained surrogates from random starts, by the form of the problem."
+    )
+    parser.add_argument("--starts", type=int, default=40, help="of each surrogate (default: 40)")
+    parser.add_argument("--training", type=int, default=400, help="iterations (default: 400)")
+
+
 def add_answers(commands: SubParsers) -> None:
     parser = add_command(
         commands, "answers", "A set of problems with networks: who solves how many, finds the best, and in what time."
@@ -262,6 +271,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "rules":
         return
+    elif arguments.command == "minima":
+        arguments.starts, arguments.training = 8, 100
     elif arguments.command == "answers":
         arguments.halves, arguments.limit = ["tuned"], 20.0
     elif arguments.command == "wide":

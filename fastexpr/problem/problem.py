@@ -426,8 +426,9 @@ class Problem:
             Whether the solver multiplies variables, rows and objective, itself, with factors that make them of size 1
             within the bounds of the variables or the networks' ranges. The option nlp_scaling_method is another way.
         effort : {"normal", "high"}, default "normal"
-            "high" goes on after that: from the best of 128 points of the bounds' box, from the least sum of violations
-            and the nearest feasible point where none was feasible, and from three random points; the best counts.
+            "normal" makes a second start, from the best of 128 points of the bounds' box, only where the first one has
+            led to no feasible point. "high" makes it in any case and goes on: from the least sum of violations and the
+            nearest feasible point where none was feasible, and from three random points; the best counts.
         **others
             The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastexpr import solvers
+from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.conflicts import Conflict
 from fastexpr.solvers.checked import LOST, number
 from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
 from fastexpr.solvers.options import Option
+from fastexpr.solvers.verification import Measure
 
 #: Ipopt's own.
 MOST_ITERATIONS = 3000
@@ -146,7 +149,8 @@ class Budget:
         max_iter : int, optional
             At most so many iterations, and never more than are left.
         scaling : Scaling, optional
-            Factors for this program; see `fastexpr.solve.scaling.scaling_of`.
+            Factors for this program, from `fastexpr.solve.scaling.scaling_of`; without it, those of its measures at the
+            start.
 
         Returns
         -------
@@ -158,6 +162,9 @@ class Budget:
         most = min(self.iterations_left, math.inf if max_iter is None else max_iter)
         if most < self._most:
             chosen["max_iter"] = int(most)
+        if scaling is None and settings.has_own_scaling:
+            with contextlib.suppress(EvaluationError):  # the solver will say so
+                scaling = Measure(nlp, nlp.start).scaling()
         is_first = supervision.stage == self._first_stage
         if not is_first:
             chosen = silent(chosen)

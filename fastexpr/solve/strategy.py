@@ -135,10 +135,21 @@ def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, 
     yield "ipopt", partial(ipopt, multipliers=multipliers)
     yield "cells", cells
     yield "saddle", leave_saddles
-    if effort == "high":
-        from fastexpr.solve import search
+    if effort == "normal":
+        yield "sample", second_start
+        return
+    from fastexpr.solve import search
 
-        yield from search.STAGES
+    yield from search.STAGES
+
+
+def second_start(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
+    """Where the first start has led nowhere, from the best point of a sample."""
+    if point.status not in LOST:
+        return None
+    from fastexpr.solve.search import sampled
+
+    return sampled(program, point, budget)
 
 
 def start_of(nlp: Nlp) -> Solution:
