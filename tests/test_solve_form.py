@@ -122,9 +122,13 @@ def test_states_of_a_chain_stay() -> None:
     y = problem.network(net, np.concatenate([states, inputs], axis=1))
     problem.subject_to(states[1:] - y[:-1], equal=0.0)
     problem.minimize((y**2).sum())
-    form = form_of(problem.nlp())
-    assert form is not None  # the last output is in the objective alone
-    assert form.program().n == problem.nlp().n - 2
+    assert form_of(problem.nlp()) is None  # nor the last one, which is in the objective alone
+    net, problem = network(3, 2), fx.Problem()
+    state, control = problem.variables(2, lower=0.1, upper=0.1), problem.variables(3, lower=-1.0, upper=1.0)
+    for k in range(3):
+        state = problem.network(net, np.concatenate([state, control[k : k + 1]]))
+    problem.minimize((state**2).sum())
+    assert form_of(problem.nlp()) is None
 
 
 def test_what_feeds_another_network_stays() -> None:

@@ -133,7 +133,11 @@ def signed(nodes: Nodes, operands: npt.NDArray[np.int32]) -> tuple[npt.NDArray[n
 
 
 def feeding_only_limits(nlp: Nlp, nodes: Nodes, found: Definitions) -> Definitions:
-    """Those whose variable is in no equation but its own, and in no network that another one depends on."""
+    """Those whose variable is in no equation but its own, and in no network that another one depends on.
+
+    Of a network at several places all outputs or none: the last step of a chain of states is no different form.
+    """
+    everything = found
     is_equation = nlp.constraint_lower == nlp.constraint_upper
     own_row = np.full(nlp.n, -1)
     own_row[found.columns] = found.rows
@@ -144,7 +148,18 @@ def feeding_only_limits(nlp: Nlp, nodes: Nodes, found: Definitions) -> Definitio
     holds = (nlp.constraint_lower[found.rows] == 0.0) & (nlp.constraint_upper[found.rows] == 0.0)
     found = found.where(~stays[found.columns] & varies[found.rows] & holds)
     stays[nodes.variables_of(nodes.ancestors(found.outputs))] = True
-    return found.where(~stays[found.columns])
+    found = found.where(~stays[found.columns])
+    before, after = (targets_and_calls(nodes, entries) for entries in (everything, found))
+    n_targets = len(nodes.arrays.targets)
+    n_places = np.bincount(np.unique(before, axis=0)[:, 0], minlength=n_targets)
+    n_before, n_after = (np.bincount(side[:, 0], minlength=n_targets) for side in (before, after))
+    return found.where(((n_places == 1) | (n_before == n_after))[after[:, 0]])
+
+
+def targets_and_calls(nodes: Nodes, entries: Definitions) -> Indices:
+    """(k, 2)."""
+    targets = nodes.arrays.operands[nodes.begins[entries.calls]].astype(np.int64)
+    return np.column_stack([targets, entries.calls])
 
 
 def found_column(nlp: Nlp, found: Definitions) -> Indices:

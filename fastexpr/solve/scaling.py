@@ -106,14 +106,17 @@ def network_widths(nlp: Nlp) -> Vector:
     arrays = nlp.arrays
     assert arrays is not None
     nodes = Nodes(arrays)
-    for call in np.flatnonzero(arrays.opcodes == OPCODES["call"]).tolist():
-        target, *inputs = nodes.operands(call).tolist()
+    calls = np.flatnonzero(arrays.opcodes == OPCODES["call"])
+    targets = arrays.operands[nodes.begins[calls]]
+    for target in np.unique(targets).tolist():
         lower, upper = (getattr(arrays.targets[target], side, None) for side in ("lower", "upper"))
         if lower is None or upper is None:
             continue
-        for operand, width in zip(inputs, np.subtract(upper, lower).tolist(), strict=True):
-            if operand & 3 == VARIABLE and 0.0 < width < np.inf:
-                result[operand >> 2] = np.fmin(result[operand >> 2], width)
+        width = np.subtract(upper, lower)
+        first = nodes.begins[calls[targets == target]] + 1
+        operands = arrays.operands[first[:, None] + np.arange(width.size)]
+        is_told = (operands & 3 == VARIABLE) & (width > 0.0) & (width < np.inf)
+        np.fmin.at(result, operands[is_told] >> 2, np.broadcast_to(width, operands.shape)[is_told])
     return result
 
 
