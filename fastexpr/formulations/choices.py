@@ -1,8 +1,8 @@
 """Where, comparisons, and products with what is 0 or 1.
 
 Where a choice c ? a : b by the sign of d is continuous, a - b is a multiple k of d, and it is b + k max(d, 0): one
-kink (PRelu is written so). Else c is a binary, with a margin around d = 0 where d is no whole number, and c (a - b) is a
-column p between  L c <= p <= U c  and  e - U (1 - c) <= p <= e - L (1 - c),  e = a - b between L and U (Glover 1975).
+kink (PRelu is written so). Else c is a binary, with a margin around d = 0 where d is no whole number, and c (a - b) is
+a column p between  L c <= p <= U c  and  e - U (1 - c) <= p <= e - L (1 - c),  e = a - b between L and U (Glover 1975).
 """
 
 from __future__ import annotations

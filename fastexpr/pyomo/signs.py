@@ -50,6 +50,6 @@ def _check(block: Any, owner: Any, expression: Any, ways: Any, curved: Any, side
         raise FormulationError(
             f"[NetworkBlock '{block.name}'] formulation='epigraph' says '{bad.name}' from one side only, "
             f"{'below' if sides[id(bad)][0] else 'above'}, and {owner.ctype.__name__} '{owner.name}' pushes it the "
-            "other way, or both ways, where it would not be the network's. What to do: formulation='bigm', or relax=True "
-            "for a relaxation."
+            "other way, or both ways, where it would not be the network's. What to do: formulation='bigm', or "
+            "relax=True for a relaxation."
         )
