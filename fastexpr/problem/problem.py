@@ -299,6 +299,40 @@ class Problem:
         self._nlp = None
         return constraint
 
+    def rules(self, rules: Any, x: Expression, require: Any = None, name: str | None = None) -> Expression:
+        """Boolean rules as variables: 1 for the class that they predict, 0 for the others.
+
+        For ``solve(solver="highs")``, which takes their thresholds as binaries, with a margin for variables that are no
+        integers; as :class:`fastexpr.pyomo.RuleBlock` does.
+
+        Parameters
+        ----------
+        rules : BooleanRuleClassifier
+            Fitted, on columns of numbers and bools (0 and 1).
+        x : Expression, or a list or dict of them
+            One entry for each column. Columns that a rule looks at need finite bounds.
+        require : optional
+            One of the classes, which the rules then have to predict.
+        name : str, optional
+            What messages call it.
+
+        Returns
+        -------
+        Expression
+            One number for each of ``rules.classes_``.
+
+        Raises
+        ------
+        fastexpr.errors.RuleError
+            The rules are not fitted, or look at categories; `require` is none of their classes.
+        """
+        from fastexpr.rules.function import as_function, place_of
+
+        y = self.network(as_function(rules), x, formulation="bigm", name=name or f"rules{len(self._statement.networks)}")
+        if require is not None:
+            self.subject_to(y[place_of(rules, require)], equal=1.0, name=f"rules predict {require!r}")
+        return y
+
     def classified_as(
         self,
         y: Expression,
