@@ -28,7 +28,7 @@ ANSWERS = [
 USUAL = [
     *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
 ]
-COMMANDS = [*USUAL, "threads", "largest", "rules", "answers", "minima"]
+COMMANDS = [*USUAL, "threads", "largest", "rules", "answers", "minima", "formulations"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -64,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_wide(commands)
     add_startup(commands)
     add_rules(commands)
+    add_formulations(commands)
     add_answers(commands)
     add_minima(commands)
     return parser
@@ -222,6 +223,14 @@ def add_minima(commands: SubParsers) -> None:
     parser.add_argument("--training", type=int, default=400, help="iterations (default: 400)")
 
 
+def add_formulations(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "formulations", "Networks and trees as mixed-integer programs, beside OMLT and gurobi-ml."
+    )
+    parser.add_argument("--eps", type=float, default=0.05, help="size of the boxes around images (default: 0.05)")
+    parser.add_argument("--limit", type=float, default=25.0, help="seconds for one solve by HiGHS (default: 25)")
+
+
 def add_answers(commands: SubParsers) -> None:
     parser = add_command(
         commands, "answers", "A set of problems with networks: who solves how many, finds the best, and in what time."
@@ -269,6 +278,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.repeats = 1
     elif arguments.command == "largest":
         arguments.width = min(arguments.width, 400)
+    elif arguments.command == "formulations":
+        arguments.limit = min(arguments.limit, 5.0)
     elif arguments.command == "rules":
         return
     elif arguments.command == "minima":

@@ -74,7 +74,9 @@ def highs_result(problem: Problem, start: Any, time_limit: float | None, options
         raise ValueError("[Problem] there are no variables: make them with its method variables.")
     nlp = problem.nlp()
     begin = time.perf_counter()
-    x = None if start is None else start_of(statement, start, nlp)[0]
+    if start is None and statement.networks:
+        start = "sample"  # HiGHS looks for points by linear programs; the networks themselves find better ones
+    x = start_of(statement, start, nlp)[0]
     solution, bound, build = solve_by_highs(statement, x, time_limit, options)
     seconds = time.perf_counter() - begin - build
     nlp.reset_evaluations()

@@ -328,7 +328,8 @@ class Problem:
         """
         from fastexpr.rules.function import as_function, place_of
 
-        y = self.network(as_function(rules), x, formulation="bigm", name=name or f"rules{len(self._statement.networks)}")
+        name = name or f"rules{len(self._statement.networks)}"
+        y = self.network(as_function(rules), x, formulation="bigm", name=name)
         if require is not None:
             self.subject_to(y[place_of(rules, require)], equal=1.0, name=f"rules predict {require!r}")
         return y

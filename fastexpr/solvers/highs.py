@@ -141,7 +141,16 @@ class LinearProgram:
             is_interrupted = False
         except KeyboardInterrupt:
             is_interrupted = True
-        return outcome_of(highs, module, self, is_interrupted)
+        outcome = outcome_of(highs, module, self, is_interrupted)
+        if start is not None and outcome.x is not None and not self.is_objective(outcome.objective, outcome.x):
+            # HiGHS 1.16 gives the start back where its presolve alone finds the optimum, which it claims.
+            return self.solve(None, time_limit, **options)
+        return outcome
+
+    def is_objective(self, objective: float, x: Array) -> bool:
+        """Whether it is that of the point."""
+        own = float(self.cost @ x) + self.offset + (0.0 if self.Q is None else 0.5 * float(x @ (self.Q @ x)))
+        return abs(own - objective) <= 1e-6 * max(1.0, abs(own))
 
 
 @dataclass
