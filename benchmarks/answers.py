@@ -154,7 +154,7 @@ def search(case: Case, starts: int, patience: float) -> float:
     best = np.inf
     for number in range(starts):
         left = patience - (time.perf_counter() - begin)
-        if left <= 0.0 and np.isfinite(best):
+        if left <= 0.0 and (np.isfinite(best) or number >= 6):
             break
         p, x = problems[number % 2]
         start = case.center if number < 2 else random.uniform(case.lower, case.upper)

@@ -358,9 +358,24 @@ def test_kinks_that_are_near_are_named():
     inner = fx.variables(3)
     y = p.network(fx.Function(inner, relu(inner)), x, name="y")
     p.minimize(((x - [0.5, 1e-6, -0.5]) ** 2).sum() + 0.0 * y[0])
-    rows = p.solve().report().to_dict()["kinks near the solution"]
-    assert len(rows) == 1
-    assert "network of y: Relu" in rows[0]["unit"]
+    result = p.solve()
+    (row,) = result.report().to_dict()["kinks near the solution"]
+    assert row["unit"].startswith("Relu 'Relu_1' unit [1]: met")  # the solution is on it
+    result.kinks.clear()
+    (row,) = result.report().to_dict()["kinks near the solution"]
+    assert "network of y: Relu" in row["unit"]  # it is near
+
+
+def test_limits_in_conflict_are_listed():
+    p = fx.Problem()
+    x = p.variables(2, lower=0.0, upper=1.0)
+    p.subject_to(x.sum(), lower=3.0, name="demand")
+    p.minimize(x[0])
+    result = p.solve()
+    rows = result.report().to_dict()["limits in conflict"]
+    assert rows[0]["name"] == "demand"
+    assert rows[0]["violation"] == pytest.approx(1.0, abs=1e-3)
+    assert not result.verify().feasible
 
 
 def test_to_dict_has_values_and_multipliers_by_name():

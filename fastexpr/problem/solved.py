@@ -124,14 +124,15 @@ class Solved:
 
     def report(self, result: Result) -> Report:
         """See `Result.report`."""
-        from fastexpr.solve.report import NEAR_KINK, Point, Report
+        from fastexpr.solve.report import NEAR_KINK, Point, Report, met_kinks
 
-        kinks, ranges = [], []
+        kinks, ranges = met_kinks(result.kinks), []
         for entry in self.networks:
             name = self.statement.variables[entry.y].name
             for number, x in enumerate(result.x[entry.inputs]):
                 where = f"network of {name}" + (f"[{number}]" if len(entry.inputs) > 1 else "")
-                kinks += [f"{where}: {k}" for k in entry.function.kinks(x) if k.distance <= NEAR_KINK]
+                if not result.kinks:
+                    kinks += [f"{where}: {k}" for k in entry.function.kinks(x) if k.distance <= NEAR_KINK]
                 if entry.function.lower is not None and entry.function.upper is not None:
                     ranges.append((where, x, entry.function.lower, entry.function.upper))
         return Report(
@@ -149,6 +150,7 @@ class Solved:
                 self.row_name,
                 kinks,
                 ranges,
+                result.conflicts,
             )
         )
 

@@ -35,6 +35,7 @@ from pyomo.opt.results.solution import SolutionStatus as ClassicSolutionStatus
 from pyomo.opt.results.solver import SolverStatus
 from pyomo.opt.results.solver import TerminationCondition as ClassicCondition
 
+from fastexpr.pyomo.solution_loader import FastexprSolutionLoader
 from fastexpr.pyomo.solver import Fastexpr, FastexprConfig
 from fastexpr.pyomo.solver_log import logger
 
@@ -213,6 +214,9 @@ def classic_results(model: Any, results: Results) -> SolverResults:
         bounds = [results.objective_bound, results.incumbent_objective]
         problem.lower_bound, problem.upper_bound = bounds if objective.sense == minimize else bounds[::-1]
     classic.timing_info = results.timing_info.value()
+    loader = results.solution_loader
+    if isinstance(loader, FastexprSolutionLoader):
+        classic.report, classic.verify = loader.report, loader.verify
     if "multistart" in about:
         classic.multistart = about.multistart
     classic._smap_id = None

@@ -12,9 +12,12 @@ from pyomo.core.staleflag import StaleFlagManager
 
 from fastexpr.errors import NotFoundError
 from fastexpr.nlp import Vector
+from fastexpr.pyomo.solved import Solved
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.compiled import CompiledModel
+    from fastexpr.solve.report import Report
+    from fastexpr.solve.verify import Verification
     from fastexpr.solvers import Solution
 
 
@@ -30,6 +33,24 @@ class FastexprSolutionLoader(SolutionLoader):  # type: ignore[misc]
         self._variables, self._constraints = compiled.variables, compiled.constraints
         self._sign = compiled.sign
         self._x, self._multipliers = solution.x, solution.multipliers
+        self._solved = Solved(compiled, solution)
+
+    def report(self) -> Report:
+        """What can be said of the solution at one sight, in Pyomo's signs: `results.report()` in the classic interface.
+
+        Stages; active bounds and constraints; the largest multipliers; kinks; how far inputs of NetworkBlocks are from
+        the edge of the range that their networks were made for. Its text is the report, a notebook shows tables, and
+        `to_dict()` is for other programs.
+        """
+        return self._solved.report()
+
+    def verify(self) -> Verification:
+        """Checks the solution apart from the solve: `results.verify()` in the classic interface.
+
+        Pyomo evaluates the model, ONNX Runtime its networks; derivatives are differences of these values. Otherwise as
+        `fastexpr.Problem`'s `Result.verify`. Expressions count as the model has them now: check before changing it.
+        """
+        return self._solved.verify()
 
     def get_number_of_solutions(self) -> int:
         """One."""

@@ -14,7 +14,7 @@ from fastexpr.solvers.verification import widths
 
 if TYPE_CHECKING:
     from fastexpr.nlp import Vector
-    from fastexpr.solvers.interior_point import Multipliers, Stage
+    from fastexpr.solvers.interior_point import MetKink, Multipliers, Stage
 
 NEAR = 1e-6  # of its limit, or of the width: what is as near is active
 NEAR_KINK = 1e-4  # distance of a unit's argument to its kink that is worth a word
@@ -40,6 +40,8 @@ class Point:
         Units near their kinks.
     ranges : list of (name, x, lower, upper)
         Inputs of networks that have a range.
+    conflicts : list of Conflict
+        Where there is no feasible point.
     """
 
     facts: dict[str, Any]
@@ -55,6 +57,7 @@ class Point:
     row_name: Callable[[int], str]
     kinks: list[str] = field(default_factory=list)
     ranges: list[tuple[str, Vector, Vector, Vector]] = field(default_factory=list)
+    conflicts: Sequence[Any] = ()
 
 
 @dataclass
@@ -120,6 +123,11 @@ class Report(Tables):
         super().__init__(point.facts, sections_of(point))
 
 
+def met_kinks(kinks: Sequence[MetKink]) -> list[str]:
+    """Those that the solution is on."""
+    return [f"{kink.unit}: met, multiplier {kink.multiplier:.6g}" for kink in kinks]
+
+
 def sections_of(point: Point) -> list[Section]:
     """All tables."""
     stages = [[*stage] for stage in point.stages]
@@ -130,6 +138,7 @@ def sections_of(point: Point) -> list[Section]:
         largest_multipliers(point),
         kinks(point),
         ranges(point),
+        conflicts(point),
     ]
 
 
@@ -197,6 +206,12 @@ def ranges(point: Point) -> Section:
         note = f"all {n_inputs} inputs are inside; the nearest edge is {nearest:.2g} of the width away"
     header = ["input", "value", "lower", "upper", "distance over width"]
     return Section("networks' ranges", header, found[:SHOWN], note)
+
+
+def conflicts(point: Point) -> Section:
+    """Limits that are violated, and those that hold against them."""
+    found = [[*entry] for entry in point.conflicts]
+    return Section("limits in conflict", ["name", "violation", "value", "limit"], found[:SHOWN], more(found))
 
 
 # ---- how it is written
