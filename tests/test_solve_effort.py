@@ -181,3 +181,28 @@ def test_efforts_are_known() -> None:
     problem, *_ = in_conflict("linear")
     with pytest.raises(ValueError, match="unknown effort"):
         problem.solve(effort="extreme")
+
+
+@pytest.mark.parametrize("name", ["cyipopt", "pounce"])
+def test_the_log_of_a_pyomo_model_is_that_of_the_first_stage(name: str) -> None:
+    def model() -> pyo.ConcreteModel:
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var([0, 1], bounds=(-3, 3), initialize=2.5)
+        m.objective = pyo.Objective(expr=sum(v**4 - 4 * v**2 + v for v in m.x.values()))
+        return m
+
+    normal, high = (SolverFactory("fastexpr", solver=name).solve(model(), effort=effort) for effort in EFFORTS)
+    assert high.incumbent_objective < normal.incumbent_objective - 1.0
+    assert high.solver_log.count("\n") == normal.solver_log.count("\n")
+
+
+def test_other_starts_are_cold() -> None:
+    """After a warm start: a barrier parameter that keeps the solver where it is, and multipliers, are not theirs."""
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var([0, 1], bounds=(-3, 3), initialize=2.5)
+    m.objective = pyo.Objective(expr=sum(v**4 - 4 * v**2 + v for v in m.x.values()))
+    solver = SolverFactory("fastexpr")
+    solver.solve(m)
+    stages = solver.solve(m, warm_start=True, effort="high").extra_info.stages
+    assert stages[0].iterations < 5
+    assert min(stage.objective for stage in stages[1:]) < stages[0].objective - 1.0

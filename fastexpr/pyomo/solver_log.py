@@ -165,10 +165,13 @@ class Watch:
     ) -> None:
         self._log, self._line, self._callback = log, line, callback
         self._begin = time.perf_counter()
+        self._logged: str | None = None
 
     def __call__(self, state: Progress) -> bool:
         seconds = time.perf_counter() - self._begin
-        self._log.iteration(state)
+        self._logged = state.stage if self._logged is None else self._logged
+        if state.stage == self._logged:  # the log is that of the first stage
+            self._log.iteration(state)
         if self._line is not None:
             self._line.show(state, seconds)
         return self._callback is None or self._callback(state) is not False

@@ -12,7 +12,7 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget
 from fastexpr.solve.curvature import null_space
-from fastexpr.solve.stages import COLD, TIE, has_kinks
+from fastexpr.solve.stages import TIE, cold, has_kinks
 from fastexpr.solvers.interior_point import Multipliers, Solution
 from fastexpr.solvers.verification import Measure
 
@@ -52,7 +52,7 @@ def step_away(program: Nlp, point: Solution, way: Vector, budget: Budget) -> Sol
     """Solves from beside the point."""
     start, program.start = program.start, program.complete(np.clip(point.x + way, program.lower, program.upper))
     try:
-        return budget.run(program, None, COLD, scaling=budget.scaling)
+        return budget.run(program, None, cold(budget), scaling=budget.scaling)
     finally:
         program.start = start
 

@@ -13,7 +13,7 @@ from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import elastic_program
 from fastexpr.solve.conflicts import holding, violated
 from fastexpr.solve.sampling import ranked, sample
-from fastexpr.solve.stages import COLD, cells, ipopt, is_better
+from fastexpr.solve.stages import cells, cold, ipopt, is_better
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
 from fastexpr.solvers.verification import Measure
 
@@ -28,7 +28,7 @@ def solve_from(program: Nlp, x: Vector, budget: Budget) -> Solution:
     """Solver and cells from another start."""
     start, program.start = program.start, np.clip(x, program.lower, program.upper)
     try:
-        found = ipopt(program, None, budget, options=COLD)
+        found = ipopt(program, None, budget, options=cold(budget))
         crossed = None if budget.is_over else cells(program, found, budget)
     finally:
         program.start = start
@@ -53,7 +53,7 @@ def elastic(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
         whole, _ = elastic_program(program, program.functions, point.x, sizes)
     except EvaluationError:
         return None
-    least = budget.run(whole, None, COLD)
+    least = budget.run(whole, None, cold(budget))
     n, known = program.n, least.multipliers
     x = program.complete(np.clip(least.x[:n], program.lower, program.upper))
     conflicts = violated(program, x)
@@ -85,7 +85,7 @@ def projection(program: Nlp, point: Solution, budget: Budget) -> Solution | None
     )
     known = budget.scaling
     own = None if known is None else Scaling(1.0, known.variables, known.constraints)
-    return solve_from(program, budget.run(nearest, None, COLD, scaling=own).x, budget)
+    return solve_from(program, budget.run(nearest, None, cold(budget), scaling=own).x, budget)
 
 
 def random_starts(program: Nlp, point: Solution, budget: Budget) -> Solution | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget
+from fastexpr.solvers.checked import warm_start_options
 from fastexpr.solvers.interior_point import Multipliers, Solution
 from fastexpr.solvers.options import Option
 from fastexpr.solvers.verification import FEASIBILITY
@@ -12,11 +13,11 @@ from fastexpr.solvers.verification import FEASIBILITY
 #: Iterations of the first stage where there are kinks: what it has not found by then, it mostly does not find.
 KINKED_ITERATIONS = 80
 
+#: Ipopt's own barrier parameter at the start.
+COLD_BARRIER = 0.1
+
 #: Relative to max(1, |f|): of points as good as each other, the one of which more is known counts.
 TIE = 1e-8
-
-#: Other starts than the user's bring no multipliers.
-COLD: dict[str, Option] = {"warm_start_init_point": "no"}
 
 
 def ipopt(
@@ -57,3 +58,12 @@ def is_better(new: Solution, old: Solution) -> bool:
         return True
     excesses = [max(0.0, point.relative_violation - FEASIBILITY) for point in (new, old)]
     return excesses[0] < excesses[1] or (excesses[0] == excesses[1] and new.objective < old.objective)
+
+
+def cold(budget: Budget) -> dict[str, Option]:
+    """Options for other starts than the user's: these bring no multipliers, and are not near a solution."""
+    given = budget.settings.options
+    starts: dict[str, Option] = {"warm_start_init_point": "no"}
+    if given.get("mu_init") == warm_start_options["mu_init"]:
+        starts["mu_init"] = COLD_BARRIER
+    return starts
