@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import fastexpr as fx
+from fastexpr.program import Program
 
 count = ctypes.CDLL(None).allocation_count
 count.restype = ctypes.c_long
@@ -52,6 +53,39 @@ def allocations(call: Callable[[], object]) -> int:
     return min(rounds)
 
 
+def allocations_in_cell() -> dict[str, int]:
+    """Of a network at 40 places in a cell, with walls, beyond those of the program itself (of the results)."""
+    rng = np.random.default_rng(0)
+    x = fx.variables(6)
+    h = np.maximum(rng.standard_normal((30, 6)) @ x, 0.0)
+    net = fx.Function(x, np.abs(np.tanh(rng.standard_normal((5, 30)) @ h)))
+    program = Program(200)
+    outputs = program.outputs(net, program.variables(rng.integers(0, 200, (40, 6))))
+    functions = program.compile(int(outputs[0, 0]), outputs.ravel())
+    cells = functions.cells()
+    point = rng.standard_normal(200)
+    points = [point, point + 1e-3]
+    cells.freeze(cells.branches(point))
+    units, to, _ = cells.walls(point)
+    cells.choose(units[::7], to[::7])
+    multipliers = rng.standard_normal(cells.n_rows + cells.n_walls)
+
+    def next_point() -> np.ndarray:
+        points.reverse()  # another one each time: nothing is known of it
+        return points[0]
+
+    own = multipliers[: cells.n_rows].copy()
+    calls: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "constraints": (lambda: cells.constraints(next_point()), lambda: functions.constraints(next_point())),
+        "jacobian": (lambda: cells.jacobian(next_point()), lambda: functions.jacobian(next_point())),
+        "hessian": (
+            lambda: cells.hessian(next_point(), multipliers, 1.0),
+            lambda: functions.hessian(next_point(), own, 1.0),
+        ),
+    }
+    return {name: allocations(in_cell) - allocations(usual) for name, (in_cell, usual) in calls.items()}
+
+
 def main(folder: str, threads: str) -> None:
     fx.set_num_threads(int(threads))
     for file in sorted(Path(folder).glob("*.fx")):
@@ -59,6 +93,8 @@ def main(folder: str, threads: str) -> None:
         for points in (1, 3, 40) if net.n_inputs <= 20 else (1, 3):
             for name, call in calls_of(net, () if points == 1 else (points,)).items():
                 print(file.stem, points, name, allocations(call))
+    for name, more in allocations_in_cell().items():
+        print("cell", 40, name, more)
 
 
 if __name__ == "__main__":

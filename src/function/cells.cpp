@@ -105,30 +105,19 @@ Evaluation::Chunk& Evaluation::chunk_of(Index point) {
   return *(after - 1);
 }
 
-/// Of a wall that there is.
-Wall Evaluation::find_wall(const Chunk& chunk, const CellWall& wall) {
-  const Function::Implementation& self = *function_->implementation_;
-  const NodeId id = node_of(self.layout, wall.unit);
-  const Index unit = wall.unit - self.layout.branch_offset(id);
-  walls_of_unit_.clear();
-  const Branch branch = chunk.workspace->branches(id)[unit * chunk.points() + wall.point - chunk.first];
-  self.graph.node(id).op->walls(unit, branch, walls_of_unit_);
-  return *std::find_if(walls_of_unit_.begin(), walls_of_unit_.end(), [&](const Wall& known) { return known.to == wall.to; });
-}
-
 double Evaluation::wall_argument(const CellWall& wall) {
   Chunk& chunk = chunk_of(wall.point);
   evaluate(chunk);
   const Node& node = *function_->kinked_unit(wall.unit).node;
-  return argument(*chunk.workspace, node, find_wall(chunk, wall), wall.point - chunk.first);
+  return argument(*chunk.workspace, node, wall.wall, wall.point - chunk.first);
 }
 
 /// The argument of a wall is a number of an input, or the difference of two.
 void Evaluation::append_seeds(const Chunk& chunk, const CellWall& wall, Index column, double weight,
-                              std::vector<WallSeed>& seeds) {
+                              std::vector<WallSeed>& seeds) const {
   const Function::Implementation& self = *function_->implementation_;
   const Node& node = *function_->kinked_unit(wall.unit).node;
-  const Wall known = find_wall(chunk, wall);
+  const Wall& known = wall.wall;
   const auto add = [&](int input, Index number, double factor) {
     const NodeId source = node.inputs[static_cast<std::size_t>(input)];
     const Index row = number * chunk.points() + wall.point - chunk.first;
@@ -139,39 +128,36 @@ void Evaluation::append_seeds(const Chunk& chunk, const CellWall& wall, Index co
 }
 
 void Evaluation::wall_gradients(std::span<const CellWall> walls, double* gradients) {
-  std::vector<std::vector<std::size_t>> by_chunk(chunks_.size());
-  for (std::size_t w = 0; w < walls.size(); ++w)
-    by_chunk[static_cast<std::size_t>(&chunk_of(walls[w].point) - chunks_.data())].push_back(w);
-  for (std::size_t c = 0; c < chunks_.size(); ++c)
-    if (!by_chunk[c].empty()) chunk_wall_gradients(chunks_[c], by_chunk[c], walls, gradients);
+  for (Chunk& chunk : chunks_) chunk_wall_gradients(chunk, walls, gradients);
 }
 
-/// Walls of different points share a column.
-void Evaluation::chunk_wall_gradients(Chunk& chunk, std::span<const std::size_t> which, std::span<const CellWall> walls,
-                                      double* gradients) {
-  linearize(chunk);
+/// Of the walls at the chunk's points. Walls of different points share a column.
+void Evaluation::chunk_wall_gradients(Chunk& chunk, std::span<const CellWall> walls, double* gradients) {
   const Function::Implementation& self = *function_->implementation_;
   const Index n = self.n(), points = chunk.points();
+  columns_.assign(walls.size(), -1);
+  used_columns_.assign(static_cast<std::size_t>(points), 0);
+  for (std::size_t k = 0; k < walls.size(); ++k)
+    if (const Index p = walls[k].point - chunk.first; p >= 0 && p < points)
+      columns_[k] = used_columns_[static_cast<std::size_t>(p)]++;
+  const Index n_columns = *std::max_element(used_columns_.begin(), used_columns_.end());
+  if (n_columns == 0) return;
+  linearize(chunk);
   Workspace& workspace = *chunk.workspace;
-  std::vector<Index> columns(which.size()), used(static_cast<std::size_t>(points), 0);
-  for (std::size_t k = 0; k < which.size(); ++k)
-    columns[k] = used[static_cast<std::size_t>(walls[which[k]].point - chunk.first)]++;
-  const Index n_columns = *std::max_element(used.begin(), used.end());
-  std::vector<WallSeed> seeds;
   for (Index begin = 0; begin < n_columns; begin += most_columns) {
     const Index width = std::min(most_columns, n_columns - begin);
-    seeds.clear();
-    for (std::size_t k = 0; k < which.size(); ++k)
-      if (columns[k] >= begin && columns[k] < begin + width) append_seeds(chunk, walls[which[k]], columns[k] - begin, 1.0, seeds);
-    const auto run = [&] { run_wall_adjoints(self.graph, self.layout, workspace, seeds, width); };
+    const auto is_here = [&](std::size_t k) { return columns_[k] >= begin && columns_[k] < begin + width; };
+    seeds_.clear();
+    for (std::size_t k = 0; k < walls.size(); ++k)
+      if (is_here(k)) append_seeds(chunk, walls[k], columns_[k] - begin, 1.0, seeds_);
+    const auto run = [&] { run_wall_adjoints(self.graph, self.layout, workspace, seeds_, width); };
     run();
     Function::Implementation::again_if_singular(workspace, workspace.adjoint(0), n * points * width, run);
     const double* block = workspace.adjoint(0);  // (n, points, width)
-    for (std::size_t k = 0; k < which.size(); ++k) {
-      if (columns[k] < begin || columns[k] >= begin + width) continue;
-      const Index point = walls[which[k]].point - chunk.first;
-      double* to = gradients + static_cast<Index>(which[k]) * n;
-      for (Index j = 0; j < n; ++j) to[j] = block[(j * points + point) * width + columns[k] - begin];
+    for (std::size_t k = 0; k < walls.size(); ++k) {
+      if (!is_here(k)) continue;
+      double* to = gradients + static_cast<Index>(k) * n;
+      for (Index j = 0; j < n; ++j) to[j] = block[(j * points + walls[k].point - chunk.first) * width + columns_[k] - begin];
     }
   }
 }

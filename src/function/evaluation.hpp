@@ -10,11 +10,11 @@
 
 namespace fastexpr {
 
-/// A side of the cell that frozen branches make: of a kinked unit at one of the points, towards another branch.
+/// A wall of the cell that frozen branches make: of a kinked unit at one of the points.
 struct CellWall {
   Index point;
   Index unit;
-  Branch to;
+  Wall wall;
 };
 
 /// A function at a batch of points, and at another, and another, as a solver asks: what value, Jacobian and Hessian have in
@@ -59,9 +59,8 @@ class Evaluation {
   void linearize(Chunk& chunk) const;
   void find_tangents(Chunk& chunk) const;
   Chunk& chunk_of(Index point);
-  Wall find_wall(const Chunk& chunk, const CellWall& wall);
-  void append_seeds(const Chunk& chunk, const CellWall& wall, Index column, double weight, std::vector<WallSeed>& seeds);
-  void chunk_wall_gradients(Chunk& chunk, std::span<const std::size_t> which, std::span<const CellWall> walls, double* gradients);
+  void append_seeds(const Chunk& chunk, const CellWall& wall, Index column, double weight, std::vector<WallSeed>& seeds) const;
+  void chunk_wall_gradients(Chunk& chunk, std::span<const CellWall> walls, double* gradients);
   void chunk_jacobian(Chunk& chunk, double* jacobian) const;
   void chunk_hessian(Chunk& chunk, const double* weights, double* hessian) const;
 
@@ -73,7 +72,10 @@ class Evaluation {
   std::vector<double> x_;
   bool has_point_ = false;
   std::vector<Chunk> chunks_;
+  // Scratch of what concerns walls.
   std::vector<Wall> walls_of_unit_;
+  std::vector<WallSeed> seeds_;
+  std::vector<Index> columns_, used_columns_;
 };
 
 }  // namespace fastexpr

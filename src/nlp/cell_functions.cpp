@@ -50,7 +50,9 @@ CellFunctions::CellFunctions(std::shared_ptr<const OwnedStatement> statement, st
 void CellFunctions::find_calls() {
   n_units_ = static_cast<Index>(kinks_.of_tape().size());
   for (const KinkedCall& kinked : kinks_.calls()) {
-    calls_.push_back({n_units_, kinked.function->branch_size(), {}, {}, {}});
+    constexpr tape::CallPlace none{-1, -1, -1, static_cast<std::size_t>(-1)};
+    const bool is_composed = std::any_of(kinked.inputs.begin(), kinked.inputs.end(), [](const auto& in) { return in.row >= 0; });
+    calls_.push_back({n_units_, kinked.function->branch_size(), {}, {none, none, none}, is_composed});
     calls_.back().gradients.resize(kinked.function->kink_structure().sets.size());
     n_units_ += calls_.back().n_units;
   }
@@ -62,8 +64,7 @@ void CellFunctions::find_places() {
     const auto found = std::find_if(kinks_.calls().begin(), kinks_.calls().end(), is_it);
     if (found == kinks_.calls().end()) continue;
     const auto c = static_cast<std::size_t>(found - kinks_.calls().begin());
-    if (place.order == 0) calls_[c].values = place;
-    if (place.order == 1) calls_[c].derivatives = place;
+    calls_[c].places[static_cast<std::size_t>(place.order)] = place;
     const auto is_here = [&](const Place& known) { return known.evaluation == place.evaluation; };
     auto known = std::find_if(places_.begin(), places_.end(), is_here);
     if (known == places_.end()) known = places_.insert(known, Place{place.evaluation, false, {}});
@@ -162,7 +163,7 @@ void CellFunctions::branches(const double* x, Branch* branches) {
   std::vector<Branch> here;
   for (const Place& place : places_) {
     const Call& first = calls_[place.calls.front()];
-    if (first.values.evaluation != place.evaluation) continue;
+    if (first.places[0].evaluation != place.evaluation) continue;
     here.resize(place.calls.size() * static_cast<std::size_t>(first.n_units));
     evaluation(place.evaluation).branches(here.data());
     for (std::size_t p = 0; p < place.calls.size(); ++p)
@@ -222,10 +223,8 @@ void CellFunctions::constraints(const double* x, std::span<double> result) {
       *next++ = sign_of(wall) * rows[tape_kink(wall).row];
       continue;
     }
-    const tape::CallPlace& at = calls_[static_cast<std::size_t>(wall.call)].values;
-    CellWall own = in_network(wall);
-    own.point = at.point;
-    *next++ = evaluation(at.evaluation).wall_argument(own);
+    const std::size_t here = calls_[static_cast<std::size_t>(wall.call)].places[0].evaluation;
+    *next++ = evaluation(here).wall_argument(in_network(wall, 0));
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -97,7 +98,8 @@ class CellFunctions {
     Index first_unit;
     Index n_units;
     std::vector<std::unique_ptr<Gradient>> gradients;
-    tape::CallPlace values, derivatives;
+    std::array<tape::CallPlace, 3> places;  // by order
+    bool is_composed;                       // not all inputs are variables
   };
   /// Where networks are evaluated: a call for each point.
   struct Place {
@@ -109,6 +111,7 @@ class CellFunctions {
     Wall wall;
     std::int32_t call;         // position in `calls_`; -1: of the tape
     const Gradient* gradient;  // null: of the tape
+    CellWall in_network;       // but for the point
   };
 
   void find_calls();
@@ -119,7 +122,7 @@ class CellFunctions {
   KnownWall known(const Wall& wall);
   std::vector<KnownWall> known(std::span<const Wall> walls);
   const TapeKink& tape_kink(const KnownWall& wall) const { return kinks_.of_tape()[static_cast<std::size_t>(wall.wall.unit)]; }
-  CellWall in_network(const KnownWall& wall) const;
+  CellWall in_network(const KnownWall& wall, std::size_t order) const;
   double sign_of(const KnownWall& wall) const;
   void expect_frozen() const;
   void set_branches(const Branch* branches);
@@ -130,6 +133,8 @@ class CellFunctions {
   Index n_entries(const KnownWall& wall) const;
   void append_columns(const KnownWall& wall, std::vector<std::int32_t>& columns) const;
   void fill_gradients(std::span<const KnownWall> walls, double* entries);
+  template <class Body>
+  void for_places(std::size_t order, std::span<const KnownWall> walls, const Body& body);
   template <class Visit>
   void for_network_gradients(std::span<const KnownWall> walls, const Visit& visit);
   Index count_entries() const;
@@ -145,6 +150,11 @@ class CellFunctions {
   std::vector<double> parameters_, rows_, entries_, multipliers_;
   std::vector<Branch> frozen_;
   std::vector<KnownWall> chosen_;
+  // Scratch of what concerns walls, by which evaluations allocate nothing.
+  std::vector<std::size_t> which_;
+  std::vector<CellWall> here_;
+  std::vector<double> gradients_, weights_;
+  std::vector<Index> starts_;
   mutable std::mutex mutex_;
 };
 

@@ -48,19 +48,19 @@ CellFunctions::KnownWall CellFunctions::known(const Wall& wall) {
   if (wall.unit < 0 || wall.unit >= n_units_) unit(wall.unit);  // refuses
   const std::int32_t call = call_of(wall.unit);
   const Branch branch = frozen_[static_cast<std::size_t>(wall.unit)];
-  bool is_there = false;
   if (call < 0) {
-    is_there = kinks_.of_tape()[static_cast<std::size_t>(wall.unit)].has_walls() && wall.to == 1 - branch;
+    if (kinks_.of_tape()[static_cast<std::size_t>(wall.unit)].has_walls() && wall.to == 1 - branch)
+      return {wall, call, nullptr, {}};
   } else {
     const auto c = static_cast<std::size_t>(call);
+    const Index unit = wall.unit - calls_[c].first_unit;
     std::vector<fastexpr::Wall> walls;
-    kinks_.calls()[c].function->walls(wall.unit - calls_[c].first_unit, branch, walls);
-    is_there = std::any_of(walls.begin(), walls.end(), [&](const fastexpr::Wall& other) { return other.to == wall.to; });
+    kinks_.calls()[c].function->walls(unit, branch, walls);
+    for (const fastexpr::Wall& other : walls)
+      if (other.to == wall.to) return {wall, call, gradient_of(call, wall.unit), {0, unit, other}};
   }
-  if (!is_there)
-    refuse("unit " + std::to_string(wall.unit) + " is on branch " + std::to_string(branch) + " and has no wall towards branch " +
-           std::to_string(wall.to) + ".");
-  return {wall, call, call < 0 ? nullptr : gradient_of(call, wall.unit)};
+  refuse("unit " + std::to_string(wall.unit) + " is on branch " + std::to_string(branch) + " and has no wall towards branch " +
+         std::to_string(wall.to) + ".");
 }
 
 std::vector<CellFunctions::KnownWall> CellFunctions::known(std::span<const Wall> walls) {
@@ -71,9 +71,11 @@ std::vector<CellFunctions::KnownWall> CellFunctions::known(std::span<const Wall>
 
 double CellFunctions::sign_of(const KnownWall& wall) const { return wall.wall.to == tape_kink(wall).branch_above() ? -1.0 : 1.0; }
 
-CellWall CellFunctions::in_network(const KnownWall& wall) const {
-  const Call& call = calls_[static_cast<std::size_t>(wall.call)];
-  return {0, wall.wall.unit - call.first_unit, wall.wall.to};
+/// Where the wall's network is evaluated in a batch of this order.
+CellWall CellFunctions::in_network(const KnownWall& wall, std::size_t order) const {
+  CellWall result = wall.in_network;
+  result.point = calls_[static_cast<std::size_t>(wall.call)].places[order].point;
+  return result;
 }
 
 const double* CellFunctions::rows_at(const double* x) {
@@ -93,12 +95,12 @@ CellFunctions::Walls CellFunctions::walls(const double* x) {
   Walls result;
   for (std::size_t k = 0; k < kinks_.of_tape().size(); ++k) {
     if (!kinks_.of_tape()[k].has_walls()) continue;
-    const KnownWall wall{{static_cast<std::int32_t>(k), 1 - frozen_[k]}, -1, nullptr};
+    const KnownWall wall{{static_cast<std::int32_t>(k), 1 - frozen_[k]}, -1, nullptr, {}};
     result.walls.push_back(wall.wall);
     result.arguments.push_back(sign_of(wall) * rows[kinks_.of_tape()[k].row]);
   }
   for (const Call& call : calls_)
-    evaluation(call.values.evaluation).walls(call.values.point, [&](Index unit, Branch to, double argument) {
+    evaluation(call.places[0].evaluation).walls(call.places[0].point, [&](Index unit, Branch to, double argument) {
       result.walls.push_back({static_cast<std::int32_t>(call.first_unit + unit), to});
       result.arguments.push_back(argument);
     });
@@ -121,47 +123,50 @@ void CellFunctions::append_columns(const KnownWall& wall, std::vector<std::int32
   columns.insert(columns.end(), begin + row_starts_[row], begin + row_starts_[row + 1]);
 }
 
+/// body(place) for every place, with the walls in `here_` that are of networks evaluated there, and their numbers in `which_`.
+template <class Body>
+void CellFunctions::for_places(std::size_t order, std::span<const KnownWall> walls, const Body& body) {
+  for (const Place& place : places_) {
+    which_.clear();
+    here_.clear();
+    for (std::size_t k = 0; k < walls.size(); ++k) {
+      if (walls[k].call < 0 || calls_[static_cast<std::size_t>(walls[k].call)].places[order].evaluation != place.evaluation)
+        continue;
+      which_.push_back(k);
+      here_.push_back(in_network(walls[k], order));
+    }
+    body(place);
+  }
+}
+
 /// visit(number of the wall, its gradient with respect to the network's inputs), at the point of `entries_`.
 template <class Visit>
 void CellFunctions::for_network_gradients(std::span<const KnownWall> walls, const Visit& visit) {
-  std::vector<std::size_t> which;
-  std::vector<CellWall> here;
-  std::vector<double> gradients;
-  for (const Place& place : places_) {
-    which.clear();
-    here.clear();
-    for (std::size_t k = 0; k < walls.size(); ++k) {
-      if (walls[k].call < 0) continue;
-      const tape::CallPlace& at = calls_[static_cast<std::size_t>(walls[k].call)].derivatives;
-      if (at.evaluation != place.evaluation) continue;
-      which.push_back(k);
-      here.push_back(in_network(walls[k]));
-      here.back().point = at.point;
-    }
-    if (which.empty()) continue;
+  for_places(1, walls, [&](const Place& place) {
+    if (which_.empty()) return;
     const Index n = kinks_.calls()[place.calls.front()].function->n_inputs();
-    gradients.resize(which.size() * static_cast<std::size_t>(n));
-    evaluation(place.evaluation).wall_gradients(here, gradients.data());
-    for (std::size_t k = 0; k < which.size(); ++k) visit(which[k], gradients.data() + static_cast<Index>(k) * n);
-  }
+    gradients_.resize(which_.size() * static_cast<std::size_t>(n));
+    evaluation(place.evaluation).wall_gradients(here_, gradients_.data());
+    for (std::size_t k = 0; k < which_.size(); ++k) visit(which_[k], gradients_.data() + static_cast<Index>(k) * n);
+  });
 }
 
 /// After entries_at.
 void CellFunctions::fill_gradients(std::span<const KnownWall> walls, double* entries) {
-  std::vector<Index> starts{0};
-  for (const KnownWall& wall : walls) starts.push_back(starts.back() + n_entries(wall));
-  std::fill_n(entries, starts.back(), 0.0);
+  starts_.assign(1, 0);
+  for (const KnownWall& wall : walls) starts_.push_back(starts_.back() + n_entries(wall));
+  std::fill_n(entries, starts_.back(), 0.0);
   for (std::size_t k = 0; k < walls.size(); ++k) {
     if (walls[k].call >= 0) continue;
     const auto row = static_cast<std::size_t>(tape_kink(walls[k]).row);
     const double sign = sign_of(walls[k]);
     for (Index e = row_starts_[row]; e < row_starts_[row + 1]; ++e)
-      entries[starts[k] + e - row_starts_[row]] = sign * entries_[static_cast<std::size_t>(e)];
+      entries[starts_[k] + e - row_starts_[row]] = sign * entries_[static_cast<std::size_t>(e)];
   }
   for_network_gradients(walls, [&](std::size_t k, const double* gradient) {
     for (const Gradient::Share& share : walls[k].gradient->shares) {
       const double slope = share.entry < 0 ? 1.0 : entries_[static_cast<std::size_t>(share.entry)];
-      entries[starts[k] + share.column] += rows::product(share.scale * gradient[share.input], slope);
+      entries[starts_[k] + share.column] += rows::product(share.scale * gradient[share.input], slope);
     }
   });
 }
@@ -201,37 +206,24 @@ Index CellFunctions::n_walls() const {
 
 /// Multipliers of walls: where networks are evaluated, and for the rows behind the program's own.
 void CellFunctions::weigh_walls(const double* weights) {
-  std::vector<CellWall> here;
-  std::vector<double> weights_here;
-  for (const Place& place : places_) {
-    if (!place.has_hessians) continue;
-    here.clear();
-    weights_here.clear();
-    for (std::size_t k = 0; k < chosen_.size(); ++k)
-      for (std::size_t p = 0; chosen_[k].call >= 0 && p < place.calls.size(); ++p)
-        if (place.calls[p] == static_cast<std::size_t>(chosen_[k].call)) {
-          here.push_back(in_network(chosen_[k]));
-          here.back().point = static_cast<Index>(p);
-          weights_here.push_back(weights[k]);
-        }
-    evaluation(place.evaluation).set_wall_weights(here, weights_here.data());
-  }
-  std::vector<KnownWall> composed;  // of networks whose inputs are not all variables
-  std::vector<double> weights_of_composed;
+  for_places(2, chosen_, [&](const Place& place) {
+    if (!place.has_hessians) return;
+    weights_.clear();
+    for (const std::size_t k : which_) weights_.push_back(weights[k]);
+    evaluation(place.evaluation).set_wall_weights(here_, weights_.data());
+  });
+  bool is_any_composed = false;  // of a network whose inputs are not all variables
   for (std::size_t k = 0; k < chosen_.size(); ++k) {
     const KnownWall& wall = chosen_[k];
-    if (wall.call < 0) {
+    if (wall.call < 0)
       multipliers_[static_cast<std::size_t>(tape_kink(wall).row)] += sign_of(wall) * weights[k];
-      continue;
-    }
-    const auto& inputs = kinks_.calls()[static_cast<std::size_t>(wall.call)].inputs;
-    if (weights[k] == 0 || std::all_of(inputs.begin(), inputs.end(), [](const auto& input) { return input.row < 0; })) continue;
-    composed.push_back(wall);
-    weights_of_composed.push_back(weights[k]);
+    else
+      is_any_composed = is_any_composed || calls_[static_cast<std::size_t>(wall.call)].is_composed;
   }
-  for_network_gradients(composed, [&](std::size_t k, const double* gradient) {
-    for (const KinkedCall::Input& input : kinks_.calls()[static_cast<std::size_t>(composed[k].call)].inputs) {
-      if (input.row >= 0) multipliers_[static_cast<std::size_t>(input.row)] += weights_of_composed[k] * input.scale * *gradient;
+  if (!is_any_composed) return;
+  for_network_gradients(chosen_, [&](std::size_t k, const double* gradient) {
+    for (const KinkedCall::Input& input : kinks_.calls()[static_cast<std::size_t>(chosen_[k].call)].inputs) {
+      if (input.row >= 0) multipliers_[static_cast<std::size_t>(input.row)] += rows::product(weights[k], input.scale * *gradient);
       ++gradient;
     }
   });
