@@ -114,6 +114,8 @@ LIGHTGBM = {
     "forest": lambda: lgb("regression", **FOREST),
     "forest of classes": lambda: lgb("multiclass", THREE, num_class=3, **FOREST),
     "dart": lambda: lgb("regression", boosting="dart"),
+    "linear trees": lambda: lgb("regression", linear_tree=True),
+    "linear trees, classes": lambda: lgb("multiclass", THREE, linear_tree=True, num_class=3),
     "stump": lambda: lgb("regression", min_data_in_leaf=1000),
 }
 
@@ -178,7 +180,6 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     ),
     "xgboost, categories": (fx.from_xgboost, lambda: category("xgboost"), r"a tree with categories"),
     "lightgbm, categories": (fx.from_lightgbm, lambda: category("lightgbm"), r"a split by categories: got '=='"),
-    "lightgbm, linear": (fx.from_lightgbm, lambda: lgb("regression", linear_tree=True), r"linear_tree: got True"),
     "lightgbm, zeros": (
         fx.from_lightgbm,
         lambda: lgb("regression", zero_as_missing=True),

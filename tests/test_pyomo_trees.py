@@ -199,3 +199,30 @@ def test_trees_without_bounds_stay_functions_or_are_named() -> None:
     assert m.nn.summary().formulation == "external"
     with pytest.raises(FormulationError, match=r"\[TreeEnsemble '.*'\] needs finite bounds"):
         m.other = fxp.NetworkBlock(net, inputs=m.x, formulation="bigm")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_linear_trees(seed: int) -> None:
+    """Leaves that hold lines: LightGBM's own prediction at the optimum is the objective."""
+    import lightgbm
+
+    X, y = data(2 * seed)
+    model = lightgbm.LGBMRegressor(n_estimators=6, num_leaves=6, linear_tree=True, verbose=-1, random_state=seed)
+    model.fit(X, y)
+    net = fx.from_lightgbm(model)
+    assert net(X)[:, 0] == pytest.approx(model.booster_.predict(X), abs=1e-9)
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(4), bounds=(-1, 2))
+    m.nn = fxp.NetworkBlock(net, inputs=m.x)
+    m.budget = pyo.Constraint(expr=m.x[0] + m.x[1] + m.x[2] <= 2.5)
+    m.best = pyo.Objective(expr=m.nn.outputs[0], sense=pyo.maximize)
+    assert m.nn.summary().formulation == "bigm"
+    pyo.SolverFactory("appsi_highs").solve(m)
+    before = pyo.value(m.best)
+    assert m.nn.repair()
+    x = [m.x[k].value for k in range(4)]
+    assert model.booster_.predict([x])[0] == pytest.approx(pyo.value(m.best), rel=1e-6, abs=1e-6)
+    assert pyo.value(m.best) == pytest.approx(before, abs=1e-5)
+    samples = np.random.default_rng(0).uniform(-1, 2, (40_000, 4))
+    fits = samples[samples[:, :3].sum(axis=1) <= 2.5]
+    assert pyo.value(m.best) >= net(fits).max() - 1e-4

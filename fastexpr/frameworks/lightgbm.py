@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 
 from fastexpr._core import Function
 from fastexpr.expression import variables
-from fastexpr.frameworks.boosters import compare, named_function, refuse, sample_points, softmax
+from fastexpr.frameworks.boosters import Array, compare, named_function, refuse, sample_points, softmax
 from fastexpr.frameworks.libraries import library
 from fastexpr.frameworks.trees import Forest
 
@@ -28,7 +28,8 @@ def from_lightgbm(
     """A trained model of LightGBM as a Function.
 
     f(x) is what the booster's `predict` gives for one row x, up to rounding: of classifiers the probability of the
-    second of two classes, or those of all. Trees are piecewise constant: f has its value, and derivatives 0.
+    second of two classes, or those of all. Trees are piecewise constant: f has its value, and derivatives 0;
+    those of linear trees (``linear_tree=True``) are piecewise linear.
 
     Parameters
     ----------
@@ -66,13 +67,26 @@ def from_lightgbm(
     contents = booster.dump_model()
     n = contents["max_feature_idx"] + 1
     x = variables(n)
-    forest = forest_of(contents)
+    forest, lines = forest_of(contents)
     objective = contents.get("objective", "custom").split()
-    y, classes = linked(objective, forest.of(x)), getattr(model, "classes_", ())
+    y, classes = linked(objective, scores_of(forest, lines, x)), getattr(model, "classes_", ())
     function = named_function(CALLER, x, y, contents["feature_names"], input_names, output_names, classes)
     points = sample_points(forest, n)
     compare(CALLER, function, points, booster.predict(points))
     return function
+
+
+def scores_of(forest: Forest, lines: Sequence[Line], x: Any) -> Any:
+    """What the trees add up to. A leaf with a line says 1 about it, and adds its number."""
+    said = forest.of(x)
+    if not lines:
+        return said
+    n_scores = forest.n_targets - len(lines)
+    W, belongs = np.zeros((len(lines), x.size)), np.zeros((n_scores, len(lines)))
+    for k, line in enumerate(lines):
+        W[k, line.features] = line.coefficients
+        belongs[line.score, k] = 1.0
+    return said[:n_scores] + belongs @ (said[n_scores:] * (W @ x))
 
 
 def linked(objective: Sequence[str], scores: Any) -> Any:
@@ -94,11 +108,19 @@ def linked(objective: Sequence[str], scores: Any) -> Any:
     return scores * np.abs(scores) if "sqrt" in settings else scores
 
 
-def forest_of(contents: dict[str, Any]) -> Forest:
-    """All trees; a random forest is their mean."""
+class Line(NamedTuple):
+    """What a leaf of a linear tree adds to a score besides its number."""
+
+    score: int
+    features: list[int]
+    coefficients: Array
+
+
+def forest_of(contents: dict[str, Any]) -> tuple[Forest, list[Line]]:
+    """All trees, and the lines of their leaves, which are targets behind the scores; a random forest is their mean."""
     n_scores, trees = contents["num_tree_per_iteration"], contents["tree_info"]
     factor = n_scores / len(trees) if contents["average_output"] else 1.0
-    forest = Forest(n_scores)
+    forest, lines = Forest(n_scores), list[Line]()
     for k, tree in enumerate(trees):
         features: list[int] = []
         thresholds: list[float] = []
@@ -115,17 +137,19 @@ def forest_of(contents: dict[str, Any]) -> Forest:
             check(node, is_leaf)
             features.append(0 if is_leaf else node["split_feature"])
             thresholds.append(0.0 if is_leaf else node["threshold"])
-            leaves.append([(k % n_scores, factor * node["leaf_value"])] if is_leaf else [])
+            leaves.append([(k % n_scores, factor * node.get("leaf_const", node["leaf_value"]))] if is_leaf else [])
+            if is_leaf and node.get("leaf_coeff"):
+                leaves[-1].append((n_scores + len(lines), 1.0))
+                lines.append(Line(k % n_scores, node["leaf_features"], factor * np.array(node["leaf_coeff"])))
             if not is_leaf:
                 waiting += [(node["right_child"], place, 1), (node["left_child"], place, 0)]
         forest.add(features, thresholds, children, leaves)
-    return forest
+    forest.n_targets += len(lines)
+    return forest, lines
 
 
 def check(node: dict[str, Any], is_leaf: bool) -> None:
     """Refuses what is not one comparison and a number in each leaf."""
-    if is_leaf and node.get("leaf_coeff"):
-        refuse(CALLER, "linear_tree", True, "False")
     if not is_leaf and node["decision_type"] != "<=":
         refuse(CALLER, "a split by categories", node["decision_type"], "'<='")
     if not is_leaf and node["missing_type"] == "Zero" and node["default_left"] != (node["threshold"] >= ZERO):
