@@ -196,6 +196,10 @@ def measure(cases: list[Case], half: str, arguments: argparse.Namespace) -> list
             outcomes.append(outcome)
             report(outcome)
         worker.end()
+        own = [outcome for outcome in outcomes if outcome.candidate == candidate]
+        solved = sum(outcome.is_solved for outcome in own)
+        spent = sum(outcome.answer.seconds for outcome in own)
+        print(f"{half}, {candidate}: {solved} of {len(own)} solved in {seconds(spent)} s", flush=True)
     return outcomes
 
 
