@@ -96,6 +96,31 @@ def test_fixed_inputs_leave_one_value(library: str) -> None:
     assert near < 10
 
 
+@pytest.mark.parametrize("solver", ["appsi_highs", "scip_direct"])
+@pytest.mark.parametrize("how", ["fix", "bounds"])
+def test_inputs_that_are_fixed_after_the_build_may_be_at_thresholds(solver: str, how: str) -> None:
+    net, predict = ensemble("sklearn", 1)
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(4), bounds=(-1, 2))
+    m.nn = fxp.NetworkBlock(net, inputs=m.x)
+    m.best = pyo.Objective(expr=m.nn.outputs[0])
+    generator = np.random.default_rng(0)
+    for _ in range(6):
+        x = generator.uniform(-1, 2, 4)
+        for k, cuts in enumerate(m.nn._builder.algebra.cuts):
+            x[k] = generator.choice(cuts.last) + generator.choice([0.0, 1e-6, -1e-6])
+        for k in range(4):
+            if how == "fix":
+                m.x[k].fix(x[k])
+            else:
+                m.x[k].setlb(x[k])
+                m.x[k].setub(x[k])
+        for sense in (pyo.minimize, pyo.maximize):
+            m.best.sense = sense
+            pyo.SolverFactory(solver).solve(m)
+            assert pyo.value(m.best) == pytest.approx(predict(x), abs=1e-6)
+
+
 def test_without_repair_points_at_thresholds_are_what_every_peer_gets_wrong() -> None:
     """x <= 0.5 says 1, beyond it says 0, and the model wants x as large as possible with the value 1."""
     x = fx.variables(1)

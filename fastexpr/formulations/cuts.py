@@ -38,6 +38,10 @@ class Cuts:
     is_integer : bool
     columns : (g,) array
         The binaries.
+    rows : (int, int)
+        The rows that bound x from below, and from above.
+    margin : float
+        The largest one.
     """
 
     x: Affine
@@ -47,6 +51,8 @@ class Cuts:
     upper: float
     is_integer: bool
     columns: Indices
+    rows: tuple[int, int]
+    margin: float
 
     def groups_of(self, cuts: Array) -> Indices:
         """The groups of cuts inside the bounds."""
@@ -109,6 +115,7 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
     is_empty = R + 1e-15 * np.maximum(1.0, np.abs(R)) < L  # where the margin is wider than the interval
     L = np.minimum(L, R)
     zeros = np.zeros(size, int)
+    row = algebra.n_rows
     algebra.add_rows(L[-1], x - entries(1, algebra.n_columns, zeros, y, np.diff(L) * -1.0), np.inf)
     algebra.add_rows(-np.inf, x - entries(1, algebra.n_columns, zeros, y, np.diff(R) * -1.0), R[-1])
     places = np.arange(size - 1)
@@ -124,7 +131,8 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
             f"{node} {int(is_empty.sum())} intervals between thresholds are left out: the margin is wider."
         )
     algebra.fillers.append(functools.partial(fill_cuts, x, last, y))
-    found = Cuts(x, first, last, lower, upper, is_integer, y)
+    margin = float(max(margin_before.max(initial=0.0), margin_behind.max(initial=0.0)))
+    found = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin)
     algebra.cuts.append(found)
     return found
 

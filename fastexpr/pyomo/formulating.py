@@ -15,6 +15,7 @@ from fastexpr.formulations.heads import without_head
 from fastexpr.formulations.names import LINEAR
 from fastexpr.formulations.summary import Summary, summary_of_widths
 from fastexpr.pyomo.algebra import expressions, write
+from fastexpr.pyomo.cut_bounds import follow
 from fastexpr.pyomo.input_box import InputBox
 from fastexpr.pyomo.reduced_space import nested
 
@@ -52,6 +53,7 @@ def write_algebra(block: Any, net: Function, box: InputBox, formulation: str, se
         raise FormulationError(f"[NetworkBlock '{block.name}'] {error}") from None
     block._builder = builder
     block._columns = write(block, builder.algebra, box.scalars)
+    follow(block, builder.algebra.cuts, block._columns)
     block._summary = summary_of(builder, formulation, net.n_outputs)
     return expressions(z, block._columns)
 

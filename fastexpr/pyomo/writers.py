@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from pyomo.core.expr.numeric_expr import ExternalFunctionExpression
 
 from fastexpr.errors import ModelError
+from fastexpr.pyomo.cut_bounds import CutLimit
 from fastexpr.pyomo.function import NetworkFunction
 from fastexpr.pyomo.limit import Limit
 
@@ -29,7 +30,8 @@ def read_limits() -> None:
     with contextlib.suppress(ImportError, AttributeError):  # another Pyomo may have another interface, or none
         from pyomo.contrib.solver.solvers.scip.base import _operator_map
 
-        _operator_map[Limit] = lambda node, *_: node()
+        for kind in (Limit, CutLimit):
+            _operator_map[kind] = lambda node, *_: node()
 
 
 def _handler(language: str, others: Any) -> Any:
