@@ -105,6 +105,29 @@ def test_trees_are_repaired_and_integers_go_with_them() -> None:
     assert result.objective >= best - 2e-3
 
 
+@pytest.mark.parametrize("factor", [0.5, -0.25, 3.0])
+def test_integers_that_are_scaled_may_be_at_thresholds(factor: float) -> None:
+    """No margin keeps whole numbers away, whatever a scaler makes of them."""
+    from fastexpr.frameworks.trees import Forest
+
+    generator = np.random.default_rng(0)
+    forest = Forest(1)
+    for k in range(-4, 5):  # a threshold at every value
+        leaves = [[], [(0, generator.normal())], [(0, generator.normal())]]
+        forest.add([0, 0, 0], [factor * k + 0.1, 0.0, 0.0], [(1, 2), (-1, -1), (-1, -1)], leaves)
+    u = fx.variables(1)
+    net = fx.Function(u, forest.of(u))
+    p = fx.Problem()
+    k = p.variables(1, lower=-4, upper=4, integer=True)
+    y = p.network(net, factor * k + 0.1)
+    p.maximize(y[0] + 0.01 * k[0])
+    result = p.solve()
+    values = np.arange(-4.0, 5.0)
+    best = (net((factor * values + 0.1)[:, None])[:, 0] + 0.01 * values).max()
+    assert result.success, result.message
+    assert result.objective == pytest.approx(best, abs=1e-9)
+
+
 @pytest.mark.parametrize("form", ["squares", "matrix", "sum"])
 @pytest.mark.parametrize("integer", [False, True])
 def test_convex_quadratic_objectives(form: str, integer: bool) -> None:

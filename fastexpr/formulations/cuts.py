@@ -42,6 +42,8 @@ class Cuts:
         The rows that bound x from below, and from above.
     margin : float
         The largest one.
+    scale : (factor, shift)
+        What the trees compare is factor * x + shift, where x is a whole number and that is none.
     """
 
     x: Affine
@@ -53,10 +55,11 @@ class Cuts:
     columns: Indices
     rows: tuple[int, int]
     margin: float
+    scale: tuple[float, float] = (1.0, 0.0)
 
     def groups_of(self, cuts: Array) -> Indices:
         """The groups of cuts inside the bounds."""
-        return np.searchsorted(self.last, np.floor(cuts) if self.is_integer else cuts)
+        return np.searchsorted(self.last, whole_cuts(cuts, self.scale) if self.is_integer else cuts)
 
     def interval_of(self, x: float) -> int:
         """Between which groups x is: 0 before the first."""
@@ -72,6 +75,24 @@ class Cuts:
             float(self.last[interval - 1]) if interval > 0 else -np.inf,
             float(self.first[interval]) if interval < len(self.first) else np.inf,
         )
+
+
+def whole_cuts(cuts: Array, scale: tuple[float, float]) -> Array:
+    """The largest whole numbers k with factor * k + shift <= cut."""
+    factor, shift = scale
+    k = np.floor((cuts - shift) / factor)
+    k = np.where(factor * (k + 1.0) + shift <= cuts, k + 1.0, k)
+    return np.where(factor * k + shift > cuts, k - 1.0, k)
+
+
+def whole_number(builder: Any, x: Affine) -> tuple[Affine, tuple[float, float]] | None:
+    """A whole number of which x is a multiple, and how; None where x is no function of one integer column."""
+    columns, numbers = x.matrix.indices, x.matrix.data
+    if columns.size != 1 or not builder.algebra.is_integer[columns[0]]:
+        return None
+    sign = float(np.sign(numbers[0]))
+    own = entries(1, x.matrix.shape[1], [0], columns, sign)
+    return own, (abs(float(numbers[0])), float(x.constant[0]))
 
 
 def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[float, float], is_integer: bool) -> Cuts:
@@ -90,9 +111,13 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
         Whether x is a whole number.
     """
     lower, upper = bounds
-    cuts = np.unique(np.floor(numbers) if is_integer else numbers)
-    scale = np.maximum(1.0, np.abs(cuts))
-    is_new = np.concatenate([[True], np.diff(cuts) > (0.0 if is_integer else NARROW) * scale[1:]])
+    scale = (1.0, 0.0)
+    if not is_integer and (found := whole_number(builder, x)) is not None:  # scaled, of a pipeline for example
+        (x, scale), is_integer = found, True
+        lower, upper = (round((bound - scale[1]) / scale[0], 9) for bound in bounds)
+    cuts = np.unique(whole_cuts(numbers, scale) if is_integer else numbers)
+    sizes = np.maximum(1.0, np.abs(cuts))
+    is_new = np.concatenate([[True], np.diff(cuts) > (0.0 if is_integer else NARROW) * sizes[1:]])
     begins = np.flatnonzero(is_new)
     first, last = cuts[begins], cuts[np.append(begins[1:], cuts.size) - 1]
     n_closed = cuts.size - first.size
@@ -122,6 +147,10 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
     order = entries(max(size - 1, 0), algebra.n_columns, np.tile(places, 2), np.concatenate([y[:-1], y[1:]]),
                     np.repeat([1.0, -1.0], size - 1))  # fmt: skip
     algebra.add_rows(np.where(is_empty[1:-1], 0.0, -np.inf), order, 0.0)
+    # Bounds that were widened by rounding leave cuts open that are none: at the last number, or before the first.
+    room = 0.0 if is_integer else NARROW * max(1.0, abs(upper))
+    algebra.tighten(y[last >= upper - room], lower=1.0)
+    algebra.tighten(y[first < lower], upper=0.0)
     if is_empty[0]:
         algebra.tighten(y[:1], upper=0.0)
     if is_empty[-1]:
@@ -132,9 +161,9 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
         )
     algebra.fillers.append(functools.partial(fill_cuts, x, last, y))
     margin = float(max(margin_before.max(initial=0.0), margin_behind.max(initial=0.0)))
-    found = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin)
-    algebra.cuts.append(found)
-    return found
+    result = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin, scale)
+    algebra.cuts.append(result)
+    return result
 
 
 def fill_cuts(x: Affine, last: Array, columns: Indices, values: Array) -> None:

@@ -54,6 +54,7 @@ class Summary:
                 f"{self.columns} columns, {self.binaries} of them binary; {self.rows} rows, {self.nonzeros} nonzeros; "
                 f"{self.pairs} SOS1 pairs; {self.functions} functions"
             )
+        if self.widths[2]:
             lines.append(
                 f"bounds of arguments are {self.widths[0]:.3g} to {self.widths[2]:.3g} wide, "
                 f"{self.widths[1]:.3g} in the middle"

@@ -13,6 +13,7 @@ from fastexpr.errors import FormulationError
 from fastexpr.expression.operands import constant
 from fastexpr.formulations.affine import Affine, Array, Indices, entries, widened
 from fastexpr.formulations.building import Builder
+from fastexpr.formulations.choices import spread
 from fastexpr.formulations.heads import without_head
 from fastexpr.formulations.products import Products
 from fastexpr.problem.statement import Auxiliaries, Network, Statement
@@ -90,9 +91,18 @@ def mixed_integer(statement: Statement) -> MixedInteger:
     builder = Builder("bigm")
     builder.n_inputs = statement.n
     x = builder.algebra.add_columns(lower, upper, "x", statement.is_integer())
-    for entry in statement.networks:
-        if not any(entry is other for other in dropped):
-            add_network(builder, entry, x, lower, upper)
+    columns = builder.algebra.n_columns
+    inputs = entries(statement.n, columns, np.arange(statement.n), x)  # of networks: components of x, or what these are
+    for definition in statement.definitions:
+        if isinstance(definition, Auxiliaries):
+            places = definition.places.ravel()
+            what = f"the inputs {definition.constraint.name!r}"
+            own = written(builder, statement, definition.expression, x, lower, upper, what)
+            is_other = np.ones(statement.n, bool)
+            is_other[places] = False
+            inputs = inputs.kept(is_other) + spread(own, places, statement.n)
+        elif not any(definition is other for other in dropped):
+            add_network(builder, definition, inputs, x, lower, upper)
     rows = {}
     for constraint in statement.constraints:
         body = written(builder, statement, constraint.expression, x, lower, upper, f"constraint {constraint.name!r}")
@@ -144,7 +154,7 @@ def tightened(statement: Statement, low: Array, high: Array, dropped: Sequence[N
     return lower, upper
 
 
-def add_network(builder: Builder, entry: Network, x: Indices, lower: Array, upper: Array) -> None:
+def add_network(builder: Builder, entry: Network, inputs: Affine, x: Indices, lower: Array, upper: Array) -> None:
     """Rows that make a network's outputs what it says, place by place."""
     name = entry.formulation or "bigm"
     if name in ("external", "full-space", "reduced-space", "sos1", "epigraph"):
@@ -157,10 +167,8 @@ def add_network(builder: Builder, entry: Network, x: Indices, lower: Array, uppe
             f"[Problem] the network ends with {head.operator}, which is not linear, and something reads its outputs. "
             "What to do: classified_as(y, label), or a network without it."
         )
-    n = builder.algebra.n_columns
-    for inputs, outputs in zip(entry.inputs, entry.outputs, strict=True):
-        z = entries(inputs.size, n, np.arange(inputs.size), x[inputs])
-        y = builder.apply(entry.function, z, lower[inputs], upper[inputs])
+    for places, outputs in zip(entry.inputs, entry.outputs, strict=True):
+        y = builder.apply(entry.function, inputs.taken(places), lower[places], upper[places])
         own = entries(outputs.size, builder.algebra.n_columns, np.arange(outputs.size), x[outputs])
         builder.algebra.add_rows(0.0, y - own, 0.0)
 

@@ -70,8 +70,9 @@ def check_variables(model: Any, variables: list[Any]) -> None:
     discrete = reading.not_continuous(variables)
     if discrete:
         raise ModelError(
-            f"[Model '{model.name}'] has variables that are not continuous: {listed(discrete)}. What to do: fix them, "
-            "or relax them (TransformationFactory('core.relax_integer_vars'))."
+            f"[Model '{model.name}'] has variables that are not continuous: {listed(discrete)}. What to do: fix "
+            "them, or relax them (TransformationFactory('core.relax_integer_vars')); or a mixed-integer solver such as "
+            "SolverFactory('appsi_highs'), for which NetworkBlock(net, formulation='bigm') writes networks."
         )
     loose = [part for part in reading.components_of(variables) if part.ctype is DerivativeVar]
     if loose:

@@ -1,7 +1,7 @@
 """Trees' thresholds beside inputs that are fixed, or whose bounds become tighter, after a block was built.
 
-A margin keeps variables away from thresholds; a number that somebody fixes an input to stays what it is, and the trees say
-something about every number. Bounds of the binaries, and limits of the rows, are looked up: they follow the input.
+A margin keeps variables away from thresholds; a number that somebody fixes an input to stays what it is, and the trees
+say something about every number. Bounds of the binaries, and limits of the rows, are looked up: they follow the input.
 """
 
 from __future__ import annotations
