@@ -31,8 +31,8 @@ def smoothed(self: Function, error: float = 1e-3) -> Function:
 
     That holds for all x, or, where a product of two values that both depend on x or a function of unbounded slope lies
     behind a kink, for x within the function's bounds. ReLUs become (u + sqrt(u^2 + w^2)) / 2, all other kinks what
-    follows from it, with a width w that is as large as a bound on the error allows: a unit's error times the sizes of
-    all weights on its way to the outputs. The error that a point really has is mostly far smaller.
+    follows from it, with a width w of at most `error` and as large as a bound on the error allows: a unit's error times
+    the sizes of all weights on its way to the outputs. The error that a point really has is mostly far smaller.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def smoothed(self: Function, error: float = 1e-3) -> Function:
     >>> x = fx.variables(2)
     >>> net = fx.Function(x, np.maximum([[1.0, -2.0]] @ x, 0.0))
     >>> net([2.0, 1.0]), net.smoothed(error=0.1)([2.0, 1.0]).round(6)
-    (array([0.]), array([0.1]))
+    (array([0.]), array([0.05]))
     """
     if not (isinstance(error, int | float | np.number) and 0.0 < error < np.inf):
         raise ValueError(f"[Function] error must be a positive number: got {error!r}.")
