@@ -227,7 +227,7 @@ def add_formulations(commands: SubParsers) -> None:
     parser = add_command(
         commands, "formulations", "Networks and trees as mixed-integer programs, beside OMLT and gurobi-ml."
     )
-    parser.add_argument("--eps", type=float, default=0.05, help="size of the boxes around images (default: 0.05)")
+    parser.add_argument("--eps", type=float, default=0.02, help="size of the boxes around images (default: 0.02)")
     parser.add_argument("--limit", type=float, default=25.0, help="seconds for one solve by HiGHS (default: 25)")
 
 

@@ -17,6 +17,10 @@ def bounds_of_nodes(net: Function, lower: Any, upper: Any, ids: Sequence[int]) -
     """Lower and upper bounds of the units of some nodes; infinite where there are none."""
     if not ids:
         return {}
+    by_layer = getattr(net, "bounds_by_layer", None)  # linear bounds, where this build has them
+    if by_layer is not None:
+        found = {layer.index: (layer.lower, layer.upper) for layer in by_layer(lower, upper)}
+        return {k: found[k] for k in ids}
     nodes = net._nodes()
     low, high = values_of_nodes(net, list(ids)).output_bounds(lower, upper)
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
