@@ -130,6 +130,7 @@ def robustness(table: Table, net: fx.Function, layers: Any, count: int, eps: flo
     right = np.flatnonzero(outputs.argmax(axis=1) == labels)[:: max(1, len(labels) // (count + 1))][:count]
     times: dict[str, list[float]] = {"fastexpr": [], "omlt": []}
     gaps: dict[str, list[float]] = {"fastexpr": [], "omlt": []}
+    unsolved: set[int] = set()
     for k in right:
         lower, upper = np.clip(X[k] - eps, 0, 1), np.clip(X[k] + eps, 0, 1)
         second = int(np.argsort(outputs[k])[-2])
@@ -142,12 +143,15 @@ def robustness(table: Table, net: fx.Function, layers: Any, count: int, eps: flo
             took, objective, bound, _ = solved(make(), limit)
             times[name].append(max(took, 1e-3))
             best[name] = -objective
-            gaps[name].append(-relaxed(make()) - best[name])
+            gaps[name].append(-relaxed(make()) - best[name])  # of what is solved
             if not abs(objective - bound) <= 1e-3 * max(1.0, abs(objective)):
-                raise SystemExit(f"{name}, image {k}: not solved within {limit:g} s. Take a smaller --eps.")
+                print(f"{name}, image {k}: not solved within {limit:g} s; bracket {-objective:.3f}, {-bound:.3f}")
+                unsolved.add(k)
         low = min(best.values())
-        if max(best.values()) - low > 2e-3 * max(1.0, abs(low)):
+        if k not in unsolved and max(best.values()) - low > 2e-3 * max(1.0, abs(low)):
             raise SystemExit(f"image {k}: the optima differ: {best}")
+    solved_ones = [i for i, k in enumerate(right) if k not in unsolved]
+    gaps = {name: [found[i] for i in solved_ones] or [np.nan] for name, found in gaps.items()}
     means = {name: statistics.geometric_mean(found) for name, found in times.items()}
     table.add(
         f"HiGHS, geometric mean of {len(right)}, eps {eps:g}",
