@@ -105,6 +105,8 @@ class Examination:
         held = self.walls.only(self.leaders)
         multipliers = np.zeros(len(self.walls))
         multipliers[self.leaders] = own.walls / held.lengths
+        found = Finding(FIRST_ORDER, "", self.walls, np.maximum(multipliers, 0.0))
+        found.forces = known = self._in_terms_of_program(own)
         ways: list[tuple[float, int]] = []
         weak = [int(k) for k in np.flatnonzero(own.walls <= self.least)]
         for k in range(len(held)):
@@ -113,13 +115,11 @@ class Examination:
                 return None
             cell, walls = behind
             linear = self.junction.linearize(cell, walls)
-            forces = linear.forces()
+            forces = linear.forces(known.constraints)
             if not self._is_solved(forces):
                 ways.append((min(forces.weakest, -forces.residual), k))
             elif forces.walls[self._back(walls, held, k)] <= self.least and k not in weak:
                 weak.append(k)
-        found = Finding(FIRST_ORDER, "", self.walls, np.maximum(multipliers, 0.0))
-        found.forces = self._in_terms_of_program(own)
         if ways:
             ways.sort()
             found.certificate, found.reason = NONE, "a way leads down behind a kink"
@@ -129,7 +129,7 @@ class Examination:
         elif not self._is_solved(own):
             found.certificate, found.reason = NONE, "the cell's own solution is not exact enough"
         else:
-            self._look_at_curvature(found, own, held, weak)
+            self._look_at_curvature(found, own, known, held, weak)
         return found
 
     def _is_solved(self, forces: Forces) -> bool:
@@ -158,6 +158,8 @@ class Examination:
             own = walls.only(np.flatnonzero(is_held))
             if len(own) != len(held):
                 return None
+            if is_held.all():
+                return cell, own
             inward = np.linalg.lstsq(own.slopes, np.ones(len(own)), rcond=1e-12)[0]
             wrong = np.flatnonzero(~is_held & (walls.slopes @ inward < -DEPENDENT))
             if not wrong.size:
@@ -224,7 +226,7 @@ class Examination:
         """Whether the program is linear in every cell: then its structure has no second derivatives at all."""
         return bool(self.junction.cells.hessian_structure()[0].size == 0)
 
-    def _look_at_curvature(self, found: Finding, own: Forces, held: Walls, weak: list[int]) -> None:
+    def _look_at_curvature(self, found: Finding, own: Forces, known: Multipliers, held: Walls, weak: list[int]) -> None:
         """In the cell itself, and behind all walls that nothing holds to first order."""
         if self._is_linear():
             found.certificate = LOCAL_MINIMUM
@@ -241,7 +243,7 @@ class Examination:
             cell, walls = behind
             is_weak = np.isin(walls.units, held.units[weak])
             linear = self.junction.linearize(cell, walls)
-            forces = own if number == 0 else linear.forces()
+            forces = own if number == 0 else linear.forces(known.constraints)
             curvature = Curvature(self.junction, cell, linear, walls, forces, is_weak, self.least)
             if not curvature.is_passed:
                 found.reason = curvature.reason

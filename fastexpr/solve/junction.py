@@ -87,7 +87,8 @@ class Junction:
         units, to, arguments = cells.walls(self.x)
         moved = abs(cells.walls(self._probe)[2] - arguments)
         # a probe may cross the direction of a slope, so that it moves less than the slope would let it
-        near = np.flatnonzero(abs(arguments) <= max(1e3 * reach / PROBE, 1.0) * moved)
+        has_slope = moved > 1e-12 * moved.max(initial=0.0)
+        near = np.flatnonzero(has_slope & (abs(arguments) <= max(1e3 * reach / PROBE, 1.0) * moved))
         slopes = self.slopes(units[near], to[near])
         largest = abs(slopes).max(axis=1, initial=0.0)
         floor = 1e-9 * moved.max(initial=0.0) / PROBE
@@ -97,6 +98,12 @@ class Junction:
         rows = slopes[place]
         lengths = np.sqrt((rows * rows).sum(axis=1))
         return Walls(units[order], to[order], of_length_one(rows), lengths, arguments[order])
+
+    def distances(self, arguments: Vector) -> Vector:
+        """About how far away each wall of the frozen cell is, by how much a probe in some direction moves it."""
+        moved = abs(self.cells.walls(self._probe)[2] - arguments)
+        distances: Vector = abs(arguments) / np.maximum(moved, 1e-3 * moved.mean() + 1e-300)
+        return distances
 
     def slopes(self, units: Integers, to: Integers) -> Matrix:
         """(k, n): of walls of the frozen cell, in widths."""

@@ -75,11 +75,21 @@ class Linearization:
             return False
         return bool(smallest_singular_value(rows) > DEPENDENT)
 
-    def forces(self) -> Forces:
-        """The multipliers that leave least of the gradient; there is no choice where all is independent."""
-        rows, is_free = self._free_rows(), self._is_free()
-        multipliers = least_squares(rows, self.gradient[is_free])
-        rest = self.gradient - np.concatenate([self.equations, self.limits, self.walls]).T @ multipliers
+    def forces(self, of_rows: Vector | None = None) -> Forces:
+        """The multipliers that leave least of the gradient; there is no choice where all is independent.
+
+        Those of equations and limits are the same in all cells that meet at a point, where all is independent: with
+        `of_rows` (m,), known from one of them, only those of walls are looked for.
+        """
+        is_free = self._is_free()
+        rows = np.concatenate([self.equations, self.limits, self.walls])
+        if of_rows is None:
+            multipliers = least_squares(rows[:, is_free], self.gradient[is_free])
+        else:
+            known = of_rows[self.rows] / self.factors
+            rest = self.gradient - rows[: known.size].T @ known
+            multipliers = np.append(known, least_squares(self.walls[:, is_free], rest[is_free]))
+        rest = self.gradient - rows.T @ multipliers
         lower = np.where(self.at_lower, np.maximum(rest, 0.0), 0.0)
         upper = np.where(self.at_upper, np.maximum(-rest, 0.0), 0.0)
         first, second = len(self.equations), len(self.equations) + len(self.limits)
@@ -155,6 +165,11 @@ def least_squares(rows: Matrix, right: Vector) -> Vector:
     """The shortest multipliers for which rows.T @ multipliers is nearest to the right-hand side."""
     if not rows.size:
         return np.zeros(len(rows))
+    if len(rows) <= rows.shape[1]:
+        basis, triangle = np.linalg.qr(rows.T)
+        sizes = abs(np.diagonal(triangle))
+        if sizes.min() > DEPENDENT * sizes.max():
+            return np.asarray(np.linalg.solve(triangle, basis.T @ right), dtype=np.float64)
     return np.asarray(np.linalg.lstsq(rows.T, right, rcond=1e-12)[0], dtype=np.float64)
 
 

@@ -17,7 +17,7 @@ from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import cell_program
 from fastexpr.solve.certificate import NONE, Examination, Finding, sampled_ways_down
-from fastexpr.solve.junction import Branches, Junction
+from fastexpr.solve.junction import MET, Branches, Junction
 from fastexpr.solve.settling import settled
 from fastexpr.solvers.interior_point import Solution
 from fastexpr.solvers.verification import FEASIBILITY
@@ -28,8 +28,11 @@ MOST_CELLS = 200
 #: What a move must bring, relative to max(1, |f|); of two points that violate something, relative to the violation.
 GAIN = 1e-8
 
-#: Walls that every cell's program has from the beginning: the nearest ones.
-FIRST_WALLS = 160
+#: Walls that every cell's program has from the beginning, the nearest ones: at most so many, and so many entries.
+FIRST_WALLS, FIRST_ENTRIES = 160, 30_000
+
+#: In widths: where walls pass nearer than this, the walk goes on from so many points around that are half as near.
+CLOSE, MOST_BESIDE = 2e-3, 6
 
 #: In a cell, of Ipopt: the program is smooth and starts near its solution.
 CELL_OPTIONS: dict[str, Any] = {"mu_init": 1e-2, "bound_relax_factor": 1e-10, "tol": 1e-9}
@@ -117,7 +120,8 @@ class Walk:
 
     def _examine(self) -> Finding:
         here = self.here
-        here.x = settled(self.program, self.cells, here.branches, here.x)
+        rows = here.solution.multipliers.constraints[: self.program.m]
+        here.x = settled(self.program, self.cells, here.branches, here.x, rows)
         here.objective = self._objective(here.branches, here.x)
         junction = Junction(self.program, self.cells, here.x)
         return Examination(junction, here.branches, here.objective).finding()
@@ -135,7 +139,29 @@ class Walk:
                 return True
             if not visit.is_solved:
                 self.failed.append((branches, visit.solution.message))
-        return self._along(finding)
+        return self._along(finding) or (not self.failed and self._beside())
+
+    def _beside(self) -> bool:
+        """From points around where walls pass close by: no way leads down to first order, but a better one can be near."""
+        here = self.here
+        junction = Junction(self.program, self.cells, here.x)
+        walls = junction.walls(here.branches, CLOSE)
+        if not (abs(walls.arguments) > MET * walls.lengths).any():
+            return False
+        rng = np.random.default_rng(0)
+        for _ in range(MOST_BESIDE):
+            step = rng.uniform(-0.5, 0.5, here.x.size) * CLOSE * junction.width
+            x = np.clip(here.x + step, self.program.lower, self.program.upper)
+            branches = self.cells.branches(x)
+            if self.is_over:
+                return False
+            if branches.tobytes() in self._visited:
+                continue
+            visit = self._solve(branches, x)
+            if visit.is_better_than(here):
+                self.here = visit
+                return True
+        return False
 
     def _along(self, finding: Finding) -> bool:
         """Where the cell curves down at its solution: from a point beside it."""
@@ -180,10 +206,12 @@ class Walk:
     def _chosen(self, x: Vector) -> tuple[Any, Any]:
         """The walls that become rows: all where they are few, else the nearest ones and those crossed before."""
         units, to, arguments = self.cells.walls(x)
-        if units.size <= FIRST_WALLS:
+        first = max(20, min(FIRST_WALLS, FIRST_ENTRIES // self.program.n))
+        if units.size <= first:
             return units, to
+        distances = Junction(self.program, self.cells, x).distances(arguments)
         is_near = np.zeros(units.size, dtype=bool)
-        is_near[np.argsort(abs(arguments))[:FIRST_WALLS]] = True
+        is_near[np.argsort(distances)[:first]] = True
         pairs = zip(units.tolist(), to.tolist(), strict=True)
         chosen = is_near | np.array([pair in self._near for pair in pairs])
         return units[chosen], to[chosen]
