@@ -6,6 +6,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def check(network: str, candidates: dict[str, dict[str, Repeated]]) -> float:
     return worst
 
 
-def measure(candidates: dict[str, dict[str, Repeated]], quantity: str, seconds: float) -> dict[str, float]:
+def measure(
+    candidates: dict[str, dict[str, Repeated]], quantity: str, seconds: float, clock: Callable[[], float]
+) -> dict[str, float]:
     """Median seconds of one evaluation, in turns."""
     runs = {name: made[quantity] for name, made in candidates.items() if quantity in made}
     counts = {}
@@ -47,9 +50,9 @@ def measure(candidates: dict[str, dict[str, Repeated]], quantity: str, seconds: 
     while time.perf_counter() < end or min(map(len, samples.values())) < 3:
         for name, run in runs.items():
             run(1)  # does not count: the caches are as the candidate before left them
-            start = time.perf_counter()
+            start = clock()
             run(counts[name])
-            samples[name].append((time.perf_counter() - start) / counts[name])
+            samples[name].append((clock() - start) / counts[name])
     return {name: statistics.median(times) for name, times in samples.items()}
 
 
@@ -62,7 +65,8 @@ def measure_network(network: Network, arguments: argparse.Namespace) -> dict[str
         candidates = make_candidates(network, net, x, w, Path(folder))
         worst = check(network.name, candidates)
         print(f"{network.name}: {network.n_parameters:,} parameters; answers agree to {worst:.1e}", flush=True)
-        times = {quantity: measure(candidates, quantity, arguments.seconds) for quantity in QUANTITIES}
+        clock = machine.CLOCKS[arguments.clock]
+        times = {quantity: measure(candidates, quantity, arguments.seconds, clock) for quantity in QUANTITIES}
     return {name: {q: times[q][name] for q in QUANTITIES if name in times[q]} for name in candidates}
 
 
