@@ -1,4 +1,4 @@
-"""One network through each way into it, and by others: functions of a count of evaluations that give the last result."""
+"""One network through each way into it: functions of a count of evaluations that give the last result."""
 
 from __future__ import annotations
 

@@ -12,6 +12,9 @@ import pytest
 os.environ["KERAS_BACKEND"] = "torch"
 keras_home = tempfile.TemporaryDirectory(prefix="keras")  # removed when Python ends
 os.environ["KERAS_HOME"] = keras_home.name
+# IDAES makes a folder when it is imported: by default in the user's own, too.
+idaes_home = tempfile.TemporaryDirectory(prefix="idaes")
+os.environ["IDAES_DATA"] = idaes_home.name
 
 
 @pytest.fixture(scope="session", autouse=True)

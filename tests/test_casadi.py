@@ -90,6 +90,18 @@ def test_value_and_derivatives_are_the_function_s(function: fx.Function) -> None
         np.testing.assert_allclose(got, ours(X, W, D), rtol=1e-12, atol=1e-13, err_msg=name)
 
 
+def test_derivatives_of_an_expression_with_its_jacobian(function: fx.Function) -> None:
+    """A slope of the network in an objective: second derivatives of each output."""
+    net, n, m = function.to_casadi(), function.n_inputs, function.n_outputs
+    rng = np.random.default_rng(5)
+    weights, X = rng.standard_normal((m, n)), rng.uniform(0.1, 1, n)
+    x = ca.MX.sym("x", n)
+    gradient = ca.gradient(ca.dot(weights, ca.jacobian(net(x), x)), x)
+    wanted = sum(function.hessian(X, unit) @ row for unit, row in zip(np.eye(m), weights, strict=True))
+    got = ca.Function("f", [x], [gradient])(X).full().ravel()
+    np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-12)
+
+
 def test_sparsity_is_the_function_s(function: fx.Function) -> None:
     net = function.to_casadi()
     x, w = ca.MX.sym("x", function.n_inputs), ca.MX.sym("w", function.n_outputs)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 import pytest
-from networks import network
-
-os.environ.setdefault("IDAES_DATA", tempfile.mkdtemp(prefix="idaes"))  # or importing it writes into the user's folder
-
 from idaes.core import FlowsheetBlock
 from idaes.core.surrogate.sampling.scaling import OffsetScaler
 from idaes.core.surrogate.surrogate_block import SurrogateBlock
 from idaes.core.util import scaling
 from idaes.core.util.model_statistics import degrees_of_freedom
+from networks import network
 
 import fastexpr as fx
 from fastexpr.errors import FileError, FrameworkError

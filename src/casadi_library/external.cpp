@@ -14,9 +14,11 @@ namespace {
 using Names = std::span<const char* const>;
 
 constexpr std::array all_inputs = {"x", "out_y", "adj_y", "out_adj_x"};
+constexpr std::array second_jacobian_inputs = {"x", "out_y", "out_jac_y_x"};
 constexpr std::array value_output = {"y"};
 constexpr std::array jacobian_output = {"jac_y_x"};
 constexpr std::array adjoint_output = {"adj_x"};
+constexpr std::array second_jacobian_outputs = {"jac_jac_y_x_x", "jac_jac_y_x_out_y"};
 constexpr std::array adjoint_jacobian_outputs = {"jac_adj_x_x", "jac_adj_x_out_y", "jac_adj_x_adj_y"};
 
 Names inputs(Which which) {
@@ -29,6 +31,8 @@ Names inputs(Which which) {
       return Names(all_inputs).first(3);
     case Which::adjoint_jacobian:
       return all_inputs;
+    case Which::second_jacobian:
+      return second_jacobian_inputs;
   }
   return {};
 }
@@ -43,6 +47,8 @@ Names outputs(Which which) {
       return adjoint_output;
     case Which::adjoint_jacobian:
       return adjoint_jacobian_outputs;
+    case Which::second_jacobian:
+      return second_jacobian_outputs;
   }
   return {};
 }
@@ -68,7 +74,11 @@ struct Scratch {
   }
 };
 
-Index scratch_size(const Network& net) { return net.n() + net.m() + net.jacobian().n_numbers + net.hessian().n_numbers; }
+Index scratch_size(const Network& net, Which which) {
+  const Index of_jacobian = net.jacobian().n_numbers, of_hessian = net.hessian().n_numbers;
+  if (which == Which::second_jacobian) return net.n() + net.m() * (net.n() + net.m() + of_hessian);
+  return net.n() + net.m() + of_jacobian + of_hessian;
+}
 
 bool evaluate_jacobian(const Network& net, const double* x, const Matrix& matrix, double* result, Scratch& scratch) {
   double* numbers = matrix.sources.empty() ? result : scratch.take(matrix.n_numbers);
@@ -96,6 +106,28 @@ bool evaluate_adjoint_jacobian(const Network& net, const double* x, const double
   return !res[2] || evaluate_jacobian(net, x, transposed, res[2], scratch);
 }
 
+/// The Hessian of each output: m points that are all x, with the rows of the identity as weights.
+bool evaluate_second_jacobian(const Network& net, const double* x, double* result, Scratch& scratch) {
+  const Index n = net.n(), m = net.m();
+  const Matrix& matrix = net.hessian();
+  double* points = scratch.take(m * n);
+  double* weights = scratch.take(m * m);
+  for (Index k = 0; k < m; ++k) {
+    std::copy_n(x, n, points + k * n);
+    std::fill_n(weights + k * m, m, 0.0);
+    weights[k * m + k] = 1.0;
+  }
+  double* numbers = scratch.take(m * matrix.n_numbers);
+  const auto status = matrix.is_dense ? net.c().evaluate(net.handle(), m, points, weights, nullptr, nullptr, numbers)
+                                      : net.c().hessian_entries(net.handle(), m, points, weights, numbers);
+  if (status != FASTEXPR_OK) return false;
+  for (Index entry = 0; entry < matrix.n_entries(); ++entry) {
+    const Index source = matrix.sources.empty() ? entry : matrix.sources[static_cast<std::size_t>(entry)];
+    for (Index k = 0; k < m; ++k) *result++ = numbers[k * matrix.n_numbers + source];
+  }
+  return true;
+}
+
 bool evaluate_with(const Network& net, Which which, const double** arg, double** res, Scratch scratch) {
   const double* x = scratch.or_zeros(arg[0], net.n());
   switch (which) {
@@ -107,6 +139,8 @@ bool evaluate_with(const Network& net, Which which, const double** arg, double**
       return !res[0] || net.c().vjp(net.handle(), 1, x, scratch.or_zeros(arg[2], net.m()), res[0]) == FASTEXPR_OK;
     case Which::adjoint_jacobian:
       return evaluate_adjoint_jacobian(net, x, scratch.or_zeros(arg[2], net.m()), res, scratch);
+    case Which::second_jacobian:
+      return !res[0] || evaluate_second_jacobian(net, x, res[0], scratch);
   }
   return false;
 }
@@ -126,6 +160,7 @@ const CasadiInt* sparsity_in(Which which, CasadiInt i) {
   if (!name || !network()) return nullptr;
   const std::string_view input = name;
   if (input == "x") return network()->patterns().x.data();
+  if (input == "out_jac_y_x") return network()->patterns().no_jacobian.data();
   if (input == "adj_y") return network()->patterns().y.data();
   return input == "out_adj_x" ? network()->patterns().no_x.data() : network()->patterns().no_y.data();
 }
@@ -137,6 +172,8 @@ const CasadiInt* sparsity_out(Which which, CasadiInt i) {
   if (output == "jac_y_x") return network()->jacobian().sparsity.data();
   if (output == "jac_adj_x_x") return network()->hessian().sparsity.data();
   if (output == "jac_adj_x_adj_y") return network()->transposed_jacobian().sparsity.data();
+  if (output == "jac_jac_y_x_x") return network()->second_jacobian().data();
+  if (output == "jac_jac_y_x_out_y") return network()->patterns().no_second.data();
   if (output == "jac_adj_x_out_y") return network()->patterns().no_matrix.data();
   return output == "y" ? network()->patterns().y.data() : network()->patterns().x.data();
 }
@@ -146,7 +183,7 @@ int work(Which which, CasadiInt* sz_arg, CasadiInt* sz_res, CasadiInt* sz_iw, Ca
   if (sz_arg) *sz_arg = n_in(which);
   if (sz_res) *sz_res = n_out(which);
   if (sz_iw) *sz_iw = 0;
-  if (sz_w) *sz_w = scratch_size(*network());
+  if (sz_w) *sz_w = scratch_size(*network(), which);
   return 0;
 }
 

@@ -15,6 +15,7 @@ enum class Which {
   jacobian,          // jac_fastexpr       x, out_y                   -> jac_y_x
   adjoint,           // adj1_fastexpr      x, out_y, adj_y            -> adj_x
   adjoint_jacobian,  // jac_adj1_fastexpr  x, out_y, adj_y, out_adj_x -> jac_adj_x_x, jac_adj_x_out_y, jac_adj_x_adj_y
+  second_jacobian,   // jac_jac_fastexpr   x, out_y, out_jac_y_x      -> jac_jac_y_x_x, jac_jac_y_x_out_y
 };
 
 CasadiInt n_in(Which which);

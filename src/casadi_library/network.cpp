@@ -38,6 +38,13 @@ Matrix compressed(Index rows, Index columns, const Places& places, std::vector<I
   return matrix;
 }
 
+Sparsity without_entries(Index rows, Index columns) {
+  Sparsity sparsity(static_cast<std::size_t>(columns) + 3, 0);
+  sparsity[0] = rows;
+  sparsity[1] = columns;
+  return sparsity;
+}
+
 Matrix dense(Index rows, Index columns, std::vector<Index> sources) {
   Matrix matrix;
   matrix.sparsity = {rows, columns, 1};
@@ -49,9 +56,14 @@ Matrix dense(Index rows, Index columns, std::vector<Index> sources) {
 
 }  // namespace
 
-Patterns::Patterns(Index n, Index m) : x{n, 1, 1}, y{m, 1, 1}, no_x{n, 1, 0, 0}, no_y{m, 1, 0, 0}, no_matrix{n, m} {
-  no_matrix.resize(static_cast<std::size_t>(m) + 3, 0);
-}
+Patterns::Patterns(Index n, Index m)
+    : x{n, 1, 1},
+      y{m, 1, 1},
+      no_x{n, 1, 0, 0},
+      no_y{m, 1, 0, 0},
+      no_matrix(without_entries(n, m)),
+      no_jacobian(without_entries(m, n)),
+      no_second(without_entries(m * n, m)) {}
 
 void Matrix::arrange(const double* numbers, double* entries) const {
   if (sources.empty())
@@ -67,6 +79,7 @@ Network::Network(const std::string& file, const std::string& c_library) : c_(c_l
   patterns_ = Patterns(n_, m_);
   find_jacobian();
   find_hessian();
+  find_second_jacobian();
 }
 
 Network::~Network() { c_.close(handle_); }
@@ -111,6 +124,18 @@ void Network::find_hessian() {
     if (row != column) add(column, row, i);
   }
   hessian_ = compressed(n_, n_, both, sources, count);
+}
+
+void Network::find_second_jacobian() {
+  if (hessian_.is_dense) {
+    second_jacobian_ = {m_ * n_, n_, 1};
+    return;
+  }
+  second_jacobian_ = {m_ * n_, n_};
+  const auto columns = static_cast<std::size_t>(n_);
+  for (std::size_t j = 0; j <= columns; ++j) second_jacobian_.push_back(m_ * hessian_.sparsity[2 + j]);
+  for (std::size_t entry = 3 + columns; entry < hessian_.sparsity.size(); ++entry)
+    for (Index k = 0; k < m_; ++k) second_jacobian_.push_back(k + m_ * hessian_.sparsity[entry]);
 }
 
 }  // namespace casadi_library

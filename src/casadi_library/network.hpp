@@ -26,9 +26,10 @@ struct Matrix {
   void arrange(const double* numbers, double* entries) const;
 };
 
-/// Of vectors like x and y, and of such without any entry.
+/// Of vectors like x and y, and of vectors and matrices without any entry.
 struct Patterns {
-  Sparsity x, y, no_x, no_y, no_matrix;  // the last (n, m)
+  Sparsity x, y, no_x, no_y;
+  Sparsity no_matrix, no_jacobian, no_second;  // (n, m), (m, n), (m n, m)
 
   Patterns() = default;
   Patterns(Index n, Index m);
@@ -51,16 +52,20 @@ class Network {
   const Matrix& jacobian() const { return jacobian_; }                        // (m, n)
   const Matrix& transposed_jacobian() const { return transposed_jacobian_; }  // (n, m)
   const Matrix& hessian() const { return hessian_; }                          // (n, n)
+  /// (m n, n): what column j of the Hessian has in row i, the derivatives of J_ki by x_j have in rows k + m i, for all k.
+  const Sparsity& second_jacobian() const { return second_jacobian_; }
 
  private:
   void find_jacobian();
   void find_hessian();
+  void find_second_jacobian();
 
   CLibrary c_;
   fastexpr_network* handle_ = nullptr;
   Index n_ = 0, m_ = 0;
   Patterns patterns_;
   Matrix jacobian_, transposed_jacobian_, hessian_;
+  Sparsity second_jacobian_;
 };
 
 }  // namespace casadi_library
