@@ -250,6 +250,49 @@ def test_files_that_fit_nothing_are_refused(tmp_path):
         narrow.solve().verify(onnx=wide)
 
 
+def test_whole_numbers_are_checked_and_nothing_is_claimed_without_multipliers():
+    p = fx.Problem()
+    x = p.variables(2, lower=0.0, upper=5.0, integer=True, name="x")
+    p.subject_to(x.sum(), lower=2.5)
+    p.minimize(3.0 * x[0] + 2.0 * x[1])
+    result = p.solve()
+    check = result.verify()
+    assert check.success, check
+    if not np.isfinite(result.multipliers.constraints).all():
+        assert check.stationary is None
+        assert "no multipliers" in check.note
+        assert result.report().to_dict().get("largest multipliers") is None
+    between = moved(result, result.x + 0.25)
+    assert "whole number" in between.verify().violated
+    assert not between.verify().success
+
+
+def test_what_is_not_finite_is_refused():
+    p = fx.Problem()
+    x = p.variables((), lower=-2.0, upper=4.0, start=1.0, name="x")
+    row = p.subject_to(np.log(x), lower=0.0, name="log")
+    p.minimize(x)
+    result = p.solve()
+    assert result.verify().success
+    with np.errstate(all="ignore"):
+        check = moved(result, [-1.0]).verify()
+    assert not check.feasible
+    assert check.violated == "log"
+    p = fx.Problem()
+    x = p.variables((), lower=-2.0, upper=4.0, start=1.0)
+    p.minimize(np.log(x) ** 2)
+    result = p.solve()
+    with np.errstate(all="ignore"):
+        check = moved(result, [-1.0]).verify()
+    assert not check.success
+    assert row.name == "log"
+
+
+def test_an_objective_that_the_solve_had_otherwise_is_refused():
+    result = stated()[0].solve()
+    assert not dataclasses.replace(result, objective=result.objective + 1e-3).verify().success
+
+
 def test_two_networks_need_a_dict():
     p = fx.Problem()
     x = p.variables(3, lower=-1.0, upper=1.0)

@@ -119,6 +119,7 @@ class Solved:
             self.variable_name,
             self.row_name,
             lambda: self.hessian(result),
+            self.statement.is_integer()[: result.x.size],
         )
         return verify(values, claim, by)
 

@@ -122,6 +122,7 @@ class Solved:
             self._variable_name,
             self._row_name,
             self._hessian,
+            np.zeros(solution.x.size, dtype=bool),
         )
         evaluate(solution.x)
         return verify(evaluate, claim, " and ".join(["Pyomo", *sorted(values.names())]))

@@ -179,7 +179,7 @@ def largest_multipliers(point: Point) -> Section:
     """Of rows, equations included."""
     weights = point.multipliers.constraints
     order = np.argsort(-abs(weights), kind="stable")
-    found = [[point.row_name(int(i)), float(weights[i]), float(point.rows[i])] for i in order if weights[i] != 0.0]
+    found = [[point.row_name(int(i)), float(weights[i]), float(point.rows[i])] for i in order if abs(weights[i]) > 0.0]
     return Section("largest multipliers", ["constraint", "multiplier", "value"], found[:SHOWN], more(found))
 
 

@@ -25,6 +25,7 @@ Values = Callable[["Vector"], "tuple[float, Vector]"]
 FIRST_STEP = 6e-6  # of a variable's size: the cube root of the rounding unit
 SECOND_STEP = 2e-4  # near its fourth root
 FEASIBLE, STATIONARY = 1e-6, 1e-4
+SAME = 1e-6  # values and the solve's, over max(1, |value|)
 FLAT = 1e-6  # curvature over max(1, |f|), along a direction as long as the variables' sizes
 KINK = 1e-2  # slopes of the two sides that differ by so much of themselves
 ACTIVE = 1e-6  # a limit is met where it is as near as this, relative
@@ -39,9 +40,11 @@ class Verification:
     Attributes
     ----------
     success : bool
-        Feasible and stationary, and no direction along which the objective falls.
+        Feasible and stationary, no direction along which the objective falls, and values as the solve had them, to
+        1e-6.
     feasible, stationary : bool
-        `violation` is at most 1e-6, `residual` at most 1e-4.
+        `violation` is at most 1e-6, `residual` at most 1e-4. `stationary` is None where the solve has no multipliers,
+        as one of a mixed-integer program.
     violation, violated : float, str
         The largest relative violation of a row or bound, and whose it is.
     residual, residual_at : float, str
@@ -65,7 +68,7 @@ class Verification:
 
     success: bool
     feasible: bool
-    stationary: bool
+    stationary: bool | None
     violation: float
     violated: str
     residual: float
@@ -102,8 +105,8 @@ class Verification:
         return "\n".join(lines)
 
 
-def said(is_so: bool) -> str:
-    return "yes" if is_so else "NO "
+def said(is_so: bool | None) -> str:
+    return "?  " if is_so is None else "yes" if is_so else "NO "
 
 
 def place(name: str) -> str:
@@ -125,6 +128,7 @@ class Claim:
     variable_name: Callable[[int], str]
     row_name: Callable[[int], str]
     hessian: Callable[[], Matrix]  # of the Lagrangian, (n, n)
+    is_integer: npt.NDArray[np.bool_]  # these variables stay where they are
 
 
 def verify(values: Values, claim: Claim, by: str) -> Verification:
@@ -133,28 +137,33 @@ def verify(values: Values, claim: Claim, by: str) -> Verification:
     size = np.minimum(widths(claim.lower, claim.upper, x), np.maximum(1.0, abs(x)))
     size = np.where(size > 0.0, size, 1.0)
     objective, rows = values(x)
+    has_multipliers = bool(np.isfinite(claim.multipliers.constraints).all())
     slopes = Slopes(values, claim, size)
     scale = max(1.0, abs(objective))
-    row_size = (abs(slopes.jacobian) * size).max(axis=1, initial=0.0)
-    violations = relative(rows, claim.constraint_lower, claim.constraint_upper, row_size)
-    bounds = relative(x, claim.lower, claim.upper, size)
-    violation, violated = worst(
-        (violations, claim.row_name), (bounds, lambda j: f"the bound of {claim.variable_name(j)}")
-    )
-    ways, gaps = first_order(claim, slopes, rows, row_size)
-    residual, residual_at = worst((ways / scale, claim.variable_name), (gaps / scale, claim.row_name))
-    feasible, stationary = bool(violation <= FEASIBLE), bool(residual <= STATIONARY)
+    row_size = np.nan_to_num((abs(slopes.jacobian) * size).max(axis=1, initial=0.0))
+    violation, violated = worst(*violations(claim, size, objective, rows, row_size))
+    feasible = bool(violation <= FEASIBLE)
     kinks = [claim.variable_name(j) for j in np.flatnonzero(slopes.has_kink).tolist()]
+    stationary, residual, residual_at = None, np.nan, ""
     verdict, curvature, n_directions, note = "unknown", np.nan, 0, ""
-    if kinks:
+    if has_multipliers:
+        ways, gaps = first_order(claim, slopes, rows, row_size)
+        residual, residual_at = worst(
+            (infinite_for_nan(ways) / scale, claim.variable_name), (infinite_for_nan(gaps) / scale, claim.row_name)
+        )
+        stationary = bool(residual <= STATIONARY)
+    if not has_multipliers:
+        note = "the solve has no multipliers: only feasibility and objective were looked at"
+    elif kinks:
         shown = ", ".join(kinks[:5])
         note = f"a kink lies at the solution, along {shown}: slopes of both sides were looked at"
     elif feasible and stationary:
         verdict, curvature, n_directions, note = second_order(values, claim, slopes, rows, row_size, size, scale)
     both = np.append(rows - claim.rows, objective - claim.objective)
     largest = np.maximum(1.0, abs(np.append(claim.rows, claim.objective)))
+    difference = float(infinite_for_nan(abs(both / largest)).max())
     return Verification(
-        success=feasible and stationary and verdict != "saddle",
+        success=feasible and stationary is not False and verdict != "saddle" and difference <= SAME,
         feasible=feasible,
         stationary=stationary,
         violation=violation,
@@ -166,10 +175,32 @@ def verify(values: Values, claim: Claim, by: str) -> Verification:
         n_directions=n_directions,
         kinks=kinks,
         objective=objective,
-        difference=float(abs(both / largest).max()),
+        difference=difference,
         by=by,
         note=note,
     )
+
+
+def violations(
+    claim: Claim, size: Vector, objective: float, rows: Vector, row_size: Vector
+) -> list[tuple[Vector, Callable[[int], str]]]:
+    """Of rows, bounds, whole numbers and of being finite, with names."""
+    of_rows = np.where(
+        np.isfinite(rows), relative(rows, claim.constraint_lower, claim.constraint_upper, row_size), np.inf
+    )
+    bounds = relative(claim.x, claim.lower, claim.upper, size)
+    off = np.where(claim.is_integer, abs(claim.x - np.round(claim.x)), 0.0)
+    return [
+        (of_rows, claim.row_name),
+        (bounds, lambda j: f"the bound of {claim.variable_name(j)}"),
+        (off, lambda j: f"that {claim.variable_name(j)} is a whole number"),
+        (np.array([0.0 if np.isfinite(objective) else np.inf]), lambda _: "the objective, which is not finite"),
+    ]
+
+
+def infinite_for_nan(values: Vector) -> Vector:
+    """What cannot be computed is as bad as can be."""
+    return np.where(np.isnan(values), np.inf, values)
 
 
 class Slopes:
@@ -182,7 +213,7 @@ class Slopes:
         self.left, self.right = np.zeros(n), np.zeros(n)  # of the Lagrangian without bounds
         self.has_kink = np.zeros(n, dtype=bool)
         f0, g0 = values(x)
-        for j in np.flatnonzero(claim.lower < claim.upper).tolist():
+        for j in np.flatnonzero((claim.lower < claim.upper) & ~claim.is_integer).tolist():
             step = FIRST_STEP * size[j]
             sides = []
             for sign in (-1.0, 1.0):
@@ -255,7 +286,7 @@ def first_order(claim: Claim, slopes: Slopes, rows: Vector, row_size: Vector) ->
     gap = np.where(
         claim.constraint_lower == claim.constraint_upper, 0.0, np.clip(gap, 0.0, np.maximum(row_size, abs(rows)))
     )
-    ways: Vector = np.maximum(down * rooms[0], up * rooms[1])
+    ways: Vector = np.where(claim.is_integer, 0.0, np.maximum(down * rooms[0], up * rooms[1]))
     gaps: Vector = abs(weights) * gap
     return ways, gaps
 
@@ -267,7 +298,7 @@ def second_order(
     weights = claim.multipliers.constraints
     room = np.minimum(claim.x - claim.lower, claim.upper - claim.x)
     held = (room <= ACTIVE * size) & (abs(0.5 * (slopes.left + slopes.right)) * size > ACTIVE * scale)
-    held |= claim.lower == claim.upper
+    held |= (claim.lower == claim.upper) | claim.is_integer
     is_equation = claim.constraint_lower == claim.constraint_upper
     active = is_equation | (abs(weights) * row_size > ACTIVE * scale)
     basis = null_space((slopes.jacobian[active] * size)[:, ~held])
