@@ -31,6 +31,7 @@ outcomes = {
     "diverging": (TerminationCondition.unbounded, SolutionStatus.unknown),
     "small_step": (TerminationCondition.minStepLength, SolutionStatus.unknown),
     "iteration_limit": (TerminationCondition.iterationLimit, SolutionStatus.unknown),
+    "cell_limit": (TerminationCondition.iterationLimit, SolutionStatus.unknown),
     "time_limit": (TerminationCondition.maxTimeLimit, SolutionStatus.unknown),
     "stopped": (TerminationCondition.interrupted, SolutionStatus.unknown),
     "interrupted": (TerminationCondition.interrupted, SolutionStatus.unknown),

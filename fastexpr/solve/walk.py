@@ -142,7 +142,7 @@ class Walk:
         return self._along(finding) or (not self.failed and self._beside())
 
     def _beside(self) -> bool:
-        """From points around where walls pass close by: no way leads down to first order, but a better one can be near."""
+        """From points around, where walls pass close by: a better point can be near that no slope tells of."""
         here = self.here
         junction = Junction(self.program, self.cells, here.x)
         walls = junction.walls(here.branches, CLOSE)
