@@ -44,6 +44,11 @@ def test_a_knapsack() -> None:
     assert result.objective_bound == pytest.approx(best)
     assert np.array_equal(result[x], np.round(result[x]))
     assert np.isnan(result.multipliers.constraints).all()
+    assert "objective bound" in repr(result)
+    assert result.to_dict()["objective_bound"] == pytest.approx(best)
+    verified = result.verify()
+    assert verified.success
+    assert "no multipliers" in str(verified)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -226,6 +226,7 @@ class Result:
         solved = self._problem()
         about = {name: getattr(self, name) for name in ("success", "status", "message", "objective", "iterations")}
         about |= {name: getattr(self, name) for name in ("solver", "violation", "relative_violation", "timings")}
+        about |= {} if self.objective_bound is None else {"objective_bound": self.objective_bound}
         about |= {"stages": [stage._asdict() for stage in self.stages]}
         about |= {"variables": solved.values_by_name(self), "duals": solved.duals_by_name(self)}
         result: dict[str, Any] = plain(about)
@@ -275,6 +276,8 @@ class Result:
         }
         for kind, evaluations in self.timings["evaluations"].items():
             shown[f"{kind} evaluations"] = f"{evaluations['count']} in {evaluations['seconds']:.3g} s"
+        if self.objective_bound is not None:
+            shown["objective bound"] = self.objective_bound
         width = max(map(len, shown))
         return "\n".join(f"{name:>{width}}: {value}" for name, value in shown.items())
 

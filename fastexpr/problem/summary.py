@@ -46,7 +46,13 @@ def variables(statement: Statement) -> Section:
             between(entry.lower),
             between(entry.upper),
             between(entry.start),
-            "outputs of a network" if leaf in outputs else "inputs" if entry.offset in offsets else "variables",
+            "outputs of a network"
+            if leaf in outputs
+            else "inputs"
+            if entry.offset in offsets
+            else "integers"
+            if entry.is_integer
+            else "variables",
         ]
         for leaf, entry in statement.variables.items()
     ]
