@@ -110,6 +110,23 @@ def test_trees_are_repaired_and_integers_go_with_them() -> None:
     assert result.objective >= best - 2e-3
 
 
+@pytest.mark.parametrize("target", [0.3, 0.0])
+def test_trees_and_a_quadratic_objective(target: float) -> None:
+    """A repair does not move a point that is where its square is least."""
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    X = np.random.default_rng(1).uniform(-1, 2, (300, 3))
+    model = GradientBoostingRegressor(n_estimators=8, max_depth=3, random_state=0).fit(X, np.sin(3 * X[:, 0]) + X[:, 1])
+    p = fx.Problem()
+    x = p.variables((2, 3), lower=-1, upper=2)
+    y = p.network(fx.from_sklearn(model), x)
+    p.maximize(y.sum() - 0.1 * ((x - target) ** 2).sum())
+    result = p.solve(solver="highs")
+    assert result.success, result.message
+    assert result.objective == pytest.approx(result.objective_bound, abs=1e-3)
+    assert model.predict(result[x]) == pytest.approx(result[y][:, 0], abs=1e-9)
+
+
 @pytest.mark.parametrize("factor", [0.5, -0.25, 3.0])
 def test_integers_that_are_scaled_may_be_at_thresholds(factor: float) -> None:
     """No margin keeps whole numbers away, whatever a scaler makes of them."""

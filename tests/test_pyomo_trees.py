@@ -73,6 +73,31 @@ def test_the_objective_is_what_the_library_predicts(library: str, seed: int) -> 
     assert pyo.value(m.best) >= (net(fits)[:, 0] - 0.05 * fits[:, 3]).max() - 1e-3
 
 
+@pytest.mark.parametrize("transformation", ["gdp.bigm", "gdp.hull"])
+def test_trees_in_disjuncts_are_repaired(transformation: str) -> None:
+    from pyomo.gdp import Disjunct, Disjunction
+
+    nets = [ensemble("sklearn", 0), ensemble("xgboost", 2)]
+    m = pyo.ConcreteModel()
+    m.x, m.y = pyo.Var(range(4), bounds=(-1, 2)), pyo.Var(bounds=(-20, 20))
+
+    def choose(d: Any, k: int) -> None:
+        d.nn = fxp.NetworkBlock(nets[k][0], inputs=d.model().x)
+        d.same = pyo.Constraint(expr=d.model().y == d.nn.outputs[0])
+        d.range = pyo.Constraint(expr=d.model().x[0] + d.model().x[1] <= k)
+
+    m.d = Disjunct([0, 1], rule=choose)
+    m.either = Disjunction(expr=[m.d[0], m.d[1]])
+    m.best = pyo.Objective(expr=m.y, sense=pyo.maximize)
+    pyo.TransformationFactory(transformation).apply_to(m)
+    pyo.SolverFactory("appsi_highs").solve(m)
+    chosen = int(pyo.value(m.d[1].binary_indicator_var) > 0.5)
+    done = m.d[chosen].nn.repair()
+    assert done, done.message
+    assert 0 < done.distance < 1
+    assert nets[chosen][1]([m.x[k].value for k in range(4)]) == pytest.approx(m.y.value, abs=1e-6)
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_fixed_inputs_leave_one_value(library: str) -> None:
     from fastexpr.formulations.building import Builder

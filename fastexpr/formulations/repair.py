@@ -7,7 +7,7 @@ distance to their walls, relative to the inputs' widths, among those that satisf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,8 @@ class Linear:
     is_integer : (n,) array of bool
     cost : (n,) array
         Of the minimization; a gradient at the point where the objective is not linear.
+    objective : callable, optional
+        From values to the objective, where it is not linear.
     """
 
     A: Any
@@ -69,6 +71,7 @@ class Linear:
     is_kept: npt.NDArray[np.bool_]
     is_integer: npt.NDArray[np.bool_]
     cost: Array
+    objective: Callable[[Array], float] | None = None
 
 
 def moved_inside(model: Linear, values: Array, cuts: Sequence[Cuts]) -> tuple[Array, float] | None:
@@ -97,7 +100,18 @@ def moved_inside(model: Linear, values: Array, cuts: Sequence[Cuts]) -> tuple[Ar
         found = solved(model, walls, limits, lower, upper, cost_row, (-best, -1e3 * LEAST))
     if found is None or (len(limits) and found[-1] <= 0.0):
         return None
-    return np.clip(found[:-1], lower, upper), float(found[-1])
+    target, distance = np.clip(found[:-1], lower, upper), float(found[-1])
+    share = 1.0 if model.objective is None else share_of_way(model.objective, values, target)
+    return values + share * (target - values), share * distance
+
+
+def share_of_way(objective: Callable[[Array], float], values: Array, target: Array) -> float:
+    """How far towards the target an objective that is not linear stays the same; a little in any case."""
+    before = objective(values)
+    for share in 10.0 ** -np.arange(9.0):
+        if objective(values + share * (target - values)) <= before + ROOM * max(1.0, abs(before)):
+            break
+    return float(share)
 
 
 def walls_of(cuts: Sequence[Cuts], values: Array, n: int) -> tuple[Any, Array]:

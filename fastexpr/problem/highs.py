@@ -92,12 +92,17 @@ def linear_part(model: MixedInteger, values: Array) -> Linear:
     if model.quadratic is not None:
         Q, linear, _ = model.quadratic.matrices(program.lower.size)
         cost = cost + Q @ values + linear
+
+        def objective(x: Array) -> float:
+            return float(program.cost @ x + 0.5 * x @ (Q @ x) + linear @ x)
+
     kept = np.zeros(values.size, bool)
     if model.quadratic is not None:
         kept[model.quadratic.columns] = True
     return Linear(
-        program.A, program.row_lower, program.row_upper, program.lower, program.upper, kept, program.is_integer, cost
-    )
+        program.A, program.row_lower, program.row_upper, program.lower, program.upper, kept, program.is_integer, cost,
+        None if model.quadratic is None else objective,
+    )  # fmt: skip
 
 
 def multipliers_of(statement: Statement, model: MixedInteger, outcome: Outcome) -> Multipliers:

@@ -11,12 +11,14 @@ from pyomo.common.collections import ComponentMap
 from pyomo.core.base.block import Block
 from pyomo.core.expr.visitor import identify_variables
 from pyomo.environ import Constraint, Objective, SOSConstraint, maximize, value
+from pyomo.gdp import Disjunct
 from pyomo.repn import generate_standard_repn
 
 from fastexpr.errors import ModelError
 from fastexpr.formulations.affine import Affine, widened
 from fastexpr.formulations.cuts import Cuts
 from fastexpr.formulations.repair import Linear, Repair, moved_inside
+from fastexpr.pyomo.block import NetworkBlockData
 from fastexpr.pyomo.building import starting_value
 
 TOLERANCE = 1e-6  # relative: the networks say the same as the model
@@ -68,12 +70,26 @@ def repair(block: Any) -> Repair:
 
 
 def algebra_blocks(model: Any) -> list[Any]:
-    """The model's active NetworkBlocks that are algebra."""
+    """The model's NetworkBlocks that are algebra, and in force."""
     return [
         block
-        for block in model.component_data_objects(Block, active=True, descend_into=True)
-        if getattr(block, "_builder", None) is not None and hasattr(block, "_columns")
+        for block in model.component_data_objects(Block, descend_into=(Block, Disjunct))
+        if isinstance(block, NetworkBlockData) and hasattr(block, "_columns") and is_in_force(block)
     ]
+
+
+def is_in_force(block: Any) -> bool:
+    """Whether a block and all that it is part of is active, and disjuncts are chosen: those that were transformed are
+    not active.
+    """
+    while block is not None:
+        if block.ctype is Disjunct:
+            if (value(block.binary_indicator_var, exception=False) or 0.0) < 0.5:
+                return False
+        elif not block.active:
+            return False
+        block = block.parent_block()
+    return True
 
 
 def says_the_same(block: Any) -> bool:
@@ -102,6 +118,7 @@ class Reader:
             # Which one of a pair is zero stays as it is.
             self._kept |= {self.place(variable) for variable in pairs.variables if abs(variable.value or 0.0) <= 1e-9}
         self.objective: dict[int, float] = {}
+        self._curved: list[Any] = []  # objectives that are not linear
         for objective in model.component_data_objects(Objective, active=True, descend_into=True):
             self._read_objective(objective)
 
@@ -128,6 +145,7 @@ class Reader:
     def _read_objective(self, objective: Any) -> None:
         sign = -1.0 if objective.sense == maximize else 1.0
         found = generate_standard_repn(objective.expr, quadratic=True)
+        self._curved += [] if found.is_linear() else [(sign, objective)]
         if found.nonlinear_expr is not None:
             self._keep(found.nonlinear_expr)
         for coefficient, variable in zip(found.linear_coefs, found.linear_vars, strict=True):
@@ -168,9 +186,18 @@ class Reader:
                 kept,
                 np.array([not variable.is_continuous() for variable in self.variables], bool),
                 cost,
+                self._value if self._curved else None,
             ),
             np.array([starting_value(variable) for variable in self.variables], float),
         )
+
+    def _value(self, values: Any) -> float:
+        """Of the objective, where it is not linear."""
+        before = [variable.value for variable in self.variables]
+        self.set_values(values)
+        found = sum(sign * value(objective.expr) for sign, objective in self._curved)
+        self.set_values(before)
+        return float(found)
 
     def cuts(self, block: Any, found: Cuts) -> Cuts:
         """A block's cuts, in terms of the model's places."""
