@@ -188,7 +188,7 @@ def measure(cases: list[Case], half: str, arguments: argparse.Namespace) -> list
     """All candidates on all cases of a half that are asked for."""
     everything = answer_set.make_half(half)
     numbers = {case.name: k for k, case in enumerate(everything)}
-    outcomes = []
+    outcomes, known = [], known_values(cases)
     for candidate in arguments.candidates:
         worker = Worker(candidate, half, arguments.limit)
         for case in cases:
@@ -198,8 +198,11 @@ def measure(cases: list[Case], half: str, arguments: argparse.Namespace) -> list
         worker.end()
         own = [outcome for outcome in outcomes if outcome.candidate == candidate]
         solved = sum(outcome.is_solved for outcome in own)
+        best = sum(
+            outcome.reaches(known.get(outcome.case.name, -np.inf)) for outcome in own if outcome.case.is_feasible
+        )
         spent = sum(outcome.answer.seconds for outcome in own)
-        print(f"{half}, {candidate}: {solved} of {len(own)} solved in {seconds(spent)} s", flush=True)
+        print(f"{half}, {candidate}: {solved} of {len(own)} solved, {best} best, in {seconds(spent)} s", flush=True)
     return outcomes
 
 
