@@ -24,11 +24,12 @@ from fastexpr.export.torch_function import to_torch
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
+from fastexpr.function.plan import Plan, plan
 from fastexpr.function.ports import pack, unpack
 from fastexpr.function.smoothing import smoothed
 from fastexpr.function.variants import scaled, with_bounds, with_names, with_units
 
-__all__ = ["DerivativeReport", "Function", "Kink"]
+__all__ = ["DerivativeReport", "Function", "Kink", "Plan"]
 
 
 def to_onnx(self: Function, path: str | os.PathLike[str], dtype: DTypeLike | None = None) -> None:
@@ -117,6 +118,7 @@ for _method in (
     with_fixed,
     select,
     kinks,
+    plan,
     smoothed,
     check_derivatives,
     to_onnx,

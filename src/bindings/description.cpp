@@ -137,8 +137,9 @@ std::string represent(const Function& function) {
   };
   return "<fastexpr.Function " + describe(function.signature().inputs) + " -> " + describe(function.signature().outputs) + "; " +
          with_commas(function.graph().n_nodes() - 1) + " nodes, " + with_commas(function.graph().n_parameters()) +
-         " parameters, workspace " + with_unit(function.workspace_bytes(1)) +
-         " (Hessian: " + with_unit(function.workspace_bytes(2)) + ")>";
+         " parameters, workspace " + with_unit(function.workspace_bytes(1)) + " (Hessian" +
+         (function.is_hessian_planned() ? " by " + function.hessian_ways().chosen : "") + ": " +
+         with_unit(function.workspace_bytes(2)) + ")>";
 }
 
 }  // namespace fastexpr::bindings

@@ -336,6 +336,17 @@ void define_function(py::module_& module) {
       .def("hvp", &hvp, py::arg("x"), py::arg("weights"), py::arg("direction"), py::arg("out") = none, documentation::hvp)
       .def("sparsity", &sparsity, documentation::sparsity)
       .def("_patterns", &patterns)
+      .def("_hessian_ways",
+           [](const Function& f) {
+             HessianWays ways;
+             {
+               const WithoutGil released;
+               ways = f.hessian_ways();
+             }
+             py::dict costs;
+             for (const auto& [way, cost] : ways.costs) costs[py::str(way)] = cost;
+             return py::make_tuple(ways.chosen, costs);
+           })
       .def("_influence", [](const Function& f) { return pattern_arrays(f.influence()); })
       .def("_steps",
            [](const Function& f, const py::object& lower, const py::object& upper) {

@@ -31,7 +31,7 @@ Evaluation::Evaluation(std::shared_ptr<const Function> function, Index points, i
   const Index n = self.n();
   if (order_ == 2 && !self.graph.is_curved()) order_ = 1;
   if (order_ == 2 && !has_sparse_hessian) {
-    keeps_tangents_ = !has_sparse_jacobian && self.has_plain_tangents() &&
+    keeps_tangents_ = !has_sparse_jacobian && self.plan().way == HessianWay::tangents &&
                       self.layout.value_size() * n * points * static_cast<Index>(sizeof(double)) <= most_kept;
   }
   const bool is_single = has_sparse_jacobian || has_sparse_hessian;  // compressed derivatives are computed point by point

@@ -272,6 +272,17 @@ void Function::bounds(const Interval* x, Interval* output) const {
   run_bounds(implementation_->graph, implementation_->layout, x, output);
 }
 
+HessianWays Function::hessian_ways() const {
+  const HessianPlan& plan = implementation_->plan();
+  HessianWays ways;
+  if (implementation_->graph.is_curved()) ways.chosen = way_names[static_cast<std::size_t>(plan.way)];
+  for (std::size_t way = 0; way < way_names.size(); ++way)
+    if (plan.costs[way] > 0) ways.costs.emplace_back(way_names[way], plan.costs[way]);
+  return ways;
+}
+
+bool Function::is_hessian_planned() const { return implementation_->is_planned; }
+
 const Structure& Function::structure() const {
   Implementation& self = *implementation_;
   std::call_once(self.structure_once, [&] { self.structure = find_structure(self.graph, self.layout); });
@@ -283,8 +294,9 @@ Index Function::workspace_bytes(int order) const {
   const Index n = n_inputs();
   Index doubles = layout.value_size() + layout.scratch_size();
   if (order >= 1) doubles += layout.value_size() + layout.local_size(order >= 2 ? 2 : 1);
-  if (order >= 2 && implementation_->directions > 0)
-    doubles += (2 * layout.value_size() + layout.curvature_size()) * implementation_->directions;
+  const HessianPlan& plan = implementation_->quick_plan;
+  if (order >= 2 && plan.way == HessianWay::directions)
+    doubles += (2 * layout.value_size() + layout.curvature_size()) * plan.width;
   else if (order >= 2)
     doubles += (layout.tangent_size() + layout.curvature_size()) * n + layout.diagonal_size();
   return doubles * static_cast<Index>(sizeof(double));

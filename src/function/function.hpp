@@ -44,6 +44,13 @@ struct Request {
   double* hessian = nullptr;        // (points, weightings, n, n), both triangles
 };
 
+/// How dense Hessians are computed (function/hessian_plan.hpp): the way that is chosen, empty where there are none; and what
+/// each possible one costs at one point, in multiplications, about.
+struct HessianWays {
+  std::string chosen;
+  std::vector<std::pair<std::string, double>> costs;
+};
+
 /// What a user holds: a graph, the names around it, and the workspaces it is evaluated in. Immutable; any number of threads
 /// may evaluate it at once. Numbers that are not finite are results like others: the caller looks at them.
 class Function {
@@ -76,6 +83,11 @@ class Function {
   std::vector<std::string> steps(const Interval* x) const;
   /// Which components of x the value of each output depends on, conditions and steps included.
   Pattern influence() const;
+
+  /// How dense Hessians are computed, and what each way would cost.
+  HessianWays hessian_ways() const;
+  /// Whether that is known already: the first Hessian finds it.
+  bool is_hessian_planned() const;
   /// Entries of J(x) in the order of structure().jacobian; x (n).
   void sparse_jacobian(const double* x, double* entries) const;
   /// Entries of the Hessian of weights @ f, in the order of structure().hessian; x (n), weights (m).

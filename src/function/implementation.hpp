@@ -1,13 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <utility>
 
-#include "function/directions.hpp"
 #include "function/function.hpp"
+#include "function/hessian_plan.hpp"
 #include "function/workspace_pool.hpp"
 #include "graph/rows.hpp"
-#include "passes/front.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
@@ -18,17 +18,17 @@ struct Function::Implementation {
       : graph(std::move(g)),
         signature(std::move(s)),
         layout(graph),
-        directions(hessian_directions(graph, layout)),
+        quick_plan(plan_hessian(graph, layout)),
         pool(graph, layout) {}
 
   Graph graph;
   Signature signature;
   Layout layout;
-  Index directions;  // of hessian_by_directions; 0: another way
+  const HessianPlan quick_plan;  // without a front, which takes a search
+  HessianPlan hessian_plan;      // after plan()
   WorkspacePool pool;
-  std::once_flag seeding_once;
-  Seeding seeding_of_hessian;
-  Front front_of_hessian;
+  std::once_flag plan_once, seeds_once;
+  std::atomic<bool> is_planned = false;
   std::once_flag structure_once;
   Structure structure;
   std::once_flag kink_structure_once;
@@ -65,11 +65,15 @@ struct Function::Implementation {
   void sparse_jacobian_by_columns(Workspace& workspace, const Structure& known, double* entries) const;
   void compressed_hessian(Workspace& workspace, const Structure& known, const double* weights, double* entries) const;
   void derivatives(Workspace& workspace, const Request& part);
-  void plan_hessian();
+  /// How dense Hessians are computed; found when the first one is.
+  const HessianPlan& plan();
+  /// The upper triangles, or all; then all of it, in every case.
   void hessian(Workspace& workspace, const Request& part);
+  void hessian_by_tangents(Workspace& workspace, const Request& part) const;  // and the Jacobian, where it is asked for
+  void hessian_by_seeds(Workspace& workspace, const Request& part);
   void hessian_from_seeds(Workspace& workspace, const Request& part, const Seeding& z, const double* A, Index stride,
                           double* M) const;
-  void hessian_behind_front(Workspace& workspace, const Request& part) const;
+  void hessian_by_front(Workspace& workspace, const Request& part) const;
   void hessian_columns(Workspace& workspace, Index first, Index last, double* hessian, Index stride) const;
   void singular_jacobian(Workspace& workspace, double* jacobian) const;
   void singular_hessian(Workspace& workspace, const Request& part) const;
@@ -77,8 +81,6 @@ struct Function::Implementation {
   bool settle_jacobian(Workspace& workspace, double* jacobian) const;
   bool settle_hessian(Workspace& workspace, const Request& part) const;
   void hessian_by_directions(Workspace& workspace, const double* weights, double* hessian);
-  /// Whether the dense Hessian starts from tangents at x: no seeds, no front, no directions.
-  bool has_plain_tangents();
   /// After run_kept_tangents.
   void hessian_from_kept_tangents(Workspace& workspace, const Request& part) const;
   // After run_linearize, of order 2 for the Hessian.

@@ -1,11 +1,44 @@
+// H = sum over the nodes of T' S: T are the tangents of a node's inputs, and S = (sum_i adjoint_i grad^2 phi_i) T is its
+// curvature. Values, local derivatives and adjoints are there; tangents go forward in the loop below. What is curved unit by unit
+// gives a diagonal q only, for H += T' diag(q) T.
+
 #include "passes/curvature.hpp"
 
 #include <algorithm>
 #include <cmath>
 
+#include "linalg/interruption.hpp"
 #include "linalg/products.hpp"
+#include "passes/tangent.hpp"
 
 namespace fastexpr {
+
+namespace {
+
+void add_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id, const TangentGoal& goal);
+
+}  // namespace
+
+void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal) {
+  start_tangents(graph, layout, workspace, goal.seeding);
+  if (goal.hessian != nullptr) workspace.require_curvature(workspace.tangent_columns());
+  const bool is_long = workspace.is_long(workspace.tangent_columns());
+  for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
+    if (is_seeded(graph, workspace, goal.seeding, id)) continue;
+    if (goal.hessian != nullptr && graph.is_curved(id)) add_curvature(graph, layout, workspace, id, goal);
+    if (goal.wants_outputs || layout.is_tangent_needed_for_curvature(id)) push_tangent(graph, layout, workspace, id);
+  }
+}
+
+void add_kept_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, double* hessian) {
+  workspace.require_curvature(graph.n_inputs());
+  const bool is_long = workspace.is_long(graph.n_inputs());
+  for (const NodeId id : layout.active()) {
+    if (is_long) look_for_interruption();
+    if (graph.is_curved(id)) add_curvature(graph, layout, workspace, id, {false, hessian, 1, nullptr});
+  }
+}
 
 namespace {
 
@@ -46,9 +79,13 @@ const double* curvature_diagonal(const Graph& graph, Workspace& workspace, NodeI
   return workspace.diagonal();
 }
 
-void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const double* const* tangents, const TangentGoal& goal,
-                   bool is_x) {
-  const Operator& op = *graph.node(id).op;
+namespace {
+
+// H += T' S of one node.
+void add_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id, const TangentGoal& goal) {
+  const Node& node = graph.node(id);
+  const Operator& op = *node.op;
+  const double** tangents = tangents_of_inputs(graph, workspace, node);
   const Index n = workspace.tangent_columns();
   const Index points = workspace.points();
   const Index count = op.size() * points;
@@ -57,6 +94,7 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
     const auto H = [&](Index p) { return goal.hessian + (p * goal.weightings + w) * n * n; };
     const int input = graph.diagonal_input(id);
     if (input >= 0) {
+      const bool is_x = layout.storage(node.inputs[static_cast<std::size_t>(input)]) == 0;
       const double* q = curvature_diagonal(graph, workspace, id, goal.weightings, w);
       for (Index p = 0; p < points; ++p) {
         if (is_x)
@@ -79,5 +117,7 @@ void add_curvature(const Graph& graph, Workspace& workspace, NodeId id, const do
         add_coupling(tangents[k] + p * n, S[k] + p * n, points * n, op.input_size(k), n, H(p));
   }
 }
+
+}  // namespace
 
 }  // namespace fastexpr

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <set>
 
 #include "linalg/interruption.hpp"
 #include "linalg/scratch.hpp"
+#include "passes/costs.hpp"
 #include "passes/curvature.hpp"
 #include "passes/passes.hpp"
 
@@ -40,9 +42,9 @@ class Search {
     for (const NodeId id : layout.active()) count(id, behind_);
   }
 
-  Front run(double other_cost) {
+  Front run(double most) {
     const std::vector<NodeId> last = last_readers(graph_, layout_);
-    double best_cost = 0.8 * other_cost;
+    double best_cost = std::numeric_limits<double>::infinity();
     NodeId best = 0;
     Index units = 0, cut_size = last[0] > 0 ? graph_.n_inputs() : 0;
     for (const NodeId id : layout_.active()) {
@@ -57,12 +59,15 @@ class Search {
         best = id;
       }
     }
-    return best > 0 ? front_to(best, last) : Front{};
+    Front front;
+    if (best > 0 && best_cost < most) front = front_to(best, last);
+    if (best > 0) front.cost = best_cost;
+    return front;
   }
 
  private:
   struct Work {
-    double products = 0, curved_units = 0;
+    double products = 0, rows = 0;
   };
 
   Id* of(NodeId id) { return ids_.data() + layout_.value_offset(id); }
@@ -79,9 +84,9 @@ class Search {
   }
 
   void count(NodeId id, Work& work, double sign = 1) const {
-    if (!is_wanted(graph_, layout_, id)) return;
-    work.products += sign * static_cast<double>(graph_.node(id).op->work());
-    if (graph_.is_curved(id)) work.curved_units += sign * static_cast<double>(graph_.node(id).op->input_size(0));
+    const costs::Cost cost = costs::of_node(graph_, layout_, id);
+    work.products += sign * cost.tangent;
+    work.rows += sign * cost.rows;
   }
 
   /// Adds the node to the front; false where it cannot be.
@@ -107,8 +112,8 @@ class Search {
   }
 
   double cost_behind(double z) const {
-    return (widest_ + z) * front_.products + squares_ + z * behind_.products + behind_.curved_units * z * z / 2 + z * z * n_ +
-           z * n_ * n_ / 2;
+    return (widest_ + z) * front_.products + squares_ + z * behind_.products + costs::of_updates(behind_.rows, z) +
+           costs::of_congruence(z, n_);
   }
 
   Front front_to(NodeId end, const std::vector<NodeId>& last) {
@@ -183,9 +188,9 @@ void add_rows(const Front::Curved& node, const Coloring& components, const doubl
 
 }  // namespace
 
-Front find_front(const Graph& graph, const Layout& layout, double other_cost) {
+Front find_front(const Graph& graph, const Layout& layout, double most) {
   if (graph.n_inputs() < least_inputs || !graph.is_curved()) return {};
-  return Search(graph, layout).run(other_cost);
+  return Search(graph, layout).run(most);
 }
 
 void add_front_curvature(const Graph& graph, Workspace& workspace, const Front& front, Index weightings, double* hessian) {

@@ -24,12 +24,13 @@ struct Front {
   Coloring components;         // columns of the compressed tangents
   std::vector<NodeId> nodes;   // whose tangents are needed, in order
   std::vector<Curved> curved;  // in order
+  double cost = 0;  // of a Hessian by it: see passes/costs.hpp; of the best one, where none is worth it; 0: there is none
 
   bool exists() const { return cut.last > 0; }
 };
 
-/// The front that makes a Hessian cheapest, by counting multiplications; none where `other_cost` is about as low.
-Front find_front(const Graph& graph, const Layout& layout, double other_cost);
+/// The front that makes a Hessian cheapest; its cost alone where that is not below `most`.
+Front find_front(const Graph& graph, const Layout& layout, double most);
 
 /// Adds the front's own curvature to the upper triangles of `hessian` (points, weightings, n, n), after run_adjoints with
 /// `weightings` columns.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "passes/costs.hpp"
 #include "passes/passes.hpp"
 
 namespace fastexpr {
@@ -13,34 +14,26 @@ Index Seeding::offset_of(NodeId id) const {
 
 Seeding find_seeding(const Graph& graph, const Layout& layout) {
   const Index n = graph.n_inputs();
-  Seeding reduced, full;
-  full.columns = n;
-  bool is_possible = true;
-  double affine_work = 0, other_work = 0, curved_units = 0;
+  Seeding seeding;
+  double products = 0, rows = 0;  // behind the seeds
   for (const NodeId id : layout.active()) {
-    const Node& node = graph.node(id);
     const bool is_wanted = graph.is_curved(id) || layout.is_tangent_needed_for_curvature(id);
-    if (!is_wanted) continue;
-    const auto work = static_cast<double>(node.op->work());
-    // The first layer's tangents are its weights: no work.
-    const bool is_first = node.op->has_identity_tangent() && layout.storage(node.inputs[0]) == 0;
-    (graph.is_affine(id) ? affine_work : other_work) += is_first ? 0 : work;
-    if (graph.is_affine(id)) continue;
-    if (graph.is_curved(id)) curved_units += static_cast<double>(node.op->input_size(0));
-    for (const NodeId input : node.inputs) {
+    if (!is_wanted || graph.is_affine(id)) continue;
+    const costs::Cost cost = costs::of_node(graph, layout, id);
+    products += cost.tangent;
+    rows += cost.rows;
+    for (const NodeId input : graph.node(id).inputs) {
       const NodeId source = layout.storage(input);
-      if (!graph.depends(source) || !graph.is_affine(source) || reduced.offset_of(source) >= 0) continue;
-      if (source == 0 || reduced.columns + graph.size(source) >= n) is_possible = false;
-      if (!is_possible) continue;
-      reduced.nodes.push_back(source);
-      reduced.offsets.push_back(reduced.columns);
-      reduced.columns += graph.size(source);
+      if (!graph.depends(source) || !graph.is_affine(source) || seeding.offset_of(source) >= 0) continue;
+      if (source == 0 || seeding.columns + graph.size(source) >= n) return {};
+      seeding.nodes.push_back(source);
+      seeding.offsets.push_back(seeding.columns);
+      seeding.columns += graph.size(source);
     }
   }
-  const auto width = static_cast<double>(n), narrow = static_cast<double>(reduced.columns);
-  full.cost = width * (affine_work + other_work) + curved_units * width * width / 2;
-  reduced.cost = narrow * other_work + curved_units * narrow * narrow / 2 + narrow * narrow * width + narrow * width * width / 2;
-  return is_possible && !reduced.nodes.empty() && reduced.cost < 0.8 * full.cost ? reduced : full;
+  const auto h = static_cast<double>(seeding.columns);
+  seeding.cost = h * products + costs::of_updates(rows, h) + costs::of_congruence(h, static_cast<double>(n));
+  return seeding;
 }
 
 void fill_affine(const Graph& graph, const Layout& layout, Workspace& workspace, Seeding& seeding) {

@@ -15,7 +15,7 @@ struct Seeding {
   Index columns = 0;           // size of z, or n
   std::vector<double> affine;  // A (columns, n); empty where z is x, or no affine image of it
   NodeId last = 0;             // the last node before z; 0: the affine nodes are those before z
-  double cost = 0;             // of a Hessian: multiplications, about
+  double cost = 0;             // of a Hessian from there: see passes/costs.hpp
 
   bool is_reduced() const { return !nodes.empty(); }
   /// Whether the node's tangents are not needed.
@@ -24,7 +24,8 @@ struct Seeding {
   Index offset_of(NodeId id) const;
 };
 
-/// The cheaper of the two for a Hessian, by counting multiplications. `affine` stays empty: see fill_affine.
+/// The affine images through which all of the graph's curvature sees x; x itself (not is_reduced) where there are none of fewer
+/// numbers. `affine` stays empty: see fill_affine.
 Seeding find_seeding(const Graph& graph, const Layout& layout);
 
 /// A, from one pass over the affine nodes; any x does. The workspace has one point.

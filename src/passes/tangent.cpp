@@ -2,8 +2,8 @@
 
 #include "linalg/interruption.hpp"
 #include "passes/annihilation.hpp"
-#include "passes/curvature.hpp"
 #include "passes/passes.hpp"
+#include "passes/tangent.hpp"
 
 namespace fastexpr {
 
@@ -16,26 +16,6 @@ void fill_identity(double* tangent, Index size, Index points, Index columns, Ind
     for (Index p = 0; p < points; ++p) tangent[(i * points + p) * columns + offset + i] = 1;
 }
 
-const double** tangents_of_inputs(const Graph& graph, Workspace& workspace, const Node& node) {
-  const double** pointers = workspace.tangent_pointers();
-  for (std::size_t k = 0; k < node.inputs.size(); ++k)
-    pointers[k] = graph.depends(node.inputs[k]) ? workspace.tangent(node.inputs[k]) : nullptr;
-  return pointers;
-}
-
-// The tangent of one node, from an identity at x that is written down only where an operator needs to see it.
-void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id) {
-  const Node& node = graph.node(id);
-  const bool is_first = layout.storage(node.inputs[0]) == 0;
-  if (is_first && node.op->identity_tangent(workspace.at(id), workspace.tangent(id))) return;
-  run_tangent(graph, workspace, id);
-}
-
-bool reads_x_diagonally(const Graph& graph, const Layout& layout, NodeId id) {
-  const int input = graph.diagonal_input(id);
-  return input >= 0 && layout.storage(graph.node(id).inputs[static_cast<std::size_t>(input)]) == 0;
-}
-
 void seed_at_x(const Graph& graph, const Layout& layout, Workspace& workspace) {
   const Index n = graph.n_inputs();
   workspace.require_tangents(n);
@@ -44,27 +24,32 @@ void seed_at_x(const Graph& graph, const Layout& layout, Workspace& workspace) {
 
 }  // namespace
 
-void run_identity_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const TangentGoal& goal) {
-  const bool is_reduced = goal.seeding != nullptr && goal.seeding->is_reduced();
-  if (is_reduced)
-    workspace.require_tangents(goal.seeding->columns);
-  else
+const double** tangents_of_inputs(const Graph& graph, Workspace& workspace, const Node& node) {
+  const double** pointers = workspace.tangent_pointers();
+  for (std::size_t k = 0; k < node.inputs.size(); ++k)
+    pointers[k] = graph.depends(node.inputs[k]) ? workspace.tangent(node.inputs[k]) : nullptr;
+  return pointers;
+}
+
+void push_tangent(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id) {
+  const Node& node = graph.node(id);
+  const bool is_first = layout.storage(node.inputs[0]) == 0;
+  if (is_first && node.op->identity_tangent(workspace.at(id), workspace.tangent(id))) return;
+  run_tangent(graph, workspace, id);
+}
+
+void start_tangents(const Graph& graph, const Layout& layout, Workspace& workspace, const Seeding* seeding) {
+  if (seeding == nullptr)
     seed_at_x(graph, layout, workspace);
-  if (goal.hessian != nullptr) workspace.require_curvature(workspace.tangent_columns());
-  const bool is_long = workspace.is_long(workspace.tangent_columns());
-  for (const NodeId id : layout.active()) {
-    if (is_long) look_for_interruption();
-    if (is_reduced && goal.seeding->is_before(graph, id)) {
-      const Index offset = goal.seeding->offset_of(id);
-      if (offset >= 0)
-        fill_identity(workspace.tangent(id), graph.size(id), workspace.points(), workspace.tangent_columns(), offset);
-      continue;
-    }
-    if (goal.hessian != nullptr && graph.is_curved(id))
-      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal,
-                    reads_x_diagonally(graph, layout, id));
-    if (goal.wants_outputs || layout.is_tangent_needed_for_curvature(id)) push_tangent(graph, layout, workspace, id);
-  }
+  else
+    workspace.require_tangents(seeding->columns);
+}
+
+bool is_seeded(const Graph& graph, Workspace& workspace, const Seeding* seeding, NodeId id) {
+  if (seeding == nullptr || !seeding->is_before(graph, id)) return false;
+  const Index offset = seeding->offset_of(id);
+  if (offset >= 0) fill_identity(workspace.tangent(id), graph.size(id), workspace.points(), workspace.tangent_columns(), offset);
+  return true;
 }
 
 void run_kept_tangents(const Graph& graph, const Layout& layout, Workspace& workspace) {
@@ -75,18 +60,6 @@ void run_kept_tangents(const Graph& graph, const Layout& layout, Workspace& work
   for (const NodeId id : layout.active()) {
     if (is_long) look_for_interruption();
     push_tangent(graph, layout, workspace, id);
-  }
-}
-
-void add_kept_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, double* hessian) {
-  workspace.require_curvature(graph.n_inputs());
-  const TangentGoal goal{false, hessian, 1, nullptr};
-  const bool is_long = workspace.is_long(graph.n_inputs());
-  for (const NodeId id : layout.active()) {
-    if (is_long) look_for_interruption();
-    if (graph.is_curved(id))
-      add_curvature(graph, workspace, id, tangents_of_inputs(graph, workspace, graph.node(id)), goal,
-                    reads_x_diagonally(graph, layout, id));
   }
 }
 

@@ -1,4 +1,4 @@
-#include "function/directions.hpp"
+// The Hessian from its products with directions, a block at a time.
 
 #include <algorithm>
 #include <cstring>
@@ -11,38 +11,9 @@ namespace fastexpr {
 
 namespace {
 
-constexpr Index width = 32;               // directions at a time: products are efficient, and blocks stay in cache
-constexpr double unit_overhead = 16;      // of reading and writing a number of a block, in multiplications
 constexpr Index parallel_size = 1 << 20;  // numbers in all blocks together; some milliseconds
 
-/// Numbers whose tangents go into rank updates at this node.
-Index curved_numbers(const Graph& graph, NodeId id) {
-  const Node& node = graph.node(id);
-  if (graph.diagonal_input(id) >= 0) return node.op->size();
-  Index count = 0;
-  for (std::size_t k = 0; k < node.inputs.size(); ++k)
-    if (graph.depends(node.inputs[k])) count += node.op->input_size(k);
-  return count;
-}
-
 }  // namespace
-
-double cost_of_directions(const Graph& graph, const Layout& layout) {
-  double back = 0;
-  for (const NodeId id : layout.active()) {
-    const Operator& op = *graph.node(id).op;
-    back += static_cast<double>(op.work()) * (graph.is_curved(id) ? 2 : 1) + unit_overhead * static_cast<double>(op.size());
-  }
-  return static_cast<double>(graph.n_inputs()) * back;
-}
-
-Index hessian_directions(const Graph& graph, const Layout& layout) {
-  double updates = 0;
-  for (const NodeId id : layout.active())
-    if (graph.is_curved(id)) updates += static_cast<double>(curved_numbers(graph, id));
-  const auto n = static_cast<double>(graph.n_inputs());
-  return cost_of_directions(graph, layout) < 0.7 * updates * n * n / 2 ? std::min(width, graph.n_inputs()) : 0;
-}
 
 // Columns [first, last) of the Hessian, (n, n) at each point, `stride` numbers apart; after values, linearize and adjoints with
 // one column.
@@ -66,9 +37,9 @@ void Function::Implementation::hessian_columns(Workspace& workspace, Index first
 // H times blocks of unit vectors. For one point, threads take a block each; a thread that joins in evaluates the point again,
 // which costs little beside a block.
 void Function::Implementation::hessian_by_directions(Workspace& workspace, const double* weights, double* hessian) {
-  const Index n_blocks = (n() + directions - 1) / directions;
+  const Index width = hessian_plan.width, n_blocks = (n() + width - 1) / width;
   const auto columns_of = [&](Workspace& own, Index block) {
-    hessian_columns(own, block * directions, std::min(n(), (block + 1) * directions), hessian, n() * n());
+    hessian_columns(own, block * width, std::min(n(), (block + 1) * width), hessian, n() * n());
   };
   const bool is_shared = workspace.points() == 1 && layout.value_size() * n() >= parallel_size && linalg::num_threads() > 1;
   if (!is_shared) {
