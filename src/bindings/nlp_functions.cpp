@@ -142,9 +142,11 @@ std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts,
   std::vector<ExternalPointer> externals;
   for (const py::handle target : targets) externals.push_back(external_from(target));
   std::shared_ptr<NlpFunctions> functions;
-  {
+  try {
     const WithoutGil released;
     functions = std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
+  } catch (const GraphError& error) {
+    throw GraphError(std::string("[NlpFunctions] ") + error.what());
   }
   if (!parameters.is_none()) set_parameters(*functions, parameters);
   return functions;
@@ -190,7 +192,7 @@ void define_nlp_functions(py::module_& module) {
       "tape_opcodes",
       [] {
         py::dict result;
-        for (std::size_t i = 0; i < nlp::opcode_names.size(); ++i) result[py::str(std::string(nlp::opcode_names[i]))] = i;
+        for (std::size_t i = 0; i < nlp::opcode_table.size(); ++i) result[py::str(std::string(nlp::opcode_table[i].name))] = i;
         return result;
       },
       "Numbers of the operations in the flat arrays of NlpFunctions, by name.");

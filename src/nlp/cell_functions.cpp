@@ -90,7 +90,7 @@ CellFunctions::Unit CellFunctions::unit(Index number) const {
   const std::int32_t call = call_of(number);
   if (call < 0) {
     const TapeKink& kink = kinks_.of_tape()[static_cast<std::size_t>(number)];
-    return {-1, std::string(opcode_names[kink.opcode]), nullptr, 0, kink.is_step(), kink.rank};
+    return {-1, std::string(opcode_table[kink.opcode].name), nullptr, 0, kink.is_step(), kink.rank};
   }
   const auto c = static_cast<std::size_t>(call);
   const KinkedCall& kinked = kinks_.calls()[c];

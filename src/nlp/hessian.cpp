@@ -102,7 +102,7 @@ void Hessian::find_positions(Index n_variables) {
   for_places([&](std::int32_t row, std::int32_t) { ++starts[static_cast<std::size_t>(row) + 1]; });
   for (std::size_t row = 0; row < n; ++row) starts[row + 1] += starts[row];
   if (starts[n] > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-    throw GraphError("[NlpFunctions] the model is too large: its second derivatives have more than 2^31 summands.");
+    throw GraphError("the model is too large: its second derivatives have more than 2^31 summands.");
   struct Summand {
     std::int32_t column;
     std::int32_t number;

@@ -62,7 +62,7 @@ bool Kinks::are_in(const Tape& tape) {
     const tape::Node& node = tape.node(id);
     if (!node.depends) continue;
     for (const std::uint8_t opcode : {abs, minimum, maximum, less, less_equal})
-      if (node.operation == operation_of(opcode)) return true;
+      if (node.operation == opcode_table[opcode].operation) return true;
   }
   return std::any_of(tape.calls().begin(), tape.calls().end(),
                      [&](const tape::Call& call) { return varies(tape, call) && kinked_network(tape, call) != nullptr; });

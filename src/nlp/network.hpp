@@ -69,7 +69,7 @@ class Network : public tape::External {
     Entries result;
     result.size = is_sparse(pattern) ? pattern.n_entries() : pattern.rows * pattern.columns;
     if (result.size > std::numeric_limits<std::int32_t>::max())
-      throw GraphError("[NlpFunctions] a network has too many derivatives: got " + std::to_string(pattern.rows) + " x " +
+      throw GraphError("a network has too many derivatives: got " + std::to_string(pattern.rows) + " x " +
                        std::to_string(pattern.columns) + ", expected less than 2^31.");
     for (Index row = 0; row < pattern.rows; ++row) {
       const auto begin = pattern.starts[static_cast<std::size_t>(row)], end = pattern.starts[static_cast<std::size_t>(row) + 1];

@@ -6,88 +6,65 @@
 
 #include "tape/operation.hpp"
 
-// The operations of a statement, by number and by name, and what they are on the tape.
+// The operations of a statement, in the order of their numbers.
 
 namespace fastexpr::nlp {
 
-/// In the order of the opcodes.
-inline constexpr std::array<std::string_view, 33> opcode_names{
-    "sum",  "product", "division", "negation", "power",  "exp",  "log",        "log10", "sqrt",  "sin",   "cos",
-    "tan",  "asin",    "acos",     "atan",     "sinh",   "cosh", "tanh",       "asinh", "acosh", "atanh", "abs",
-    "ceil", "floor",   "minimum",  "maximum",  "select", "less", "less_equal", "equal", "and",   "call",  "output"};
+inline constexpr int any = -1;  // number of operands
 
-enum Opcode : std::uint8_t {
-  sum,
-  product,
-  division,
-  negation,
-  power,
-  exp,
-  log,
-  log10,
-  sqrt,
-  sin,
-  cos,
-  tan,
-  asin,
-  acos,
-  atan,
-  sinh,
-  cosh,
-  tanh,
-  asinh,
-  acosh,
-  atanh,
-  abs,
-  ceil,
-  floor,
-  minimum,
-  maximum,
-  select,
-  less,
-  less_equal,
-  equal,
-  both,
-  call,
-  output,
-  n_opcodes
+struct OpcodeFacts {
+  std::string_view name;
+  int n_operands;
+  tape::Operation operation = tape::Operation::sum;  // on the tape; `sum`: read_statement makes sums, or calls, of it
 };
-static_assert(n_opcodes == opcode_names.size());
 
-constexpr int any = -1;  // number of operands
+inline constexpr std::array opcode_table = std::to_array<OpcodeFacts>({
+    {"sum", any},
+    {"product", 2},
+    {"division", 2},
+    {"negation", 1},
+    {"power", 2},
+    {"exp", 1, tape::Operation::exp},
+    {"log", 1, tape::Operation::log},
+    {"log10", 1, tape::Operation::log10},
+    {"sqrt", 1, tape::Operation::sqrt},
+    {"sin", 1, tape::Operation::sin},
+    {"cos", 1, tape::Operation::cos},
+    {"tan", 1, tape::Operation::tan},
+    {"asin", 1, tape::Operation::asin},
+    {"acos", 1, tape::Operation::acos},
+    {"atan", 1, tape::Operation::atan},
+    {"sinh", 1, tape::Operation::sinh},
+    {"cosh", 1, tape::Operation::cosh},
+    {"tanh", 1, tape::Operation::tanh},
+    {"asinh", 1, tape::Operation::asinh},
+    {"acosh", 1, tape::Operation::acosh},
+    {"atanh", 1, tape::Operation::atanh},
+    {"abs", 1, tape::Operation::abs},
+    {"ceil", 1, tape::Operation::ceil},
+    {"floor", 1, tape::Operation::floor},
+    {"minimum", any, tape::Operation::minimum},
+    {"maximum", any, tape::Operation::maximum},
+    {"select", 3},
+    {"less", 2, tape::Operation::less},
+    {"less_equal", 2, tape::Operation::less_equal},
+    {"equal", 2, tape::Operation::equal},
+    {"and", 2, tape::Operation::both},
+    {"call", any},
+    {"output", 2},
+});
 
-constexpr int n_operands(std::uint8_t opcode) {
-  switch (opcode) {
-    case sum:
-    case minimum:
-    case maximum:
-    case call:
-      return any;
-    case select:
-      return 3;
-    case product:
-    case division:
-    case power:
-    case less:
-    case less_equal:
-    case equal:
-    case both:
-    case output:
-      return 2;
-    default:
-      return 1;
-  }
+/// The number of the operation of this name, which is in the table.
+consteval std::uint8_t opcode(std::string_view name) {
+  std::uint8_t number = 0;
+  while (opcode_table.at(number).name != name) ++number;
+  return number;
 }
 
-constexpr tape::Operation operation_of(std::uint8_t opcode) {
-  const auto counted_from = [opcode](tape::Operation first, Opcode first_opcode) {
-    return static_cast<tape::Operation>(static_cast<int>(first) + opcode - first_opcode);
-  };
-  if (opcode >= exp && opcode <= floor) return counted_from(tape::Operation::exp, exp);
-  if (opcode == minimum || opcode == maximum) return counted_from(tape::Operation::minimum, minimum);
-  return counted_from(tape::Operation::less, less);
-}
-static_assert(static_cast<int>(tape::Operation::floor) - static_cast<int>(tape::Operation::exp) == floor - exp);
-static_assert(static_cast<int>(tape::Operation::both) - static_cast<int>(tape::Operation::less) == both - less);
+inline constexpr std::uint8_t sum = opcode("sum"), product = opcode("product"), division = opcode("division"),
+                              negation = opcode("negation"), power = opcode("power"), abs = opcode("abs"),
+                              minimum = opcode("minimum"), maximum = opcode("maximum"), select = opcode("select"),
+                              less = opcode("less"), less_equal = opcode("less_equal"), equal = opcode("equal"),
+                              both = opcode("and"), call = opcode("call"), output = opcode("output");
 
 }  // namespace fastexpr::nlp

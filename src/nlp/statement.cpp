@@ -18,8 +18,6 @@ using tape::Scaled;
 using tape::Tape;
 using tape::Term;
 
-[[noreturn]] void refuse(const std::string& what) { throw GraphError("[NlpFunctions] " + what); }
-
 /// Reads nodes in order. What only one node uses and is a sum or a product stays a list of terms until then, so that nested sums,
 /// negations and constant factors become one sum: the tape's nodes are linear and quadratic forms, not pluses and minuses.
 class Reader {
@@ -62,11 +60,11 @@ class Reader {
     for (std::size_t i = 0; i < statement_.opcodes.size(); ++i) {
       const std::uint8_t opcode = statement_.opcodes[i];
       const std::int32_t count = statement_.counts[i];
-      if (opcode >= n_opcodes)
+      if (opcode >= opcode_table.size())
         refuse("node " + std::to_string(i) + " has no operation: got opcode " + std::to_string(opcode) + ".");
-      const int expected = n_operands(opcode);
+      const int expected = opcode_table[opcode].n_operands;
       if (count < 0 || (expected != any && count != expected) || (count == 0 && opcode != sum))
-        refuse("node " + std::to_string(i) + " (" + std::string(opcode_names[opcode]) + ") got " + std::to_string(count) +
+        refuse("node " + std::to_string(i) + " (" + std::string(opcode_table[opcode].name) + ") got " + std::to_string(count) +
                " operands.");
       total += static_cast<std::size_t>(count);
     }
@@ -213,7 +211,7 @@ class Reader {
   Scaled apply(std::uint8_t opcode, Scaled a, Scaled b) {
     const bool is_on_branch = kinks_ != nullptr && Kinks::has_branches(opcode) &&
                               (tape_.node(a.id).depends || (!b.is_zero() && tape_.node(b.id).depends));
-    return is_on_branch ? kinks_->on_branch(opcode, a, b, tape_) : tape_.apply(operation_of(opcode), a, b);
+    return is_on_branch ? kinks_->on_branch(opcode, a, b, tape_) : tape_.apply(opcode_table[opcode].operation, a, b);
   }
 
   /// 1 or 0: derivatives of a select take the condition as a factor.

@@ -20,7 +20,7 @@ enum class Operation : std::uint8_t {
   chain_sum,  // of products of the chain rule: where one factor is 0, the term is 0, though another be infinite or NaN
   // of one operand
   reciprocal,
-  exp,  // from here to floor in the order of the opcodes: see src/nlp/opcodes.hpp
+  exp,
   log,
   log10,
   sqrt,

@@ -250,7 +250,7 @@ class Scheduler {
 
   static std::int32_t to_place(std::int64_t place) {
     if (place > std::numeric_limits<std::int32_t>::max())
-      throw GraphError("[NlpFunctions] the model is too large: it and its derivatives have more than 2^31 numbers.");
+      throw GraphError("the model is too large: it and its derivatives have more than 2^31 numbers.");
     return static_cast<std::int32_t>(place);
   }
 

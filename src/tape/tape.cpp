@@ -53,7 +53,7 @@ Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<Exte
       hessian_entries_(externals_.size()) {
   constexpr Index most = std::numeric_limits<Id>::max() / 16;
   if (n_variables > most || n_parameters > most || n_rows > most)
-    throw GraphError("[NlpFunctions] the model is too large: got " + std::to_string(n_variables) + " variables and " +
+    throw GraphError("the model is too large: got " + std::to_string(n_variables) + " variables and " +
                      std::to_string(n_rows) + " constraints.");
   append({Operation::one, false, true, 0, 0, 0});
   for (Index j = 0; j < n_variables_; ++j) append({Operation::variable, true, false, static_cast<Id>(j), 0, 0});
@@ -175,7 +175,7 @@ Scaled Tape::given(Index call, int order, Index place) {
 
 Id Tape::append(const Node& node) {
   if (nodes_.size() >= static_cast<std::size_t>(std::numeric_limits<Id>::max()) || terms_.size() >= std::size_t{1} << 31)
-    throw GraphError("[NlpFunctions] the model is too large: its derivatives have more than 2^31 terms.");
+    throw GraphError("the model is too large: its derivatives have more than 2^31 terms.");
   nodes_.push_back(node);
   return size() - 1;
 }
