@@ -12,6 +12,7 @@ from fastexpr._core import Function
 from fastexpr.errors import FrameworkError
 from fastexpr.expression import Expression, build_function
 from fastexpr.expression.node import apply
+from fastexpr.frameworks.agreement import check_agreement
 from fastexpr.frameworks.libraries import names_of_outputs
 from fastexpr.frameworks.trees import Forest
 from fastexpr.function.variants import checked_names, rebuild
@@ -72,13 +73,4 @@ def sample_points(forest: Forest | None, n_features: int) -> Array:
 def compare(caller: str, function: Function, points: Array, expected: Any) -> None:
     """Refuses a function that differs from what the library predicts."""
     wanted = np.asarray(expected, np.float64).reshape(len(points), -1)
-    got = function(points)
-    same_shape = got.shape == wanted.shape
-    scale = max(float(np.abs(wanted).max()), float(np.finfo(np.float32).tiny))
-    difference = float(np.abs(got - wanted).max()) / scale if same_shape else np.inf
-    if not difference <= TOLERANCE:
-        raise FrameworkError(
-            f"[{caller}] f(x) differs from the model's predict: got {got.shape[1]} numbers and a difference of "
-            f"{difference:.1e}, expected {wanted.shape[1]} numbers and at most {TOLERANCE:.0e} of max|y|. Please "
-            "report it."
-        )
+    check_agreement(caller, "the model's predict", function(points), wanted, TOLERANCE)

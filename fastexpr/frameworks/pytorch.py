@@ -16,6 +16,7 @@ import onnx
 from fastexpr._core import Function
 from fastexpr.errors import FrameworkError
 from fastexpr.expression import component_names
+from fastexpr.frameworks.agreement import check_agreement, difference_of
 from fastexpr.frameworks.libraries import library
 from fastexpr.frameworks.torch_numbers import with_doubles
 from fastexpr.function.variants import checked_names, rebuild
@@ -123,19 +124,10 @@ def read(
     if not is_double:
         return load_onnx(proto, check=check, input_names=names)
     net = load_onnx(with_doubles(proto), check=check, input_names=names)
-    if distance(net, point, expected) <= RESTORED:
+    if difference_of(net(point), expected) <= RESTORED:
         return net
     rounded = load_onnx(proto, check=check, input_names=names)
-    return rounded if distance(rounded, point, expected) < distance(net, point, expected) else net
-
-
-def distance(net: Function, point: Array, expected: Array) -> float:
-    """max|f - expected| / max|expected|; infinite where they have other shapes."""
-    got = net(point)
-    if got.shape != expected.shape:
-        return float("inf")
-    scale = max(float(np.abs(expected).max(initial=0.0)), float(np.finfo(np.float32).tiny))
-    return float(np.abs(got - expected).max(initial=0.0)) / scale
+    return rounded if difference_of(rounded(point), expected) < difference_of(net(point), expected) else net
 
 
 def kind_of(torch: Any, value: Any) -> str:
@@ -256,17 +248,13 @@ def compare(torch: Any, net: Function, inputs: tuple[Any, ...], expected: npt.ND
     if not np.isfinite(point).all() or not np.isfinite(expected).all():
         return
     tolerance = max(TOLERANCE.get(str(tensor.dtype), HALF_TOLERANCE) for tensor in inputs)
-    difference = distance(net, point, expected)
-    if not difference <= tolerance:
-        found = f"{difference:.1e}" if np.isfinite(difference) else f"shape ({net.n_outputs},)"
-        is_rounding = tolerance == TOLERANCE["torch.float64"] and difference <= TOLERANCE["torch.float32"]
-        cause = (
-            "PyTorch's exporter has written numbers of the module as float32, and some could not be told: keep them as "
-            "parameters or buffers of the module, in double."
-            if is_rounding
-            else "A module with random numbers in evaluation mode cannot be read; otherwise please report it."
-        )
-        raise FrameworkError(
-            f"[from_torch] f(example_input) differs from what the module gives: got {found}, expected {expected.shape} "
-            f"and at most {tolerance:.0e} of max|y|. {cause}"
-        )
+    is_rounding = (
+        tolerance == TOLERANCE["torch.float64"] and difference_of(net(point), expected) <= TOLERANCE["torch.float32"]
+    )
+    advice = (
+        "PyTorch's exporter has written numbers of the module as float32, and some could not be told: keep them as "
+        "parameters or buffers of the module, in double."
+        if is_rounding
+        else "A module with random numbers in evaluation mode cannot be read; otherwise please report it."
+    )
+    check_agreement("from_torch", "what the module gives", net(point), expected, tolerance, advice)

@@ -171,6 +171,19 @@ class OnnxNode:
                 )
         return own
 
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs the node lists, those without a name included."""
+        return len(self.proto.output)
+
+    def has_output(self, k: int) -> bool:
+        """Whether output k has a name, so that somebody may read it."""
+        return k < self.n_outputs and self.proto.output[k] != ""
+
+    def input_name(self, k: int) -> str:
+        """What the model calls input k."""
+        return str(self.proto.input[k])
+
     def fail(self, message: str) -> NoReturn:
         """Raises OnnxError about this node."""
         raise OnnxError(f"{self.title} {message}")
@@ -230,7 +243,7 @@ class OnnxNode:
         if isinstance(value, Handle):
             self.fail_not_constant(
                 value,
-                f"input {k} ({self.proto.input[k]!r}) depends on the network's inputs, expected a constant. Export the "
+                f"input {k} ({self.input_name(k)!r}) depends on the network's inputs, expected a constant. Export the "
                 "model with this input fixed.",
             )
         return value
@@ -244,7 +257,7 @@ class OnnxNode:
         array = self.constant(k)
         if array.dtype.kind not in "iu":
             self.fail(
-                f"input {k} ({self.proto.input[k]!r}) has elements {array.dtype}, expected integers. Export the model "
+                f"input {k} ({self.input_name(k)!r}) has elements {array.dtype}, expected integers. Export the model "
                 "again."
             )
         return array
@@ -254,7 +267,7 @@ class OnnxNode:
         array = self.constant(k)
         if array.size != 1:
             self.fail(
-                f"input {k} ({self.proto.input[k]!r}) has shape {array.shape}, expected one number. Export the model "
+                f"input {k} ({self.input_name(k)!r}) has shape {array.shape}, expected one number. Export the model "
                 "again."
             )
         return float(array.reshape(-1)[0])

@@ -18,6 +18,7 @@ from fastexpr._core import Function
 from fastexpr.errors import FrameworkError, NotFoundError, ShapeError
 from fastexpr.expression import build_function, variables
 from fastexpr.expression.operands import as_expression
+from fastexpr.frameworks.agreement import check_agreement
 from fastexpr.frameworks.libraries import library, names_of_outputs
 from fastexpr.frameworks.sklearn import (  # noqa: F401  (they register their rules)
     calibration,
@@ -263,16 +264,5 @@ def compare(estimator: Any, method: str, return_std: bool, function: Function, c
 
 
 def check_difference(what: str, got: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> None:
-    if got.shape != expected.shape:
-        difference = np.inf
-    else:
-        finite = np.isfinite(expected)
-        scale = np.abs(expected[finite]).max(initial=np.finfo(np.float32).tiny)
-        difference = np.abs(got - expected)[finite].max(initial=0.0) / scale
-    if not difference <= TOLERANCE:
-        raise FrameworkError(
-            f"[from_sklearn] f(x) differs from {what}: got {got.shape[1]} numbers and a "
-            f"difference of {difference:.1e}, expected {expected.shape[1]} numbers and at most {TOLERANCE:.0e} of "
-            "max|y|. A class of your own may do something else than the one it derives from; otherwise please report "
-            "it."
-        )
+    advice = "A class of your own may do something else than the one it derives from; otherwise please report it."
+    check_agreement("from_sklearn", what, got, expected, TOLERANCE, advice)

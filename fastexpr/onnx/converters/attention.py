@@ -55,7 +55,7 @@ def attention(node: OnnxNode) -> list[Value | None]:
         y = graph.transpose(y, (0, 2, 1, 3))
         y = graph.reshape(y, (*y.shape[:2], y.shape[2] * y.shape[3]))
     outputs: list[Value | None] = [y, k, v, None]
-    if len(node.proto.output) > 3 and node.proto.output[3]:
+    if node.has_output(3):
         modes = [raw, capped, logits, weights]
         mode = node.integer("qk_matmul_output_mode")
         if not 0 <= mode < len(modes):
@@ -71,7 +71,7 @@ def with_heads(node: OnnxNode, k: int, heads: int | None) -> Value:
         return value
     if len(value.shape) != 3 or not heads or heads < 1 or value.shape[2] % heads:
         node.fail(
-            f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape} for {heads} heads, expected four axes, or "
+            f"has input {k} ({node.input_name(k)!r}) of shape {value.shape} for {heads} heads, expected four axes, or "
             "three of which the last one is split into heads. Export the model again."
         )
     batch, length, size = value.shape

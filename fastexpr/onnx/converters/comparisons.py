@@ -51,7 +51,7 @@ def as_numbers(node: OnnxNode, k: int, value: Value) -> Value:
     if isinstance(value, Handle):
         if not value.is_condition:
             node.fail(
-                f"input {k} ({node.proto.input[k]!r}) is no condition: expected the result of Greater, Less, Not, And, "
+                f"input {k} ({node.input_name(k)!r}) is no condition: expected the result of Greater, Less, Not, And, "
                 "Or and the like, or a constant. Export the model again."
             )
         return value

@@ -163,7 +163,7 @@ def scanned(node: OnnxNode, carried: list[Value], sources: list[Value]) -> list[
     if len(lengths) != 1:
         node.fail(f"goes through axes of different lengths, {sorted(lengths)}. Export the model again.")
     (length,) = lengths
-    n_collected = len(node.proto.output) - len(carried)
+    n_collected = node.n_outputs - len(carried)
     moves = list(zip(axes, backward, strict=True))
     if length > 1 and are_alike(node, carried, sources, n_collected):
         return scanned_at_once(node, carried, sources, moves, n_collected)

@@ -53,7 +53,7 @@ def attention(node: OnnxNode) -> Sequence[Value | None]:
             graph.concatenate([graph.rearrange(past, lambda array, i=i: array[i]), new], 2)  # type: ignore[misc]
             for i, new in enumerate((k, v))
         )
-    has_present = len(node.proto.output) > 1 and node.proto.output[1] and k.shape == v.shape
+    has_present = node.has_output(1) and k.shape == v.shape
     present = graph.concatenate([graph.reshape(part, (1, *part.shape)) for part in (k, v)], 0) if has_present else None
     mask = node.constant(at["mask"] or 0) if node.has_input(at["mask"] or 0) else None
     bias = node.input(at["bias"]) if at["bias"] and node.has_input(at["bias"]) else None

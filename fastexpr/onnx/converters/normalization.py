@@ -45,7 +45,7 @@ def statistic(node: OnnxNode, k: int, shape: Shape, each: str = "one per channel
     value = node.input(k)
     if np.prod(value.shape) != np.prod(shape):
         node.fail(
-            f"has input {k} ({node.proto.input[k]!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, "
+            f"has input {k} ({node.input_name(k)!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, "
             f"{each}."
         )
     return node.graph.reshape(value, shape)
@@ -61,7 +61,7 @@ def layer_normalization(node: OnnxNode) -> Sequence[Value]:
     parts = standardized(node, x, axes)
     y = graph.multiply(parts.normalized, node.input(1))
     y = graph.add(y, node.input(2)) if node.has_input(2) else y
-    if len(node.proto.output) < 2:
+    if node.n_outputs < 2:
         return [y]
     return [y, parts.mean, graph.divide(np.ones(()), parts.deviation)]
 
@@ -75,7 +75,7 @@ def rms_normalization(node: OnnxNode) -> Sequence[Value]:
       if it were.
     """
     y, root = root_normalized(node, node.input(0), node.input(1), node.integer("axis"))
-    return [y] if len(node.proto.output) < 2 else [y, node.graph.divide(np.ones(()), root)]
+    return [y] if node.n_outputs < 2 else [y, node.graph.divide(np.ones(()), root)]
 
 
 def root_normalized(node: OnnxNode, x: Value, scale: Value, axis: int) -> tuple[Value, Value]:

@@ -136,7 +136,7 @@ def checked_indices(node: OnnxNode, length: int) -> Array:
 @converter("Split", takes_constants=True)
 def split(node: OnnxNode) -> Sequence[Value]:
     """Pieces along an axis; their lengths come from input 1 (from operator set 13), the attribute, or are equal."""
-    x, count = node.input(0), len(node.proto.output)
+    x, count = node.input(0), node.n_outputs
     axis = node.axis(node.integer("axis") if node.attribute("axis") is not None else 0, len(x.shape))
     length = x.shape[axis]
     lengths = node.constant_integers(1) if node.has_input(1) else node.integers("split")
@@ -145,7 +145,7 @@ def split(node: OnnxNode) -> Sequence[Value]:
             node.fail(f"has num_outputs={node.attribute('num_outputs')} and {count} outputs. Export the model again.")
         piece = -(-length // count)  # the last one may be shorter
         lengths = [min(piece, max(length - piece * k, 0)) for k in range(count)]
-    if sum(lengths) != length or len(lengths) < len(node.proto.output) or min(lengths) < 0:
+    if sum(lengths) != length or len(lengths) < node.n_outputs or min(lengths) < 0:
         node.fail(f"cannot split axis {axis} of shape {x.shape} into lengths {lengths}. Export the model again.")
 
     def piece_from(start: int, stop: int) -> Value:

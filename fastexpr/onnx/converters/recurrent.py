@@ -279,5 +279,5 @@ def shaped(node: OnnxNode, k: int, shape: tuple[int, ...]) -> Value:
         return np.zeros(shape)
     value = node.input(k)
     if value.shape != shape:
-        node.fail(f"input {k} ({node.proto.input[k]!r}) has the shape {value.shape}, expected {shape}. Export again.")
+        node.fail(f"input {k} ({node.input_name(k)!r}) has the shape {value.shape}, expected {shape}. Export again.")
     return value
