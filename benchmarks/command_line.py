@@ -20,6 +20,7 @@ BATCHES = ["S2", "S3"]
 MODELS = ["chain", "random"]
 SOLVES = ["fastexpr", "pyomo", "jax", "casadi", "numpy", "omlt"]
 CONTROLS = ["fastexpr", "pyomo", "jax", "omlt"]
+KINKS = ["kinks ignored", "slsqp", "omlt"]
 ANSWERS = [
     *("default", "expression", "high", "20 starts", "pyomo"),
     *("deflation", "mlsl", "omlt", "jax", "slsqp", "trust-constr"),  # the first two are POUNCE's find_minima
@@ -28,7 +29,7 @@ ANSWERS = [
 USUAL = [
     *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
 ]
-COMMANDS = [*USUAL, "threads", "largest", "rules", "answers", "minima", "formulations"]
+COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -65,6 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_startup(commands)
     add_rules(commands)
     add_formulations(commands)
+    add_kinks(commands)
     add_answers(commands)
     add_minima(commands)
     return parser
@@ -231,6 +233,17 @@ def add_formulations(commands: SubParsers) -> None:
     parser.add_argument("--limit", type=float, default=25.0, help="seconds for one solve by HiGHS (default: 25)")
 
 
+def add_kinks(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "kinks", "Problems with ReLUs, max, abs: what is solved, in what time, whether claims are true."
+    )
+    parts = ["surrogate", "set", "judge"]
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="which ones (default: all)")
+    parser.add_argument("--peers", nargs="*", choices=KINKS, default=KINKS, help="whom to compare with on the set")
+    parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
+    parser.add_argument("--walks", type=int, default=20, help="from points nearby, that check a claim (default: 20)")
+
+
 def add_answers(commands: SubParsers) -> None:
     parser = add_command(
         commands, "answers", "A set of problems with networks: who solves how many, finds the best, and in what time."
@@ -282,6 +295,8 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.limit = min(arguments.limit, 5.0)
     elif arguments.command == "rules":
         return
+    elif arguments.command == "kinks":
+        arguments.walks = min(arguments.walks, 3)
     elif arguments.command == "minima":
         arguments.starts, arguments.training = 8, 100
     elif arguments.command == "answers":

@@ -23,6 +23,7 @@ class Case:
     name: str
     make: Callable[[], fx.Problem]
     family: str
+    layers: list[tuple[np.ndarray, np.ndarray]] | None = None  # where it is the largest output of plain layers of ReLUs
 
 
 # ---- networks
@@ -241,20 +242,21 @@ def image(side: int, channels: tuple[int, int], pool: str, seed: int) -> fx.Prob
 
 def cases() -> list[Case]:
     """The set."""
-    found = [
-        Case(
-            f"surrogate {hidden} seed {seed}",
-            lambda hidden=hidden, seed=seed: best_reactor(reactor(hidden, seed)),
-            "mlp",
+    found = []
+    for hidden, seed in [((32, 32), 0), ((32, 32), 1), ((16,), 0), ((64, 64), 0), ((20, 20, 20), 2)]:
+        trained = reactor(hidden, seed)
+        case = Case(
+            f"surrogate {hidden} seed {seed}", lambda trained=trained: best_reactor(trained), "mlp", trained.layers
         )
-        for hidden, seed in [((32, 32), 0), ((32, 32), 1), ((16,), 0), ((64, 64), 0), ((20, 20, 20), 2)]
-    ]
+        found.append(case)
     for name, sizes in [  # inputs, units of layers, outputs
         ("2-16-1", [2, 16, 1]), ("5-40-40-2", [5, 40, 40, 2]), ("10-64-64-2", [10, 64, 64, 2]),
         ("20-100-100-2", [20, 100, 100, 2]), ("50-50-50-50-2", [50, 50, 50, 50, 2]),
         ("200-128-64-2", [200, 128, 64, 2]), ("800-64-32-2", [800, 64, 32, 2]), ("8-250-250-2", [8, 250, 250, 2]),
     ]:  # fmt: skip
-        found.append(Case(f"best output {name}", lambda sizes=sizes: best_output(layered(drawn(7, sizes))), "mlp"))
+        layers = drawn(7, sizes)
+        case = Case(f"best output {name}", lambda layers=layers: best_output(layered(layers)), "mlp", layers)
+        found.append(case)
     for activation in list(ACTIVATIONS)[1:]:
         found.append(
             Case(
