@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import onnx.parser
 import pyomo.environ as pyo
 import pytest
+from onnx import numpy_helper
 
 import fastexpr as fx
 import fastexpr.pyomo as fxp
@@ -117,7 +120,7 @@ def test_iterations_are_a_total():
 
 
 def test_multipliers_belong_to_the_final_cell():
-    p, x = surrogate(STARTS[1])
+    p, _ = surrogate(STARTS[1])
     limit = p._statement.constraints[0]
     r = p.solve()
     eps = 1e-5
@@ -139,3 +142,105 @@ def test_smooth_problems_have_one_stage():
     r = p.solve()
     assert [stage.name for stage in r.stages] == ["ipopt"]
     assert r.certificate == ""
+
+
+def test_a_walk_that_reaches_its_limit_goes_on_from_rounded_kinks(monkeypatch):
+    from fastexpr.solve import walk
+
+    monkeypatch.setattr(walk, "MOST_CELLS", 1)
+    smoothed = 0
+    for start in STARTS:
+        p, x = surrogate(start)
+        r = p.solve()
+        smoothed += "smoothing" in [stage.name for stage in r.stages]
+        assert NET(r[x])[1] <= LIMIT + 1e-6
+        assert r.status in ("optimal", "cell_limit")
+        assert r.status == "optimal" or "limit of" in r.message
+    assert smoothed > 0
+
+
+ACTIVATIONS = {
+    "LeakyRelu": "r = LeakyRelu<alpha=0.1>(a)",
+    "PRelu": "s = Constant<value_float=0.3>() r = PRelu(a, s)",
+    "HardSigmoid": "r = HardSigmoid(a)",
+    "HardSwish": "r = HardSwish(a)",
+    "Elu": "r = Elu<alpha=0.3>(a)",
+    "Clip": "l = Constant<value_float=-0.5>() u = Constant<value_float=0.5>() r = Clip(a, l, u)",
+    "Abs behind tanh": "t = Tanh(a) r = Abs(t)",
+    "Where": "z = Constant<value_float=0.0>() c = Greater(a, z) t = Tanh(a) r = Where(c, t, a)",
+    "Max": "t = Tanh(a) r = Max(a, t)",
+    "MaxPool": "s = Constant<value_ints=[1, 1, 12]>() q = Reshape(a, s) m = MaxPool<kernel_shape=[3], strides=[1], "
+    "pads=[1, 1]>(q) e = Constant<value_ints=[1, 12]>() r = Reshape(m, e)",
+}
+
+
+def activated(text):
+    rng = np.random.default_rng(0)
+    text = f"(float[1,2] x) => (float[1,1] y) {{ a = Gemm(x, W1, b) {text} y = MatMul(r, W2) }}"
+    model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["":17]> g ' + text)
+    for name, shape in (("W1", (2, 12)), ("W2", (12, 1)), ("b", 12)):
+        model.graph.initializer.append(numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name))
+    return fx.load_onnx(model)
+
+
+@pytest.mark.parametrize("solver", ["cyipopt", "pounce"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_kinked_operator(name, solver):
+    net = activated(ACTIVATIONS[name])
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=[0.2, -0.3])
+    p.minimize(p.network(net, x)[0])
+    r = p.solve(solver=solver)
+    assert (r.status, r.certificate) == ("optimal", "local minimum")
+    points = np.clip(r[x] + 1e-3 * np.random.default_rng(1).uniform(-1, 1, (3000, 2)), -1, 1)
+    assert net(points).min() >= r.objective - 1e-9
+    assert abs(net(r[x])[0] - r.objective) < 1e-12
+
+
+def test_a_jump_is_reported_and_not_certified():
+    net = activated("r = ThresholdedRelu<alpha=0.5>(a)")
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=[0.2, -0.3])
+    p.minimize(p.network(net, x)[0])
+    r = p.solve()
+    assert r.certificate == "none"
+    assert "jumps at" in r.message
+    assert "ThresholdedRelu" in r.message
+
+
+def test_what_is_constant_piece_by_piece_stays_what_it_is():
+    net = activated("r = Sign(a)")
+    p = fx.Problem()
+    p.minimize(p.network(net, p.variables(2, -1, 1, start=[0.2, -0.3]))[0])
+    assert p.solve().status == "no_derivative"
+
+
+def test_no_feasible_point_is_said():
+    p, _ = surrogate(STARTS[0])
+    p.subject_to(p._statement.networks[0].y[0], lower=1e4)
+    r = p.solve()
+    assert not r.success
+    assert r.certificate == ""
+
+
+def test_results_with_kinks_are_pickled():
+    import pickle
+
+    p, _ = surrogate(STARTS[0])
+    r = p.solve()
+    other = pickle.loads(pickle.dumps(r))
+    assert (other.certificate, other.kinks) == (r.certificate, r.kinks)
+
+
+def test_suffixes_of_pyomo_have_the_multipliers_of_the_final_cell():
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(2), bounds=(-1, 1), initialize=0.4)
+    m.row = pyo.Constraint(expr=m.x[0] + m.x[1] >= 0.5)
+    m.kinks = pyo.Objective(expr=2 * abs(m.x[0]) + 3 * abs(m.x[1]))
+    m.dual = pyo.Suffix(direction=pyo.Suffix.IMPORT)
+    results = pyo.SolverFactory("fastexpr").solve(m)
+    assert pyo.check_optimal_termination(results)
+    assert abs(m.x[0].value - 0.5) < 1e-8
+    assert abs(m.x[1].value) < 1e-8
+    assert abs(m.dual[m.row] - 2.0) < 1e-6
+    assert "1 kink" in results.solver.message

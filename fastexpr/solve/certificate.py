@@ -120,6 +120,9 @@ class Examination:
                 ways.append((min(forces.weakest, -forces.residual), k))
             elif forces.walls[self._back(walls, held, k)] <= self.least and k not in weak:
                 weak.append(k)
+        for jumping in np.flatnonzero(self.junction.cells.unit_jumps[held.units]).tolist():
+            across = self._behind([jumping], held)  # lower at once, perhaps
+            found.better += [] if across is None else [across[0]]
         if ways:
             ways.sort()
             found.certificate, found.reason = NONE, "a way leads down behind a kink"

@@ -45,6 +45,18 @@ def cells(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
         return None
 
 
+def smoothing(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
+    """Where the walk has reached its limit; see `fastexpr.solve.continuation`."""
+    if point.status != "cell_limit":
+        return None
+    from fastexpr.solve.continuation import continued
+
+    try:
+        return continued(program, point, budget)
+    except EvaluationError:
+        return None
+
+
 def has_kinks(program: Nlp, budget: Budget) -> bool:
     """Whether there are kinks, and they are to be crossed."""
     return budget.settings.kinks == "cells" and bool(getattr(program.functions, "has_kinks", False))

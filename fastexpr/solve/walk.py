@@ -111,12 +111,10 @@ class Walk:
         while True:
             if not self.here.is_solved or self.here.objective <= enough:
                 return None
-            if self.is_over:
-                return None
             self.failed.clear()
             finding = self._examine()
             if not self._move(finding):
-                return None if self.is_over else finding
+                return None if self.is_over and (finding.better or finding.ways) else finding
 
     def _examine(self) -> Finding:
         here = self.here
