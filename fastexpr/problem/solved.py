@@ -243,8 +243,11 @@ def facts_of(result: Result) -> dict[str, Any]:
         "seconds": result.timings["total"],
         "solver": result.solver,
     }
-    certificate = getattr(result, "certificate", "")
-    return {**facts, "certificate": certificate} if certificate else facts
+    if result.objective_bound is not None:
+        facts["objective bound"] = result.objective_bound
+    if result.certificate:
+        facts["certificate"] = result.certificate
+    return facts
 
 
 def files_of(networks: list[Network], onnx: Any) -> dict[int, Any]:
