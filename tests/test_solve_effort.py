@@ -127,7 +127,7 @@ def test_a_second_start_finds_a_feasible_point_where_the_first_does_not(effort: 
     result = problem.solve(effort=effort)
     assert result.success
     assert result.conflicts == []
-    assert [stage.name for stage in result.stages][:2] == ["ipopt", "sample"]
+    assert [stage.name for stage in result.stages][:3] == ["ipopt", "unscaled", "sample"]
     assert result.stages[0].violation > 1.0
 
 
@@ -145,7 +145,7 @@ def test_high_effort_finds_a_better_minimum(solver: str) -> None:
 def test_elastic_and_projection_run_where_nothing_was_feasible() -> None:
     problem, *_ = in_conflict("a curved row")
     names = [stage.name for stage in problem.solve(effort="high").stages]
-    assert names == ["ipopt", "sample", "elastic", "projection", "random starts"]
+    assert names == ["ipopt", "unscaled", "sample", "elastic", "projection", "random starts"]
 
 
 def test_limits_count_for_all_stages_together() -> None:
@@ -161,8 +161,8 @@ def test_limits_count_for_all_stages_together() -> None:
         return bool(state.stage == "ipopt")
 
     result = problem.solve(effort="high", progress=stop)
-    assert seen[-1] == "sample"
-    assert [stage.name for stage in result.stages] == ["ipopt", "sample"]
+    assert seen[-1] == "unscaled"
+    assert [stage.name for stage in result.stages] == ["ipopt", "unscaled"]
 
 
 def test_the_log_belongs_to_the_first_stage(capfd: pytest.CaptureFixture[str]) -> None:

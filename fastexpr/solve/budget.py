@@ -162,7 +162,9 @@ class Budget:
         most = min(self.iterations_left, math.inf if max_iter is None else max_iter)
         if most < self._most:
             chosen["max_iter"] = int(most)
-        if scaling is None and settings.has_own_scaling:
+        if "nlp_scaling_method" in chosen and settings.has_own_scaling:
+            scaling = None
+        elif scaling is None and settings.has_own_scaling:
             with contextlib.suppress(EvaluationError):  # the solver will say so
                 scaling = Measure(nlp, nlp.start).scaling()
         is_first = supervision.stage == self._first_stage

@@ -1,9 +1,9 @@
 """Factors under which variables, rows and objective of a program are all of a size, for the solver's own scaling.
 
     variable   1 / width: of its bounds, else of the range of the network that it enters, else what rows and start say
-    row        so that its largest scaled slope, |dg/dx_j| width_j, at the start and at a few points of the box is
-               within 1 and 10
-    objective  likewise
+    row        up to a slope of 1, where its largest scaled slope |dg/dx_j| width_j at the start and at a few points of
+               the box is less; down to one of 1000, where that at the start is more
+    objective  likewise, down to 10,000
 
 Functions are not wrapped: what the solver prints, and tests of derivatives, stay in the user's units.
 """
@@ -28,8 +28,9 @@ SMALLEST, LARGEST = 1e-8, 1e4
 #: The objective's factor is its unit, which can be any: what is minimized in one unit is minimized in another.
 LARGEST_OF_OBJECTIVE = 1e20
 
-#: Slopes that are not too steep stay: what is scaled down is found less precisely, by as much.
-STEEPEST = 10.0
+#: Slopes up to these stay. What is scaled down is found less precisely, by as much, so that the steepest slope of the
+#: box, far from any solution, must not decide.
+STEEPEST_ROW, STEEPEST_OBJECTIVE = 1e3, 1e4
 
 #: So many points of the box beside the start are looked at.
 N_POINTS = 8
@@ -44,13 +45,15 @@ class Slopes:
 
     Attributes
     ----------
-    objective : (n,) array
-    rows : array
+    objective, objective_at_start : (n,) arrays
+    rows, rows_at_start : arrays
         In the order of the Jacobian's structure.
     """
 
     objective: Vector
     rows: Vector
+    objective_at_start: Vector
+    rows_at_start: Vector
 
 
 def scaling_of(nlp: Nlp) -> tuple[Scaling, Scale]:
@@ -58,20 +61,29 @@ def scaling_of(nlp: Nlp) -> tuple[Scaling, Scale]:
     known = known_widths(nlp)
     slopes = largest_slopes(nlp, known)
     width = inferred(nlp, known, slopes)
-    steepness = np.zeros(nlp.m)
-    np.maximum.at(steepness, nlp.jacobian_rows, slopes.rows * width[nlp.jacobian_columns])
-    size = float((slopes.objective * width).max(initial=0.0))
-    scaling = Scaling(
-        float(within_band(size, LARGEST_OF_OBJECTIVE)), np.clip(1.0 / width, SMALLEST, LARGEST), within_band(steepness)
+    anywhere, at_start = (
+        (float((objective * width).max(initial=0.0)), steepness(nlp, rows * width[nlp.jacobian_columns]))
+        for objective, rows in ((slopes.objective, slopes.rows), (slopes.objective_at_start, slopes.rows_at_start))
     )
-    return scaling, Scale(size or 1.0, width, steepness)
+    scaling = Scaling(
+        float(factor(anywhere[0], at_start[0], STEEPEST_OBJECTIVE, LARGEST_OF_OBJECTIVE)),
+        np.clip(1.0 / width, SMALLEST, LARGEST),
+        factor(anywhere[1], at_start[1], STEEPEST_ROW, LARGEST),
+    )
+    return scaling, Scale(anywhere[0] or 1.0, width, anywhere[1])
 
 
-def within_band(steepness: npt.ArrayLike, largest: float = LARGEST) -> Vector:
-    """What brings a slope up to 1, or down to what is still precise; 1 for what has none."""
-    slope = np.asarray(steepness, dtype=np.float64)
-    slope = np.where(slope > 0.0, slope, 1.0)
-    result: Vector = np.clip(np.maximum(1.0 / slope, np.minimum(1.0, STEEPEST / slope)), SMALLEST, largest)
+def steepness(nlp: Nlp, entries: Vector) -> Vector:
+    """(m,): the largest of each row's."""
+    result = np.zeros(nlp.m)
+    np.maximum.at(result, nlp.jacobian_rows, entries)
+    return result
+
+
+def factor(anywhere: npt.ArrayLike, at_start: npt.ArrayLike, steepest: float, largest: float) -> Vector:
+    """What brings the slopes of a box up to 1, or those of the start down to the steepest that may be."""
+    slope, near = (np.where(np.asarray(side) > 0.0, side, 1.0) for side in (anywhere, at_start))
+    result: Vector = np.clip(np.where(slope < 1.0, 1.0 / slope, np.minimum(1.0, steepest / near)), SMALLEST, largest)
     return result
 
 
@@ -134,14 +146,17 @@ def points_of(nlp: Nlp, known: Vector) -> npt.NDArray[np.float64]:
 
 def largest_slopes(nlp: Nlp, known: Vector) -> Slopes:
     """Over the points at which they are finite."""
-    result = Slopes(np.zeros(nlp.n), np.zeros(nlp.jacobian_rows.size))
-    for point in points_of(nlp, known):
+    n, k = nlp.n, nlp.jacobian_rows.size
+    result = Slopes(np.zeros(n), np.zeros(k), np.zeros(n), np.zeros(k))
+    for number, point in enumerate(points_of(nlp, known)):
         try:
             gradient, jacobian = nlp.gradient(point), nlp.jacobian(point)
         except EvaluationError:
             continue
         np.maximum(result.objective, abs(gradient), out=result.objective)
         np.maximum(result.rows, abs(jacobian), out=result.rows)
+        if number == 0:
+            result.objective_at_start, result.rows_at_start = abs(gradient), abs(jacobian)
     return result
 
 

@@ -17,7 +17,7 @@ from fastexpr.solve.conflicts import listed, violated
 from fastexpr.solve.form import Form, form_of
 from fastexpr.solve.saddle import leave_saddles
 from fastexpr.solve.scaling import merged, scaling_of
-from fastexpr.solve.stages import cells, ipopt, is_better, smoothing
+from fastexpr.solve.stages import cells, ipopt, is_better, smoothing, unscaled
 from fastexpr.solvers.checked import LOST, answer, concluded, tolerances
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Stage
 from fastexpr.solvers.verification import FEASIBILITY, Measure
@@ -133,6 +133,7 @@ def with_conflicts(nlp: Nlp, point: Solution, budget: Budget) -> Solution:
 def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, StageFunction]]:
     """What runs, in order; each has a say where the one before has left something to do."""
     yield "ipopt", partial(ipopt, multipliers=multipliers)
+    yield "unscaled", partial(unscaled, multipliers=multipliers)
     yield "cells", cells
     yield "smoothing", smoothing
     yield "saddle", leave_saddles

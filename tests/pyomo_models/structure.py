@@ -145,7 +145,7 @@ def linear_program() -> pyo.ConcreteModel:
 def quadratic_program() -> pyo.ConcreteModel:
     n = 6
     rng = np.random.default_rng(3)
-    m = start_at([0.2] * n, lower=-2, upper=2)
+    m = start_at([-0.2] * n, lower=-2, upper=2)
 
     def form(shift: float) -> Any:
         """x' A x with a symmetric matrix whose eigenvalues are around `shift`."""
