@@ -167,6 +167,43 @@ def robustness(table: Table, net: fx.Function, layers: Any, count: int, eps: flo
     )
 
 
+# ---- which formulation when
+
+
+def small(sizes: tuple[int, ...], activation: Any) -> fx.Function:
+    """Random weights."""
+    random = np.random.default_rng(7)
+    x = h = fx.variables(sizes[0])
+    for k in sizes[1:-1]:
+        h = activation(random.normal(size=(k, h.size)) / np.sqrt(h.size) @ h + 0.3 * random.normal(size=k))
+    return fx.Function(x, random.normal(size=(sizes[-1], h.size)) @ h).with_bounds(-1.0, 1.0)
+
+
+def choices(table: Table) -> None:
+    """One minimum by each formulation and solver."""
+    cases = [
+        ("ReLU 3-8-8-1", lambda z: np.maximum(z, 0.0), (3, 8, 8, 1), ["bigm", "sos1"]),
+        ("tanh 2-4-4-1", np.tanh, (2, 4, 4, 1), ["full-space", "reduced-space"]),
+    ]
+    for label, activation, sizes, formulations in cases:
+        net = small(sizes, activation)
+        best = net(np.random.default_rng(0).uniform(-1, 1, (100_000, sizes[0]))).min()
+        for formulation in formulations:
+            for solver in ("appsi_highs", "scip_direct"):
+                if solver == "appsi_highs" and formulation != "bigm":
+                    continue
+                m = pyo.ConcreteModel()
+                m.nn = fxp.NetworkBlock(net, formulation=formulation)
+                m.cost = pyo.Objective(expr=m.nn.outputs[0])
+                begin = time.process_time()
+                pyo.SolverFactory(solver).solve(m)
+                took = time.process_time() - begin
+                own = float(net([v.value for v in m.nn.inputs.values()])[0])
+                if own > best + 1e-3 or abs(own - pyo.value(m.cost)) > 1e-4:
+                    raise SystemExit(f"{label}, {formulation}, {solver}: {own} at the point, samples reach {best}")
+                table.add(f"{label}, {formulation}", solver, f"{took:.2f} s", f"{pyo.value(m.cost):.6f}")
+
+
 # ---- trees
 
 
@@ -257,13 +294,16 @@ def run(arguments: argparse.Namespace) -> None:
     robust = Table("Robustness, CPU time of HiGHS", ["", "fastexpr", "OMLT", "ratio"])
     robustness(robust, net, layers, count, arguments.eps, arguments.limit)
     show(robust, arguments.markdown)
+    which = Table("A minimum, CPU time of building and solving", ["", "solver", "CPU", "minimum"])
+    choices(which)
+    show(which, arguments.markdown)
     forest = Table(
         f"100 trees of depth 5, ten inputs, two limits; HiGHS stops after {arguments.limit:g} s",
         ["", "building (arrays, Pyomo)", "root", "gap", "CPU", "claimed, predicted"],
     )
     trees(forest, arguments.limit, repeats)
     show(forest, arguments.markdown)
-    tables = (build, robust, forest)
+    tables = (build, robust, which, forest)
     if arguments.output is not None:
         rows = [dict(zip(t.header, row, strict=True)) | {"table": t.title} for t in tables for row in t.rows]
         write_csv(arguments.output / "formulations.csv", rows)

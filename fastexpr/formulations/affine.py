@@ -166,3 +166,15 @@ def matrix_of(operator: Operator, depends: Sequence[bool], values: Sequence[Any]
     matrix = scipy.sparse.csr_array(function.jacobian(zero, sparse=True))
     matrix.eliminate_zeros()
     return matrix, function(zero)
+
+
+def product(W: Any, b: Array, z: Affine) -> Affine:
+    """W z + b."""
+    columns = z.single_columns()
+    if columns is not None and columns.size == np.unique(columns).size:
+        width = z.matrix.shape[1]
+        matrix = scipy.sparse.csr_array((W.data, columns[W.indices], W.indptr), shape=(W.shape[0], width))
+        return Affine(matrix, b)
+    matrix = (W @ widened(z.matrix, max(z.matrix.shape[1], 1))).tocsr()
+    matrix.eliminate_zeros()
+    return Affine(matrix, np.asarray(W @ z.constant) + b)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from fastexpr._core import Function
 from fastexpr.errors import FormulationError
@@ -24,12 +23,13 @@ from fastexpr.formulations.affine import (
     is_affine,
     joined,
     matrix_of,
-    widened,
+    product,
 )
 from fastexpr.formulations.algebra import Algebra
 from fastexpr.formulations.bounds import bounds_of_nodes
 from fastexpr.formulations.choices import COMPARISONS, broadcast
-from fastexpr.formulations.convexity import Curvature, curvatures
+from fastexpr.formulations.convexity import Curvature, curvatures, require_curvature
+from fastexpr.formulations.graph import bounded_nodes, needed_nodes
 from fastexpr.formulations.hard_swish import hard_swish
 from fastexpr.formulations.products import Products
 from fastexpr.formulations.registry import Node, find_emitter
@@ -309,53 +309,6 @@ class Builder:
             )
 
 
-def require_curvature(net: Function, found: Sequence[Curvature]) -> None:
-    """Raises where an output is neither convex nor concave."""
-    known = np.concatenate([entry.is_convex | entry.is_concave for entry in found])
-    if not known.all():
-        name = net.output_names[int(np.flatnonzero(~known)[0])]
-        raise FormulationError(
-            f"formulation='epigraph' is exact for outputs that are convex or concave in the inputs: got '{name}', of "
-            "which that is not known. What to do: formulation='bigm', or relax=True for a relaxation, which bounds the "
-            "optimum and is not exact."
-        )
-
-
 def fill_affine(z: Affine, columns: Indices, values: Array) -> None:
     """Columns that equal z."""
     values[columns] = z.at(values)
-
-
-def product(W: Any, b: Array, z: Affine) -> Affine:
-    """W z + b."""
-    columns = z.single_columns()
-    if columns is not None and columns.size == np.unique(columns).size:
-        width = z.matrix.shape[1]
-        matrix = scipy.sparse.csr_array((W.data, columns[W.indices], W.indptr), shape=(W.shape[0], width))
-        return Affine(matrix, b)
-    matrix = (W @ widened(z.matrix, max(z.matrix.shape[1], 1))).tocsr()
-    matrix.eliminate_zeros()
-    return Affine(matrix, np.asarray(W @ z.constant) + b)
-
-
-def needed_nodes(nodes: Sequence[Any], outputs: Sequence[int]) -> set[int]:
-    """Those that some output depends on."""
-    needed, stack = set(outputs), list(outputs)
-    while stack:
-        k = stack.pop()
-        if k == 0:
-            continue
-        for source in nodes[k - 1][1]:
-            if source not in needed:
-                needed.add(source)
-                stack.append(source)
-    return needed
-
-
-def bounded_nodes(nodes: Sequence[Any], needed: set[int], depends: Sequence[bool]) -> list[int]:
-    """Those whose bounds are asked for: nodes that are not affine, and their inputs."""
-    found = set()
-    for number, (operator, sources, _) in enumerate(nodes, start=1):
-        if number in needed and depends[number] and not is_affine(operator.name, [depends[k] for k in sources]):
-            found |= {number, *(k for k in sources if depends[k])}
-    return sorted(found - {0})

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function, Operator
+from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Array, is_affine, matrix_of
 
 Mask = npt.NDArray[np.bool_]
@@ -131,3 +132,15 @@ def gathered(operator: Operator, inputs: Sequence[Curvature]) -> Curvature:
                 parts.append(np.broadcast_to(array, operator.shape).ravel())
         sides.append(np.logical_and.reduce(parts))
     return Curvature(sides[0], sides[1])
+
+
+def require_curvature(net: Function, found: Sequence[Curvature]) -> None:
+    """Raises where an output is neither convex nor concave."""
+    known = np.concatenate([entry.is_convex | entry.is_concave for entry in found])
+    if not known.all():
+        name = net.output_names[int(np.flatnonzero(~known)[0])]
+        raise FormulationError(
+            f"formulation='epigraph' is exact for outputs that are convex or concave in the inputs: got '{name}', of "
+            "which that is not known. What to do: formulation='bigm', or relax=True for a relaxation, which bounds the "
+            "optimum and is not exact."
+        )

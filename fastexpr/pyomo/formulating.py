@@ -10,7 +10,8 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import is_affine
-from fastexpr.formulations.building import Builder, needed_nodes
+from fastexpr.formulations.building import Builder
+from fastexpr.formulations.graph import needed_nodes
 from fastexpr.formulations.heads import without_head
 from fastexpr.formulations.names import LINEAR
 from fastexpr.formulations.summary import Summary, summary_of_widths

@@ -11,7 +11,7 @@ from pyomo.environ import quicksum
 from fastexpr._core import Function
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import is_affine, matrix_of
-from fastexpr.formulations.building import needed_nodes
+from fastexpr.formulations.graph import needed_nodes
 from fastexpr.function.kink import values_of_nodes
 from fastexpr.pyomo.formulas import Scalars, formula
 
