@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.solve.linearization import DEPENDENT, Linearization, Matrix, has_inside, of_length_one
+from fastexpr.solve.linearization import DEPENDENT, Flags, Linearization, Matrix, has_inside, of_length_one
 from fastexpr.solvers.verification import LARGEST_WIDTH
 
 Branches = npt.NDArray[np.int32]
@@ -92,12 +92,20 @@ class Junction:
         slopes = self.slopes(units[near], to[near])
         largest = abs(slopes).max(axis=1, initial=0.0)
         floor = 1e-9 * moved.max(initial=0.0) / PROBE
-        is_met = (abs(arguments[near]) <= reach * largest) & (largest > floor)
+        is_met = (abs(arguments[near]) <= reach * largest) & (largest > floor) & ~self._is_implied(slopes, largest)
         order = near[is_met][np.argsort(self._ranks(units[near[is_met]]), kind="stable")]
         place = np.searchsorted(near, order)
         rows = slopes[place]
         lengths = np.sqrt((rows * rows).sum(axis=1))
         return Walls(units[order], to[order], of_length_one(rows), lengths, arguments[order])
+
+    def _is_implied(self, slopes: Matrix, largest: Vector) -> Flags:
+        """Whether the bounds leave nothing behind a wall: it is where variables are at theirs, and points inside."""
+        is_free = ~(self.at_lower | self.at_upper)
+        result: Flags = abs(slopes[:, is_free]).max(axis=1, initial=0.0) <= 1e-12 * largest
+        result &= (slopes[:, self.at_lower & ~self.at_upper] >= 0.0).all(axis=1)
+        result &= (slopes[:, self.at_upper & ~self.at_lower] <= 0.0).all(axis=1)
+        return result
 
     def distances(self, arguments: Vector) -> Vector:
         """About how far away each wall of the frozen cell is, by how much a probe in some direction moves it."""
@@ -180,7 +188,7 @@ class Junction:
         return found
 
     def _ranks(self, units: Integers) -> Integers:
-        ranks: Integers = getattr(self.cells, "unit_ranks", np.arange(self.cells.n_units, dtype=np.int32))[units]
+        ranks: Integers = self.cells.unit_ranks[units]
         return ranks
 
 
