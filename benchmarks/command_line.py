@@ -29,7 +29,7 @@ ANSWERS = [
 USUAL = [
     *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
 ]
-COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations"]
+COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -69,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_kinks(commands)
     add_answers(commands)
     add_minima(commands)
+    add_bounds(commands)
     return parser
 
 
@@ -242,6 +243,13 @@ def add_kinks(commands: SubParsers) -> None:
     parser.add_argument("--peers", nargs="*", choices=KINKS, default=KINKS, help="whom to compare with on the set")
     parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
     parser.add_argument("--walks", type=int, default=20, help="from points nearby, that check a claim (default: 20)")
+
+
+def add_bounds(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "bounds", "Linear bounds over boxes and certified minima, beside NumPy, SciPy and HiGHS."
+    )
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds for one minimum (default: 30)")
 
 
 def add_answers(commands: SubParsers) -> None:

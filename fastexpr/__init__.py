@@ -35,6 +35,7 @@ from fastexpr.function import Function
 if TYPE_CHECKING:
     from fastexpr import rules
     from fastexpr._core import load
+    from fastexpr.bounds.minimum import global_minimum, verify
     from fastexpr.expression import variables
     from fastexpr.frameworks.ensemble import ensemble
     from fastexpr.frameworks.keras import from_keras
@@ -58,11 +59,13 @@ _LAZY = {
     "from_sklearn": "fastexpr.frameworks.sklearn",
     "from_torch": "fastexpr.frameworks.pytorch",
     "from_xgboost": "fastexpr.frameworks.xgboost",
+    "global_minimum": "fastexpr.bounds.minimum",
     "load": "fastexpr._core",
     "load_onnx": "fastexpr.onnx",
     "multistart": "fastexpr.problem.multistart",
     "show_versions": "fastexpr.versions",
     "variables": "fastexpr.expression",
+    "verify": "fastexpr.bounds.minimum",
 }
 
 __all__ = [
@@ -78,6 +81,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "from_xgboost",
+    "global_minimum",
     "load",
     "load_onnx",
     "multistart",
@@ -86,6 +90,7 @@ __all__ = [
     "set_num_threads",
     "show_versions",
     "variables",
+    "verify",
 ]
 
 

@@ -58,6 +58,10 @@ class DerivativeWarning(UserWarning):
     """A network whose derivatives say less than one might think: it rounds, or is constant piece by piece."""
 
 
+class SearchWarning(UserWarning):
+    """A search that may never end: more inputs than boxes can be split along."""
+
+
 class UncheckedWarning(UserWarning):
     """An import that was to be checked, and holds something that nothing at hand can check."""
 

@@ -181,3 +181,14 @@ def test_the_networks_can_be_trained_again(name, score, tmp_path, monkeypatch, c
     assert [node.op_type for node in again.graph.node] == [node.op_type for node in committed.graph.node]
     assert [tuple(t.dims) for t in again.graph.initializer] == [tuple(t.dims) for t in committed.graph.initializer]
     assert re.search(score, capsys.readouterr().out)
+
+
+def test_bracket(tmp_path, capsys, monkeypatch):
+    bracket = load("bracket.py")
+    picture = tmp_path / "bracket.png"
+    monkeypatch.setattr(sys, "argv", ["bracket.py", "--output", str(picture), "--inputs", "2", "--limit", "60"])
+    bracket.main()
+    out = capsys.readouterr().out
+    assert "1 inputs: optimal" in out
+    assert "2 inputs: optimal" in out
+    assert picture.read_bytes().startswith(b"\x89PNG")

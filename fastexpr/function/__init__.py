@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 
 from fastexpr import _core
 from fastexpr._core import Function
+from fastexpr.bounds.methods import bounds_by_layer, output_bounds
 from fastexpr.export.c_code import to_c
 from fastexpr.export.casadi_function import to_casadi
 from fastexpr.export.formula import to_latex, to_sympy
@@ -128,5 +129,7 @@ for _method in (
     to_latex,
     to_sympy,
     to_torch,
+    output_bounds,
+    bounds_by_layer,
 ):
     setattr(Function, _method.__name__, _method)

@@ -431,12 +431,16 @@ class Problem:
 
         Parameters
         ----------
-        solver : {"cyipopt", "pounce", "highs"}, optional
+        solver : {"cyipopt", "pounce", "highs", "branch-and-bound"}, optional
             Without it, cyipopt where it is installed, else pounce; "ipopt" is another name of cyipopt. "highs" solves
             problems that are linear, or have a convex quadratic objective, with networks and expressions that are
             piecewise linear, and trees: to global optimality. It is also what integer variables and trees take where
             that is possible; where networks are smooth and the integer variables have few values together, a nonlinear
             program is solved for each of these.
+            "branch-and-bound" certifies the global solution of a problem with at most 12 variables that nothing
+            defines, all of them bounded, and no equations but those of networks: `fastexpr.global_minimum` on the
+            problem as one function. It takes tol= (relative, 1e-6), time_limit= and progress= as that does; the bound
+            is in `result.message`.
         start : Result, array_like, dict or "sample", optional
             An earlier result of this problem to start from, multipliers included (a warm start) unless constraints have
             come or gone since. Or the variables' values, all of them in an array, or some as ``{x: values}``; outputs
@@ -481,6 +485,8 @@ class Problem:
         ModuleNotFoundError
             No solver is installed; the message says what to install.
         """
+        if solver == "branch-and-bound":
+            return self._solve_by_boxes(start, progress, time_limit, joined(options, others))
         if (found := mixed_integer_result(self, solver, start, progress, time_limit, options, others)) is not None:
             return found
         name = choose(solver)
@@ -500,6 +506,24 @@ class Problem:
         )
         solution = solution_of(self._statement, nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
+
+    def _solve_by_boxes(
+        self, start: Any, progress: Any, time_limit: float | None, options: Mapping[str, Option]
+    ) -> Result:
+        from fastexpr.problem.boxes import solve_by_boxes
+
+        unknown = sorted(set(options) - {"tol"})
+        if unknown or start is not None:
+            what = "start" if start is not None else f"the option {unknown[0]!r}"
+            raise ValueError(f"[Problem] branch-and-bound takes tol=, time_limit= and progress= only: got {what}.")
+        begin = time.perf_counter()
+        nlp = self.nlp()
+        build = time.perf_counter() - begin
+        nlp.start, _ = start_of(self._statement, None, nlp)
+        nlp.reset_evaluations()
+        begin = time.perf_counter()
+        solution = solve_by_boxes(self._statement, nlp, float(options.get("tol", 1e-6)), time_limit, progress)
+        return make_result(self._statement, nlp, "branch-and-bound", solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:
         """The assembled nonlinear program: value, derivatives and their structure, for a solver of one's own.

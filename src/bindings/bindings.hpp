@@ -23,6 +23,7 @@ void define_linalg(py::module_& module);
 void define_nlp_functions(py::module_& module);
 void define_cell_functions(py::module_& module);
 void define_rules(py::module_& module);
+void define_box_search(py::module_& module);
 
 /// Contiguous arrays whose numbers lie where numbers of their size may: others are copied when they come as arguments.
 inline constexpr int aligned_rows = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};

@@ -149,24 +149,4 @@ jacobian, hessian : scipy.sparse.csr_array of bool
     (m, n) and (n, n); the second for any weights, both triangles.
 )";
 
-inline constexpr const char* output_bounds = R"(Bounds of every output for x in a box, by interval arithmetic: safe, not tight.
-
-Parameters
-----------
-lower, upper : array_like or dict, optional
-    (n,) or scalars; infinite ends are fine; both sides in `lower` as pairs or ``{name: (low, high)}``. Without them the range
-    kept with the network (`with_bounds`).
-
-Returns
--------
-lower, upper : ndarray
-    (m,) each: f(x) lies between them for every x in the box. Infinite where a NaN may occur somewhere in the box, in what the
-    output is computed from: the logarithm of [-1, 1] has no bounds, and neither has a comparison with it.
-
-Raises
-------
-ValueError
-    Where no range is given and none is kept, or lower > upper.
-)";
-
 }  // namespace fastexpr::bindings::documentation

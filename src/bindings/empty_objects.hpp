@@ -9,6 +9,7 @@
 #include "function/function.hpp"
 #include "nlp/nlp_functions.hpp"
 #include "rules/condition_table.hpp"
+#include "search/box_search.hpp"
 
 // An object whose __init__ has not run (a subclass that uses itself before super().__init__, or __new__ alone) holds nothing.
 // pybind11 would hand out memory that nobody has filled: these casters refuse it. Every file that binds must see them.
@@ -52,6 +53,9 @@ template <>
 class type_caster<fastexpr::Operator> : public fastexpr::bindings::CheckedCaster<fastexpr::Operator> {};
 template <>
 class type_caster<fastexpr::nlp::NlpFunctions> : public fastexpr::bindings::CheckedCaster<fastexpr::nlp::NlpFunctions> {};
+
+template <>
+class type_caster<fastexpr::BoxSearch> : public fastexpr::bindings::CheckedCaster<fastexpr::BoxSearch> {};
 
 template <>
 class type_caster<fastexpr::rules::ConditionTable> : public fastexpr::bindings::CheckedCaster<fastexpr::rules::ConditionTable> {};

@@ -226,56 +226,21 @@ py::tuple patterns(const Function& function) {
   return py::make_tuple(pattern_arrays(structure.jacobian), pattern_arrays(structure.hessian));
 }
 
-std::vector<double> box_side(const Function& function, const py::object& given, const std::vector<double>& own,
-                             const char* what) {
-  const auto n = static_cast<std::size_t>(function.n_inputs());
-  if (given.is_none()) {
-    if (own.empty())
-      throw py::value_error(std::string(what) +
-                            " is missing: the network states no range; give lower and upper, or use with_bounds");
-    return own;
-  }
-  const Numbers numbers = numbers_of(function, Side::inputs, given, what);
-  if (numbers.ndim() > 1)
-    throw ShapeError(std::string(what) + " has the wrong shape: got " + std::to_string(numbers.ndim()) +
-                     " dimensions, expected one number or (" + std::to_string(n) + ",)");
-  if (numbers.size() != 1 && numbers.size() != static_cast<Index>(n))
-    throw ShapeError(std::string(what) + " has the wrong length: got " + std::to_string(numbers.size()) + ", expected " +
-                     std::to_string(n));
-  std::vector<double> side(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    side[i] = numbers.data()[numbers.size() == 1 ? 0 : i];
-    if (std::isnan(side[i]))
-      throw py::value_error(std::string(what) + " is not a number: component " + std::to_string(i) + " ('" +
-                            function.signature().input_name(static_cast<Index>(i)) + "') is nan");
-  }
-  return side;
-}
-
-py::tuple output_bounds(const Function& function, py::object lower, py::object upper) {
-  const bool is_plain = lower.is_none() ? upper.is_none() : is_plain_array(lower) && is_plain_array(upper);
-  if (!is_plain) {  // {name: (low, high)}, labels and the like
-    const py::tuple sides = read_by("sides_of", py::make_tuple(&function, lower, upper));
-    lower = sides[0], upper = sides[1];
-  }
-  const std::vector<double> low = box_side(function, lower, function.signature().lower, "lower");
-  const std::vector<double> high = box_side(function, upper, function.signature().upper, "upper");
-  std::vector<Interval> x(low.size());
-  for (std::size_t i = 0; i < low.size(); ++i) {
-    if (!(low[i] <= high[i])) throw py::value_error("lower must not be above upper: component " + std::to_string(i));
-    x[i] = {low[i], high[i]};
-  }
-  std::vector<Interval> y(static_cast<std::size_t>(function.n_outputs()));
+/// lower and upper (boxes, n) -> bounds (boxes, size) by `find`.
+template <class Find>
+py::tuple bounds_on_boxes(const Function& function, const Numbers& lower, const Numbers& upper, const std::string& method,
+                          Index size, const Find& find) {
+  if (lower.ndim() != 2 || upper.ndim() != 2 || lower.shape(0) != upper.shape(0) || lower.shape(1) != function.n_inputs() ||
+      upper.shape(1) != function.n_inputs())
+    throw ShapeError("lower and upper must both have shape (boxes, " + std::to_string(function.n_inputs()) + ")");
+  const Boxes boxes{lower.shape(0), lower.data(), upper.data()};
+  Numbers low(std::vector<Index>{boxes.count, size}), high(std::vector<Index>{boxes.count, size});
+  double *to_low = low.mutable_data(), *to_high = high.mutable_data();
   {
     const WithoutGil released;
-    function.bounds(x.data(), y.data());
+    find(boxes, method == "interval" ? BoundsMethod::interval : BoundsMethod::linear, to_low, to_high);
   }
-  Numbers y_low(std::vector<Index>{function.n_outputs()}), y_high(std::vector<Index>{function.n_outputs()});
-  for (std::size_t k = 0; k < y.size(); ++k) {
-    y_low.mutable_data()[k] = y[k].lower;
-    y_high.mutable_data()[k] = y[k].upper;
-  }
-  return py::make_tuple(y_low, y_high);
+  return py::make_tuple(low, high);
 }
 
 }  // namespace
@@ -355,7 +320,19 @@ void define_function(py::module_& module) {
              for (Index i = 0; i < f.n_inputs(); ++i) x.push_back({low.data()[i], high.data()[i]});
              return texts_from(f.steps(x.data()));
            })
-      .def("output_bounds", &output_bounds, py::arg("lower") = none, py::arg("upper") = none, documentation::output_bounds)
+      .def("_output_bounds",
+           [](const Function& f, const Numbers& lower, const Numbers& upper, const std::string& method) {
+             return bounds_on_boxes(
+                 f, lower, upper, method, f.n_outputs(),
+                 [&](const Boxes& boxes, BoundsMethod way, double* low, double* high) { f.bounds(boxes, way, low, high); });
+           })
+      .def("_node_bounds",
+           [](const Function& f, const Numbers& lower, const Numbers& upper, const std::string& method) {
+             return bounds_on_boxes(f, lower, upper, method, f.n_units(),
+                                    [&](const Boxes& boxes, BoundsMethod way, double* low, double* high) {
+                                      f.bounds_of_nodes(boxes, way, low, high);
+                                    });
+           })
       .def("__repr__", &represent);
   type.def_property_readonly("n_inputs", &Function::n_inputs, "Number n of components of x.")
       .def_property_readonly("n_outputs", &Function::n_outputs, "Number m of components of f(x).")

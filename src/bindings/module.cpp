@@ -15,6 +15,7 @@ PYBIND11_MODULE(main_interpreter_core, module, pybind11::mod_gil_used(), pybind1
   bindings::define_nlp_functions(module);
   bindings::define_cell_functions(module);
   bindings::define_rules(module);
+  bindings::define_box_search(module);
   module.def("set_num_threads", &linalg::set_num_threads, pybind11::arg("count"),
              "Threads that one evaluation may use, the calling one included.");
   module.def("num_threads", &linalg::num_threads);

@@ -107,6 +107,12 @@ void define_operator(py::module_& module) {
       .def_property_readonly("takes_infinities", &Operator::takes_infinities)
       .def_property_readonly("note", &Operator::note)
       .def("batched", &batched, py::arg("length"), py::arg("is_batched"))
+      .def("_is_linear",
+           [](const Operator& op, const py::list& depends) {
+             std::vector<bool> flags;
+             for (const py::handle flag : depends) flags.push_back(flag.cast<bool>());
+             return op.is_affine(flags) && !op.is_step();
+           })
       .def_property_readonly("kinks",
                              [](const Operator& op) {
                                const std::vector<double> kinks = op.kinks();

@@ -51,6 +51,17 @@ struct HessianWays {
   std::vector<std::pair<std::string, double>> costs;
 };
 
+class LinearBoundsPool;
+
+enum class BoundsMethod { interval, linear };
+
+/// Boxes of x: both (count, n).
+struct Boxes {
+  Index count = 0;
+  const double* lower = nullptr;
+  const double* upper = nullptr;
+};
+
 /// What a user holds: a graph, the names around it, and the workspaces it is evaluated in. Immutable; any number of threads
 /// may evaluate it at once. Numbers that are not finite are results like others: the caller looks at them.
 class Function {
@@ -75,6 +86,13 @@ class Function {
 
   /// Interval of every output (m) for x in the box (n): interval arithmetic, so an enclosure, not the range.
   void bounds(const Interval* x, Interval* output) const;
+  /// Bounds of all outputs, (boxes, m), for each of these boxes, (boxes, n); infinite where nothing is known.
+  void bounds(const Boxes& boxes, BoundsMethod method, double* lower, double* upper) const;
+  /// The same of all units of all nodes that depend on x, one node after the other: (boxes, n_units()).
+  void bounds_of_nodes(const Boxes& boxes, BoundsMethod method, double* lower, double* upper) const;
+  Index n_units() const;
+  /// For many calls one after the other; the function must outlive it.
+  std::unique_ptr<LinearBoundsPool> linear_bounds_pool() const;
 
   /// Patterns of J and H and how they are compressed; found at the first call.
   const Structure& structure() const;

@@ -1,5 +1,7 @@
 #include "graph/operator.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "graph/errors.hpp"
@@ -70,6 +72,40 @@ OperatorSpec Operator::batched(Index length, const std::vector<bool>& is_batched
   for (Shape& shape : spec.input_shapes) shape.insert(shape.begin(), length);
   if (spec.attributes.has("axis")) spec.attributes.set("axis", spec.attributes.integer("axis") + 1);
   return spec;
+}
+
+void Operator::bounds_of_boxes(const IntervalBlock* inputs, const IntervalBlock& output, Index points) const {
+  std::vector<Interval> numbers;
+  std::vector<std::size_t> starts;
+  for (std::size_t k = 0; k < n_inputs(); ++k) {
+    starts.push_back(numbers.size());
+    numbers.resize(numbers.size() + static_cast<std::size_t>(input_size(k)));
+  }
+  std::vector<const Interval*> views;
+  for (const std::size_t start : starts) views.push_back(numbers.data() + start);
+  std::vector<Interval> bound(static_cast<std::size_t>(size_));
+  for (Index p = 0; p < points; ++p) {
+    for (std::size_t k = 0; k < n_inputs(); ++k)
+      for (Index i = 0; i < input_size(k); ++i)
+        numbers[starts[k] + static_cast<std::size_t>(i)] = {inputs[k].lower[i * points + p], inputs[k].upper[i * points + p]};
+    bounds(views.data(), bound.data());
+    for (Index i = 0; i < size_; ++i) {
+      output.lower[i * points + p] = bound[static_cast<std::size_t>(i)].lower;
+      output.upper[i * points + p] = bound[static_cast<std::size_t>(i)].upper;
+    }
+  }
+}
+
+void Operator::lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+                     Index points) const {
+  bounds_of_boxes(inputs, output, points);
+  std::fill_n(below.slopes, below.links * points, 0.0);
+  std::fill_n(above.slopes, above.links * points, 0.0);
+  constexpr double most = std::numeric_limits<double>::max();
+  for (Index i = 0; i < size_ * points; ++i) {
+    below.offsets[i] = output.lower[i] >= -most ? output.lower[i] : -most;
+    above.offsets[i] = output.upper[i] <= most ? output.upper[i] : most;
+  }
 }
 
 void Operator::expect_inputs(const OperatorSpec& spec, std::size_t count) {

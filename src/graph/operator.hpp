@@ -47,6 +47,26 @@ struct Wall {
   Branch to;
 };
 
+/// Lower and upper ends of a node's units over several boxes, each (size, points): point p is box p.
+struct IntervalBlock {
+  double* lower;
+  double* upper;
+};
+
+/// One unit that the lines of an output unit read.
+struct Link {
+  Index unit;  // of the output
+  int input;   // which
+  Index from;  // unit of that input
+};
+
+/// For every unit and box, slopes . (what its links read) + offset, an affine function of the inputs.
+struct Lines {
+  double* slopes;   // (links, points)
+  double* offsets;  // (size, points)
+  Index links;
+};
+
 /// Where an operator is differentiated.
 struct Point {
   const double* const* inputs;  // [k]: (input size k, points)
@@ -103,6 +123,14 @@ class Operator {
 
   /// Enclosure of the output for inputs in the given intervals (inputs[k]: input size k; output: size).
   virtual void bounds(const Interval* const* inputs, Interval* output) const = 0;
+
+  /// What the lines of each unit read, ascending by unit; empty where there are none and bounds are all that is known.
+  virtual std::vector<Link> links() const { return {}; }
+  /// Lines below and above every unit for inputs in these boxes, in exact arithmetic: with a margin for the rounding of their own
+  /// numbers. `output` is what bounds_of_boxes gives, and is filled here, too. Where there is no line: slopes 0 and the bound, or
+  /// where that is infinite the largest double of its sign.
+  virtual void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+                     Index points) const;
 
   /// Arguments at which the derivative or the value jumps (0 for Relu) of operators that work unit by unit. With several inputs
   /// the argument is the difference of the first two (Max, Less), or the first one.
@@ -164,6 +192,9 @@ class Operator {
   virtual OperatorSpec batched(Index length, const std::vector<bool>& is_batched) const;
 
   // ---- speed
+
+  /// bounds() of several boxes at once. Default: box by box.
+  virtual void bounds_of_boxes(const IntervalBlock* inputs, const IntervalBlock& output, Index points) const;
 
   /// Doubles per point for a call's own use.
   virtual Index scratch_size() const { return 0; }

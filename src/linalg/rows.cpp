@@ -48,6 +48,19 @@ void add_scaled_rows(const double* d, const double* T, Index rows, Index columns
         });
 }
 
+void add_interval(double w, const double* x, const double* y, const double* z, Index count, double* low, double* high,
+                  double* sums) {
+  kernels().add_interval(w, x, y, z, count, low, high, sums);
+}
+
+void take_signed(const double* x, Index count, double positive, double negative, bool accumulate, double* y) {
+  kernels().take_signed(x, count, positive, negative, accumulate, y);
+}
+
+void take_signed(const double* x, Index count, const double* positive, const double* negative, bool accumulate, double* y) {
+  kernels().take_signed_entries(x, count, positive, negative, accumulate, y);
+}
+
 void transpose(const double* A, Index rows, Index columns, double* out) {
   for_blocks(rows, columns, [&](Index row, Index last_row, Index column, Index last_column) {
     for (Index j = column; j < last_column; ++j) {

@@ -30,6 +30,8 @@ class Abs final : public Elementwise {
 
   Piece piece(double u, Branch branch) const override { return branch == 1 ? Piece{u, 1.0, 0.0} : Piece{-u, -1.0, 0.0}; }
 
+  Bends bends(Interval) const override { return Bends::convex(); }
+
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }
 };
 

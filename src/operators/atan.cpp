@@ -25,6 +25,8 @@ class Atan final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] = -2.0 * std::clamp(u[i], -far, far) * first[i] * first[i];
   }
 
+  Bends bends(Interval) const override { return Bends::convex_until(0.0); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 
   static constexpr double far = 1e200;  // s' is 0 from there on: no inf * 0

@@ -4,6 +4,18 @@
 
 namespace fastexpr {
 
+/// a u_a + b u_b + offset.
+struct Plane {
+  double a, b, offset;
+};
+
+/// Planes below and above a b: those through the middle of the box (McCormick's two of each kind, averaged, so that what cancels
+/// elsewhere can).
+bool product_planes(Interval a, Interval b, Plane& below, Plane& above);
+/// A plane above, and one below, max(a, b).
+Plane largest_above(Interval a, Interval b);
+Plane largest_below(Interval a, Interval b);
+
 /// For every unit of the output, the unit of an input of this shape that it reads. Units stand together in stretches that read
 /// one unit, or neighbours: of long outputs only the first unit of each stretch is kept.
 class UnitMap {
@@ -33,6 +45,9 @@ class Broadcast : public Operator {
   Index scratch_size() const override { return (is_mapped(0) ? size() : 0) + (is_mapped(1) ? size() : 0); }
   void value(const double* const* inputs, double* output, Index points, double* scratch) const final;
   void bounds(const Interval* const* inputs, Interval* output) const final;
+  std::vector<Link> links() const final;
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const final;
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override;
   bool heeds_annihilation() const override { return true; }
   Index branch_size() const final { return kinks().empty() ? 0 : size(); }
@@ -68,6 +83,18 @@ class Broadcast : public Operator {
   virtual Branch branch_above() const { return 0; }
   /// phi over a box. The caller widens it for rounding.
   virtual Interval image(Interval a, Interval b) const = 0;
+
+  /// Whether there are planes below and above phi.
+  virtual bool has_planes() const { return false; }
+  /// Planes below and above phi over a box of finite numbers, without a margin for rounding; false where there are none over
+  /// this one.
+  virtual bool planes(Interval a, Interval b, Plane& below, Plane& above) const {
+    (void)a;
+    (void)b;
+    (void)below;
+    (void)above;
+    return false;
+  }
 
   bool is_mapped(std::size_t k) const { return is_mapped_[k]; }
   Index unit_of(std::size_t k, Index i) const { return maps_[k](i); }

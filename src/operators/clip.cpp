@@ -47,6 +47,11 @@ class Clip final : public Elementwise {
     return {branch < inside ? lower_ : upper_, 0.0, 0.0};
   }
 
+  Bends bends(Interval) const override {
+    if (!(lower_ < upper_) || upper_ == infinity) return Bends::convex();
+    return lower_ == -infinity ? Bends::concave() : Bends::convex_until(0.5 * lower_ + 0.5 * upper_);
+  }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 
   static double limit(const OperatorSpec& spec, const std::string& name, double absent) {

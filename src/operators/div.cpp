@@ -28,6 +28,23 @@ class Div final : public CurvedBroadcast {
 
   bool is_affine(const std::vector<bool>& depends) const override { return !depends[1]; }
 
+  bool has_planes() const override { return true; }
+  // a w with w = 1 / b, which bends one way: its chord on one side, its tangent in the middle on the other.
+  bool planes(Interval a, Interval b, Plane& below, Plane& above) const override {
+    if (!(b.lower > 0 || b.upper < 0)) return false;
+    const Interval w{1.0 / b.upper, 1.0 / b.lower};
+    product_planes(a, w, below, above);
+    const double middle = 0.5 * b.lower + 0.5 * b.upper, tangent = -1.0 / middle / middle, chord = -w.lower * w.upper;
+    const double tangent_offset = 2.0 / middle, chord_offset = w.lower + w.upper;
+    const bool is_convex = b.lower > 0;
+    for (Plane* plane : {&below, &above}) {
+      const bool wants_tangent = is_convex == ((plane == &below) == (plane->b >= 0));
+      plane->offset += plane->b * (wants_tangent ? tangent_offset : chord_offset);
+      plane->b *= wants_tangent ? tangent : chord;
+    }
+    return true;
+  }
+
   Interval image(Interval a, Interval b) const override { return interval::divide(a, b); }
 };
 

@@ -1,11 +1,40 @@
 #pragma once
 
 #include <initializer_list>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include "graph/operator.hpp"
 
 namespace fastexpr {
+
+/// Where a function of one number turns from convex to concave, or back; a kink between two pieces that bends the other way
+/// than both are two turns. Two suffice for what activations do.
+struct Bends {
+  static constexpr double never = std::numeric_limits<double>::infinity();
+
+  bool are_known = false;
+  bool starts_convex = true;  // left of all turns
+  double turns[2] = {never, never};
+  Interval domain{-never, never};
+
+  static Bends unknown() { return {}; }
+  static Bends convex(Interval domain = {-never, never}) { return {true, true, {never, never}, domain}; }
+  static Bends concave(Interval domain = {-never, never}) { return {true, false, {never, never}, domain}; }
+  static Bends convex_until(double turn, Interval domain = {-never, never}) { return {true, true, {turn, never}, domain}; }
+  static Bends concave_until(double turn, Interval domain = {-never, never}) { return {true, false, {turn, never}, domain}; }
+  /// Convex or concave between the two turns only.
+  static Bends convex_between(double first, double second) { return {true, false, {first, second}, {-never, never}}; }
+  static Bends concave_between(double first, double second) { return {true, true, {first, second}, {-never, never}}; }
+  Bends negative() const { return {are_known, !starts_convex, {turns[0], turns[1]}, domain}; }
+};
+
+/// slope u + offset.
+struct Line {
+  double slope;
+  double offset;
+};
 
 /// The chain rule of v_i = s(u_i), once for all functions s of one number:
 ///   tangent  V = diag(s') U     adjoint  u += s' v     curvature  diag(adjoint s'')
@@ -32,6 +61,9 @@ class Elementwise : public Operator {
   void branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const final;
   void value_on(const Branch* branches, const double* const* inputs, double* output, Index points, double* scratch) const final;
   bool walls(Index unit, Branch branch, std::vector<Wall>& walls) const final;
+  std::vector<Link> links() const final;
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const final;
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const final;
   void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const final;
 
@@ -59,6 +91,12 @@ class Elementwise : public Operator {
   /// Smallest and largest s over an interval, which may be unbounded; may_be_nan where some of it is outside of s's domain. The
   /// caller widens it for rounding.
   virtual Interval image(Interval u) const = 0;
+
+  /// How s bends over this interval: what its lines are found from (operators/curve.hpp).
+  virtual Bends bends(Interval u) const {
+    (void)u;
+    return Bends::unknown();
+  }
 
   /// The image of an increasing function: s at both ends.
   Interval increasing_image(Interval u) const;

@@ -44,6 +44,12 @@ class Elu final : public Elementwise {
     return {gamma_ * alpha_ * std::expm1(u), slope, slope};
   }
 
+  // The curved piece bends as gamma alpha says, the kink as gamma - gamma alpha does.
+  Bends bends(Interval) const override {
+    const Bends upright = alpha_ < 0 ? Bends::concave_until(0.0) : (alpha_ <= 1 ? Bends::convex() : Bends::convex_until(0.0));
+    return gamma_ < 0 ? upright.negative() : upright;
+  }
+
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }  // falls below 0 where alpha < 0
 
   double alpha_;

@@ -22,6 +22,8 @@ class Exp final : public Elementwise {
     if (second != nullptr) std::copy(v, v + count, second);
   }
 
+  Bends bends(Interval) const override { return Bends::convex(); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 

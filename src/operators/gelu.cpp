@@ -37,6 +37,8 @@ class Gelu final : public Elementwise {
     }
   }
 
+  Bends bends(Interval) const override { return Bends::convex_between(-std::numbers::sqrt2, std::numbers::sqrt2); }
+
   Interval image(Interval u) const override { return image_with_turns(u, {lowest_at}); }
 
   static constexpr double far = 100.0;    // exp(-far^2 / 2) is 0

@@ -41,12 +41,15 @@ class GeluTanh final : public Elementwise {
     }
   }
 
+  Bends bends(Interval) const override { return Bends::convex_between(-bent_until, bent_until); }
+
   Interval image(Interval u) const override { return image_with_turns(u, {lowest_at}); }
 
   static constexpr double linear = 2.0 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
   static constexpr double cubic = 0.044715 * linear;
   static constexpr double far = 50.0;  // t is 0
   static constexpr double lowest_at = -0.75246142207;
+  static constexpr double bent_until = 1.418504008290828;  // where v'' is 0
 };
 
 const Registered<GeluTanh> gelu_tanh("GeluTanh");

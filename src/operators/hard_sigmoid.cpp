@@ -44,6 +44,12 @@ class HardSigmoid final : public Elementwise {
     return {(branch == 2) == (alpha_ > 0) ? 1.0 : 0.0, 0.0, 0.0};
   }
 
+  Bends bends(Interval) const override {
+    if (alpha_ == 0) return Bends::convex();
+    const double middle = (0.5 - beta_) / alpha_;
+    return alpha_ > 0 ? Bends::convex_until(middle) : Bends::concave_until(middle);
+  }
+
   Interval image(Interval u) const override { return image_with_turns(u, {}); }
 
   double alpha_;

@@ -44,6 +44,13 @@ class HardSwish final : public Elementwise {
     return (branch == 2) == (alpha_ > 0) ? Piece{u, 1.0, 0.0} : Piece{0.0, 0.0, 0.0};
   }
 
+  // A parabola between two kinks, which are concave where its slopes there, -beta and 2 - beta, are at most 0 and at least 1.
+  Bends bends(Interval) const override {
+    if (alpha_ == 0) return Bends::convex();
+    const bool has_concave_kinks = alpha_ > 0 && beta_ >= 0 && beta_ <= 1;
+    return has_concave_kinks ? Bends::convex_between(-beta_ / alpha_, (1.0 - beta_) / alpha_) : Bends::unknown();
+  }
+
   Interval image(Interval u) const override {
     if (alpha_ == 0) return image_with_turns(u, {});
     return image_with_turns(u, {-beta_ / alpha_, -0.5 * beta_ / alpha_, (1.0 - beta_) / alpha_});

@@ -25,6 +25,8 @@ class Sinh final : public Elementwise {
     if (second != nullptr) std::copy(v, v + count, second);
   }
 
+  Bends bends(Interval) const override { return Bends::concave_until(0.0); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
@@ -41,6 +43,8 @@ class Cosh final : public Elementwise {
     for (Index i = 0; i < count; ++i) first[i] = std::sinh(u[i]);
     if (second != nullptr) std::copy(v, v + count, second);
   }
+
+  Bends bends(Interval) const override { return Bends::convex(); }
 
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }
 };

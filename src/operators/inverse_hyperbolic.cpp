@@ -34,6 +34,8 @@ class Asinh final : public Elementwise {
     if (second != nullptr) falling_slope(u, first, second, count);
   }
 
+  Bends bends(Interval) const override { return Bends::convex_until(0.0); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 
@@ -50,6 +52,8 @@ class Acosh final : public Elementwise {
     for (Index i = 0; i < count; ++i) first[i] = 1.0 / (std::sqrt(u[i] - 1.0) * std::sqrt(u[i] + 1.0));
     if (second != nullptr) falling_slope(u, first, second, count);
   }
+
+  Bends bends(Interval) const override { return Bends::concave({1.0, interval::infinity}); }
 
   Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, 1.0, interval::infinity)); }
 };
@@ -68,6 +72,8 @@ class Atanh final : public Elementwise {
     if (second == nullptr) return;
     for (Index i = 0; i < count; ++i) second[i] = 2.0 * u[i] * first[i] * first[i];
   }
+
+  Bends bends(Interval) const override { return Bends::concave_until(0.0, {-1.0, 1.0}); }
 
   Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, -1.0, 1.0)); }
 

@@ -31,6 +31,8 @@ class Asin final : public Elementwise {
     arc_derivatives(1.0, u, first, second, count);
   }
 
+  Bends bends(Interval) const override { return Bends::concave_until(0.0, {-1.0, 1.0}); }
+
   Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, -1.0, 1.0)); }
 };
 
@@ -46,6 +48,8 @@ class Acos final : public Elementwise {
   void derivatives(const double* u, const double*, double* first, double* second, Index count) const override {
     arc_derivatives(-1.0, u, first, second, count);
   }
+
+  Bends bends(Interval) const override { return Bends::convex_until(0.0, {-1.0, 1.0}); }
 
   Interval image(Interval u) const override { return image_with_turns(interval::within_domain(u, -1.0, 1.0), {}); }
 };

@@ -31,6 +31,8 @@ class LeakyRelu final : public Elementwise {
     return {slope * u, slope, 0.0};
   }
 
+  Bends bends(Interval) const override { return alpha_ <= 1 ? Bends::convex() : Bends::concave(); }
+
   Interval image(Interval u) const override { return image_with_turns(u, {0.0}); }  // falls below 0 where alpha < 0
 
   double alpha_;

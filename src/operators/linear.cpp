@@ -4,6 +4,9 @@
 // adjoints go back through W'. No curvature.
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
 
 #include "graph/errors.hpp"
 #include "linalg/products.hpp"
@@ -86,6 +89,23 @@ class Linear final : public Operator {
         for (Index c = 0; c < inner_; ++c) output[(o * h_ + i) * inner_ + c] = row_bounds(inputs[0] + o * k_ * inner_ + c, i);
   }
 
+  void bounds_of_boxes(const IntervalBlock* inputs, const IntervalBlock& output, Index points) const override {
+    const Index count = input_size(0) * points;
+    std::vector<double> magnitude(static_cast<std::size_t>(count + points));
+    bool are_all_finite = true;
+    for (Index i = 0; i < count; ++i) {
+      const double largest = std::max(std::abs(inputs[0].lower[i]), std::abs(inputs[0].upper[i]));
+      magnitude[static_cast<std::size_t>(i)] = largest;
+      are_all_finite = are_all_finite && std::isfinite(inputs[0].lower[i]) && std::isfinite(inputs[0].upper[i]);
+    }
+    if (!are_all_finite) return Operator::bounds_of_boxes(inputs, output, points);
+    for (Index o = 0; o < outer_; ++o)
+      for (Index i = 0; i < h_; ++i)
+        for (Index c = 0; c < inner_; ++c)
+          row_of_boxes(inputs[0], magnitude.data(), o * k_ * inner_ + c, i, points, output, (o * h_ + i) * inner_ + c,
+                       magnitude.data() + count);
+  }
+
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
     for (Index o = 0; o < outer_; ++o)
       for (Index c = 0; c < inner_; ++c) {
@@ -156,6 +176,26 @@ class Linear final : public Operator {
     interval::WeightedSum sum(bias_.empty() ? 0 : bias_[static_cast<std::size_t>(row)]);
     for (Index j = 0; j < k_; ++j) sum.add(weight(row, j), column[j * inner_]);
     return sum.enclosure();
+  }
+
+  // The same as row_bounds, of finite numbers.
+  void row_of_boxes(const IntervalBlock& input, const double* magnitude, Index first, Index row, Index points,
+                    const IntervalBlock& output, Index unit, double* sums) const {
+    double *low = output.lower + unit * points, *high = output.upper + unit * points;
+    const double offset = bias_.empty() ? 0.0 : bias_[static_cast<std::size_t>(row)];
+    std::fill_n(low, points, offset);
+    std::fill_n(high, points, offset);
+    std::fill_n(sums, points, std::abs(offset));
+    for (Index j = 0; j < k_; ++j) {
+      const double w = weight(row, j);
+      const Index at = (first + j * inner_) * points;
+      if (w != 0) linalg::add_interval(w, input.lower + at, input.upper + at, magnitude + at, points, low, high, sums);
+    }
+    const double relative = static_cast<double>(k_ + 8) * std::numeric_limits<double>::epsilon();
+    for (Index p = 0; p < points; ++p) {
+      const double rounding = relative * sums[p] + std::numeric_limits<double>::denorm_min();
+      low[p] -= sums[p] > 0 ? rounding : 0.0, high[p] += sums[p] > 0 ? rounding : 0.0;
+    }
   }
 
   // Where runs of equal sets begin, and k.

@@ -78,6 +78,8 @@ class LogSoftmax : public Normalized {
     center(at, at.local, factor, tangents[0], S[0], columns, false);
   }
 
+  bool is_logarithm() const override { return true; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override { log_bounds(inputs[0], output); }
 };
 

@@ -45,6 +45,8 @@ class Matern final : public Elementwise {
     for (Index i = 0; i < count; ++i) first[i] *= first[i] * (nu_ == 1.5 ? -1.5 : -5.0 / 6.0 * (1.0 + root(u[i])));
   }
 
+  Bends bends(Interval) const override { return Bends::convex({0.0, interval::infinity}); }
+
   Interval image(Interval u) const override {
     const Interval mirrored = increasing_image(interval::within_domain(u, 0.0, interval::infinity));
     return {mirrored.upper, mirrored.lower};

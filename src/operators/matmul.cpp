@@ -189,6 +189,33 @@ class MatMul final : public Operator {
     });
   }
 
+  std::vector<Link> links() const override {
+    std::vector<Link> links;
+    if (size() * k_ > most_products) return links;
+    for_each([&](const Stack& place, Index c) {
+      for (Index i = 0; i < m_; ++i)
+        for (Index j = 0; j < n_; ++j)
+          for (Index k = 0; k < k_; ++k) {
+            links.push_back({c + i * n_ + j, 0, place.a + i * k_ + k});
+            links.push_back({c + i * n_ + j, 1, place.b + k * n_ + j});
+          }
+    });
+    return links;
+  }
+
+  // Each product lies between two parallel planes through the middle of its factors' box.
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const override {
+    Operator::lines(inputs, output, below, above, points);
+    if (below.links == 0) return;
+    for_each([&](const Stack& place, Index c) {
+      for (Index i = 0; i < m_; ++i)
+        for (Index j = 0; j < n_; ++j)
+          for (Index p = 0; p < points; ++p)
+            entry_lines(inputs, place.a + i * k_, place.b + j, c + i * n_ + j, p, points, below, above);
+    });
+  }
+
   bool is_affine(const std::vector<bool>& depends) const override { return !depends[0] || !depends[1]; }
   bool is_curved(const std::vector<bool>& depends) const override { return depends[0] && depends[1]; }
   Index work() const override { return size() * k_; }
@@ -274,6 +301,34 @@ class MatMul final : public Operator {
     for (std::size_t i = 0; i < stack_.size(); ++i) body(stack_[i], static_cast<Index>(i) * m_ * n_);
   }
 
+  void entry_lines(const IntervalBlock* inputs, Index row, Index column, Index unit, Index p, Index points, const Lines& below,
+                   const Lines& above) const {
+    double center = 0, gap = 0, magnitude = 0;
+    const auto middle = [&](int input, Index from) {
+      return 0.5 * inputs[input].lower[from * points + p] + 0.5 * inputs[input].upper[from * points + p];
+    };
+    const auto reach = [&](int input, Index from) {
+      return std::max(std::abs(inputs[input].lower[from * points + p]), std::abs(inputs[input].upper[from * points + p]));
+    };
+    for (Index k = 0; k < k_; ++k) {
+      const Index a = row + k, b = column + k * n_;
+      center += middle(0, a) * middle(1, b);
+      gap += (inputs[0].upper[a * points + p] - middle(0, a)) * (inputs[1].upper[b * points + p] - middle(1, b));
+      magnitude += reach(0, a) * reach(1, b);
+    }
+    if (!std::isfinite(center) || !std::isfinite(gap) || !std::isfinite(magnitude)) return;
+    const double margin = static_cast<double>(16 * k_ + 16) * std::numeric_limits<double>::epsilon() * magnitude;
+    for (Index k = 0; k < k_; ++k) {
+      const Index first = (unit * k_ + k) * 2 * points + p;
+      for (const Lines* lines : {&below, &above}) {
+        lines->slopes[first] = middle(1, column + k * n_);
+        lines->slopes[first + points] = middle(0, row + k);
+      }
+    }
+    below.offsets[unit * points + p] = -center - gap - margin;
+    above.offsets[unit * points + p] = -center + gap + margin;
+  }
+
   // However the products are summed up, rounding is covered by the sum of magnitudes.
   Interval entry_bounds(const Interval* row, const Interval* column) const {
     Interval sum{0, 0}, magnitude{0, 0};
@@ -306,6 +361,8 @@ class MatMul final : public Operator {
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     return ids;
   }
+
+  static constexpr Index most_products = Index{1} << 18;  // with lines of their own: each takes some hundred bytes
 
   Index m_, k_, n_;
   std::vector<Stack> stack_;  // in units

@@ -41,6 +41,17 @@ class Extreme final : public CurvedBroadcast {
 
   Branch branch_above() const override { return sign_ > 0 ? 0 : 1; }
 
+  bool has_planes() const override { return true; }
+  bool planes(Interval a, Interval b, Plane& below, Plane& above) const override {
+    if (sign_ > 0) {
+      below = largest_below(a, b), above = largest_above(a, b);
+    } else {  // min(a, b) = -max(-a, -b)
+      const Plane low = largest_above({-a.upper, -a.lower}, {-b.upper, -b.lower});
+      below = {low.a, low.b, -low.offset}, above = largest_below({-a.upper, -a.lower}, {-b.upper, -b.lower});
+    }
+    return true;
+  }
+
   Interval image(Interval a, Interval b) const override {
     Interval v{};
     apply(&a.lower, &b.lower, &v.lower, 1);

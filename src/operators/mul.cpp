@@ -37,6 +37,9 @@ class Mul final : public CurvedBroadcast {
 
   bool is_affine(const std::vector<bool>& depends) const override { return !depends[0] || !depends[1]; }
 
+  bool has_planes() const override { return true; }
+  bool planes(Interval a, Interval b, Plane& below, Plane& above) const override { return product_planes(a, b, below, above); }
+
   Interval image(Interval a, Interval b) const override { return interval::multiply(a, b); }
 };
 

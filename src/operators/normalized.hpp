@@ -15,6 +15,9 @@ class Normalized : public Grouped {
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override;
   void couple(DependenceSets& sets, const DependenceSets::Id* const* inputs, CoupledSets& coupled) const override;
   bool is_curved(const std::vector<bool>& depends) const override { return depends[0]; }
+  std::vector<Link> links() const override;
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const override;
 
  protected:
   /// One lane at one point: unit m is row `first + m * stride` of a block, and starts at that times the block's columns.
@@ -24,6 +27,9 @@ class Normalized : public Grouped {
     Index members;
     Index row(Index m) const { return first + m * stride; }
   };
+
+  /// Whether the output is the logarithm of softmax.
+  virtual bool is_logarithm() const = 0;
 
   explicit Normalized(const OperatorSpec& spec) : Grouped(spec, checked_shape(spec)) {}
 

@@ -9,6 +9,7 @@
 
 #include "linalg/vector_math.hpp"
 #include "operators/broadcast.hpp"
+#include "operators/curve.hpp"
 #include "operators/interval.hpp"
 #include "operators/registry.hpp"
 
@@ -65,6 +66,37 @@ class Pow final : public CurvedBroadcast {
       partials.a[i] = scaled(b[i], partials.a[i]);
       partials.b[i] = a[i] == 0.0 && b[i] > 0.0 ? 0.0 : v[i] * partials.b[i];
     }
+  }
+
+  bool has_planes() const override { return true; }
+
+  /// Of a known exponent: lines of a function of one number.
+  bool planes(Interval a, Interval b, Plane& below, Plane& above) const override {
+    if (b.lower != b.upper) return false;
+    const double exponent = b.lower;
+    const Bends bends = bends_of(a, exponent);
+    if (!bends.are_known) return false;
+    const struct {
+      double exponent;
+      curve::Sample at(double u) const {
+        return {std::pow(u, exponent), exponent == 0 ? 0.0 : exponent * std::pow(u, exponent - 1.0)};
+      }
+    } power{exponent};
+    curve::Samples at{{a.lower, 0.5 * a.lower + 0.5 * a.upper, a.upper}, {}, {}};
+    for (std::size_t k = 0; k < 3; ++k) at.value[k] = power.at(at.u[k]).value, at.slope[k] = power.at(at.u[k]).slope;
+    const Line low = curve::line_below(power, at, bends), high = curve::line_above(power, at, bends);
+    below = {low.slope, 0.0, low.offset}, above = {high.slope, 0.0, high.offset};
+    return true;
+  }
+
+  static Bends bends_of(Interval a, double exponent) {
+    const bool is_whole = exponent == std::floor(exponent);
+    if (exponent == 0 || exponent == 1) return Bends::convex();
+    if (is_whole && std::fmod(exponent, 2.0) == 0 && (exponent > 0 || !interval::contains(a, 0.0))) return Bends::convex();
+    if (is_whole && exponent > 0) return Bends::concave_until(0.0);
+    if (is_whole && a.upper < 0) return Bends::concave();
+    if (!(a.lower > 0 || (a.lower == 0 && exponent > 0))) return Bends::unknown();
+    return exponent > 0 && exponent < 1 ? Bends::concave() : Bends::convex();
   }
 
   Interval image(Interval a, Interval b) const override {

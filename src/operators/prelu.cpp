@@ -2,6 +2,7 @@
 //   u > 0: v_u = 1, v_w = 0    otherwise: v_u = w, v_w = u, v_uw = 1, also at the kink u = 0
 
 #include <algorithm>
+#include <utility>
 
 #include "operators/broadcast.hpp"
 #include "operators/interval.hpp"
@@ -41,6 +42,23 @@ class PRelu final : public CurvedBroadcast {
   }
 
   Branch branch_above() const override { return 1; }
+
+  bool has_planes() const override { return true; }
+
+  /// Of known slopes: u and w u on either side of the kink, of which v is the larger one for w <= 1, and the chord.
+  bool planes(Interval u, Interval w, Plane& below, Plane& above) const override {
+    if (u.lower >= 0) {
+      below = above = {1, 0, 0};
+      return true;
+    }
+    if (u.upper <= 0) return product_planes(u, w, below, above);
+    if (w.lower != w.upper) return false;
+    const double chord = (u.upper - w.lower * u.lower) / (u.upper - u.lower);
+    below = {u.upper > -u.lower ? 1.0 : w.lower, 0, 0};
+    above = {chord, 0, u.upper - chord * u.upper};
+    if (w.lower > 1) std::swap(below, above);
+    return true;
+  }
 
   Interval image(Interval u, Interval w) const override {
     if (u.lower > 0) return u;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "operators/interval.hpp"
+#include "operators/lane_lines.hpp"
 #include "operators/lane_sums.hpp"
 #include "operators/registry.hpp"
 
@@ -27,6 +29,22 @@ class ReduceL2 final : public LaneSums {
       }
       output[lane] = interval::widened({norm(lower.data(), 1), norm(upper.data(), 1)}, 8 + static_cast<int>(members()));
     }
+  }
+
+  std::vector<Link> links() const override {
+    return lane_lines::links(size(), members(), groups().inner, [this](Index lane) { return first_of(lane); });
+  }
+
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const override {
+    Operator::lines(inputs, output, below, above, points);
+    for (Index lane = 0; lane < n_lanes(); ++lane)
+      for (Index p = 0; p < points; ++p) {
+        const lane_lines::Lane u = lane_lines::lane(inputs[0], first_of(lane), groups().inner, members(), p, points);
+        if (!lane_lines::is_moderate(u)) continue;
+        lane_lines::put(lane_lines::norm_below(u), lane, p, points, below);
+        lane_lines::put(lane_lines::norm_above(u), lane, p, points, above);
+      }
   }
 
  private:

@@ -4,10 +4,14 @@
 // curvature. NaN stays NaN.
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
 
 #include "graph/rows.hpp"
 #include "operators/grouped.hpp"
 #include "operators/interval.hpp"
+#include "operators/lane_lines.hpp"
 #include "operators/registry.hpp"
 
 namespace fastexpr {
@@ -81,6 +85,39 @@ class ReduceMax : public Grouped {
       }
       output[lane] = interval::is_any_nan(first, members(), groups().inner) ? interval::may_be_nan : largest;
     }
+  }
+
+  std::vector<Link> links() const override {
+    return lane_lines::links(size(), members(), groups().inner, [this](Index lane) { return first_of(lane); });
+  }
+
+  // Below: the member with the largest lower end. Above: with k the member that reaches highest and M the others' reach, v is at
+  // most max(u_k, M), a function of one number: its chord.
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const override {
+    Operator::lines(inputs, output, below, above, points);
+    for (Index lane = 0; lane < n_lanes(); ++lane)
+      for (Index p = 0; p < points; ++p) {
+        const Index at = lane * points + p;
+        if (!std::isfinite(output.lower[at]) || !std::isfinite(output.upper[at])) continue;
+        const auto unit = [&](Index m) { return (first_of(lane) + m * groups().inner) * points + p; };
+        Index lowest = 0, highest = 0;
+        for (Index m = 1; m < members(); ++m) {
+          if (inputs[0].lower[unit(m)] > inputs[0].lower[unit(lowest)]) lowest = m;
+          if (inputs[0].upper[unit(m)] > inputs[0].upper[unit(highest)]) highest = m;
+        }
+        below.slopes[(lane * members() + lowest) * points + p] = 1, below.offsets[at] = 0;
+        double reach = -interval::infinity;  // of the others
+        for (Index m = 0; m < members(); ++m)
+          if (m != highest) reach = std::max(reach, inputs[0].upper[unit(m)]);
+        const Interval u{inputs[0].lower[unit(highest)], inputs[0].upper[unit(highest)]};
+        if (!std::isfinite(u.lower) || reach == u.upper) continue;
+        double& slope = above.slopes[(lane * members() + highest) * points + p];
+        slope = u.lower >= reach ? 1.0 : (u.upper - reach) / (u.upper - u.lower);
+        const double largest = std::max(std::abs(u.lower), std::abs(u.upper)) + std::abs(std::max(reach, u.lower));
+        above.offsets[at] =
+            u.lower >= reach ? 0.0 : reach - slope * u.lower + 16 * std::numeric_limits<double>::epsilon() * largest;
+      }
   }
 
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {

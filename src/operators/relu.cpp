@@ -28,6 +28,8 @@ class Relu final : public Elementwise {
 
   Piece piece(double u, Branch branch) const override { return branch == 1 ? Piece{u, 1.0, 0.0} : Piece{0.0, 0.0, 0.0}; }
 
+  Bends bends(Interval) const override { return Bends::convex(); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 

@@ -27,6 +27,8 @@ class Sigmoid final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] = std::copysign(first[i] * (second[i] / (2.0 + second[i])), -u[i]);
   }
 
+  Bends bends(Interval) const override { return Bends::convex_until(0.0); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 

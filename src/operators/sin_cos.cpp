@@ -19,6 +19,18 @@ Interval wave_image(double at_lower, double at_upper, bool has_top, bool has_bot
   return {has_bottom ? -1.0 : std::min(at_lower, at_upper), has_top ? 1.0 : std::max(at_lower, at_upper)};
 }
 
+/// A wave turns where it is 0: at `zero` and every half period from there. Right of its own zero Sin is concave, Cos convex.
+Bends wave_bends(Interval u, double zero) {
+  constexpr double too_far = 1e6;  // where the position within a period is in doubt
+  if (!(u.lower > -too_far && u.upper < too_far)) return Bends::unknown();
+  const double half_periods = std::floor((u.lower - zero) / std::numbers::pi);
+  const auto turn = [&](double k) { return (half_periods + k) * std::numbers::pi + zero; };
+  if (u.upper > turn(3.0)) return Bends::unknown();
+  const bool is_even = std::fmod(half_periods, 2.0) == 0.0;
+  const bool starts_convex = zero == 0.0 ? !is_even : is_even;
+  return starts_convex ? Bends::concave_between(turn(1.0), turn(2.0)) : Bends::convex_between(turn(1.0), turn(2.0));
+}
+
 class Sin final : public Elementwise {
  public:
   using Elementwise::Elementwise;
@@ -31,6 +43,8 @@ class Sin final : public Elementwise {
     if (second == nullptr) return;
     for (Index i = 0; i < count; ++i) second[i] = -v[i];
   }
+
+  Bends bends(Interval u) const override { return wave_bends(u, 0.0); }
 
   Interval image(Interval u) const override {
     const bool has_top = has_point(u, std::numbers::pi / 2.0);
@@ -51,6 +65,8 @@ class Cos final : public Elementwise {
     if (second == nullptr) return;
     for (Index i = 0; i < count; ++i) second[i] = -v[i];
   }
+
+  Bends bends(Interval u) const override { return wave_bends(u, 0.5 * std::numbers::pi); }
 
   Interval image(Interval u) const override {
     return wave_image(std::cos(u.lower), std::cos(u.upper), has_point(u, 0.0), has_point(u, std::numbers::pi));

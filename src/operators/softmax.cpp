@@ -60,6 +60,8 @@ class Softmax : public Normalized {
     });
   }
 
+  bool is_logarithm() const override { return false; }
+
   void bounds(const Interval* const* inputs, Interval* output) const override {
     log_bounds(inputs[0], output);
     for (Index i = 0; i < size(); ++i)

@@ -25,6 +25,8 @@ class Softplus final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] *= 1.0 - second[i];
   }
 
+  Bends bends(Interval) const override { return Bends::convex(); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 };
 

@@ -31,6 +31,8 @@ class Softsign final : public Elementwise {
     }
   }
 
+  Bends bends(Interval) const override { return Bends::convex_until(0.0); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 
   static constexpr double largest = std::numeric_limits<double>::max();

@@ -24,6 +24,8 @@ class Sqrt final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] = -0.5 * first[i] / u[i];
   }
 
+  Bends bends(Interval) const override { return Bends::concave({0.0, interval::infinity}); }
+
   Interval image(Interval u) const override { return increasing_image(interval::within_domain(u, 0.0, interval::infinity)); }
 };
 

@@ -24,6 +24,8 @@ class Square final : public Elementwise {
     if (second != nullptr) std::fill(second, second + count, 2.0);
   }
 
+  Bends bends(Interval) const override { return Bends::convex(); }
+
   Interval image(Interval u) const override {
     const double low = u.lower * u.lower, high = u.upper * u.upper;
     return {interval::contains(u, 0) ? 0 : std::min(low, high), std::max(low, high)};

@@ -36,12 +36,19 @@ class Swish final : public Elementwise {
   }
 
   // Falls to one turning point and rises (alpha > 0), or the reverse (alpha < 0); alpha = 0 is u / 2.
+  Bends bends(Interval) const override {
+    if (alpha_ == 0) return Bends::convex();
+    const double turn = bent_until / std::abs(alpha_);
+    return alpha_ > 0 ? Bends::convex_between(-turn, turn) : Bends::concave_between(-turn, turn);
+  }
+
   Interval image(Interval u) const override {
     return alpha_ == 0 ? Interval{u.lower / 2.0, u.upper / 2.0} : image_with_turns(u, {lowest_at / alpha_});
   }
 
   static constexpr double far = 800.0;  // t is 0
   static constexpr double lowest_at = -1.2784645427610738;
+  static constexpr double bent_until = 2.399357280515468;  // y where v'' is 0
 
   double alpha_;
 };

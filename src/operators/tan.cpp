@@ -26,6 +26,11 @@ class Tan final : public Elementwise {
     for (Index i = 0; i < count; ++i) second[i] = 2.0 * v[i] * first[i];
   }
 
+  Bends bends(Interval u) const override {
+    if (interval::has_periodic_point(u, std::numbers::pi / 2.0, std::numbers::pi)) return Bends::unknown();
+    return Bends::concave_until(std::round(u.lower / std::numbers::pi) * std::numbers::pi);
+  }
+
   Interval image(Interval u) const override {
     return interval::has_periodic_point(u, std::numbers::pi / 2.0, std::numbers::pi) ? interval::whole_line : increasing_image(u);
   }

@@ -45,6 +45,8 @@ class Tanh final : public Elementwise {
     }
   }
 
+  Bends bends(Interval) const override { return Bends::convex_until(0.0); }
+
   Interval image(Interval u) const override { return increasing_image(u); }
 
   static constexpr double saturated = 0.02;  // above it 1 - v^2 has 14 digits

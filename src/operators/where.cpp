@@ -3,6 +3,9 @@
 // What is not chosen takes no part, neither in values nor in derivatives, and need not be finite.
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
 
 #include "graph/rows.hpp"
 #include "operators/broadcast.hpp"
@@ -57,6 +60,42 @@ class Where final : public Operator {
       else
         output[i] = {std::min(a.lower, b.lower), std::max(a.upper, b.upper)};
     }
+  }
+
+  std::vector<Link> links() const override {
+    std::vector<Link> links;
+    for (Index i = 0; i < size(); ++i)
+      for (int k = 1; k < 3; ++k) links.push_back({i, k, unit_of(static_cast<std::size_t>(k), i)});
+    return links;
+  }
+
+  // What is chosen for sure is itself; else v lies between min(a, b) and max(a, b).
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const override {
+    Operator::lines(inputs, output, below, above, points);
+    for (Index i = 0; i < size(); ++i)
+      for (Index p = 0; p < points; ++p) {
+        const auto interval_of = [&](std::size_t k) {
+          const Index at = unit_of(k, i) * points + p;
+          return Interval{inputs[k].lower[at], inputs[k].upper[at]};
+        };
+        const Index at = i * points + p;
+        if (!std::isfinite(output.lower[at]) || !std::isfinite(output.upper[at])) continue;
+        const Interval c = interval_of(0), a = interval_of(1), b = interval_of(2);
+        Plane low{1, 0, 0}, high{1, 0, 0};
+        if (c.lower == 0 && c.upper == 0) {
+          low = high = {0, 1, 0};
+        } else if (interval::contains(c, 0.0)) {
+          const Interval minus_a = interval::negative(a), minus_b = interval::negative(b);
+          low = largest_above(minus_a, minus_b), high = largest_above(a, b);
+          const double reach = std::max({std::abs(a.lower), std::abs(a.upper), std::abs(b.lower), std::abs(b.upper)});
+          const double margin = 64 * std::numeric_limits<double>::epsilon() * reach;
+          low.offset = -low.offset - margin, high.offset += margin;
+        }
+        const Index first = 2 * i * points + p;
+        below.slopes[first] = low.a, below.slopes[first + points] = low.b, below.offsets[at] = low.offset;
+        above.slopes[first] = high.a, above.slopes[first + points] = high.b, above.offsets[at] = high.offset;
+      }
   }
 
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {

@@ -58,6 +58,7 @@ class Workspace {
   double* adjoint(NodeId id) const { return adjoints_.data() + layout_->value_offset(id) * points_ * adjoint_columns_; }
   /// The same, to add to: set to zero where nobody has since require_adjoints. `size`: of the node.
   double* begun_adjoint(NodeId id, Index size);
+  bool has_adjoint(NodeId id) const { return has_begun_[static_cast<std::size_t>(layout_->storage(id))] != 0; }
   /// The same, to be written whole, which note_adjoint then says; null where somebody has added to it.
   double* fresh_adjoint(NodeId id);
   void note_adjoint(NodeId id);

@@ -51,5 +51,60 @@ void add_scaled_rows(const double* d, const double* T, Index rows, Index columns
   for (Index i = 0; i < rows; ++i) scale_row<lanes, true>(d[i], T + i * columns, columns, out + i * columns);
 }
 
+/// low += w x for w >= 0 and w y otherwise, high the other way round, sums += |w| z; all of `count` numbers.
+template <int lanes>
+void add_interval(double w, const double* x, const double* y, const double* z, Index count, double* low, double* high,
+                  double* sums) {
+  const double* down = w >= 0 ? x : y;
+  const double* up = w >= 0 ? y : x;
+  const double magnitude = w >= 0 ? w : -w;
+  Index j = 0;
+  for (; j + lanes <= count; j += lanes) {
+    store<lanes>(low + j, load<lanes>(low + j) + w * load<lanes>(down + j));
+    store<lanes>(high + j, load<lanes>(high + j) + w * load<lanes>(up + j));
+    store<lanes>(sums + j, load<lanes>(sums + j) + magnitude * load<lanes>(z + j));
+  }
+  for (; j < count; ++j) {
+    low[j] += w * down[j];
+    high[j] += w * up[j];
+    sums[j] += magnitude * z[j];
+  }
+}
+
+/// y = positive part of x times `positive` + negative part times `negative`, or += that.
+template <int lanes>
+void take_signed(const double* x, Index count, double positive, double negative, bool accumulate, double* y) {
+  Index j = 0;
+  for (; j + lanes <= count; j += lanes) {
+    const Vector<lanes> numbers = load<lanes>(x + j);
+    const Vector<lanes> above = select<lanes>(numbers > 0.0, numbers);
+    Vector<lanes> taken = positive * above + negative * (numbers - above);
+    if (accumulate) taken += load<lanes>(y + j);
+    store<lanes>(y + j, taken);
+  }
+  for (; j < count; ++j) {
+    const double taken = x[j] > 0 ? positive * x[j] : negative * x[j];
+    y[j] = accumulate ? y[j] + taken : taken;
+  }
+}
+
+/// The same with factors for each entry.
+template <int lanes>
+void take_signed_entries(const double* x, Index count, const double* positive, const double* negative, bool accumulate,
+                         double* y) {
+  Index j = 0;
+  for (; j + lanes <= count; j += lanes) {
+    const Vector<lanes> numbers = load<lanes>(x + j);
+    const Vector<lanes> above = select<lanes>(numbers > 0.0, numbers);
+    Vector<lanes> taken = load<lanes>(positive + j) * above + load<lanes>(negative + j) * (numbers - above);
+    if (accumulate) taken += load<lanes>(y + j);
+    store<lanes>(y + j, taken);
+  }
+  for (; j < count; ++j) {
+    const double taken = x[j] > 0 ? positive[j] * x[j] : negative[j] * x[j];
+    y[j] = accumulate ? y[j] + taken : taken;
+  }
+}
+
 }  // namespace
 }  // namespace fastexpr::linalg

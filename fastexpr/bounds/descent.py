@@ -1,0 +1,114 @@
+"""Good feasible points for branch and bound: gradient steps of many points at once; SLSQP where there are limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastexpr._core import Function
+from fastexpr.bounds.statement import FEASIBILITY, Statement
+
+Array = npt.NDArray[np.float64]
+
+N_STARTS = 32
+N_STEPS = 12
+N_LOCAL = 6  # starts of SLSQP
+
+
+def best_starts(statement: Statement) -> Array:
+    """Points for a start: descents from random points, and where there are limits SLSQP from the best of them."""
+    generator = np.random.default_rng(0)
+    free = int((statement.lower < statement.upper).sum())
+    shares = generator.uniform(size=(min(N_STARTS, 8 * max(free, 1)), statement.lower.size))
+    starts = statement.lower + shares * (statement.upper - statement.lower)
+    if statement.is_bare:
+        return descents(statement.function, starts, statement.lower, statement.upper)
+    merit = merits(statement, starts)
+    order = np.argsort(merit, kind="stable")[:N_LOCAL]
+    return np.vstack([starts, *(local_solution(statement, starts[k], None) for k in order)])
+
+
+def polished(statement: Statement, best: Array | None, box: Array) -> Array:
+    """Better points near the best one and in the box with the least bound."""
+    if not box.size:
+        return np.zeros((0, statement.lower.size))
+    n = statement.lower.size
+    center = 0.5 * (box[:n] + box[n:])
+    starts = np.array([center] if best is None else [center, best])
+    if statement.is_bare:
+        return descents(statement.function, starts, statement.lower, statement.upper)
+    return np.vstack([local_solution(statement, start, box) for start in starts])
+
+
+def descents(function: Function, x: Array, lower: Array, upper: Array) -> Array:
+    """Projected gradient steps, of a length of its own for each point."""
+    width = upper - lower
+    values = function(x)[:, 0]
+    length = np.full(len(x), 0.1)
+    weights = np.zeros(function.n_outputs)
+    weights[0] = 1.0
+    for _ in range(N_STEPS):
+        slopes = np.nan_to_num(function.vjp(x, weights) * width, posinf=0.0, neginf=0.0)
+        size = np.abs(slopes).max(axis=1, keepdims=True)
+        direction = np.divide(slopes, size, out=np.zeros_like(slopes), where=size > 0)
+        trial = np.clip(x - length[:, np.newaxis] * direction * width, lower, upper)
+        found = function(trial)[:, 0]
+        is_better = found < values
+        x[is_better], values[is_better] = trial[is_better], found[is_better]
+        length = np.where(is_better, 1.5 * length, 0.25 * length)
+    return x
+
+
+def violations(statement: Statement, x: Array, outputs: Array) -> Array:
+    """(points, limits and rows): by how much each is missed, relative to max(1, |limit|)."""
+    over = np.hstack([outputs[:, 1:] - statement.limits, x @ statement.rows.T - statement.row_limits])
+    limits = np.concatenate([statement.limits, statement.row_limits])
+    return np.asarray(np.maximum(over, 0.0) / np.maximum(1.0, np.abs(limits)))
+
+
+def merits(statement: Statement, x: Array) -> Array:
+    outputs = statement.function(x)
+    spread = float(np.ptp(outputs[:, 0])) or 1.0
+    return np.asarray(outputs[:, 0] + 10.0 * spread * violations(statement, x, outputs).sum(axis=1))
+
+
+def local_solution(statement: Statement, start: Array, box: Array | None) -> Array:
+    """(points, n): a local minimum by SLSQP, and the start; whole numbers stay where they are rounded to."""
+    from scipy.optimize import minimize
+
+    function, n = statement.function, start.size
+    x0 = np.where(statement.is_integer, np.round(start), start)
+    lower = np.where(statement.is_integer, x0, statement.lower)
+    upper = np.where(statement.is_integer, x0, statement.upper)
+    inset = 0.1 * FEASIBILITY
+    constraints: list[dict[str, Any]] = []
+    if statement.limits.size:
+        limits = statement.limits
+        constraints.append(
+            {
+                "type": "ineq",
+                "fun": lambda x: limits - inset - function(x)[1:],
+                "jac": lambda x: -function.jacobian(x)[1:],
+            }
+        )
+    if statement.row_limits.size:
+        rows, row_limits = statement.rows, statement.row_limits
+        constraints.append({"type": "ineq", "fun": lambda x: row_limits - rows @ x, "jac": lambda x: -rows})
+    first = np.zeros(function.n_outputs)
+    first[0] = 1.0
+    try:
+        found = minimize(
+            lambda x: function(np.clip(x, lower, upper))[0],
+            np.clip(x0, lower, upper),
+            jac=lambda x: function.vjp(np.clip(x, lower, upper), first),
+            bounds=list(zip(lower, upper, strict=True)),
+            constraints=constraints,
+            method="SLSQP",
+            options={"maxiter": 60, "ftol": 1e-10},
+        ).x
+    except (ValueError, ArithmeticError):  # numbers that are not finite on the way
+        return x0.reshape(1, n)
+    points: Array = np.array([x0, found])
+    return np.asarray(points[np.isfinite(points).all(axis=1)])

@@ -1,0 +1,371 @@
+"""Bounds over boxes: nothing that is sampled lies outside, in no box, of no operator, by no method."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from operator_table import GRAPHS, ROWS, GraphRow, Nodes, Row
+from random_networks import random_network
+
+import fastexpr as fx
+from fastexpr import errors
+
+every_row = pytest.mark.parametrize("row", [*ROWS, *GRAPHS], ids=str)
+METHODS = ("interval", "linear")
+
+
+def function_of(row: Row | GraphRow) -> fx.Function:
+    return row.function()
+
+
+def random_boxes(row_between: tuple[float, float], n: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of all sizes, from points to wider than where the operator is at home."""
+    generator = np.random.default_rng(seed)
+    low, high = row_between
+    center = generator.uniform(low, high, (count, n))
+    radius = 0.5 * (high - low) * 10.0 ** generator.uniform(-6, 0.3, (count, 1)) * generator.uniform(0, 1, (count, n))
+    return center - radius, center + radius
+
+
+def assert_encloses(function: fx.Function, lower: np.ndarray, upper: np.ndarray, method: str, samples: int) -> None:
+    low, high = function.output_bounds(lower, upper, method)
+    assert low.shape == high.shape == (len(lower), function.n_outputs)
+    assert not np.isnan(low).any()
+    assert not np.isnan(high).any()
+    generator = np.random.default_rng(1)
+    for box, (a, b) in enumerate(zip(lower, upper, strict=True)):
+        share = generator.uniform(size=(samples, function.n_inputs))
+        share[: samples // 4] = np.round(share[: samples // 4])  # corners
+        x = np.clip(a + share * (b - a), a, b)
+        values = function(x)
+        assert np.all((values >= low[box]) | np.isnan(values)), (box, a, b)
+        assert np.all((values <= high[box]) | np.isnan(values)), (box, a, b)
+        may_be_nan = np.isnan(values).any(axis=0)
+        assert np.all(np.isinf(low[box][may_be_nan]) & np.isinf(high[box][may_be_nan]))
+
+
+@every_row
+@pytest.mark.parametrize("method", METHODS)
+def test_no_sample_of_any_operator_is_outside(row: Row | GraphRow, method: str) -> None:
+    function = function_of(row)
+    assert_encloses(function, *random_boxes(row.between, function.n_inputs, 60, 2), method, 400)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_no_sample_is_outside_behind_a_matrix(row: Row) -> None:
+    """Arguments that depend on each other: lines, not only their ends, matter."""
+    generator = np.random.default_rng(3)
+    function = row.function(generator.normal(size=(row.n, row.n)) / np.sqrt(row.n))
+    assert_encloses(function, *random_boxes(row.between, row.n, 40, 4), "linear", 400)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_lines_are_never_looser_than_intervals(row: Row) -> None:
+    function = row.function(np.random.default_rng(5).normal(size=(row.n, row.n)))
+    lower, upper = random_boxes(row.between, row.n, 30, 6)
+    low, high = function.output_bounds(lower, upper, "linear")
+    loose_low, loose_high = function.output_bounds(lower, upper, "interval")
+    slack = 1e-9 * (1 + np.abs(loose_high - loose_low)) + 1e-6 * (np.abs(loose_low) + np.abs(loose_high))  # near poles
+    assert np.all((low >= loose_low - slack) | np.isinf(loose_low))
+    assert np.all((high <= loose_high + slack) | np.isinf(loose_high))
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_sample_of_random_graphs_is_outside(seed: int) -> None:
+    model = random_network(seed, 200)
+    shapes = {port.name: [d.dim_value or 1 for d in port.type.tensor_type.shape.dim] for port in model.graph.input}
+    function = fx.load_onnx(model, shapes=shapes)
+    lower, upper = random_boxes((-1.0, 1.0), function.n_inputs, 6, seed)
+    assert_encloses(function, lower, upper, "linear", 100)
+
+
+def mlp(sizes: list[int], activation: str = "Relu", seed: int = 0) -> fx.Function:
+    generator = np.random.default_rng(seed)
+    nodes = Nodes(sizes[0])
+    node = 0
+    for k, (a, b) in enumerate(itertools.pairwise(sizes)):
+        weights = [generator.normal(size=(b, a)) / np.sqrt(a), generator.normal(size=b) * 0.1]
+        node = nodes.add("Linear", node, axis=0, transposed=0, constants=weights)
+        if k < len(sizes) - 2:
+            node = nodes.add(activation, node)
+    return nodes.function(node)
+
+
+def test_first_layer_encloses_in_exact_arithmetic() -> None:
+    """Fractions: the true range of W x + b, of which no double is rounded."""
+    generator = np.random.default_rng(7)
+    for scale in (1.0, 1e-8, 1e8):
+        W = generator.normal(size=(6, 40)) * scale ** generator.uniform(-1, 1, size=(6, 40))
+        b = generator.normal(size=6)
+        nodes = Nodes(40)
+        function = nodes.function(nodes.add("Linear", 0, axis=0, transposed=0, constants=[W, b]))
+        lower = generator.normal(size=40)
+        upper = lower + generator.uniform(0, 1, size=40)
+        for method in METHODS:
+            low, high = function.output_bounds(lower, upper, method)
+            for i in range(6):
+                ends = [sorted((Fraction(w) * Fraction(p), Fraction(w) * Fraction(q)))
+                        for w, p, q in zip(W[i].tolist(), lower.tolist(), upper.tolist(), strict=True)]  # fmt: skip
+                assert Fraction(low[i]) <= Fraction(float(b[i])) + sum(end[0] for end in ends)
+                assert Fraction(high[i]) >= Fraction(float(b[i])) + sum(end[1] for end in ends)
+
+
+def test_second_layer_encloses_in_exact_arithmetic() -> None:
+    """A point as the box: the exact value of two layers, with cancellation, lies inside."""
+    generator = np.random.default_rng(8)
+    for _ in range(20):
+        W, V = generator.normal(size=(30, 5)) * 1e6, generator.normal(size=(1, 30))
+        nodes = Nodes(5)
+        hidden = nodes.add("Relu", nodes.add("Linear", 0, axis=0, transposed=0, constants=[W]))
+        function = nodes.function(nodes.add("Linear", hidden, axis=0, transposed=0, constants=[V]))
+        x = generator.normal(size=5)
+        low, high = function.output_bounds(x, x, "linear")
+        exact = Fraction(0)
+        for row, v in zip(W.tolist(), V[0].tolist(), strict=True):
+            u = sum((Fraction(w) * Fraction(p) for w, p in zip(row, x.tolist(), strict=True)), Fraction(0))
+            exact += Fraction(v) * max(u, Fraction(0))
+        assert Fraction(low[0]) <= exact <= Fraction(high[0])
+        assert high[0] - low[0] <= 1e-10 * 1e6
+
+
+def test_lines_are_much_tighter_than_intervals() -> None:
+    function = mlp([4, 30, 30, 1])
+    lower, upper = np.full(4, -0.1), np.full(4, 0.1)
+    widths = [float(np.subtract(*reversed(function.output_bounds(lower, upper, method)))[0]) for method in METHODS]
+    assert widths[1] < 0.4 * widths[0]
+
+
+@pytest.mark.parametrize("activation", ["Relu", "Tanh", "Sigmoid", "Softplus", "Gelu"])
+def test_bounds_close_as_boxes_shrink(activation: str) -> None:
+    function = mlp([3, 20, 20, 2], activation)
+    center = np.array([0.1, -0.2, 0.3])
+    for radius in (1e-2, 1e-4, 1e-6):
+        low, high = function.output_bounds(center - radius, center + radius, "linear")
+        slope = np.abs(function.jacobian(center)).sum(axis=1).max()
+        assert np.all(high - low <= 2.5 * radius * (slope + 1) + 1e-12)
+
+
+def test_batches_are_boxes_one_by_one() -> None:
+    function = mlp([3, 20, 20, 2], "Tanh")
+    lower, upper = random_boxes((-1, 1), 3, 37, 9)
+    for method in METHODS:
+        low, high = function.output_bounds(lower, upper, method)
+        for k in (0, 17, 36):
+            one_low, one_high = function.output_bounds(lower[k], upper[k], method)
+            assert one_low.shape == (2,)
+            np.testing.assert_allclose(low[k], one_low, rtol=1e-11, atol=1e-11)
+            np.testing.assert_allclose(high[k], one_high, rtol=1e-11, atol=1e-11)
+
+
+def test_threads_change_nothing() -> None:
+    function = mlp([3, 20, 20, 2], "Tanh")
+    lower, upper = random_boxes((-1, 1), 3, 200, 9)
+    threads = fx.num_threads()
+    results = []
+    for count in (1, 4):
+        fx.set_num_threads(count)
+        results.append(function.output_bounds(lower, upper, "linear"))
+    fx.set_num_threads(threads)
+    assert np.array_equal(results[0], results[1])
+
+
+def test_layers_name_every_node_that_depends_on_x() -> None:
+    nodes = Nodes(2)
+    constant = nodes.constant([1.0, 2.0])
+    shifted = nodes.add("Add", 0, constant)
+    kinked = nodes.add("Relu", shifted)
+    function = nodes.function(nodes.add("Mul", kinked, kinked))
+    layers = function.bounds_by_layer([-3.0, -1.0], [1.0, 1.0])
+    assert [(layer.index, layer.operator) for layer in layers] == [(2, "Add"), (3, "Relu"), (4, "Square")]
+    assert layers[1].node == function._nodes()[2][2]
+    assert [layer.undecided for layer in layers] == [0, 1, 0]
+    np.testing.assert_allclose(layers[0].lower, [-2.0, 1.0], atol=1e-12)
+    np.testing.assert_allclose(layers[0].upper, [2.0, 3.0], atol=1e-12)
+    batch = function.bounds_by_layer([[-3.0, -1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]])
+    assert batch[1].undecided.tolist() == [1, 0]
+    assert batch[1].lower.shape == (2, 2)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_layers_enclose_what_nodes_do(method: str) -> None:
+    function = mlp([3, 12, 12, 2], "Tanh")
+    from fastexpr.function.kink import values_of_nodes
+
+    lower, upper = np.full(3, -0.5), np.full(3, 0.7)
+    layers = function.bounds_by_layer(lower, upper, method)
+    values = values_of_nodes(function, [layer.index for layer in layers])(
+        np.random.default_rng(0).uniform(lower, upper, (5000, 3))
+    )
+    low = np.concatenate([layer.lower for layer in layers])
+    high = np.concatenate([layer.upper for layer in layers])
+    assert np.all(values >= low)
+    assert np.all(values <= high)
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
+def test_softmax_of_dependent_arguments_is_tighter_than_intervals(operator: str) -> None:
+    nodes = Nodes(1)
+    scores = nodes.add("Linear", 0, axis=0, transposed=0, constants=[np.array([[1.0], [1.0], [0.5]])])
+    function = nodes.function(nodes.add(operator, scores, axis=0, n_axes=1))
+    loose, tight = (function.output_bounds(-0.5, 0.5, method) for method in METHODS)
+    assert np.all((tight[1] - tight[0])[:2] < 0.9 * (loose[1] - loose[0])[:2])
+
+
+def test_layer_normalization_keeps_lines() -> None:
+    x = fx.variables(4)
+    centered = x - x.sum() / 4
+    f = fx.Function(x, (centered / np.sqrt((centered * centered).sum() / 4 + 1e-5))[0])
+    center = np.array([1.0, -1.0, 0.5, 2.0])
+    loose, tight = (f.output_bounds(center - 0.05, center + 0.05, method) for method in METHODS)
+    assert tight[1] - tight[0] < 0.6 * (loose[1] - loose[0])
+
+
+def test_infinite_boxes_fall_back_to_intervals() -> None:
+    x = fx.variables(2)
+    f = fx.Function(x, np.tanh(x[0]) + np.maximum(x[1], 0.0))
+    low, high = f.output_bounds([-np.inf, -1.0], [np.inf, 2.0], "linear")
+    assert low == pytest.approx(-1.0)
+    assert high == pytest.approx(3.0)
+
+
+def test_bad_boxes_are_refused() -> None:
+    function = mlp([3, 5, 1])
+    for lower, upper, expected in [
+        ([0.0, 0, 0], [1.0, 1, -1], "lower must not be above upper: component 2"),
+        ([np.nan, 0, 0], [1.0, 1, 1], "lower is not a number: component 0"),
+    ]:
+        with pytest.raises(ValueError, match=expected):
+            function.output_bounds(lower, upper)
+    with pytest.raises(ValueError, match="the network states no range"):
+        function.output_bounds()
+    with pytest.raises(errors.ShapeError, match="expected 3"):
+        function.output_bounds([0.0, 1.0], 2.0)
+    with pytest.raises(errors.ShapeError, match="different numbers of boxes: got 2 and 3"):
+        function.output_bounds(np.zeros((2, 3)), np.ones((3, 3)))
+    with pytest.raises(errors.ShapeError, match=r"expected \(3,\) or \(boxes, 3\)"):
+        function.output_bounds(np.zeros((2, 4)), np.ones((2, 4)))
+    with pytest.raises(ValueError, match="method: got 'crown', expected one of 'interval', 'linear', 'lp'"):
+        function.output_bounds(0.0, 1.0, method="crown")
+
+
+def test_long_chains_have_bounds_in_time() -> None:
+    x = fx.variables(1)
+    h = x
+    for _ in range(300):
+        h = np.tanh(h * 1.01)
+    f = fx.Function(x, h)
+    low, high = f.output_bounds(-1.0, 1.0)
+    assert low < f([-1.0])
+    assert f([1.0]) < high
+
+
+def test_linear_programs_are_tighter_and_sound() -> None:
+    generator = np.random.default_rng(4)
+    function = mlp([4, 25, 25, 25, 2], seed=4)
+    lower, upper = np.full(4, -1.0), np.full(4, 1.0)
+    low, high = function.output_bounds(lower, upper, "lp")
+    wide_low, wide_high = function.output_bounds(lower, upper, "linear")
+    assert np.all(low >= wide_low)
+    assert np.all(high <= wide_high)
+    assert np.all(high - low < 0.9 * (wide_high - wide_low))
+    values = function(generator.uniform(lower, upper, (50_000, 4)))
+    assert np.all(values >= low)
+    assert np.all(values <= high)
+    layers, wide = (function.bounds_by_layer(lower, upper, method) for method in ("lp", "linear"))
+    assert sum(layer.undecided for layer in layers) <= sum(layer.undecided for layer in wide)
+    from fastexpr.function.kink import values_of_nodes
+
+    nodes = values_of_nodes(function, [layer.index for layer in layers])(generator.uniform(lower, upper, (5000, 4)))
+    assert np.all(nodes >= np.concatenate([layer.lower for layer in layers]))
+    assert np.all(nodes <= np.concatenate([layer.upper for layer in layers]))
+
+
+@pytest.mark.parametrize("operator", ["LeakyRelu", "Abs", "Tanh"])
+def test_linear_programs_of_other_activations_and_batches(operator: str) -> None:
+    generator = np.random.default_rng(6)
+    attributes = {"alpha": 0.2} if operator == "LeakyRelu" else {}
+    nodes = Nodes(3)
+    node = 0
+    for a, b in ((3, 10), (10, 10)):
+        weights = [generator.normal(size=(b, a)), generator.normal(size=b)]
+        node = nodes.add(operator, nodes.add("Linear", node, axis=0, transposed=0, constants=weights), **attributes)
+    function = nodes.function(
+        nodes.add("Linear", node, axis=0, transposed=0, constants=[generator.normal(size=(2, 10))])
+    )
+    lower, upper = random_boxes((-1.0, 1.0), 3, 3, 2)
+    assert_encloses(function, lower, upper, "lp", 2000)
+    low, high = function.output_bounds(lower, upper, "lp")
+    wide_low, wide_high = function.output_bounds(lower, upper, "linear")
+    assert np.all(low >= wide_low)
+    assert np.all(high <= wide_high)
+
+
+def test_the_dual_bound_holds_for_any_multipliers() -> None:
+    """Whatever a solver returns, right or wrong: the bound is below the least value."""
+    from fastexpr.bounds.linear_programs import Solver
+
+    generator = np.random.default_rng(1)
+    rows, lower, upper = generator.normal(size=(6, 4)), np.full(4, -1.0), np.full(4, 2.0)
+    limits = np.full(6, 0.7)
+    solver = Solver(rows, limits, lower, upper)
+    inside = generator.uniform(lower, upper, (20_000, 4))
+    inside = inside[(inside @ rows.T <= limits).all(axis=1)]
+    for _ in range(50):
+        c = generator.normal(size=4)
+        least = (inside @ c).min()
+        assert solver.safe(c, np.abs(generator.normal(size=6))) <= least
+        best = solver.least(c)
+        assert best <= least
+        assert best >= solver.safe(c, np.zeros(6)) - 1e-12
+
+
+def test_linear_programs_need_highs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "highspy", None)
+    with pytest.raises(errors.NotFoundError, match=r"fastexpr\[milp\]"):
+        mlp([2, 3, 1]).output_bounds(-1.0, 1.0, "lp")
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "ends"),
+    [
+        ("HardSwish", {"alpha": 1 / 6, "beta": 0.5}, (-3.0, 3.0)),
+        ("Elu", {"alpha": -1.5}, (0.0, 0.0)),
+        ("Elu", {"alpha": 2.5}, (0.0, 0.0)),
+        ("Clip", {"lower": -1.0, "upper": 2.0}, (-1.0, 2.0)),
+        ("HardSigmoid", {"alpha": -0.5, "beta": 0.5}, (-1.0, 1.0)),
+        ("Gelu", {}, (-np.sqrt(2), np.sqrt(2))),
+        ("Swish", {"alpha": -1.5}, (-1.6, 1.6)),
+        ("Sin", {}, (0.0, np.pi)),
+        ("LeakyRelu", {"alpha": -0.7}, (0.0, 0.0)),
+        ("LeakyRelu", {"alpha": 3.0}, (0.0, 0.0)),
+    ],
+)
+def test_intervals_that_end_at_turns_and_kinks(
+    operator: str, attributes: dict[str, float], ends: tuple[float, float]
+) -> None:
+    """Slopes at a kink are those of one side: what ends there must not be taken for rising, or convex."""
+    nodes = Nodes(1)
+    function = nodes.function(nodes.add(operator, 0, **attributes))
+    others = [-9.0, -4.0, -2.9, -1.4, -0.5, 0.1, 0.9, 1.7, 3.1, 7.0]
+    for end in ends:
+        for other in others:
+            lower, upper = np.array([min(end, other)]), np.array([max(end, other)])
+            values = function(np.linspace(lower, upper, 2001))
+            for method in METHODS:
+                low, high = function.output_bounds(lower, upper, method)
+                assert low[0] <= values.min() + 1e-15
+                assert high[0] >= values.max() - 1e-15
+            # Behind a copy with the opposite sign, lines are all that counts: f(x) - f(x) is 0.
+            both = Nodes(1)
+            wide = both.add("Linear", 0, axis=0, transposed=0, constants=[np.ones((2, 1))])
+            shaped = both.add(operator, wide, **attributes)
+            cancelled = both.function(
+                both.add("Linear", shaped, axis=0, transposed=0, constants=[np.array([[1.0, -1.0]])])
+            )
+            low, high = cancelled.output_bounds(lower, upper, "linear")
+            assert low[0] <= 0.0 <= high[0]
