@@ -208,6 +208,28 @@ def test_the_nearest_point_of_a_network(seed: int) -> None:
     assert result.objective_bound <= result.objective + 1e-9
 
 
+def test_searched_starts_are_good_and_always_the_same() -> None:
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    from fastexpr.problem.descent import descended
+
+    X = np.random.default_rng(0).uniform(0, 1, (500, 6))
+    y = 10 * np.sin(3 * X[:, 0] * X[:, 1]) + 20 * (X[:, 2] - 0.5) ** 2 + 10 * X[:, 3]
+    model = GradientBoostingRegressor(n_estimators=50, max_depth=4, random_state=0).fit(X, y)
+    p = fx.Problem()
+    x = p.variables(6, lower=0, upper=1)
+    out = p.network(fx.from_sklearn(model), x)
+    p.subject_to(x.sum(), upper=2.5)
+    p.maximize(out[0])
+    nlp, statement = p.nlp(), p._statement
+    found = [descended(statement, nlp, statement.start()) for _ in range(2)]
+    assert np.array_equal(*found)
+    assert nlp.violation(found[0]) <= 1e-9
+    samples = np.random.default_rng(1).uniform(0, 1, (3000, 6))
+    samples = samples[samples.sum(axis=1) <= 2.5]
+    assert -nlp.objective(found[0]) >= model.predict(samples).max()
+
+
 def test_starts_are_used() -> None:
     net = formulated.relu_network((4, 8, 8, 1), 3)
     p = fx.Problem()

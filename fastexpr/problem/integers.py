@@ -67,6 +67,7 @@ def mixed_integer_result(
 
 def highs_result(problem: Problem, start: Any, time_limit: float | None, options: Mapping[str, Any]) -> Result:
     """Solves it by HiGHS."""
+    from fastexpr.problem.descent import descended
     from fastexpr.problem.highs import solve_by_highs  # brings SciPy along
 
     statement = problem._statement
@@ -74,9 +75,9 @@ def highs_result(problem: Problem, start: Any, time_limit: float | None, options
         raise ValueError("[Problem] there are no variables: make them with its method variables.")
     nlp = problem.nlp()
     begin = time.perf_counter()
-    if start is None and statement.networks:
-        start = "sample"  # HiGHS looks for points by linear programs; the networks themselves find better ones
-    x = start_of(statement, start, nlp)[0]
+    is_given = start is not None or not statement.networks
+    x = start_of(statement, start if is_given else "sample", nlp)[0]
+    x = x if is_given else descended(statement, nlp, x)
     solution, bound, build = solve_by_highs(statement, x, time_limit, options)
     seconds = time.perf_counter() - begin - build
     nlp.reset_evaluations()
