@@ -244,3 +244,20 @@ def test_suffixes_of_pyomo_have_the_multipliers_of_the_final_cell():
     assert abs(m.x[1].value) < 1e-8
     assert abs(m.dual[m.row] - 2.0) < 1e-6
     assert "1 kink" in results.solver.message
+
+
+@pytest.mark.parametrize("presolve", [True, False])
+def test_multipliers_of_what_a_kink_is_made_of(presolve):
+    """Of min max(y), y == net(x): what the outputs push with adds up to what the maximum takes."""
+    net = fx.Function(
+        x0 := fx.variables(2), np.array([[1.0, 2.0], [-1.0, 0.5], [0.3, -2.0]]) @ np.maximum(x0, 0.2 * x0)
+    )
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=[0.6, 0.4])
+    y = p.network(net, x)
+    p.minimize(np.maximum(np.maximum(y[0], y[1]), y[2] + 0.1))
+    r = p.solve(presolve=presolve)
+    assert r.certificate == "local minimum"
+    assert len(r.kinks) >= 2
+    assert abs(r.duals[y].sum() - 1.0) < 1e-8
+    assert (r.duals[y] > -1e-8).all()

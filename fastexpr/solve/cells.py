@@ -10,8 +10,8 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import elastic_program
-from fastexpr.solve.certificate import NONE, Finding
-from fastexpr.solve.junction import Branches
+from fastexpr.solve.certificate import NONE, Examination, Finding
+from fastexpr.solve.junction import Branches, Junction
 from fastexpr.solve.kinks import message_of, met_kinks, unit_name
 from fastexpr.solve.walk import MOST_CELLS, Walk
 from fastexpr.solvers.interior_point import Multipliers, Solution, return_codes
@@ -87,6 +87,15 @@ def claim(walk: Walk, finding: Finding, solution: Solution) -> None:
     solution.status, solution.message = "optimal", message_of(finding, solution.kinks)
     if finding.forces is not None:
         solution.multipliers = finding.forces
+        if len(finding.walls):
+            solution.inside = Junction(program, cells, solution.x).inside(finding.walls)
+
+
+def multipliers_of_cell(nlp: Nlp, x: Vector, inside: Vector) -> Multipliers | None:
+    """The multipliers at a point in the cell of another one next to it; None where there is a choice."""
+    cells = nlp.functions.cells()  # type: ignore[attr-defined]
+    examination = Examination(Junction(nlp, cells, x), cells.branches(inside), nlp.objective(x))
+    return examination.multipliers()
 
 
 def jumping_units(walk: Walk, finding: Finding) -> list[int]:

@@ -91,6 +91,12 @@ class Examination:
             return self._without_walls()
         return self._all_around()
 
+    def multipliers(self) -> Multipliers | None:
+        """Of rows and bounds in this cell; None where there is a choice."""
+        if not self.linear.is_independent() or self._is_thin():
+            return None
+        return self._in_terms_of_program(self.linear.forces())
+
     def _is_thin(self) -> bool:
         """Whether the cell is only what is between two walls that are one: a point that began on walls can be there."""
         return bool((self.walls.slopes @ self.walls.slopes.T).min(initial=0.0) < DEPENDENT - 1.0)

@@ -107,6 +107,12 @@ class Junction:
         result &= (slopes[:, self.at_upper & ~self.at_lower] <= 0.0).all(axis=1)
         return result
 
+    def inside(self, walls: Walls) -> Vector:
+        """A point next to this one on the inside of the walls."""
+        way = np.linalg.lstsq(walls.slopes, np.ones(len(walls)), rcond=1e-12)[0]
+        step = PROBE / max(1.0, float(abs(way).max(initial=0.0))) * way * self.width
+        return np.clip(self.x + 0.01 * step, self.program.lower, self.program.upper)
+
     def distances(self, arguments: Vector) -> Vector:
         """About how far away each wall of the frozen cell is, by how much a probe in some direction moves it."""
         moved = abs(self.cells.walls(self._probe)[2] - arguments)

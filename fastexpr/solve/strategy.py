@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -101,6 +102,12 @@ def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) ->
 def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solution:
     """The point in terms of the program as stated, and whether it is a solution of that."""
     solution = form.solution(point)
+    if point.inside is not None:  # the form looks at slopes of another cell, perhaps
+        from fastexpr.solve.cells import multipliers_of_cell
+
+        with contextlib.suppress(EvaluationError):
+            inside = form.solution(replace(point, x=point.inside)).x
+            solution.multipliers = multipliers_of_cell(nlp, solution.x, inside) or solution.multipliers
     try:
         verdict = Measure(nlp, solution.x).verdict(solution.multipliers)
     except EvaluationError:

@@ -118,6 +118,7 @@ class Solution:
     stages: list[Stage] = field(default_factory=list)
     certificate: str = ""
     kinks: list[MetKink] = field(default_factory=list)
+    inside: Vector | None = None  # next to x, in the cell that the multipliers belong to
     history: list[Progress] = field(default_factory=list)
     conflicts: list[Any] = field(default_factory=list)  # of fastexpr.solve.conflicts
 
