@@ -251,7 +251,9 @@ def omlt(case: Any, problem: Any, nlp: Any) -> Answer | None:
         return None
     from benchmarks.kinks_omlt import solve
 
-    (x, is_claimed), spent = timed(lambda: solve(case, nlp))
+    begin = time.perf_counter()  # its solver is another process
+    x, is_claimed = solve(case, nlp)
+    spent = time.perf_counter() - begin
     return Answer(nlp.complete(np.clip(x, nlp.lower, nlp.upper)), is_claimed, "", spent)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.answer_networks import Trained
 
-LIMIT = 60.0  # seconds
+LIMIT = 20.0  # seconds
 
 
 def solve(case: Any, nlp: Any) -> tuple[np.ndarray, bool]:
