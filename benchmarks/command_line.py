@@ -301,7 +301,7 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "formulations":
         arguments.limit = min(arguments.limit, 5.0)
-    elif arguments.command == "rules":
+    elif arguments.command in ("rules", "bounds"):
         return
     elif arguments.command == "kinks":
         arguments.walks = min(arguments.walks, 3)
