@@ -256,3 +256,29 @@ def test_where_factors_do_harm_the_solver_goes_without() -> None:
         assert stages == ["ipopt", "unscaled"]
     results = SolverFactory("fastexpr").solve(build(), scaling="none")
     assert [stage.name for stage in results.extra_info.stages] == ["ipopt"]
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-4, 1e-7, 1e-9])
+@pytest.mark.parametrize("kind", ["limit", "bound", "bound of an output"])
+def test_limits_hold_in_any_unit(kind: str, unit: float) -> None:
+    """Relative to what the row or variable does, not by 1e-8 whatever that is."""
+    problem = fx.Problem()
+    x = problem.variables(3, lower=-1.0, upper=1.0, start=[0.3, 0.2, 0.1])
+    net = network(3, unit)
+    free = fx.Problem()
+    z = free.variables(3, lower=-1.0, upper=1.0, start=[0.3, 0.2, 0.1])
+    free.minimize(net(z)[0] / unit)
+    limit = float(free.solve().objective * unit) + 0.2 * unit
+    if kind == "limit":
+        problem.subject_to(net(x)[0], lower=limit)
+        problem.minimize(net(x)[0] / unit)
+    elif kind == "bound":
+        t = problem.variables((), lower=limit, upper=limit + 9.0 * unit)
+        problem.subject_to(t - net(x)[0], equal=0.0)
+        problem.minimize(t)
+    else:
+        problem.minimize(problem.network(net, x, lower=[limit, -np.inf])[0])
+    result = problem.solve()
+    assert result.success
+    assert result.violation <= 1e-6 * unit
+    assert float(net(result[x])[0]) == pytest.approx(limit, abs=1e-5 * unit)

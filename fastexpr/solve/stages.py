@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget
@@ -17,9 +15,6 @@ KINKED_ITERATIONS = 80
 
 #: What a solve may end with where it could have gone better.
 POOR = (*LOST, "acceptable", "inexact", "diverging")
-
-#: Ipopt's own bound_relax_factor.
-RELAXATION = 1e-8
 
 #: Ipopt's own barrier parameter at the start.
 COLD_BARRIER = 0.1
@@ -37,7 +32,6 @@ def ipopt(
 ) -> Solution:
     """The solver from where the program starts."""
     del point  # it is the program's start
-    options = {**relaxation(program, budget), **(options or {})}
     most = KINKED_ITERATIONS if has_kinks(program, budget) else None
     return budget.run(program, multipliers, options, most, budget.scaling)
 
@@ -87,19 +81,6 @@ def is_better(new: Solution, old: Solution) -> bool:
         return True
     excesses = [max(0.0, point.relative_violation - FEASIBILITY) for point in (new, old)]
     return excesses[0] < excesses[1] or (excesses[0] == excesses[1] and new.objective < old.objective)
-
-
-def relaxation(program: Nlp, budget: Budget) -> dict[str, Option]:
-    """Ipopt relaxes bounds by a share of their size, which can be much of the width between them: not by more than
-    that share of the width.
-    """
-    scaling = budget.scaling
-    if scaling is None or not budget.settings.has_own_scaling or "bound_relax_factor" in budget.settings.options:
-        return {}
-    sizes = [
-        (abs(side) * scaling.variables)[np.isfinite(side)].max(initial=1.0) for side in (program.lower, program.upper)
-    ]
-    return {"bound_relax_factor": RELAXATION / max(sizes)} if max(sizes) > 1.0 else {}
 
 
 def cold(budget: Budget) -> dict[str, Option]:

@@ -43,6 +43,9 @@ warm_start_options: dict[str, Option] = {
 #: Ipopt's own.
 TOLERANCE = 1e-8
 
+#: Ipopt's own bound_relax_factor.
+RELAXATION = 1e-8
+
 #: How far a row without variables may be from its limits, as in Pyomo's NLWriter.
 CONSTANT_TOLERANCE = 1e-8
 
@@ -80,7 +83,8 @@ def solve(
         if broken is not None:
             return answer(nlp, "infeasible", broken)
     feasibility, stationarity, acceptable = tolerances(options)
-    solution, verdict = attempt(adapter, View(nlp), nlp, options, multipliers, supervision, scaling)
+    first = {**relaxation(nlp), **options}
+    solution, verdict = attempt(adapter, View(nlp), nlp, first, multipliers, supervision, scaling)
     if solution.status == "too_few_degrees_of_freedom":
         second, its_verdict = again(adapter, nlp, options, solution, verdict, supervision, scaling, before_again)
         if its_verdict.holds(feasibility, stationarity):
@@ -95,6 +99,23 @@ def solve(
     if not verdict.holds(feasibility, limit) and not supervision.is_out_of_time:
         solution, verdict = again(adapter, nlp, options, solution, verdict, supervision, scaling, before_again)
     return concluded(solution, verdict, feasibility, stationarity, acceptable)
+
+
+def relaxation(nlp: Nlp) -> dict[str, Option]:
+    """Ipopt relaxes bounds and limits by a share of max(1, |bound|), which can be all of the width between bounds, or
+    of what a row does within them: not by more than that share of these, where they are known.
+    """
+    if nlp.scale is None:
+        return {}
+    largest = 1.0
+    for sides, sizes in (
+        ((nlp.lower, nlp.upper), nlp.scale.widths),
+        ((nlp.constraint_lower, nlp.constraint_upper), nlp.scale.rows),
+    ):
+        for side in sides:
+            counts = np.isfinite(side) & (sizes > 0.0)
+            largest = max(largest, (np.maximum(1.0, abs(side[counts])) / sizes[counts]).max(initial=1.0))
+    return {"bound_relax_factor": RELAXATION / largest} if largest > 1.0 else {}
 
 
 def attempt(
