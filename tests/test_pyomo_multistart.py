@@ -1,6 +1,7 @@
 """SolverFactory("fastexpr").solve(model, starts=...): the best optimum is loaded, the others are at hand."""
 
 import concurrent.futures
+import multiprocessing
 import threading
 
 import numpy as np
@@ -12,6 +13,11 @@ import fastexpr.pyomo as fxp
 
 random = np.random.default_rng(4)
 W, b, V = random.normal(size=(14, 2)) * 3.0, random.normal(size=14), random.normal(size=(2, 14))
+
+
+def spawned(workers):
+    """Processes that begin afresh: JAX, where other tests have imported it, warns of forks."""
+    return concurrent.futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def network():
@@ -75,7 +81,7 @@ def test_other_optima_can_be_loaded():
 
 
 @pytest.mark.parametrize("build", [model, himmelblau])
-@pytest.mark.parametrize("pool", [concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor])
+@pytest.mark.parametrize("pool", [concurrent.futures.ThreadPoolExecutor, spawned])
 def test_an_executor_changes_nothing(build, pool):
     here, there = build(), build()
     first = pyo.SolverFactory("fastexpr").solve(here, starts=12, seed=3).multistart
@@ -96,7 +102,7 @@ def test_values_of_params_and_fixed_variables_travel():
     solver.solve(m)
     m.shift.set_value(2.0)
     m.z.fix(1.6)
-    with concurrent.futures.ProcessPoolExecutor(1) as executor:
+    with spawned(1) as executor:
         solver.solve(m, starts=8, executor=executor)
     assert m.x[0].value == pytest.approx(3.58, abs=0.05)  # the only minimum on this side of 3.2
 

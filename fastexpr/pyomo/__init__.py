@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastexpr.pyomo.block import NetworkBlock
-from fastexpr.pyomo.classified import ClassifiedAs
 from fastexpr.pyomo.external import ExternalNetwork, NetworkOutputs
 from fastexpr.pyomo.initialization import initialize
 from fastexpr.pyomo.legacy_solver import register
@@ -19,11 +18,16 @@ from fastexpr.pyomo.solvers import find_solver
 from fastexpr.pyomo.writers import read_limits, refuse_networks
 
 if TYPE_CHECKING:
+    from fastexpr.pyomo.classified import ClassifiedAs
     from fastexpr.pyomo.grey_box import GreyBox
     from fastexpr.pyomo.rule_block import RuleBlock
 
 # Imported at first use: they bring SciPy, PyNumero and scikit-learn along.
-_LAZY = {"GreyBox": "fastexpr.pyomo.grey_box", "RuleBlock": "fastexpr.pyomo.rule_block"}
+_LAZY = {
+    "ClassifiedAs": "fastexpr.pyomo.classified",
+    "GreyBox": "fastexpr.pyomo.grey_box",
+    "RuleBlock": "fastexpr.pyomo.rule_block",
+}
 
 __all__ = [
     "ClassifiedAs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyomo.core.base.block import Block, BlockData
@@ -11,13 +11,13 @@ from pyomo.core.base.var import VarData
 
 from fastexpr.errors import EvaluationError, ModelError
 from fastexpr.formulations.names import formulation_named
-from fastexpr.formulations.repair import Repair
-from fastexpr.formulations.summary import Summary
 from fastexpr.pyomo.building import Memory, build_block, middle_of_bounds, starting_value
 from fastexpr.pyomo.files import NetworkFile
-from fastexpr.pyomo.formulating import n_units
 from fastexpr.pyomo.signs import check_signs
 from fastexpr.pyomo.units import refuse_units, units_of
+
+if TYPE_CHECKING:
+    from fastexpr.formulations.repair import Repair
 
 
 class NetworkBlockData(BlockData):  # type: ignore[misc]
@@ -40,6 +40,9 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
             With units, stable, columns, binaries, rows, nonzeros, pairs, functions, widths, notes.
         """
         if self._formulation == "external":
+            from fastexpr.formulations.summary import Summary  # brings SciPy along
+            from fastexpr.pyomo.formulating import n_units
+
             return Summary("external", units=n_units(self.net))
         return self._summary
 

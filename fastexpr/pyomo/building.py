@@ -15,7 +15,6 @@ from pyomo.environ import Constraint, Suffix, value
 from fastexpr.errors import FormulationError, ModelError
 from fastexpr.pyomo.arguments import Entries
 from fastexpr.pyomo.external import ExternalNetwork
-from fastexpr.pyomo.formulating import body_of, choose, write_algebra
 from fastexpr.pyomo.input_box import InputBox, interval
 from fastexpr.pyomo.limit import Limit
 from fastexpr.pyomo.named import NamedVar, named_reference
@@ -25,6 +24,8 @@ from fastexpr.pyomo.units import groups
 
 def build_block(block: Any, *index: Any) -> None:
     """Fill one block: the rule of every NetworkBlock."""
+    from fastexpr.pyomo.formulating import body_of, choose, write_algebra  # brings SciPy along
+
     container = block.parent_component()
     net = container._file.net
     units = container._units

@@ -6,12 +6,14 @@ say something about every number. Bounds of the binaries, and limits of the rows
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyomo.core.base.var import VarData
 
-from fastexpr.formulations.cuts import Cuts
 from fastexpr.pyomo.looked_up import LookedUp
+
+if TYPE_CHECKING:
+    from fastexpr.formulations.cuts import Cuts
 
 ROOM = 2.0  # times the margin
 
