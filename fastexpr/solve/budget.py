@@ -91,6 +91,8 @@ class Budget:
     elastic : list of Conflict
         What is violated, and what stands against that, where the violations together are least; empty where nobody
         has looked.
+    stopped : tuple of str, optional
+        Status and message, where the user has stopped the solve.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -101,7 +103,7 @@ class Budget:
         self.n_starts = self.n_infeasible = 0
         self.elastic: list[Conflict] = []
         self._first_stage: str | None = None
-        self._is_stopped = False
+        self.stopped: tuple[str, str] | None = None
 
     @property
     def iterations_left(self) -> float:
@@ -116,7 +118,7 @@ class Budget:
     @property
     def is_over(self) -> bool:
         """Whether nothing more can run: no iteration or no time is left, or the user has stopped the solve."""
-        return self._is_stopped or self.iterations_left == 0 or self.supervision.is_out_of_time
+        return self.stopped is not None or self.iterations_left == 0 or self.supervision.is_out_of_time
 
     def begin(self, stage: str) -> None:
         """From now on it is this stage that runs."""
@@ -180,7 +182,8 @@ class Budget:
             settings.before_again if is_first else None,
         )
         supervision.n_before = solution.iterations
-        self._is_stopped = solution.status in ("stopped", "interrupted")
+        if solution.status in ("stopped", "interrupted"):
+            self.stopped = solution.status, solution.message
         return solution
 
 

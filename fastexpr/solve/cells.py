@@ -15,7 +15,7 @@ from fastexpr.solve.junction import Branches, Junction
 from fastexpr.solve.kinks import message_of, met_kinks, unit_name
 from fastexpr.solve.walk import MOST_CELLS, Walk
 from fastexpr.solvers.interior_point import Multipliers, Solution, return_codes
-from fastexpr.solvers.verification import Measure
+from fastexpr.solvers.verification import FEASIBILITY, Measure
 
 #: Sum of relative violations at which a point counts as feasible.
 NOTHING = 1e-9
@@ -38,19 +38,33 @@ def walk_from(program: Nlp, point: Solution, budget: Budget) -> Solution:
     if finding is None:
         finding = walk.run(x)
     if finding is None and not walk.here.is_solved and not walk.is_over:
-        nearest, branches = nearest_feasible(walk, x)
-        finding = walk.run(nearest, branches)
+        nearest, branches, is_least = nearest_feasible(walk, x)
+        finding = None if walk.budget.is_over else walk.run(nearest, branches)
+        if is_least and not walk.here.is_solved and not walk.budget.is_over:
+            return infeasible(program, nearest)
     return concluded(walk, finding)
 
 
-def nearest_feasible(walk: Walk, x: Vector) -> tuple[Vector, Branches]:
-    """From x to the least violation that crossing kinks leads to, and the cell of that point."""
+def infeasible(program: Nlp, x: Vector) -> Solution:
+    """A point where the least violation is that crossing kinks leads to."""
+    none = Multipliers(np.zeros(program.m), np.zeros(program.n), np.zeros(program.n))
+    x = program.complete(np.clip(x, program.lower, program.upper))
+    solution = Solution(x, program.objective(x), none, *return_codes[2], 0)
+    solution.relative_violation = Measure(program, x).verdict(none).violation
+    return solution
+
+
+def nearest_feasible(walk: Walk, x: Vector) -> tuple[Vector, Branches, bool]:
+    """From x to the least violation that crossing kinks leads to; the cell of that point, and whether it is known that
+    no less is near.
+    """
     scale = 1.0 / Measure(walk.program, x).scaling().constraints
     whole, elastic = elastic_program(walk.program, walk.cells, x, scale)
     other = Walk(whole, elastic, walk.budget, walk.n_cells)
-    other.run(whole.start, None, NOTHING)
+    finding = other.run(whole.start, None, NOTHING)
     walk.n_cells = other.n_cells
-    return other.here.x[: walk.program.n], other.here.branches
+    is_least = finding is not None and finding.certificate != NONE and other.here.objective > FEASIBILITY
+    return other.here.x[: walk.program.n], other.here.branches, is_least
 
 
 def concluded(walk: Walk, finding: Finding | None) -> Solution:

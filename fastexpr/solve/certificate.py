@@ -50,6 +50,8 @@ class Finding:
         Of these, at least 0; of parallel ones, the first has it.
     forces : Multipliers or None
         Of rows and bounds, as a solver has them; None where there is a choice.
+    bent : list of int
+        Units whose argument is 0, without a slope, and not 0 nearby: their sides differ to second order only.
     """
 
     certificate: str
@@ -59,6 +61,7 @@ class Finding:
     better: list[Branches] = field(default_factory=list)
     ways: list[Vector] = field(default_factory=list)
     forces: Multipliers | None = None
+    bent: list[int] = field(default_factory=list)
 
 
 class Examination:
@@ -83,6 +86,14 @@ class Examination:
 
     def finding(self) -> Finding:
         """The whole examination."""
+        found = self._finding()
+        found.bent = sorted(self.junction.bent)
+        if found.bent and found.certificate == LOCAL_MINIMUM:
+            found.certificate = FIRST_ORDER
+            found.reason = "the argument of a kink has no slope here, and curves"
+        return found
+
+    def _finding(self) -> Finding:
         if self.linear.is_independent() and not self._is_thin():
             found = self._one_by_one()
             if found is not None:

@@ -1,8 +1,9 @@
 """A point and the cells that meet there: which walls pass through it, and what each cell looks like to first order.
 
 A wall passes through x where its argument is 0 within 1e-7 of its largest slope times that variable's width. One
-without a slope in the cell is none there: on both sides of it the program is the same. It may have one in another cell,
-so cells are looked at one by one.
+without a slope in the cell is none there: on both sides of it the program is the same to first order. It may have one
+in another cell, so cells are looked at one by one. Where its argument curves away from 0, as that of max(x^2, 0), the
+sides differ to second order, and nothing is claimed beyond the first.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ MOST_CELLS = 64
 
 #: In widths: a step along which arguments show whether they have a slope.
 PROBE = 1e-4
+
+#: Relative to what moves most within a probe: what moves less is constant but for rounding.
+BENT = 1e-10
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Junction:
         self._probe = np.clip(x + PROBE * self.width * toward_middle * size, program.lower, program.upper)
         self.at_lower = x - program.lower <= MET * self.width
         self.at_upper = program.upper - x <= MET * self.width
+        self.bent: set[int] = set()  # units met so far whose argument is 0, without a slope, and not 0 nearby
 
     # ---- one cell ----------------------------------------------------------------------------------------------------
 
@@ -92,6 +97,12 @@ class Junction:
         slopes = self.slopes(units[near], to[near])
         largest = abs(slopes).max(axis=1, initial=0.0)
         floor = 1e-9 * moved.max(initial=0.0) / PROBE
+        is_flat = (
+            (largest <= floor)
+            & (moved[near] > BENT * moved.max(initial=0.0))
+            & (abs(arguments[near]) <= MET * moved[near])
+        )
+        self.bent.update(units[near[is_flat]].tolist())
         is_met = (abs(arguments[near]) <= reach * largest) & (largest > floor) & ~self._is_implied(slopes, largest)
         order = near[is_met][np.argsort(self._ranks(units[near[is_met]]), kind="stable")]
         place = np.searchsorted(near, order)

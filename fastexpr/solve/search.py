@@ -32,13 +32,14 @@ def solve_from(program: Nlp, x: Vector, budget: Budget) -> Solution:
         crossed = None if budget.is_over else cells(program, found, budget)
     finally:
         program.start = start
-    budget.count(found)
-    return found if crossed is None or not is_better(crossed, found) else crossed
+    best = found if crossed is None or not is_better(crossed, found) else crossed
+    budget.count(best)
+    return best
 
 
 def sampled(program: Nlp, point: Solution, budget: Budget) -> Solution:
     """From the best of a sample of the box: feasible points first, then the least of violation and objective."""
-    del point
+    budget.count(point)  # what has come of the first start
     points = sample(program.lower, program.upper, program.start, N_SAMPLED, seed=0)
     points = np.array([program.complete(x) for x in points])
     return solve_from(program, points[ranked(program, points)[0]], budget)

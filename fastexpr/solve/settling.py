@@ -30,6 +30,9 @@ DAMPING, SOFTNESS = 1e-5, 1e-13
 
 MOST_STEPS = 12
 
+#: Slopes less than this are none.
+FLAT = 1e-100
+
 
 def settled(program: Nlp, cells: Any, branches: Branches, x: Vector, multipliers: Vector) -> Vector:
     """The exact solution near this one; x itself where it is not found."""
@@ -120,11 +123,12 @@ class Settling:
         slopes = sparse.csr_matrix((entries, (rows, columns)), shape=(values.size, n))
         size = np.zeros(values.size)
         np.maximum.at(size, rows, abs(entries))
+        size[size < FLAT] = 1.0  # of a row without slopes here, the factor is any
         rows, columns = cells.hessian_structure()
         entries = cells.hessian(x, self.multipliers, 1.0) * self.width[rows] * self.width[columns]
         lower = sparse.coo_matrix((entries, (rows, columns)), shape=(n, n))
         hessian = lower + sparse.coo_matrix((np.where(rows == columns, 0.0, entries), (columns, rows)), shape=(n, n))
-        return System(cells.gradient(x) * self.width, slopes, values, np.maximum(size, 1e-300), hessian.tocsr())
+        return System(cells.gradient(x) * self.width, slopes, values, size, hessian.tocsr())
 
     def _gaps(self, system: System) -> tuple[Vector, Vector]:
         return (system.values - self.lower) / system.size, (self.upper - system.values) / system.size

@@ -79,6 +79,9 @@ def is_better(new: Solution, old: Solution) -> bool:
         return new.success
     if new.certificate and new.success and new.objective <= old.objective + TIE * max(1.0, abs(old.objective)):
         return True
+    if {new.status, old.status} == {"infeasible", "iteration_limit"}:  # an end says more than where a limit was met
+        cut_short = new if new.status == "iteration_limit" else old
+        return (cut_short.relative_violation <= FEASIBILITY) == (cut_short is new)
     excesses = [max(0.0, point.relative_violation - FEASIBILITY) for point in (new, old)]
     return excesses[0] < excesses[1] or (excesses[0] == excesses[1] and new.objective < old.objective)
 

@@ -89,12 +89,14 @@ def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) ->
         found = stage(program, point, budget)
         if found is None:
             continue
-        if not reports:
-            budget.count(found)
         seconds, iterations = time.perf_counter() - begin, budget.supervision.n_before - n_before
         if not reports or is_better(found, point):
             point = found
         reports.append(Stage(name, iterations, seconds, found.objective, program.violation(found.x)))
+    if budget.stopped is not None and not point.success:
+        point.status, point.message = budget.stopped
+    elif point.status == "iteration_limit" and not budget.is_over:
+        point.message = "Neither the solver nor crossing kinks has led to a solution within iterations of theirs."
     point.iterations, point.stages, point.history = budget.supervision.n_before, reports, budget.supervision.history
     return point
 
@@ -154,7 +156,7 @@ def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, 
 
 def second_start(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
     """Where the first start has led nowhere, from the best point of a sample."""
-    if point.status not in LOST:
+    if point.status not in (*LOST, "iteration_limit"):  # a limit of the stages: that of the user ends everything
         return None
     from fastexpr.solve.search import sampled
 

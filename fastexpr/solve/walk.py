@@ -93,7 +93,7 @@ class Walk:
         branches = self.cells.branches(x)
         self.here = Visit(branches, x, solution.objective, solution.relative_violation, solution)
         finding = self._examine()
-        return None if finding.better or finding.ways or finding.certificate == NONE else finding
+        return None if finding.better or finding.ways or finding.bent or finding.certificate == NONE else finding
 
     def run(self, x: Vector, branches: Branches | None = None, enough: float = -np.inf) -> Finding | None:
         """What was found where the walk ended (`here`); None where it was cut short, or solved nothing.
@@ -137,14 +137,14 @@ class Walk:
                 return True
             if not visit.is_solved:
                 self.failed.append((branches, visit.solution.message))
-        return self._along(finding) or (not self.failed and self._beside())
+        return self._along(finding) or (not self.failed and self._beside(bool(finding.bent)))
 
-    def _beside(self) -> bool:
-        """From points around, where walls pass close by: a better point can be near that no slope tells of."""
+    def _beside(self, is_bent: bool) -> bool:
+        """From points around, where walls pass close by or have no slope: no slope may tell of a better point near."""
         here = self.here
         junction = Junction(self.program, self.cells, here.x)
         walls = junction.walls(here.branches, CLOSE)
-        if not (abs(walls.arguments) > MET * walls.lengths).any():
+        if not is_bent and not (abs(walls.arguments) > MET * walls.lengths).any():
             return False
         rng = np.random.default_rng(0)
         for _ in range(MOST_BESIDE):

@@ -1,0 +1,94 @@
+"""Kinks whose argument has no slope where they are met, rows without slopes, and solves that end early."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastexpr as fx
+from fastexpr.solve.budget import MOST_ITERATIONS
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        lambda x: -np.maximum(x**2, 0.0),
+        lambda x: -abs(x * x),
+        lambda x: np.minimum(-(x**2), 0.0),
+        lambda x: -np.maximum(x**3, 0.0),
+        lambda x: -np.maximum(1.0 - np.cos(x), 0.0) + 0.1 * x**2,
+    ],
+    ids=["relu of square", "abs of square", "min", "relu of cube", "curved differently"],
+)
+def test_a_kink_without_a_slope_hides_no_way_down(objective):
+    p = fx.Problem()
+    x = p.variables((), -1, 1, start=0.0)
+    p.minimize(objective(x))
+    r = p.solve()
+    assert r.success
+    assert abs(r[x]) == pytest.approx(1.0, abs=1e-6)
+    assert r.certificate == "local minimum"
+
+
+def test_nothing_beyond_the_first_order_is_claimed_of_sides_that_curve_apart():
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=0.0)
+    p.minimize(-np.maximum(x[0] ** 2 - x[1] ** 2, 0.0))
+    r = p.solve()
+    assert r.certificate == "first-order" or abs(r.objective + 1.0) < 1e-6
+
+
+def test_an_argument_that_is_0_everywhere_is_no_kink():
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=0.3)
+    dead = np.maximum(x[0] - 2.0, 0.0)  # 0 in the whole box
+    p.minimize(abs(x[1]) + np.maximum(3.0 * dead, 0.0) + (x[0] - 0.1) ** 2)
+    r = p.solve()
+    assert r.certificate == "local minimum"
+
+
+@pytest.mark.parametrize("where", [1.0, -1.0])
+def test_rows_without_slopes_are_no_trouble(where):
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=[where, 0.4])
+    y = np.minimum(np.maximum(4.0 * x[0], -0.5), 0.5)  # flat on both ends
+    p.subject_to(y, upper=0.5)
+    p.subject_to(y, lower=-0.5)
+    p.minimize(-y + abs(x[1]))
+    r = p.solve()
+    assert r.success
+    assert r.certificate in ("first-order", "local minimum")
+
+
+def no_way_in():
+    """A start from which nothing feasible is found, with kinks."""
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=[0.9, 0.8])
+    p.subject_to(abs(x[0]) + np.maximum(x[1], 0.1 * x[1]) ** 2, upper=-0.1)
+    p.minimize(x.sum())
+    return p
+
+
+def test_a_stop_in_any_stage_is_a_stop():
+    counted = []
+    no_way_in().solve(progress=lambda state: counted.append(state.stage))
+    assert {"ipopt", "cells", "sample"} <= set(counted)
+    for most in range(1, len(counted), max(1, len(counted) // 12)):
+        calls = []
+        r = no_way_in().solve(progress=lambda state, calls=calls, most=most: calls.append(state) or len(calls) < most)
+        assert (r.status, len(calls)) == ("stopped", most)
+
+
+def test_starts_are_counted_with_what_has_come_of_them():
+    r = no_way_in().solve()
+    assert r.status == "infeasible"
+    assert "Of 2 starts, 2 ended in such points." in r.message
+
+
+def test_a_limit_of_the_stages_is_not_the_users(monkeypatch):
+    monkeypatch.setattr("fastexpr.solve.stages.KINKED_ITERATIONS", 1)
+    monkeypatch.setattr("fastexpr.solve.walk.CELL_ITERATIONS", 1)
+    r = no_way_in().solve()
+    assert r.status != "iteration_limit" or "iteration limit was reached" not in r.message
+    assert "sample" in [stage.name for stage in r.stages]
+    assert r.iterations < MOST_ITERATIONS
