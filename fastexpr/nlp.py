@@ -160,6 +160,12 @@ class Nlp:
         self.evaluations = new_evaluations()
         self._point = None
 
+    def objective_size(self, value: float) -> float:
+        """What differences of the objective are relative to, where it has this value: max(1, |value|), or less in small
+        units.
+        """
+        return max(abs(value), 1.0 if self.scale is None else min(1.0, self.scale.objective))
+
     # ---- what a solver asks for --------------------------------------------------------------------------------------
 
     def objective(self, x: Vector) -> float:

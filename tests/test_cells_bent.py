@@ -92,3 +92,26 @@ def test_a_limit_of_the_stages_is_not_the_users(monkeypatch):
     assert r.status != "iteration_limit" or "iteration limit was reached" not in r.message
     assert "sample" in [stage.name for stage in r.stages]
     assert r.iterations < MOST_ITERATIONS
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1e6])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_unit_of_the_objective_decides_nothing(unit, seed):
+    rng = np.random.default_rng(seed)
+    W, b, c = rng.normal(size=(12, 3)), 0.3 * rng.normal(size=12), rng.normal(size=12)
+    p = fx.Problem()
+    x = p.variables(3, -1, 1, start=rng.uniform(-1, 1, 3))
+    p.minimize(unit * (c @ np.maximum(W @ x + b, 0.0)))
+    r = p.solve()
+    assert (r.status, r.certificate) == ("optimal", "local minimum")
+    points = np.clip(r[x] + rng.uniform(-1e-3, 1e-3, (2000, 3)), -1, 1)
+    values = np.maximum(points @ W.T + b, 0.0) @ c
+    assert values.min() >= r.objective / unit - 1e-6
+
+
+def test_a_kink_at_a_bound_is_no_doubt():
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=[0.3, 0.2])
+    p.minimize(-np.maximum(np.minimum(x[0], 1.0), -1.0) + 2.0 * np.maximum(x[0] - 1.0, 0.0) + abs(x[1]))
+    r = p.solve()
+    assert (r.status, r.certificate) == ("optimal", "local minimum")

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.nlp import Functions, Nlp, Structure, Vector
+from fastexpr.nlp import Functions, Nlp, Scale, Structure, Vector
 
 
 def cell_program(program: Nlp, functions: Functions, n_walls: int, start: Vector) -> Nlp:
     """The program with these functions and so many further rows, which are at least 0."""
-    none = np.zeros(n_walls)
+    none, scale = np.zeros(n_walls), program.scale
     return Nlp(
         start=np.clip(start, program.lower, program.upper),
         lower=program.lower,
@@ -24,6 +24,7 @@ def cell_program(program: Nlp, functions: Functions, n_walls: int, start: Vector
         row_name=lambda row: program.row_name(row) if row < program.m else f"kink {row - program.m}",
         owner=program.owner,
         evaluations=program.evaluations,
+        scale=None if scale is None else Scale(scale.objective, scale.widths, np.append(scale.rows, none + np.inf)),
     )
 
 

@@ -78,7 +78,7 @@ class Examination:
 
     def __init__(self, junction: Junction, branches: Branches, objective: float) -> None:
         self.junction, self.branches = junction, branches
-        self.least = SLOPE * max(1.0, abs(objective))
+        self.least = SLOPE * junction.program.objective_size(objective)
         self.walls = junction.walls(branches)
         self.leaders = leaders_of(self.walls)
         self.owners: dict[int, int] = {}  # of units that are no leaders: the unit whose wall theirs follow
@@ -277,7 +277,7 @@ class Examination:
 def sampled_ways_down(junction: Junction, objective: float) -> list[Branches]:
     """Of cells around the point in random directions, those into which a way leads down, the steepest first."""
     rng = np.random.default_rng(0)
-    program, least = junction.program, SLOPE * max(1.0, abs(objective))
+    program, least = junction.program, SLOPE * junction.program.objective_size(objective)
     seen: dict[bytes, Branches] = {}
     for _ in range(SAMPLES):
         step = rng.normal(size=junction.x.size)

@@ -45,7 +45,7 @@ def settled(program: Nlp, cells: Any, branches: Branches, x: Vector, multipliers
         if found is None or not np.isfinite(found).all():
             continue
         cells.freeze(branches)
-        if cells.objective(found) <= objective + COST * max(1.0, abs(objective)):
+        if cells.objective(found) <= objective + COST * program.objective_size(objective):
             return found
     return x
 

@@ -116,7 +116,7 @@ def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solu
         return solution
     solution.relative_violation = verdict.violation
     feasibility, stationarity, acceptable = tolerances(settings.options)
-    if solution.kinks:  # the slope there is one side's only; it was looked at on all sides
+    if solution.certificate:  # the slope at a kink is one side's only; it was looked at on all sides
         stationarity = acceptable = math.inf
     return concluded(solution, verdict, feasibility, stationarity, acceptable) if solution.success else solution
 

@@ -48,6 +48,7 @@ class Visit:
     objective: float
     violation: float  # relative
     solution: Solution  # of the cell's program, walls included
+    size: float  # that differences of the objective are relative to
 
     @property
     def is_solved(self) -> bool:
@@ -58,7 +59,7 @@ class Visit:
         excess, others = max(0.0, self.violation - FEASIBILITY), max(0.0, other.violation - FEASIBILITY)
         if excess > 0.0 or others > 0.0:
             return excess < 0.999 * others
-        return self.objective < other.objective - GAIN * max(1.0, abs(other.objective))
+        return self.objective < other.objective - GAIN * other.size
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Walk:
     def stay(self, x: Vector, solution: Solution) -> Finding | None:
         """What a solution is that was found without looking at kinks; None where a walk may bring something."""
         branches = self.cells.branches(x)
-        self.here = Visit(branches, x, solution.objective, solution.relative_violation, solution)
+        self.here = self._visit(branches, x, solution)
         finding = self._examine()
         return None if finding.better or finding.ways or finding.bent or finding.certificate == NONE else finding
 
@@ -199,7 +200,11 @@ class Walk:
             if self.budget.is_over or not self._cross(solution.x):
                 break
             x = solution.x
-        return Visit(branches, solution.x, solution.objective, solution.relative_violation, solution)
+        return self._visit(branches, solution.x, solution)
+
+    def _visit(self, branches: Branches, x: Vector, solution: Solution) -> Visit:
+        size = self.program.objective_size(solution.objective)
+        return Visit(branches, x, solution.objective, solution.relative_violation, solution, size)
 
     def _chosen(self, x: Vector) -> tuple[Any, Any]:
         """The walls that become rows: all where they are few, else the nearest ones and those crossed before."""

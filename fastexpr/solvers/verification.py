@@ -83,7 +83,7 @@ class Measure:
         self.width = np.where(np.isfinite(nlp.upper - nlp.lower), widths(nlp.lower, nlp.upper, x), known)
         self._size = np.minimum(self.width, known)
         self.objective, self.gradient = nlp.objective(x), nlp.gradient(x)
-        self.objective_size = max(abs(self.objective), 1.0 if nlp.scale is None else min(1.0, nlp.scale.objective))
+        self.objective_size = nlp.objective_size(self.objective)
         self.values, self.slopes = nlp.constraints(x), nlp.jacobian(x)
         self.rows, self.columns = nlp.jacobianstructure()
         self.row_size = np.zeros(nlp.m)
