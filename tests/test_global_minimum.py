@@ -170,6 +170,27 @@ def test_all_integer() -> None:
     assert result.objective == pytest.approx(values.min(), abs=1e-12)
 
 
+def test_boxes_that_rows_cut_to_a_point_are_bounded_again() -> None:
+    """x[1] = 2 leaves x[0] <= -0.5, the lower end of half of the boxes."""
+    net = mlp([2, 20, 3], "Tanh", seed=0)
+    row = LinearConstraint([[1.0, 1.0]], -np.inf, 1.5)
+    X = np.array([[a, b] for a in np.linspace(-1, 1, 4001) for b in range(4) if a + b <= 1.5])
+    for sign in (False, True):
+        result = fx.global_minimum(
+            net, [-1.0, 0.0], [1.0, 3.0], weights=[1, 0, 0], maximize=sign, constraints=row, integer=[1], tol=1e-5
+        )
+        values = net(X)[:, 0]
+        assert result.status == "optimal"
+        assert result.objective == pytest.approx(values.max() if sign else values.min(), abs=1e-4)
+    x = fx.variables(2)
+    square = fx.Function(x, ((x - 2.0) ** 2).sum())
+    for limit in (0.0, 0.5, -1.0):  # a corner of the box is feasible, one point, half of it
+        result = fx.global_minimum(
+            square, -1.0, 1.0, constraints=LinearConstraint([[-1.0, -1.0]], -np.inf, -1.5 - limit)
+        )
+        assert result.status == "optimal"
+
+
 def trees(n_trees: int = 20, seed: int = 0) -> fx.Function:
     from sklearn.ensemble import RandomForestRegressor
 

@@ -113,7 +113,7 @@ def bounds_by_layer(
     >>> x = fx.variables(2)
     >>> f = fx.Function(x, np.maximum(x + 0.5, 0.0).sum())
     >>> f.bounds_by_layer([-1.0, 0.0], [1.0, 1.0])[1]
-    LayerBounds(Relu 'Relu_2' (2,), undecided=1)
+    LayerBounds(Relu 'Relu_...' (2,), undecided=1)
     """
     boxes = boxes_of(self, lower, upper)
     way = method_of(self, boxes, method)

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
+constexpr Index not_at_all = -1, once_more = -2;  // instead of a side to split
 constexpr std::size_t most_taken = 64;  // boxes at a time: enough to keep threads busy, few enough to stay with the least bounds
 
 }  // namespace
@@ -89,6 +90,11 @@ void BoxSearch::split() {
   for (const Open& box : taken_) {
     const double *lower = slot(box.slot), *upper = lower + n_;
     const Index j = splits_[box.slot];
+    if (j == once_more) {
+      halves_lower_.insert(halves_lower_.end(), lower, upper);
+      halves_upper_.insert(halves_upper_.end(), upper, upper + n_);
+      continue;
+    }
     const double point = split_point(j, lower[j], upper[j]);
     for (const bool is_low : {true, false}) {
       halves_lower_.insert(halves_lower_.end(), lower, upper);
@@ -137,7 +143,7 @@ void BoxSearch::bound_halves() {
     for (Index p = 0; p < chunk; ++p) {
       const Index box = first + p;
       Work& work = work_[static_cast<std::size_t>(box)];
-      work = {halves_lower_.data() + box * n_, halves_upper_.data() + box * n_, -infinity, -1, false};
+      work = {halves_lower_.data() + box * n_, halves_upper_.data() + box * n_, -infinity, not_at_all, false};
       double* candidate = candidates_.data() + 2 * box * n_;
       for (Index j = 0; j < n_; ++j) {
         const double slope = below.slopes[(j * known.points() + p) * m_];
@@ -152,6 +158,7 @@ void BoxSearch::bound_halves() {
 // Lines cut the sides, then bound the objective over what is left.
 void BoxSearch::bound_one(LinearBounds& known, LinearBounds::Below below, NodeId output, Index p, Work& work) {
   const Index points = known.points();
+  const double size = size_of(work);
   std::vector<double> center(static_cast<std::size_t>(n_));
   for (Index j = 0; j < n_; ++j) center[static_cast<std::size_t>(j)] = known.center()[j * points + p];
   std::vector<Form> forms(static_cast<std::size_t>(m_));
@@ -190,7 +197,9 @@ void BoxSearch::bound_one(LinearBounds& known, LinearBounds::Below below, NodeId
   std::vector<double> weights(static_cast<std::size_t>(n_));
   for (const Form& form : forms)
     for (std::size_t j = 0; j < weights.size(); ++j) weights[j] = std::max(weights[j], std::abs(form.c[j]));
-  work.split = work.is_empty ? -1 : side_to_split(weights, work);
+  work.split = work.is_empty ? not_at_all : side_to_split(weights, work);
+  // What cutting has made too narrow to split was bounded by the lines of a wider box.
+  if (work.split == not_at_all && size_of(work) < 0.5 * size) work.split = once_more;
 }
 
 // c . (x - center) + offset <= limit cuts the box; false where nothing is left.
@@ -260,10 +269,16 @@ double BoxSearch::lagrangian(std::vector<Form>& forms, const std::vector<double>
   return value - static_cast<double>(4 * n_ + 16) * epsilon * (sum + magnitude);
 }
 
+double BoxSearch::size_of(const Work& work) const {
+  double sum = 0;
+  for (Index j = 0; j < n_; ++j) sum += (work.upper[j] - work.lower[j]) / scales_[static_cast<std::size_t>(j)];
+  return sum;
+}
+
 Index BoxSearch::side_to_split(const std::vector<double>& weights, const Work& work) const {
   double largest = 0;
   for (std::size_t j = 0; j < weights.size(); ++j) largest = std::max(largest, weights[j] * scales_[j]);
-  Index found = -1;
+  Index found = not_at_all;
   double best = 0;
   for (Index j = 0; j < n_; ++j) {
     const auto side = static_cast<std::size_t>(j);
@@ -284,7 +299,7 @@ void BoxSearch::collect() {
   for (Index box = 0; box < count; ++box) {
     const Work& work = work_[static_cast<std::size_t>(box)];
     if (work.is_empty) continue;
-    if (work.bound >= limit || work.split < 0) {
+    if (work.bound >= limit || work.split == not_at_all) {
       discard(work.bound);
       continue;
     }

@@ -64,7 +64,7 @@ class BoxSearch {
     double* lower;
     double* upper;
     double bound;
-    Index split;  // which side to split next, -1: none can be
+    Index split;  // which side next, or none
     bool is_empty;
   };
   /// c . (x - center) + offset of one output below it, over one box.
@@ -82,6 +82,7 @@ class BoxSearch {
   double cutoff() const;
   bool tighten(const std::vector<double>& c, double offset, const double* center, double limit, Work& work) const;
   double lagrangian(std::vector<Form>& forms, const std::vector<double>& limits, const double* center, const Work& work) const;
+  double size_of(const Work& work) const;
   Index side_to_split(const std::vector<double>& weights, const Work& work) const;
   bool can_split(Index j, const Work& work) const;
   double split_point(Index j, double low, double high) const;
