@@ -115,3 +115,33 @@ def test_a_kink_at_a_bound_is_no_doubt():
     p.minimize(-np.maximum(np.minimum(x[0], 1.0), -1.0) + 2.0 * np.maximum(x[0] - 1.0, 0.0) + abs(x[1]))
     r = p.solve()
     assert (r.status, r.certificate) == ("optimal", "local minimum")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_earlier_result_as_start_is_not_lost(seed):
+    rng = np.random.default_rng(seed)
+    W, b = rng.normal(size=(16, 2)) * 2.0, rng.normal(size=16)
+    V, c = rng.normal(size=(16, 16)) / 3.0, rng.normal(size=16)
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=rng.uniform(-1, 1, 2))
+    p.minimize(c @ np.maximum(V @ np.maximum(W @ x + b, 0.0), 0.0))
+    first = p.solve()
+    again = p.solve(start=first)
+    assert again.success
+    assert again.objective <= first.objective + 1e-7 * max(1.0, abs(first.objective))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_unit_of_a_network_that_is_called_twice_is_named_once(seed):
+    rng = np.random.default_rng(seed)
+    W, b, V = rng.normal(size=(12, 2)), rng.normal(size=12), rng.normal(size=(2, 12))
+    u = fx.variables(2)
+    net = fx.Function(u, V @ np.maximum(W @ u + b, 0.0))
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=rng.uniform(-1, 1, 2))
+    y = p.network(net, x)
+    p.minimize(y[0])
+    p.subject_to(y[1], upper=float(net([0.1, 0.2])[1]))
+    r = p.solve()
+    assert r.success
+    assert len({kink.unit for kink in r.kinks}) == len(r.kinks)

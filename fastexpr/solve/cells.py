@@ -13,6 +13,7 @@ from fastexpr.solve.cell_program import elastic_program
 from fastexpr.solve.certificate import NONE, Examination, Finding
 from fastexpr.solve.junction import Branches, Junction
 from fastexpr.solve.kinks import message_of, met_kinks, unit_name
+from fastexpr.solve.stages import measured
 from fastexpr.solve.walk import MOST_CELLS, Walk
 from fastexpr.solvers.interior_point import Multipliers, Solution, return_codes
 from fastexpr.solvers.verification import FEASIBILITY, Measure
@@ -47,10 +48,8 @@ def walk_from(program: Nlp, point: Solution, budget: Budget) -> Solution:
 
 def infeasible(program: Nlp, x: Vector) -> Solution:
     """A point where the least violation is that crossing kinks leads to."""
-    none = Multipliers(np.zeros(program.m), np.zeros(program.n), np.zeros(program.n))
-    x = program.complete(np.clip(x, program.lower, program.upper))
-    solution = Solution(x, program.objective(x), none, *return_codes[2], 0)
-    solution.relative_violation = Measure(program, x).verdict(none).violation
+    solution = measured(program, x)
+    solution.status, solution.message = return_codes[2]
     return solution
 
 

@@ -15,7 +15,10 @@ NAMED = 3
 
 
 def met_kinks(program: Nlp, cells: Any, finding: Finding) -> list[MetKink]:
-    """The kinks of a finding: one entry for each unit, also where several are at theirs together."""
+    """The kinks of a finding: one entry for each unit, also where several are at theirs together.
+
+    A network that is called twice, in the objective and in a row, has each unit twice, with the same argument.
+    """
     found: dict[int, MetKink] = {}
     walls = finding.walls
     parts = (walls.units.tolist(), walls.arguments.tolist(), finding.multipliers.tolist())
@@ -23,7 +26,12 @@ def met_kinks(program: Nlp, cells: Any, finding: Finding) -> list[MetKink]:
         known = found.get(unit)
         if known is None or multiplier > known.multiplier:
             found[unit] = MetKink(unit_name(program, cells, unit), argument, multiplier)
-    return list(found.values())
+    entries: dict[object, MetKink] = {}
+    for unit, kink in found.items():
+        key: object = (kink.unit, kink.argument) if cells.unit_calls[unit] >= 0 else unit
+        if key not in entries or kink.multiplier > entries[key].multiplier:
+            entries[key] = kink
+    return list(entries.values())
 
 
 def unit_name(program: Nlp, cells: Any, unit: int) -> str:

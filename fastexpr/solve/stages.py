@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp
+from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget
 from fastexpr.solvers.checked import LOST, warm_start_options
 from fastexpr.solvers.interior_point import Multipliers, Solution
 from fastexpr.solvers.options import Option
-from fastexpr.solvers.verification import FEASIBILITY
+from fastexpr.solvers.verification import FEASIBILITY, Measure
 
 #: Iterations of the first stage where there are kinks: what it has not found by then, it mostly does not find.
 KINKED_ITERATIONS = 80
@@ -44,13 +46,19 @@ def unscaled(program: Nlp, point: Solution, budget: Budget, multipliers: Multipl
     return found if found.status == "optimal" else point
 
 
-def cells(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
-    """From the solver's point across kinks; see `fastexpr.solve.cells`. Smooth programs pass by."""
+def cells(program: Nlp, point: Solution, budget: Budget, is_warm: bool = False) -> Solution | None:
+    """From the solver's point across kinks; see `fastexpr.solve.cells`. Smooth programs pass by.
+
+    From the start where that is an earlier result, and better: the solver leaves a point on kinks for others.
+    """
     if not has_kinks(program, budget) or point.status == "no_derivative":
         return None
     from fastexpr.solve.cells import walk_from
 
     try:
+        if is_warm:
+            start = measured(program, program.start)
+            point = start if start.relative_violation <= FEASIBILITY and is_lower(start, point, program) else point
         return walk_from(program, point, budget)
     except EvaluationError:  # nothing can be said at this point
         return None
@@ -66,6 +74,21 @@ def smoothing(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
         return continued(program, point, budget)
     except EvaluationError:
         return None
+
+
+def measured(program: Nlp, x: Vector) -> Solution:
+    """A point with its objective and violation; nobody has solved anything there."""
+    none = Multipliers(np.zeros(program.m), np.zeros(program.n), np.zeros(program.n))
+    x = program.complete(np.clip(x, program.lower, program.upper))
+    solution = Solution(x, program.objective(x), none, "start", "Nothing has run.", 0)
+    solution.relative_violation = Measure(program, x).verdict(none).violation
+    return solution
+
+
+def is_lower(new: Solution, old: Solution, program: Nlp) -> bool:
+    """Of a feasible point: whether the other is not, or is higher."""
+    margin = TIE * program.objective_size(old.objective)
+    return old.relative_violation > FEASIBILITY or new.objective < old.objective - margin
 
 
 def has_kinks(program: Nlp, budget: Budget) -> bool:

@@ -143,7 +143,7 @@ def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, 
     """What runs, in order; each has a say where the one before has left something to do."""
     yield "ipopt", partial(ipopt, multipliers=multipliers)
     yield "unscaled", partial(unscaled, multipliers=multipliers)
-    yield "cells", cells
+    yield "cells", partial(cells, is_warm=multipliers is not None)
     yield "smoothing", smoothing
     yield "saddle", leave_saddles
     if effort == "normal":
