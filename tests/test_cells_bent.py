@@ -145,3 +145,15 @@ def test_a_unit_of_a_network_that_is_called_twice_is_named_once(seed):
     r = p.solve()
     assert r.success
     assert len({kink.unit for kink in r.kinks}) == len(r.kinks)
+
+
+@pytest.mark.parametrize("start", [[0.0, 0.0], [0.0, 0.5]])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_cell_that_is_a_point_is_not_all(sign, start):
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=start)
+    p.minimize(-np.maximum(sign * x[0] ** 2, 0.0) - np.maximum(-sign * x[0] ** 2, 0.0) + abs(x[1]))
+    r = p.solve()
+    assert r.success
+    assert r.objective == pytest.approx(-1.0, abs=1e-6)
+    assert r.certificate == "local minimum"

@@ -94,7 +94,10 @@ class Walk:
         branches = self.cells.branches(x)
         self.here = self._visit(branches, x, solution)
         finding = self._examine()
-        return None if finding.better or finding.ways or finding.bent or finding.certificate == NONE else finding
+        if finding.better or finding.ways or finding.certificate == NONE:
+            return None
+        # a cell that a kink without a slope ends may be no more than the point: what is beside it counts
+        return self._on(-np.inf) if finding.bent and self._beside(True) else finding
 
     def run(self, x: Vector, branches: Branches | None = None, enough: float = -np.inf) -> Finding | None:
         """What was found where the walk ended (`here`); None where it was cut short, or solved nothing.
@@ -109,6 +112,10 @@ class Walk:
             An objective at which there is nothing more to want.
         """
         self.here = self._solve(self.cells.branches(x) if branches is None else branches, x)
+        return self._on(enough)
+
+    def _on(self, enough: float) -> Finding | None:
+        """From where the walk is to where nothing brings anything."""
         while True:
             if not self.here.is_solved or self.here.objective <= enough:
                 return None
