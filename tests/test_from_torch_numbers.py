@@ -155,7 +155,7 @@ def test_float32_modules_are_as_they_were() -> None:
 
 def test_a_part_in_float32_is_said() -> None:
     """What the module itself rounds is no fault of numbers, and the error says how much differs."""
-    with pytest.raises(FrameworkError, match=r"got [0-9.]+e-0[5-9], .*numbers of the module as float32"):
+    with pytest.raises(FrameworkError, match=r"difference of [0-9.]+e-0[5-9], .*numbers of the module as float32"):
         fx.from_torch(
             Form(lambda x: torch.sin((x * 0.1).float().double() * 3.0)), torch.randn(1, 6, dtype=torch.float64)
         )

@@ -94,7 +94,16 @@ def test_a_batch_of_jax_is_one_call(double: None) -> None:
     assert calls == [(B, N)]
 
 
-def test_jax_keeps_single_precision() -> None:
+@pytest.fixture
+def single() -> Iterator[None]:
+    """JAX as it comes, whatever other modules have set."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", False)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+def test_jax_keeps_single_precision(single: None) -> None:
     net = network(N, M)
     y = net.to_jax()(X[0].astype(np.float32))
     assert y.dtype == jnp.float32

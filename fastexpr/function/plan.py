@@ -54,10 +54,10 @@ def plan(self: Function) -> Plan:
     >>> x = fx.variables(100)
     >>> net = fx.Function(x, np.tanh(np.ones((5, 100)) @ x))
     >>> net.plan().way
-    'seeds'
+    'tangents'
     >>> print(net.plan())
        Hessian     products   at one point
-       tangents       2.5e+04   sums over all nodes, from tangents that start at x
+    -> tangents        2.55e+04   sums over all nodes, from tangents that start at x
     ...
     """
     way, costs = self._hessian_ways()

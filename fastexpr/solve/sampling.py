@@ -41,7 +41,10 @@ def sample(
     Sobol, I. M. (1967), Distribution of points in a cube and approximate evaluation of integrals; scrambled as Owen
     (1998).
     """
-    from scipy.stats import qmc
+    try:
+        from scipy.stats import qmc
+    except ImportError as error:  # SciPy is there: what keeps the system from mapping it is a limit on memory
+        raise MemoryError(str(error)) from error
 
     low, high = box(lower, upper, start)
     points = np.empty((count, start.size))
