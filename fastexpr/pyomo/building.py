@@ -24,8 +24,6 @@ from fastexpr.pyomo.units import groups
 
 def build_block(block: Any, *index: Any) -> None:
     """Fill one block: the rule of every NetworkBlock."""
-    from fastexpr.pyomo.formulating import body_of, choose, write_algebra  # brings SciPy along
-
     container = block.parent_component()
     net = container._file.net
     units = container._units
@@ -43,8 +41,7 @@ def build_block(block: Any, *index: Any) -> None:
     scalars = list(block.inputs.values()) if inputs is None else inputs
     outputs = _given_scalars(block, "output", net.output_names, net.outputs, index)
     box = InputBox(scalars)
-    formulation = choose(container._formulation, net, box)
-    body = body_of(net, formulation)
+    formulation, body = _chosen(container._formulation, net, box)
     block._formulation, block._net, block._box = formulation, body, None if formulation == "external" else box
     attribute = "outputs" if body is net else "logits"
     if formulation == "external":
@@ -70,6 +67,8 @@ def build_block(block: Any, *index: Any) -> None:
         # a defined variable without variables, for which the ASL takes zero.
         results = [result.expr for _, result in block.network(scalars).items()]
     else:
+        from fastexpr.pyomo.formulating import write_algebra
+
         results = write_algebra(block, body, box, formulation, container._settings)
     block.equations = Constraint(list(net.output_names))
     for name, result in zip(net.output_names, results, strict=True):
@@ -84,6 +83,21 @@ def build_block(block: Any, *index: Any) -> None:
     start = container._memory.value(body, [starting_value(scalar) for scalar in block.inputs.values()])
     if np.isfinite(start).all():
         block._set_outputs(start, overwrite=False)
+
+
+def _chosen(formulation: str | None, net: Any, box: InputBox) -> tuple[str, Any]:
+    """The formulation, and the part of the network that it states.
+
+    Functions, the usual case, do without the formulations, which import SciPy; Pyomo then imports nearly all of it.
+    """
+    if formulation == "external" or (
+        formulation is None and all(operator.name != "TreeEnsemble" for operator, *_ in net._nodes())
+    ):
+        return "external", net
+    from fastexpr.pyomo.formulating import body_of, choose
+
+    formulation = choose(formulation, net, box)
+    return formulation, body_of(net, formulation)
 
 
 def is_in_disjunct(block: Any) -> bool:
