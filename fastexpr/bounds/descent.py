@@ -42,6 +42,13 @@ def polished(statement: Statement, best: Array | None, box: Array) -> Array:
     return np.vstack([local_solution(statement, start, box) for start in starts])
 
 
+def settled(statement: Statement, best: Array) -> Array:
+    """Where the best point leads: a gap within `tol` may end a search that has not looked for its local minimum."""
+    if statement.is_bare:
+        return descents(statement.function, best[np.newaxis].copy(), statement.lower, statement.upper)
+    return local_solution(statement, best, None)
+
+
 def descents(function: Function, x: Array, lower: Array, upper: Array) -> Array:
     """Projected gradient steps, of a length of its own for each point."""
     width = upper - lower

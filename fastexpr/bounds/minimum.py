@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import BoxSearch, Function
-from fastexpr.bounds.descent import best_starts, polished
+from fastexpr.bounds.descent import best_starts, polished, settled
 from fastexpr.bounds.statement import Statement, statement_of
 from fastexpr.errors import EvaluationError, SearchWarning
 
@@ -195,6 +195,8 @@ def global_minimum(
     )  # fmt: skip
     search = statement.search(tol)
     ending = explore(statement, search, began, time_limit, Reporter(progress, sign))
+    if search.best is not None and ending != "interrupted":
+        offer(search, settled(statement, search.best))
     return result_of(statement, search, ending, sign, tol)
 
 
