@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -15,6 +16,10 @@ os.environ["KERAS_HOME"] = keras_home.name
 # IDAES makes a folder when it is imported: by default in the user's own, too.
 idaes_home = tempfile.TemporaryDirectory(prefix="idaes")
 os.environ["IDAES_DATA"] = idaes_home.name
+
+# A script that starts the tests in its background has them ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
