@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from fastexpr._core import Function, Operator
 from fastexpr.bounds.boxes import Boxes
-from fastexpr.errors import NotFoundError
 
 Array = npt.NDArray[np.float64]
 
@@ -51,15 +50,11 @@ def bounds_by_programs(function: Function, boxes: Boxes) -> tuple[Array, Array, 
     Raises
     ------
     fastexpr.errors.NotFoundError
-        HiGHS is not installed.
+        HiGHS is not installed, or too old.
     """
-    try:
-        import highspy  # noqa: F401
-    except ImportError:
-        raise NotFoundError(
-            "[output_bounds] method='lp' needs HiGHS, which is not installed. What to do: pip install "
-            "'fastexpr[milp]', or method='linear'."
-        ) from None
+    from fastexpr.solvers.highs import highspy
+
+    highspy("output_bounds(method='lp')", "milp")
     low, high = function._output_bounds(boxes.lower, boxes.upper, "linear")
     node_low, node_high = function._node_bounds(boxes.lower, boxes.upper, "linear")
     stretches, n_variables = stretches_of(function)
@@ -234,6 +229,8 @@ class Solver:
         import highspy
         from scipy.sparse import csr_array
 
+        from fastexpr.solvers.highs import new_highs
+
         self.rows, self.limits, self.lower, self.upper = rows, limits, lower, upper
         sparse = csr_array(rows)
         model = highspy.HighsLp()
@@ -244,8 +241,7 @@ class Solver:
         model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         model.a_matrix_.start_, model.a_matrix_.index_ = sparse.indptr, sparse.indices
         model.a_matrix_.value_ = sparse.data
-        self.highs = highspy.Highs()
-        self.highs.setOptionValue("output_flag", False)
+        self.highs = new_highs("output_bounds(method='lp')", "milp")
         self.highs.passModel(model)
         self.columns = np.arange(rows.shape[1], dtype=np.int32)
 

@@ -157,13 +157,16 @@ def components_of(net: Function, chosen: Any, what: str) -> list[int]:
     found = []
     for entry in entries:
         number = names.get(entry) if isinstance(entry, str) else entry
-        is_number = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if not is_number or not -net.n_inputs <= int(number) < net.n_inputs:  # type: ignore[arg-type]
+        if (
+            not isinstance(number, int | np.integer)
+            or isinstance(number, bool)
+            or not -net.n_inputs <= number < net.n_inputs
+        ):
             raise NotFoundError(
                 f"[global_minimum] {what}: got {entry!r}, expected names of inputs or numbers below {net.n_inputs}. "
                 f"The inputs are {', '.join(net.input_names[:10])}{', ...' if net.n_inputs > 10 else ''}."
             )
-        found.append(int(number) % net.n_inputs)  # type: ignore[arg-type]
+        found.append(int(number) % net.n_inputs)
     return found
 
 

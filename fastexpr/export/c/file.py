@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastexpr.export.c.functions import texts
@@ -114,13 +115,13 @@ def write_passes(layout: Layout, writer: Writer) -> str:
     )
 
 
-def blocks(statements: list[Statement], write: object) -> list[str]:
+def blocks(statements: list[Statement], write: Callable[[Statement], list[str]]) -> list[str]:
     """A block for each statement, named by where it comes from."""
     lines = []
     for statement in statements:
         label = statement.label.replace("*/", "* /").replace("/*", "/ *").replace("@", "at").replace("\\", "/")
         label = re.sub(r"[^ -~]", "?", label)
-        lines += [f"{{ /* {label} */", *write(statement), "}"]  # type: ignore[operator]
+        lines += [f"{{ /* {label} */", *write(statement), "}"]
     return lines
 
 
