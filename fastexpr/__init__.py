@@ -13,10 +13,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 try:
-    from fastexpr import _core
+    from fastexpr import _core  # noqa: F401
 except ImportError as error:
     from fastexpr._missing_core import explain
 
@@ -30,6 +28,7 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
 
 from fastexpr import errors
 from fastexpr._core import num_threads, set_num_threads
+from fastexpr._version import __version__
 from fastexpr.function import Function
 
 if TYPE_CHECKING:
@@ -47,11 +46,12 @@ if TYPE_CHECKING:
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
     from fastexpr.problem.multistart import multistart
-    from fastexpr.versions import show_versions
+    from fastexpr.versions import build_info, show_versions
 
 # Imported at first use, because they bring ONNX, Pyomo or SciPy along, which take longer to import than NumPy itself.
 _LAZY = {
     "Problem": "fastexpr.problem",
+    "build_info": "fastexpr.versions",
     "chain": "fastexpr.function.chain",
     "ensemble": "fastexpr.frameworks.ensemble",
     "from_keras": "fastexpr.frameworks.keras",
@@ -92,25 +92,6 @@ __all__ = [
     "variables",
     "verify",
 ]
-
-
-def build_info() -> dict[str, str | int]:
-    """What this fastexpr was built from, and what of it runs on this machine.
-
-    Returns
-    -------
-    dict
-        `version`; `compiler` that built the core; `blas`, as it describes itself; `vector_math`, the library behind
-        exp, tanh and the like: "sleef" or "libm"; `cpu_path`, which of the kernels this CPU runs: "baseline" or one
-        that is named after the instructions it uses; `threads` used by one evaluation.
-
-    Examples
-    --------
-    >>> import fastexpr as fx
-    >>> sorted(fx.build_info())
-    ['blas', 'compiler', 'cpu_path', 'threads', 'vector_math', 'version']
-    """
-    return {"version": __version__, **_core.library_info(), "threads": num_threads()}
 
 
 def __getattr__(name: str) -> Any:

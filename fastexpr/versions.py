@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fastexpr._core import library_info, num_threads
+from fastexpr._version import __version__
+
 PACKAGES = (
     "numpy", "scipy", "onnx", "onnxruntime", "pyomo", "cyipopt", "cyipopt-wheels", "pounce-solver", "pyomo-pounce",
     "highspy", "scikit-learn", "matplotlib", "torch", "keras", "xgboost", "xgboost-cpu", "lightgbm", "omlt",
@@ -44,6 +47,25 @@ print(json.dumps({"version": cyipopt.version(), "libraries": sorted(after), "new
 """
 
 
+def build_info() -> dict[str, str | int]:
+    """What this fastexpr was built from, and what of it runs on this machine.
+
+    Returns
+    -------
+    dict
+        `version`; `compiler` that built the core; `blas`, as it describes itself; `vector_math`, the library behind
+        exp, tanh and the like: "sleef" or "libm"; `cpu_path`, which of the kernels this CPU runs: "baseline" or one
+        that is named after the instructions it uses; `threads` used by one evaluation.
+
+    Examples
+    --------
+    >>> import fastexpr as fx
+    >>> sorted(fx.build_info())
+    ['blas', 'compiler', 'cpu_path', 'threads', 'vector_math', 'version']
+    """
+    return {"version": __version__, **library_info(), "threads": num_threads()}
+
+
 def show_versions(file: Any = None) -> None:
     """Prints versions, which Ipopt, linear solver, BLAS and CPU path run here, and what would be better.
 
@@ -62,8 +84,6 @@ def show_versions(file: Any = None) -> None:
 
 def facts() -> dict[str, dict[str, Any]]:
     """By part: "fastexpr", "ipopt", "machine", "packages", "better"."""
-    from fastexpr import build_info
-
     found: dict[str, dict[str, Any]] = {
         "fastexpr": dict(build_info()),
         "ipopt": ipopt(),

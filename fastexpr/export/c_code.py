@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from fastexpr._core import Function
+from fastexpr._version import __version__
 from fastexpr.errors import GraphError
 
 LARGEST = 20_000_000  # numbers in the text
@@ -83,9 +84,9 @@ def to_c(self: Function, path: str | os.PathLike[str] | None = None, name: str |
     >>> "void product_hessian(const double *x, const double *weights, double *hessian, double *work)" in code
     True
     """
-    import fastexpr
     from fastexpr.export.c.file import write_source
-    from fastexpr.export.program.lowering import WAY_OUT, lower
+    from fastexpr.export.program.lowering import lower
+    from fastexpr.export.program.registry import WAY_OUT
 
     if name is None:
         name = "net" if path is None else Path(path).stem
@@ -100,7 +101,7 @@ def to_c(self: Function, path: str | os.PathLike[str] | None = None, name: str |
         )
     about = f"{name}: {', '.join(self.inputs)} ({self.n_inputs}) -> {', '.join(self.outputs)} ({self.n_outputs})"
     about = re.sub(r"[^ -~]|\*/|/\*|@|\\", "?", about)
-    source = write_source(lower(self, "Function.to_c"), name, fastexpr.__version__, about)
+    source = write_source(lower(self, "Function.to_c"), name, __version__, about)
     if path is not None:
         Path(path).write_text(source.code)
         Path(path).with_suffix(".h").write_text(source.header)

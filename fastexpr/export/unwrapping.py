@@ -9,7 +9,8 @@ import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.errors import GraphError
-from fastexpr.export.program.lowering import WAY_OUT, lower
+from fastexpr.export.program.lowering import lower
+from fastexpr.export.program.registry import WAY_OUT
 from fastexpr.export.program.statements import (
     Array,
     Binary,

@@ -53,6 +53,7 @@ def positions_of(expression: Expression) -> Positions:
     return np.arange(expression.size, dtype=np.int64).reshape(expression.shape)
 
 
+@array_function(operator.getitem)
 def index(expression: Expression, key: Any) -> Expression:
     """`expression[key]` for any key NumPy takes, as long as it is constant."""
     shape = expression.shape

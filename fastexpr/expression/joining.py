@@ -72,9 +72,6 @@ def concatenate(parts: Any, axis: int | None = 0) -> Expression:
     return apply("Concat", [as_expression(operand) for operand in operands], {"axis": axis % operands[0].ndim})
 
 
-stack = by_joint_position(np.stack)
-
-
 @array_function(np.append)
 def append(expression: Any, values: Any, axis: int | None = None) -> Expression:
     return concatenate([expression, values], axis=axis)

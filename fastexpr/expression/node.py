@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Operator
+from fastexpr.expression.relation import Relation
 
 Shape = tuple[int, ...]
 
@@ -22,7 +23,7 @@ Rule = TypeVar("Rule", bound=Callable[..., Any])
 
 #: By name of the ufunc ("add", "expit"), because SciPy's are supported without importing SciPy.
 ufunc_rules: dict[str, Callable[..., Expression]] = {}
-#: By function object (np.sum).
+#: By function object (np.sum); operator.getitem for what stands in brackets.
 array_function_rules: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 _comparisons = {
@@ -128,9 +129,7 @@ class Expression:
         return (self[index] for index in range(self.shape[0]))
 
     def __getitem__(self, key: Any) -> Expression:
-        from fastexpr.expression.indexing import index
-
-        return index(self, key)
+        return call(operator.getitem, self, key)
 
     def reshape(self, *shape: int | Sequence[int]) -> Expression:
         """The same numbers in another shape, in C order; one dimension may be -1."""
@@ -220,7 +219,7 @@ class Expression:
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, settings: dict[str, Any]) -> Any:
         if function not in array_function_rules:
-            known = sorted({name_of(known) for known in array_function_rules})
+            known = sorted({name_of(known) for known in array_function_rules} - {name_of(operator.getitem)})
             raise TypeError(f"{name_of(function)} is not available for an Expression. There are: {', '.join(known)}.")
         settings = {key: value for key, value in settings.items() if value is not None or key == "axis"}
         try:
@@ -390,38 +389,6 @@ def array_function(function: Callable[..., Any]) -> Callable[[Rule], Rule]:
     return register
 
 
-def ufunc(name: str) -> Callable[[Rule], Rule]:
-    """Registers the rule of the ufunc of this name."""
-
-    def register(rule: Rule) -> Rule:
-        def by_name(*args: Any, **settings: Any) -> Expression:
-            operands = matched(*args) if len(args) == 2 else args
-            result: Expression = rule(*operands, **settings)
-            return result
-
-        ufunc_rules[name] = by_name
-        return rule
-
-    return register
-
-
-def matched(a: Any, b: Any) -> tuple[Any, Any]:
-    """Two operands; where one has names and the other is a vector with labels, these decide which number goes where."""
-    return (in_order_of(b, a), b) if isinstance(b, Expression) else (a, in_order_of(a, b))
-
-
-def in_order_of(expression: Any, value: Any) -> Any:
-    """The numbers of a Series or dict in the order of the names that the expression has, if it has any."""
-    names = getattr(expression, "names", None) if isinstance(expression, Expression) else None
-    has_labels = not isinstance(value, Expression | np.ndarray | float | int | list | tuple)
-    if names is None or not has_labels or getattr(value, "ndim", 1) != 1:
-        return value
-    from fastexpr.function.arguments import in_order
-    from fastexpr.function.labels import Names
-
-    return in_order(value, lambda: Names(names, "variable", False, "[Expression]"), "operand")
-
-
 def name_of(function: Callable[..., Any]) -> str:
     """np.linalg.norm, for messages."""
     return f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
@@ -435,8 +402,6 @@ def call(function: Callable[..., Any], *args: Any, **settings: Any) -> Expressio
 
 def compare(left: Any, symbol: str, right: Any) -> Any:
     """The statement of a constraint; a solver keeps to limits, so that < and > cannot be stated."""
-    from fastexpr.expression.relation import Relation
-
     if symbol in ("<=", ">=", "=="):
         return Relation(left, symbol, right)
     raise TypeError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from fastexpr.expression.node import Expression, apply
+from fastexpr.expression.node import Expression, Rule, apply, call, ufunc_rules
+from fastexpr.function.arguments import in_order
+from fastexpr.function.labels import Names
 
 Array = npt.NDArray[Any]
 Operand: TypeAlias = Expression | Array
@@ -51,19 +54,14 @@ def own(array: Array) -> Array:
 
 def as_stack(entries: list[Any] | tuple[Any, ...]) -> Operand:
     """A list as NumPy would read it: one more dimension in front."""
-    from fastexpr.expression.joining import stack
-
     parts = [as_operand(entry) for entry in entries]
     if not any(isinstance(part, Expression) for part in parts):
         return np.asarray([np.asarray(part) for part in parts])
-    return stack(parts)
+    return call(np.stack, parts)
 
 
 def as_stack_of_single(array: Array) -> Operand:
     """An object array of expressions of one element each, and numbers."""
-    from fastexpr.expression.indexing import reshape
-    from fastexpr.expression.joining import join
-
     parts = [as_operand(entry) if isinstance(entry, Expression) else as_number(entry) for entry in array.ravel()]
     if any(part.size != 1 for part in parts):
         raise TypeError(
@@ -71,7 +69,7 @@ def as_stack_of_single(array: Array) -> Operand:
         )
     if not any(isinstance(part, Expression) for part in parts):
         return np.array([float(part) for part in parts]).reshape(array.shape)
-    return reshape(join(parts), array.shape)
+    return call(np.reshape, call(np.concatenate, parts, axis=None), array.shape)
 
 
 def as_number(entry: Any) -> Array:
@@ -81,3 +79,35 @@ def as_number(entry: Any) -> Array:
         raise TypeError(
             f"An Expression combines with real numbers and other Expressions: got {type(entry).__name__}."
         ) from None
+
+
+# ---- rules of two operands ----------------------------------------------
+
+
+def ufunc(name: str) -> Callable[[Rule], Rule]:
+    """Registers the rule of the ufunc of this name."""
+
+    def register(rule: Rule) -> Rule:
+        def by_name(*args: Any, **settings: Any) -> Expression:
+            operands = matched(*args) if len(args) == 2 else args
+            result: Expression = rule(*operands, **settings)
+            return result
+
+        ufunc_rules[name] = by_name
+        return rule
+
+    return register
+
+
+def matched(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands; where one has names and the other is a vector with labels, these decide which number goes where."""
+    return (in_order_of(b, a), b) if isinstance(b, Expression) else (a, in_order_of(a, b))
+
+
+def in_order_of(expression: Any, value: Any) -> Any:
+    """The numbers of a Series or dict in the order of the names that the expression has, if it has any."""
+    names = getattr(expression, "names", None) if isinstance(expression, Expression) else None
+    has_labels = not isinstance(value, Expression | np.ndarray | float | int | list | tuple)
+    if names is None or not has_labels or getattr(value, "ndim", 1) != 1:
+        return value
+    return in_order(value, lambda: Names(names, "variable", False, "[Expression]"), "operand")

@@ -9,8 +9,8 @@ import numpy as np
 from fastexpr.expression import reductions
 from fastexpr.expression.indexing import reshape
 from fastexpr.expression.joining import concatenate
-from fastexpr.expression.node import Expression, apply, array_function, call, ufunc
-from fastexpr.expression.operands import Array, Operand, as_expression, as_operand, own
+from fastexpr.expression.node import Expression, apply, array_function, call
+from fastexpr.expression.operands import Array, Operand, as_expression, as_operand, own, ufunc
 from fastexpr.expression.ufuncs import add, multiply, sqrt, square
 
 

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from fastexpr.expression.node import Expression
-
-_MIRRORED = {"<=": ">=", ">=": "<=", "==": "=="}
-_SIDES = {"<=": "upper", ">=": "lower", "==": "equal"}
-
 
 class Relation:
     """left <= right, left >= right or left == right; `fastexpr.Problem.subject_to` takes it.
@@ -21,17 +16,6 @@ class Relation:
 
     def __init__(self, left: Any, sign: str, right: Any) -> None:
         self.left, self.sign, self.right = left, sign, right
-
-    def as_limit(self) -> tuple[Expression, dict[str, Any]]:
-        """The expression, and its limit by the side it is on: lower, upper or equal."""
-        from fastexpr.expression.node import in_order_of
-        from fastexpr.expression.operands import as_operand
-
-        left, right = (as_operand(in_order_of(*sides)) for sides in ((self.right, self.left), (self.left, self.right)))
-        if isinstance(left, Expression):
-            return left, {_SIDES[self.sign]: right}
-        assert isinstance(right, Expression)
-        return right, {_SIDES[_MIRRORED[self.sign]]: left}
 
     def __bool__(self) -> NoReturn:
         raise TypeError(

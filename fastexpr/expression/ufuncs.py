@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.expression.node import Expression, apply, array_function, ufunc, ufunc_rules
-from fastexpr.expression.operands import as_expression, as_operand
+from fastexpr.expression.node import Expression, apply, array_function, ufunc_rules
+from fastexpr.expression.operands import as_expression, as_operand, ufunc
 
 Rule = Callable[..., Expression]
 

@@ -1,8 +1,8 @@
 """The methods of `Function` that need no C++; importing this package attaches them to the class of the core.
 
 `ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
-scaling, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look at derivatives,
-`smoothing` rounds kinks.
+units, `scaling` with scalers around them, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look
+at derivatives, `smoothing` rounds kinks.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
 from fastexpr.function.plan import Plan, plan
 from fastexpr.function.ports import pack, unpack
+from fastexpr.function.scaling import scaled
 from fastexpr.function.smoothing import smoothed
-from fastexpr.function.variants import scaled, with_bounds, with_names, with_units
+from fastexpr.function.variants import with_bounds, with_names, with_units
 
 __all__ = ["DerivativeReport", "Function", "Kink", "Plan"]
 

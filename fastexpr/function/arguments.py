@@ -82,7 +82,7 @@ def is_transposed(value: Any, names: Callable[[], Names]) -> bool:
 
 def side_by_side(values: list[Any], what: str) -> Any:
     """Components as the last axis: one number each, or a column each."""
-    from fastexpr.expression import Expression
+    from fastexpr.expression.node import Expression
 
     if any(isinstance(entry, Expression) for entry in values):
         return np.stack(values, axis=-1)

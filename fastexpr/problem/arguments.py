@@ -9,11 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.errors import ShapeError
+from fastexpr.expression.node import Expression
+from fastexpr.expression.operands import as_operand, in_order_of
+from fastexpr.expression.relation import Relation
 from fastexpr.function.arguments import numbers_by_name, separated
 from fastexpr.function.labels import Names, labelled
 from fastexpr.nlp import Vector
 
 AskNames = Callable[[], Names] | None
+
+SIDES = {"<=": "upper", ">=": "lower", "==": "equal"}
+MIRRORED = {"<=": ">=", ">=": "<=", "==": "=="}
 
 
 def names_from(shape: tuple[int, ...], *arguments: Any) -> Names | None:
@@ -93,6 +99,16 @@ def require_limits(limits: dict[str, Any]) -> None:
         raise ValueError(
             f"[Problem] a constraint needs lower=, upper= or both, or equal= alone: got {', '.join(limits) or 'none'}."
         )
+
+
+def limit_of(relation: Relation) -> tuple[Expression, dict[str, Any]]:
+    """The expression, and its limit by the side it is on."""
+    sides = (relation.right, relation.left), (relation.left, relation.right)
+    left, right = (as_operand(in_order_of(*pair)) for pair in sides)
+    if isinstance(left, Expression):
+        return left, {SIDES[relation.sign]: right}
+    assert isinstance(right, Expression)
+    return right, {SIDES[MIRRORED[relation.sign]]: left}
 
 
 def as_limits(

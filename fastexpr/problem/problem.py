@@ -27,6 +27,7 @@ from fastexpr.problem.arguments import (
     as_vector,
     given,
     joined,
+    limit_of,
     names_from,
     require_limits,
     require_order,
@@ -275,7 +276,7 @@ class Problem:
                     f"[Problem] a relation goes with no further limit: got {', '.join(limits)}. What to do: state two "
                     "constraints, or subject_to(g, lower=..., upper=...)."
                 )
-            expression, limits = expression.as_limit()
+            expression, limits = limit_of(expression)
         if not isinstance(expression, Expression):
             raise TypeError(
                 "[Problem] a constraint needs an Expression of the problem's variables: "

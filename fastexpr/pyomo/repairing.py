@@ -16,9 +16,9 @@ from pyomo.repn import generate_standard_repn
 
 from fastexpr.errors import ModelError
 from fastexpr.formulations.affine import Affine, widened
+from fastexpr.formulations.building import Builder
 from fastexpr.formulations.cuts import Cuts
 from fastexpr.formulations.repair import Linear, Repair, moved_inside
-from fastexpr.pyomo.block import NetworkBlockData
 from fastexpr.pyomo.building import starting_value
 
 TOLERANCE = 1e-6  # relative: the networks say the same as the model
@@ -74,7 +74,7 @@ def algebra_blocks(model: Any) -> list[Any]:
     return [
         block
         for block in model.component_data_objects(Block, descend_into=(Block, Disjunct))
-        if isinstance(block, NetworkBlockData) and hasattr(block, "_columns") and is_in_force(block)
+        if isinstance(getattr(block, "_builder", None), Builder) and is_in_force(block)
     ]
 
 

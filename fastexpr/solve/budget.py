@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from fastexpr import solvers
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp
+from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.conflicts import Conflict
 from fastexpr.solvers.checked import LOST, number
 from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
@@ -195,3 +197,12 @@ def silent(options: dict[str, Option]) -> dict[str, Option]:
         if name not in SPEAKING_OPTIONS and not name.startswith("derivative_test")
     }
     return {**kept, "print_level": 0} if "print_level" in kept else kept
+
+
+def measured(program: Nlp, x: Vector) -> Solution:
+    """A point with its objective and violation; nobody has solved anything there."""
+    none = Multipliers(np.zeros(program.m), np.zeros(program.n), np.zeros(program.n))
+    x = program.complete(np.clip(x, program.lower, program.upper))
+    solution = Solution(x, program.objective(x), none, "start", "Nothing has run.", 0)
+    solution.relative_violation = Measure(program, x).verdict(none).violation
+    return solution

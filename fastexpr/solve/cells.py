@@ -8,12 +8,11 @@ import numpy as np
 
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.solve.budget import Budget
+from fastexpr.solve.budget import Budget, measured
 from fastexpr.solve.cell_program import elastic_program
 from fastexpr.solve.certificate import NONE, Examination, Finding
 from fastexpr.solve.junction import Branches, Junction
 from fastexpr.solve.kinks import message_of, met_kinks, unit_name
-from fastexpr.solve.stages import measured
 from fastexpr.solve.walk import MOST_CELLS, Walk
 from fastexpr.solvers.interior_point import Multipliers, Solution, return_codes
 from fastexpr.solvers.verification import FEASIBILITY, Measure

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp, Vector
-from fastexpr.solve.budget import Budget
+from fastexpr.nlp import Nlp
+from fastexpr.solve.budget import Budget, measured
 from fastexpr.solvers.checked import LOST, warm_start_options
 from fastexpr.solvers.interior_point import Multipliers, Solution
 from fastexpr.solvers.options import Option
-from fastexpr.solvers.verification import FEASIBILITY, Measure
+from fastexpr.solvers.verification import FEASIBILITY
 
 #: Iterations of the first stage where there are kinks: what it has not found by then, it mostly does not find.
 KINKED_ITERATIONS = 80
@@ -74,15 +72,6 @@ def smoothing(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
         return continued(program, point, budget)
     except EvaluationError:
         return None
-
-
-def measured(program: Nlp, x: Vector) -> Solution:
-    """A point with its objective and violation; nobody has solved anything there."""
-    none = Multipliers(np.zeros(program.m), np.zeros(program.n), np.zeros(program.n))
-    x = program.complete(np.clip(x, program.lower, program.upper))
-    solution = Solution(x, program.objective(x), none, "start", "Nothing has run.", 0)
-    solution.relative_violation = Measure(program, x).verdict(none).violation
-    return solution
 
 
 def is_lower(new: Solution, old: Solution, program: Nlp) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.export.program.formulas import PAIRS, UNARY
-from fastexpr.export.program.lowering import Node, lowers
+from fastexpr.export.program.registry import Node, lowers
 from fastexpr.export.program.statements import Array, Binary, Choice, Indices, Linear, Terms, Unary
 
 STEPS = {"Sign", "Floor", "Ceil", "Round", "Less", "LessOrEqual", "Equal"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastexpr.export.program.lower_elementwise import apply, combine
 from fastexpr.export.program.lower_linear import ONE, size_of
-from fastexpr.export.program.lowering import Node, lowers
+from fastexpr.export.program.registry import Node, lowers
 from fastexpr.export.program.statements import Array, Choice, Indices, Linear, Step, Terms
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.export.program.lowering import Node, lowers
+from fastexpr.export.program.registry import Node, lowers
 from fastexpr.export.program.statements import Array, Linear, Loops, Terms
 
 ONE = np.array(1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.export.program.lower_linear import size_of
-from fastexpr.export.program.lowering import Node, lowers
+from fastexpr.export.program.registry import Node, lowers
 from fastexpr.export.program.statements import Array, Linear, Loops, Product, Terms
 
 
