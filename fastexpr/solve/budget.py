@@ -14,7 +14,14 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.conflicts import Conflict
 from fastexpr.solvers.checked import LOST, number
-from fastexpr.solvers.interior_point import Multipliers, Progress, Scaling, Solution, Supervision
+from fastexpr.solvers.interior_point import (
+    Multipliers,
+    Progress,
+    Scaling,
+    Solution,
+    Supervision,
+    return_codes,
+)
 from fastexpr.solvers.options import Option
 from fastexpr.solvers.verification import Measure
 
@@ -131,6 +138,12 @@ class Budget:
         """Of a solve from a start."""
         self.n_starts += 1
         self.n_infeasible += found.status in LOST
+
+    def count_step(self, found: Solution) -> None:
+        """Of what another than the solver has found: one iteration."""
+        self.supervision.n_before += 1
+        if not self.supervision(Progress(0, found.objective, 0.0, 0.0, 0.0, 1.0)):
+            self.stopped = return_codes[5]
 
     def run(
         self,

@@ -6,7 +6,8 @@ import numpy as np
 
 from fastexpr.nlp import Vector
 from fastexpr.solve.junction import Branches, Junction, Walls
-from fastexpr.solve.linearization import Flags, Forces, Linearization, Matrix
+from fastexpr.solve.linear_program import Matrix
+from fastexpr.solve.linearization import Flags, Forces, Linearization
 
 #: Relative to the largest second derivative, less is none.
 FLAT = 1e-8

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.solve.linearization import DEPENDENT, Flags, Linearization, Matrix, has_inside, of_length_one
+from fastexpr.solve.linear_program import Matrix
+from fastexpr.solve.linearization import DEPENDENT, Flags, Linearization, has_inside, of_length_one
 from fastexpr.solvers.verification import LARGEST_WIDTH
 
 Branches = npt.NDArray[np.int32]

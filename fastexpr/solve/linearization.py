@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.nlp import Indices, Vector
+from fastexpr.solve.linear_program import Matrix, solve_linear
 
-Matrix = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 #: Rows of length 1 are independent where no combination of length 1 is shorter than this.
@@ -122,8 +122,8 @@ class Linearization:
         columns = np.column_stack([equations.T, inward.T, inward.sum(axis=0)])
         low = np.append(np.full(len(equations), -np.inf), np.zeros(len(inward) + 1))
         cost = np.append(np.zeros(len(rows)), -1.0)
-        solution = solve_linear(cost, columns, gradient, np.zeros((0, cost.size)), low, np.full(cost.size, np.inf))
-        return solution is not None and bool(solution[-1] > least)
+        found = solve_linear(cost, columns, gradient, gradient, low, np.full(cost.size, np.inf))
+        return found is not None and bool(found.x[-1] > least)
 
     def _is_free(self) -> Flags:
         is_free: Flags = ~(self.at_lower | self.at_upper)
@@ -178,24 +178,7 @@ def minimize_linear(cost: Vector, equations: Matrix, inward: Matrix, low: Vector
     size = abs(cost).max(initial=0.0)
     if size == 0.0:
         return np.zeros(cost.size)
-    found = solve_linear(cost / size, equations, np.zeros(len(equations)), inward, low, high)
-    return np.zeros(cost.size) if found is None else found
-
-
-def solve_linear(
-    cost: Vector, equations: Matrix, right: Vector, inward: Matrix, low: Vector, high: Vector
-) -> Vector | None:
-    """The least cost @ d with equations @ d = right, inward @ d >= 0 and low <= d <= high; None: HiGHS finds none."""
-    from scipy.optimize import linprog  # some 0.2 s to import, and only points with many kinks need it
-
-    found = linprog(
-        cost,
-        A_ub=-inward if len(inward) else None,
-        b_ub=np.zeros(len(inward)) if len(inward) else None,
-        A_eq=equations if len(equations) else None,
-        b_eq=right if len(equations) else None,
-        bounds=np.column_stack([low, high]),
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    return None if found.x is None else np.asarray(found.x)
+    lower = np.zeros(len(equations) + len(inward))
+    upper = np.append(np.zeros(len(equations)), np.full(len(inward), np.inf))
+    found = solve_linear(cost / size, np.concatenate([equations, inward]), lower, upper, low, high)
+    return np.zeros(cost.size) if found is None else found.x

@@ -18,6 +18,7 @@ from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import cell_program
 from fastexpr.solve.certificate import NONE, Examination, Finding, sampled_ways_down
 from fastexpr.solve.junction import MET, Branches, Junction
+from fastexpr.solve.linear_cell import linear_solution
 from fastexpr.solve.settling import settled
 from fastexpr.solvers.interior_point import Solution
 from fastexpr.solvers.verification import FEASIBILITY
@@ -49,6 +50,7 @@ class Visit:
     violation: float  # relative
     solution: Solution  # of the cell's program, walls included
     size: float  # that differences of the objective are relative to
+    is_exact: bool = False
 
     @property
     def is_solved(self) -> bool:
@@ -127,8 +129,9 @@ class Walk:
     def _examine(self) -> Finding:
         here = self.here
         rows = here.solution.multipliers.constraints[: self.program.m]
-        here.x = settled(self.program, self.cells, here.branches, here.x, rows)
-        here.objective = self._objective(here.branches, here.x)
+        if not here.is_exact:
+            here.x = settled(self.program, self.cells, here.branches, here.x, rows)
+            here.objective = self._objective(here.branches, here.x)
         junction = Junction(self.program, self.cells, here.x)
         return Examination(junction, here.branches, here.objective).finding()
 
@@ -203,11 +206,16 @@ class Walk:
             chosen = self._chosen(start)
             self.cells.choose(*chosen)
             nlp = cell_program(self.program, self.cells, chosen[0].size, x)
-            solution = self.budget.run(nlp, None, CELL_OPTIONS, CELL_ITERATIONS)
+            exact = linear_solution(nlp)
+            solution = exact or self.budget.run(nlp, None, CELL_OPTIONS, CELL_ITERATIONS)
+            if exact is not None:
+                self.budget.count_step(exact)
             if self.budget.is_over or not self._cross(solution.x):
                 break
             x = solution.x
-        return self._visit(branches, solution.x, solution)
+        visit = self._visit(branches, solution.x, solution)
+        visit.is_exact = solution is exact
+        return visit
 
     def _visit(self, branches: Branches, x: Vector, solution: Solution) -> Visit:
         size = self.program.objective_size(solution.objective)
