@@ -160,6 +160,16 @@ def test_copies_and_pickles() -> None:
         assert other.nn.summary() == m.nn.summary()
 
 
+@pytest.mark.parametrize("formulation", ["sos1", "full-space", "reduced-space", "external"])
+def test_copies_and_pickles_of_every_formulation(formulation: str) -> None:
+    m = relu_model(formulation)
+    for other in (m.clone(), pickle.loads(pickle.dumps(m))):
+        assert len(list(other.component_data_objects())) == len(list(m.component_data_objects()))
+        other.nn.inputs[0].set_value(0.1)
+        other.nn.initialize()
+        assert outputs_of(other) == pytest.approx(other.nn.net(inputs_of(other)))
+
+
 def test_indexed_blocks() -> None:
     net = formulated.relu_network((2, 4, 1), 2).with_bounds(-1, 1)
     m = pyo.ConcreteModel()

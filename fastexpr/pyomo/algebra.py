@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pyomo.core.base.var import VarData
-from pyomo.core.expr.numeric_expr import LinearExpression
-from pyomo.environ import Binary, Constraint, Integers, SOSConstraint, Var
+from pyomo.core.expr.numeric_expr import LinearExpression, MonomialTermExpression
+from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression, RangedExpression
+from pyomo.environ import Binary, Constraint, Integers, Reals, SOSConstraint, Var
 
 from fastexpr.formulations.affine import Affine
 from fastexpr.formulations.algebra import Algebra
@@ -17,7 +19,7 @@ from fastexpr.pyomo.limit import Limit
 
 
 def write(block: Any, algebra: Algebra, inputs: Sequence[Any]) -> list[Any]:
-    """The algebra as `units`, `rows`, `pairs` and `calls` of the block.
+    """The algebra as `binaries`, `units`, `rows`, `pairs` and `calls` of the block.
 
     Parameters
     ----------
@@ -32,29 +34,11 @@ def write(block: Any, algebra: Algebra, inputs: Sequence[Any]) -> list[Any]:
     list of variables
         One for each column. An input that is no variable has one that equals it.
     """
-    lower, upper, is_integer = algebra.lower.tolist(), algebra.upper.tolist(), algebra.is_integer
     n = len(inputs)
-    own = [k for k in range(n) if not isinstance(inputs[k], VarData)] + list(range(n, algebra.n_columns))
-    block.units = Var(range(len(own)))
     columns: list[Any] = [*inputs, *(None for _ in range(n, algebra.n_columns))]
-    for variable, k in zip(block.units.values(), own, strict=True):
-        if is_integer[k]:
-            variable.domain = Binary if (lower[k], upper[k]) == (0.0, 1.0) else Integers
-        if lower[k] != -np.inf:
-            variable.setlb(lower[k])
-        if upper[k] != np.inf:
-            variable.setub(upper[k])
-        columns[k] = variable
-    matrix, low, high = algebra.rows()
-    block.rows = Constraint(range(matrix.shape[0]))
-    starts, places, numbers = matrix.indptr.tolist(), matrix.indices.tolist(), matrix.data.tolist()
-    limits = [[None if np.isinf(limit) else limit for limit in side.tolist()] for side in (low, high)]
-    if limits[0]:  # once is enough
-        limits[0][0], limits[1][0] = (None if limit[0] is None else Limit(limit[0], block) for limit in limits)
-    for row, (first, stop, least, most) in enumerate(zip(starts, starts[1:], *limits, strict=False)):
-        variables = [columns[k] for k in places[first:stop]]
-        body = LinearExpression(linear_coefs=numbers[first:stop], linear_vars=variables)
-        block.rows[row] = (least, body, most) if low[row] != high[row] else (body, least)
+    own = [k for k in range(n) if not isinstance(inputs[k], VarData)] + list(range(n, algebra.n_columns))
+    _write_columns(block, algebra, own, columns)
+    _write_rows(block, algebra, columns)
     links = [k for k in own if k < n]
     if links:
         block.links = Constraint(links)
@@ -65,11 +49,71 @@ def write(block: Any, algebra: Algebra, inputs: Sequence[Any]) -> list[Any]:
     return columns
 
 
+def _write_columns(block: Any, algebra: Algebra, own: list[int], columns: list[Any]) -> None:
+    """`binaries` and `units`, of which nearly all are made alike: Pyomo looks at what differs one by one."""
+    lower, upper, is_integer = algebra.lower.tolist(), algebra.upper.tolist(), algebra.is_integer.tolist()
+    binaries = [k for k in own if is_integer[k] and (lower[k], upper[k]) == (0.0, 1.0)]
+    is_binary = set(binaries)
+    units = [k for k in own if k not in is_binary]
+    for name, places, domain in (("binaries", binaries, Binary), ("units", units, Reals)):
+        if not places:
+            continue
+        variables = Var(range(len(places)), domain=domain)
+        block.add_component(name, variables)
+        for k, variable in zip(places, variables.values(), strict=True):
+            columns[k] = variable
+    for k in units:
+        if is_integer[k]:
+            columns[k].domain = Integers
+        if lower[k] != -np.inf:
+            columns[k].setlb(lower[k])
+        if upper[k] != np.inf:
+            columns[k].setub(upper[k])
+
+
+def _write_rows(block: Any, algebra: Algebra, columns: list[Any]) -> None:
+    """Rows as Pyomo keeps them: what operators would make of tuples, without their dispatch for each number."""
+    matrix, low, high = algebra.rows()
+    starts, places, numbers = matrix.indptr.tolist(), matrix.indices.tolist(), matrix.data.tolist()
+    limits: list[list[Any]] = [low.tolist(), high.tolist()]
+    if limits[0]:  # once is enough
+        limits[0][0], limits[1][0] = (limit[0] if np.isinf(limit[0]) else Limit(limit[0], block) for limit in limits)
+    is_equal, has_least, has_most = ((low == high).tolist(), np.isfinite(low).tolist(), np.isfinite(high).tolist())
+    found: list[Any] = []
+    for row, (first, stop, least, most) in enumerate(zip(starts, starts[1:], *limits, strict=False)):
+        body = linear([columns[k] for k in places[first:stop]], numbers[first:stop])
+        if is_equal[row]:
+            found.append(EqualityExpression((body, least)))
+        elif has_least[row] and has_most[row]:
+            found.append(RangedExpression((least, body, most), (False, False)))
+        elif has_least[row] or has_most[row]:
+            found.append(InequalityExpression((least, body) if has_least[row] else (body, most), False))
+        else:
+            found.append(Constraint.Skip)
+    block.rows = Constraint(range(len(found)), rule=functools.partial(_given, found))
+    found.clear()
+
+
+def _given(entries: list[Any], _: Any, index: int) -> Any:
+    """A rule of components whose members are there already; unlike a local function, it pickles."""
+    return entries[index]
+
+
+def linear(variables: list[Any], numbers: list[float], constant: float = 0.0) -> Any:
+    """numbers @ variables + constant; a variable times 1 is that variable, which is half the objects."""
+    terms = [
+        variable if number == 1.0 else MonomialTermExpression((number, variable))
+        for number, variable in zip(numbers, variables, strict=True)
+    ]
+    return LinearExpression([constant, *terms] if constant else terms)
+
+
 def _write_pairs(block: Any, algebra: Algebra, columns: list[Any]) -> None:
     pairs = np.concatenate(algebra.pairs).tolist() if algebra.pairs else []
     if pairs:
-        variables = {number: [columns[k] for k in pair] for number, pair in enumerate(pairs)}
-        block.pairs = SOSConstraint(range(len(pairs)), rule=lambda _, number: (variables[number], [1, 2]), sos=1)
+        found = [([columns[k] for k in pair], [1, 2]) for pair in pairs]
+        block.pairs = SOSConstraint(range(len(pairs)), rule=functools.partial(_given, found), sos=1)
+        found.clear()
 
 
 def _write_calls(block: Any, algebra: Algebra, columns: list[Any]) -> None:
@@ -95,6 +139,5 @@ def expressions(z: Affine, columns: Sequence[Any]) -> list[Any]:
         elif stop == first + 1 and numbers[first] == 1.0 and constant == 0.0:
             found.append(columns[places[first]])
         else:
-            variables = [columns[k] for k in places[first:stop]]
-            found.append(LinearExpression(constant=constant, linear_coefs=numbers[first:stop], linear_vars=variables))
+            found.append(linear([columns[k] for k in places[first:stop]], numbers[first:stop], constant))
     return found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.var import VarData
 from pyomo.environ import Constraint, Suffix, value
 
@@ -23,7 +24,16 @@ from fastexpr.pyomo.units import groups
 
 
 def build_block(block: Any, *index: Any) -> None:
-    """Fill one block: the rule of every NetworkBlock."""
+    """Fill one block: the rule of every NetworkBlock.
+
+    Python's garbage collector looks through a whole model again and again while its objects are made, and finds none:
+    it pauses, as it does in Pyomo's writers.
+    """
+    with PauseGC():
+        _build(block, index)
+
+
+def _build(block: Any, index: tuple[Any, ...]) -> None:
     container = block.parent_component()
     net = container._file.net
     units = container._units
@@ -41,7 +51,7 @@ def build_block(block: Any, *index: Any) -> None:
     scalars = list(block.inputs.values()) if inputs is None else inputs
     outputs = _given_scalars(block, "output", net.output_names, net.outputs, index)
     box = InputBox(scalars)
-    formulation, body = _chosen(container._formulation, net, box)
+    formulation, body, placed = _chosen(container._formulation, net, box, container._settings)
     block._formulation, block._net, block._box = formulation, body, None if formulation == "external" else box
     attribute = "outputs" if body is net else "logits"
     if formulation == "external":
@@ -69,7 +79,7 @@ def build_block(block: Any, *index: Any) -> None:
     else:
         from fastexpr.pyomo.formulating import write_algebra
 
-        results = write_algebra(block, body, box, formulation, container._settings)
+        results = write_algebra(block, body, box, formulation, container._settings, placed)
     block.equations = Constraint(list(net.output_names))
     for name, result in zip(net.output_names, results, strict=True):
         block.equations[name] = block._results[name] == result
@@ -85,19 +95,21 @@ def build_block(block: Any, *index: Any) -> None:
         block._set_outputs(start, overwrite=False)
 
 
-def _chosen(formulation: str | None, net: Any, box: InputBox) -> tuple[str, Any]:
-    """The formulation, and the part of the network that it states.
+def _chosen(formulation: str | None, net: Any, box: InputBox, settings: dict[str, Any]) -> tuple[str, Any, Any]:
+    """The formulation, the part of the network that it states, and this as algebra where that was made to choose.
 
     Functions, the usual case, do without the formulations, which import SciPy; Pyomo then imports nearly all of it.
     """
     if formulation == "external" or (
         formulation is None and all(operator.name != "TreeEnsemble" for operator, *_ in net._nodes())
     ):
-        return "external", net
+        return "external", net, None
     from fastexpr.pyomo.formulating import body_of, choose
 
-    formulation = choose(formulation, net, box)
-    return formulation, body_of(net, formulation)
+    placed = None
+    if formulation is None:
+        formulation, placed = choose(net, box, settings)
+    return formulation, body_of(net, formulation), placed
 
 
 def is_in_disjunct(block: Any) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.errors import FormulationError
-from fastexpr.formulations.affine import is_affine
+from fastexpr.formulations.affine import Affine, is_affine
 from fastexpr.formulations.building import Builder
 from fastexpr.formulations.graph import needed_nodes
 from fastexpr.formulations.heads import without_head
@@ -21,19 +22,30 @@ from fastexpr.pyomo.input_box import InputBox
 from fastexpr.pyomo.reduced_space import nested
 
 
-def choose(formulation: str | None, net: Function, box: InputBox) -> str:
+@dataclass(frozen=True)
+class Placed:
+    """A network as algebra whose first columns are the inputs; and its outputs."""
+
+    builder: Builder
+    z: Affine
+
+
+def choose(net: Function, box: InputBox, settings: dict[str, Any]) -> tuple[str, Placed | None]:
     """The formulation, where none is insisted on: trees become boxes, all other networks stay functions."""
-    if formulation is not None:
-        return formulation
     nodes = net._nodes()
     names = {nodes[k - 1][0].name for k in needed_nodes(nodes, net._output_ids()) if k}
     if "TreeEnsemble" not in names:
-        return "external"
+        return "external", None
     try:
-        Builder("bigm").place(body_of(net, "bigm"), box.lower, box.upper, box.is_integer())
+        return "bigm", place(body_of(net, "bigm"), box, "bigm", settings)
     except FormulationError:
-        return "external"
-    return "bigm"
+        return "external", None
+
+
+def place(net: Function, box: InputBox, formulation: str, settings: dict[str, Any]) -> Placed:
+    """The network as algebra."""
+    builder = Builder(formulation, **settings)
+    return Placed(builder, builder.place(net, box.lower, box.upper, box.is_integer()))
 
 
 def body_of(net: Function, formulation: str) -> Function:
@@ -42,21 +54,23 @@ def body_of(net: Function, formulation: str) -> Function:
     return net if head is None else head.body
 
 
-def write_algebra(block: Any, net: Function, box: InputBox, formulation: str, settings: dict[str, Any]) -> list[Any]:
+def write_algebra(
+    block: Any, net: Function, box: InputBox, formulation: str, settings: dict[str, Any], placed: Placed | None
+) -> list[Any]:
     """The block's algebra; an expression for each output of the network."""
     if formulation == "reduced-space":
         block._summary = Summary(formulation, units=n_units(net))
         return nested(net, box.scalars)
-    builder = Builder(formulation, **settings)
     try:
-        z = builder.place(net, box.lower, box.upper, box.is_integer())
+        placed = place(net, box, formulation, settings) if placed is None else placed
     except FormulationError as error:
         raise FormulationError(f"[NetworkBlock '{block.name}'] {error}") from None
+    builder = placed.builder
     block._builder = builder
     block._columns = write(block, builder.algebra, box.scalars)
     follow(block, builder.algebra.cuts, block._columns)
     block._summary = summary_of(builder, formulation, net.n_outputs)
-    return expressions(z, block._columns)
+    return expressions(placed.z, block._columns)
 
 
 def summary_of(builder: Builder, formulation: str, n_outputs: int) -> Summary:
