@@ -59,6 +59,7 @@ class Run:
     known: dict[int, Array]  # values of those that do not
     tight: dict[int, tuple[Array, Array]]  # bounds
     values: dict[int, Affine]
+    approximate: set[int] = field(default_factory=set)  # and what reads them: the network's own bounds are not theirs
 
 
 EMPTY = constants(np.zeros(0))
@@ -88,6 +89,7 @@ class Builder:
         self.bounds: list[tuple[Array, Array]] = []  # of the inputs of the node that an emitter writes
         self.curvatures: dict[int, Curvature] = {}
         self.curvature_of_outputs = Curvature(np.zeros(0, bool), np.zeros(0, bool))
+        self.output_bounds = (np.zeros(0), np.zeros(0))  # of the network that was written last
         self.known_cuts: dict[tuple[int, int], dict[int, Any]] = {}  # by source and row, by feature
         self.tree_readers: dict[int, list[Any]] = {}
         self.leaves: list[Indices] = []  # columns of trees' leaves
@@ -127,7 +129,8 @@ class Builder:
         for _, sources, _ in nodes:
             depends.append(any(depends[k] for k in sources))
         known = self._values_of_constants(net, nodes, needed, depends)
-        tight = bounds_of_nodes(net, lower, upper, bounded_nodes(nodes, needed, depends))
+        asked = bounded_nodes(nodes, needed, depends)
+        tight = bounds_of_nodes(net, lower, upper, [*asked, *outputs] if asked else [])
         tight[0] = np.asarray(lower, np.float64), np.asarray(upper, np.float64)
         self.curvatures = curvatures(net, needed, known, depends) if self.formulation == "epigraph" else {}
         if self.formulation == "epigraph" and not self.relax:
@@ -147,6 +150,8 @@ class Builder:
             if number in needed and depends[number] and operator.name not in (*COMPARISONS, "HardSigmoid"):
                 self._write(number)
         found = joined([self.needed(k) for k in outputs])
+        low, high = (np.concatenate(side) for side in zip(*map(self.bounds_of, outputs), strict=True))
+        self.output_bounds = low, high
         self._run = before
         return found
 
@@ -155,6 +160,8 @@ class Builder:
         run = self._run
         operator, sources, label = run.nodes[number - 1]
         moving = [run.depends[k] for k in sources]
+        if run.approximate.intersection(sources):
+            run.approximate.add(number)
         if is_affine(operator.name, moving):
             fixed = [None if does else run.known[k] for k, does in zip(sources, moving, strict=True)]
             for k in sources:
@@ -172,12 +179,23 @@ class Builder:
         if gate is not None:  # Mul(z, HardSigmoid(z)): as exporters write a HardSwish
             argument, alpha, beta = gate
             z = self.needed(argument)
-            run.values[number] = hard_swish(self, node, z, run.tight[argument], alpha, beta)
+            run.values[number] = hard_swish(self, node, z, self.bounds_of(argument), alpha, beta)
             return
         is_choice = operator.name == "Where"
         arguments = [self.needed(k) if k_place or not is_choice else EMPTY for k_place, k in enumerate(sources)]
-        self.bounds = [run.tight[k] if run.depends[k] else (run.known[k].ravel(),) * 2 for k in sources]
+        self.bounds = [self.bounds_of(k) for k in sources]
         run.values[number] = emit(self, node, arguments)
+
+    def bounds_of(self, k: int) -> tuple[Array, Array]:
+        """Of the output of a node, as it is written."""
+        run = self._run
+        if not run.depends[k]:
+            return run.known[k].ravel(), run.known[k].ravel()
+        return run.tight[k] if k in run.tight and k not in run.approximate else self.box(self.needed(k))
+
+    def approximates(self, node: Node) -> None:
+        """Notes that a node is not written exactly."""
+        self._run.approximate.add(node.number)
 
     def _gate(self, operator: Any, sources: Sequence[int]) -> tuple[int, float, float] | None:
         """The argument, alpha and beta of a product z HardSigmoid(z)."""
@@ -253,7 +271,8 @@ class Builder:
         parts = []
         for k in inputs:
             size = values[k].size
-            values[k] = self.compacted(values[k], uses[begin : begin + size], tight.get(k), label)
+            known_bounds = None if k in self._run.approximate else tight.get(k)
+            values[k] = self.compacted(values[k], uses[begin : begin + size], known_bounds, label)
             begin += size
             parts.append(values[k])
         return product(W, b, joined(parts))

@@ -25,5 +25,6 @@ def hard_swish(builder: Any, node: Node, z: Affine, bounds: Bounds, alpha: float
     values = kinks * np.clip(alpha * kinks + beta, 0.0, 1.0)
     slopes = np.concatenate([[float(alpha < 0)], np.diff(values) / np.diff(kinks), [float(alpha > 0)]])
     error = abs(alpha) * (kinks[1] - kinks[0]) ** 2 / 4.0
+    builder.approximates(node)
     builder.counts.notes.append(f"{node} is approximated: each unit is at most {error:.2g} off")
     return piecewise(builder, node, z, bounds, kinks=kinks, slopes=slopes, anchor=values[0])

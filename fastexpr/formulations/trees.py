@@ -94,10 +94,10 @@ def add_sides(builder: Any, boxes: Boxes, z: Indices, features: dict[int, Cuts])
     order = np.argsort(key, kind="stable")
     key, leaf = key[order], boxes.leaf[order]
     first, last, feature = boxes.first[order], boxes.last[order], boxes.feature[order]
-    ends = np.concatenate(
-        [np.column_stack([key, last])[last < size[feature]], np.column_stack([key, first - 1])[first > 0]]
-    )
-    known = np.unique(ends, axis=0)  # a tree and a feature; a cut
+    n_cuts = int(size.max()) + 1
+    is_below, is_above = last < size[feature], first > 0
+    ends = np.concatenate([(key * n_cuts + last)[is_below], (key * n_cuts + first - 1)[is_above]])
+    known = np.column_stack(np.divmod(np.unique(ends), n_cuts))  # a tree and a feature; a cut
     begin, stop = np.searchsorted(key, known[:, 0], "left"), np.searchsorted(key, known[:, 0], "right")
     row = np.repeat(np.arange(len(known)), stop - begin)
     place = np.arange(row.size) - np.repeat(np.cumsum(stop - begin) - (stop - begin), stop - begin) + begin[row]
@@ -107,7 +107,8 @@ def add_sides(builder: Any, boxes: Boxes, z: Indices, features: dict[int, Cuts])
         (first[place] > known[row, 1], 1.0, 1.0),
     ):
         members = np.flatnonzero(is_member)
-        kept, places = np.unique(row[members], return_inverse=True)
+        is_new = np.diff(row[members], prepend=-1) > 0  # they ascend
+        kept, places = row[members][is_new], np.cumsum(is_new) - 1
         body = entries(
             kept.size,
             builder.algebra.n_columns,

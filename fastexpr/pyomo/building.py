@@ -60,9 +60,9 @@ def _build(block: Any, index: tuple[Any, ...]) -> None:
         )
     if outputs is None:
         _add_variables(block, attribute, net.output_names, units["output"] if body is net else None, None, None)
-        if formulation != "external" or is_in_disjunct(block):
-            set_bounds(block._results.values(), body, box, container._memory)
-        elif lower is not None:
+        if formulation == "reduced-space" or (formulation == "external" and is_in_disjunct(block)):
+            set_bounds(block._results.values(), *container._memory.output_bounds(body, box.lower, box.upper))
+        elif formulation == "external" and lower is not None:
             enclose(block._results.values(), Enclosure(block, scalars, container._memory))
     elif body is not net:
         raise FormulationError(
@@ -80,6 +80,8 @@ def _build(block: Any, index: tuple[Any, ...]) -> None:
         from fastexpr.pyomo.formulating import write_algebra
 
         results = write_algebra(block, body, box, formulation, container._settings, placed)
+        if outputs is None and formulation != "reduced-space":
+            set_bounds(block._results.values(), *block._builder.output_bounds)
     block.equations = Constraint(list(net.output_names))
     for name, result in zip(net.output_names, results, strict=True):
         block.equations[name] = block._results[name] == result
@@ -120,9 +122,9 @@ def is_in_disjunct(block: Any) -> bool:
     return parent is not None
 
 
-def set_bounds(variables: Any, net: Any, box: InputBox, memory: Memory) -> None:
+def set_bounds(variables: Any, lower: Any, upper: Any) -> None:
     """Bounds of outputs over the box that the block was built for."""
-    for variable, low, high in zip(variables, *memory.output_bounds(net, box.lower, box.upper), strict=True):
+    for variable, low, high in zip(variables, lower, upper, strict=True):
         variable.setlb(_bound(low))
         variable.setub(_bound(high))
 

@@ -23,6 +23,12 @@ TIGHT: dict[str, Any] = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
 }
+#: HiGHS's own, for a second look at what is said to be infeasible: presolve's rounding passes 1e-9 now and then.
+USUAL: dict[str, Any] = {
+    "mip_feasibility_tolerance": 1e-6,
+    "primal_feasibility_tolerance": 1e-7,
+    "dual_feasibility_tolerance": 1e-7,
+}
 
 
 def highspy(caller: str = "fastexpr.rules", extra: str = "rules") -> Any:
@@ -145,6 +151,8 @@ class LinearProgram:
         if start is not None and outcome.x is not None and not self.is_objective(outcome.objective, outcome.x):
             # HiGHS 1.16 gives the start back where its presolve alone finds the optimum, which it claims.
             return self.solve(None, time_limit, **options)
+        if outcome.status == "infeasible" and self.is_integer.any() and not USUAL.keys() <= options.keys():
+            return self.solve(start, time_limit, **{**USUAL, **options})
         return outcome
 
     def is_objective(self, objective: float, x: Array) -> bool:
