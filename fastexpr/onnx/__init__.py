@@ -2,8 +2,8 @@
 
 How an import runs: `model_file` reads the file, with the weights as arrays (`wire`, `arrays`); `ordering` finds the
 nodes that the outputs need; `importer` takes one after the other, `folding` evaluates constant ones, and the function
-that `registry` finds in `converters` writes the others as core nodes (`builder`); `check` has each node evaluated by
-ONNX's own evaluator, and `batch` finds out whether a dynamic first axis is a batch.
+that `registry` finds in `converters` writes the others as core nodes (`builder`); `check` has each node computed once
+more by others, and `batch` finds out whether a dynamic first axis is a batch.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def load_onnx(
     path
         The file; or its content as bytes; or an onnx.ModelProto.
     check
-        Compare each node with ONNX's reference evaluator, at one point: True always, False never, None where that takes
-        less than about a second.
+        Compare each node with the standard's formula or ONNX's reference evaluator, at one point: True always, False
+        never, None where that takes less than about a second.
     input_names
         One name for each of the n numbers of x; by default made of the model's own, "x[0]", "x[1]", ...
     output_names
