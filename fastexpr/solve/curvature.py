@@ -56,11 +56,12 @@ class Curvature:
         multipliers = multipliers_of(junction, linear, walls, forces)
         hessian = dense_hessian(junction, cell, walls, junction.x, multipliers, 1.0)
         reduced = free.T @ hessian[np.ix_(~is_held, ~is_held)] @ free
-        values, vectors = np.linalg.eigh(reduced)
         flat = FLAT * max(abs(hessian).max(), least)
-        if values[0] > flat:
+        if is_definite(reduced - flat * np.eye(len(reduced))):
             self.is_passed = True
-        elif values[0] >= -flat:
+            return
+        values, vectors = np.linalg.eigh(reduced)
+        if values[0] >= -flat:
             self.is_passed = is_quadratic(junction, cell, walls, hessian)
             self.reason = "" if self.is_passed else "there are directions without curvature"
         else:
@@ -68,6 +69,15 @@ class Curvature:
             way = np.zeros(junction.x.size)
             way[~is_held] = free @ vectors[:, 0]
             self.ways = [way, -way]
+
+
+def is_definite(symmetric: Matrix) -> bool:
+    """Whether all eigenvalues are positive."""
+    try:
+        np.linalg.cholesky(symmetric)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def null_space(rows: Matrix) -> Matrix:

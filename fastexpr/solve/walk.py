@@ -19,7 +19,7 @@ from fastexpr.solve.cell_program import cell_program
 from fastexpr.solve.certificate import NONE, Examination, Finding, sampled_ways_down
 from fastexpr.solve.junction import MET, Branches, Junction
 from fastexpr.solve.linear_cell import linear_solution
-from fastexpr.solve.settling import settled
+from fastexpr.solve.settling import newton_solution, settled
 from fastexpr.solvers.interior_point import Solution
 from fastexpr.solvers.verification import FEASIBILITY
 
@@ -206,7 +206,7 @@ class Walk:
             chosen = self._chosen(start)
             self.cells.choose(*chosen)
             nlp = cell_program(self.program, self.cells, chosen[0].size, x)
-            exact = linear_solution(nlp)
+            exact = linear_solution(nlp) or newton_solution(self.program, nlp, self.cells, self._row_multipliers())
             solution = exact or self.budget.run(nlp, None, CELL_OPTIONS, CELL_ITERATIONS)
             if exact is not None:
                 self.budget.count_step(exact)
@@ -216,6 +216,11 @@ class Walk:
         visit = self._visit(branches, solution.x, solution)
         visit.is_exact = solution is exact
         return visit
+
+    def _row_multipliers(self) -> Vector:
+        """Of the last cell."""
+        here: Visit | None = getattr(self, "here", None)
+        return np.zeros(self.program.m) if here is None else here.solution.multipliers.constraints[: self.program.m]
 
     def _visit(self, branches: Branches, x: Vector, solution: Solution) -> Visit:
         size = self.program.objective_size(solution.objective)
