@@ -10,8 +10,6 @@ from typing import Any
 
 from fastexpr.solvers import cyipopt as adapter
 
-cyipopt: Any = vars(adapter)["cyipopt"]  # where the adapter looks Problem up
-
 
 @dataclass
 class IpoptTime:
@@ -29,7 +27,7 @@ class IpoptTime:
 
 @contextmanager
 def watched(clock: Callable[[], float] = time.perf_counter) -> Iterator[IpoptTime]:
-    """While the context lasts, every cyipopt.Problem is timed.
+    """While the context lasts, every program in Ipopt's hands is timed.
 
     Raises
     ------
@@ -37,22 +35,23 @@ def watched(clock: Callable[[], float] = time.perf_counter) -> Iterator[IpoptTim
         No problem was solved: the time would be a wrong zero.
     """
     spent = IpoptTime()
-    original = cyipopt.Problem
+    names: Any = vars(adapter)  # where the adapter looks Problem up
+    original = names["Problem"]
 
-    def make(*args: Any, problem_obj: Any, **kwargs: Any) -> Any:
-        return Watched(original(*args, problem_obj=Callbacks(problem_obj, spent, clock), **kwargs), spent, clock)
+    def make(library: Any, nlp: Any, callbacks: Any) -> Any:
+        return Watched(original(library, nlp, Callbacks(callbacks, spent, clock)), spent, clock)
 
-    cyipopt.Problem = make
+    names["Problem"] = make
     try:
         yield spent
     finally:
-        cyipopt.Problem = original
+        names["Problem"] = original
     if spent.n_callbacks == 0:
-        raise RuntimeError("nothing was solved by cyipopt.Problem: its time is not known")
+        raise RuntimeError("nothing was solved by Ipopt: its time is not known")
 
 
 class Watched:
-    """A cyipopt.Problem whose solves are timed; everything else is passed on."""
+    """A program in Ipopt's hands whose solves are timed; everything else is passed on."""
 
     def __init__(self, problem: Any, spent: IpoptTime, clock: Callable[[], float]) -> None:
         self._problem, self._spent, self._clock = problem, spent, clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -11,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
+import fastexpr as fx
+from fastexpr import _core
+from fastexpr.solvers import ipopt_library as library
+from fastexpr.solvers.interior_point import Callbacks
+
 SOLVE = """
 import fastexpr as fx
+from fastexpr import _core
 from fastexpr import solvers
 
 p = fx.Problem()
@@ -86,6 +93,40 @@ def test_an_unknown_layout_is_said(tmp_path: Path) -> None:
         check=False,
     )
     assert "laid out in a way that is not known" in run.stderr
+
+
+def test_a_build_that_hides_ipopt_is_said(tmp_path: Path) -> None:
+    hiding = f"Problem = IPOPT_VERSION = __file__ = {_core.__file__!r}\n"
+    (tmp_path / "cyipopt").mkdir()
+    (tmp_path / "cyipopt/__init__.py").write_text("")
+    (tmp_path / "cyipopt/ipopt_wrapper.py").write_text(hiding)
+    run = subprocess.run(
+        [sys.executable, "-c", "import fastexpr.solvers.cyipopt"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "does not show the functions of Ipopt" in run.stderr
+    assert "solver='pounce'" in run.stderr
+
+
+def test_many_solves_leave_nothing_behind() -> None:
+    p = fx.Problem()
+    x = p.variables(3, 0, 1, start=0.5)
+    p.minimize(((x - 0.3) ** 2).sum())
+    p.subject_to(x.sum() >= 1)
+    p.solve("cyipopt")
+    gc.collect()
+    before = sum(isinstance(thing, library.Problem | Callbacks) for thing in gc.get_objects())
+    gc.disable()
+    try:
+        for _ in range(20):
+            assert p.solve("cyipopt").success
+        found = sum(isinstance(thing, library.Problem | Callbacks) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert found == before  # without the garbage collector: nothing refers to itself
 
 
 def test_pounce_is_silent_where_the_objective_is_of_extreme_size() -> None:

@@ -10,21 +10,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Vector
-from fastexpr.solvers.interior_point import (
-    INFINITY,
-    Callbacks,
-    InterruptGuard,
-    Multipliers,
-    Scaling,
-    Solution,
-    Supervision,
-)
+from fastexpr.solvers.interior_point import Callbacks, InterruptGuard, Multipliers, Scaling, Solution, Supervision
+from fastexpr.solvers.ipopt_library import Library, Problem
 from fastexpr.solvers.options import Option, Plain, candidates, refuse
 from fastexpr.solvers.view import View
 
@@ -61,7 +54,7 @@ def compiled_module() -> Any:
     for name in ("cyipopt.ipopt_wrapper", "ipopt_wrapper"):
         if importlib.util.find_spec(name) is not None:
             module = importlib.import_module(name)
-            if all(hasattr(module, part) for part in ("Problem", "CyIpoptEvaluationError", "IPOPT_VERSION")):
+            if hasattr(module, "Problem") and hasattr(module, "IPOPT_VERSION"):
                 return module
     raise ImportError(
         "[Solver 'cyipopt'] this build of cyipopt is laid out in a way that is not known, or older than 1.4. What to "
@@ -69,7 +62,19 @@ def compiled_module() -> Any:
     )
 
 
+def load_library(module: Any) -> Library:
+    """The Ipopt that this module was linked with."""
+    try:
+        return Library(module.__file__)
+    except AttributeError as error:
+        raise ImportError(
+            f"[Solver 'cyipopt'] {module.__file__} does not show the functions of Ipopt ({error}): this build has them "
+            "inside. What to do: install a cyipopt that is linked with libipopt.so, or solver='pounce'."
+        ) from error
+
+
 cyipopt = load_extension()
+library = load_library(cyipopt)
 
 #: Ipopt prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
@@ -88,31 +93,18 @@ def run(
     scaling: Scaling | None,
 ) -> Solution:
     """Solves the program; see `fastexpr.solvers.run`."""
-
-    def fail(size: int | None) -> NoReturn:
-        raise cyipopt.CyIpoptEvaluationError
-
-    callbacks = Callbacks(nlp, supervision, fail)
-    problem = cyipopt.Problem(
-        n=nlp.n,
-        m=nlp.m,
-        problem_obj=callbacks,
-        lb=np.maximum(nlp.lower, -INFINITY),
-        ub=np.minimum(nlp.upper, INFINITY),
-        cl=np.maximum(nlp.constraint_lower, -INFINITY),
-        cu=np.minimum(nlp.constraint_upper, INFINITY),
-    )
-    for name, value in {**defaults, **options}.items():
-        if not any(accepts(problem, name, candidate) for candidate in candidates(name, value)):
-            refuse("cyipopt", name, value)
-    if scaling is not None:
-        problem.set_problem_scaling(scaling.objective, scaling.variables, scaling.constraints)
-    first: list[Any] = [[], [], []]
-    if multipliers is not None:
-        first = [multipliers.constraints, multipliers.lower, multipliers.upper]
-    with InterruptGuard(callbacks):
-        x, info = problem.solve(nlp.start, *map(list, first))  # 1.4 compares them with []
-    problem.close()
+    callbacks = Callbacks(nlp, supervision, lambda size: None)
+    problem = Problem(library, nlp, callbacks)
+    try:
+        for name, value in {**defaults, **options}.items():
+            if not any(accepts(problem, name, candidate) for candidate in candidates(name, value)):
+                refuse("cyipopt", name, value)
+        if scaling is not None:
+            problem.set_scaling(scaling)
+        with InterruptGuard(callbacks):
+            x, info = problem.solve(nlp.start, multipliers)
+    finally:
+        problem.close()
     add_multipliers_of_fixed(nlp, x, info)
     return callbacks.solution(x, info)
 
@@ -137,15 +129,12 @@ _accepted: set[tuple[str, Plain]] = set()
 _capturing = threading.Lock()
 
 
-def accepts(problem: Any, name: str, value: Plain) -> bool:
+def accepts(problem: Problem, name: str, value: Plain) -> bool:
     """Whether Ipopt takes the option. What it prints where it does not is left out; `refuse` says it."""
     if (name, value) in _accepted:
-        problem.add_option(name, value)
-        return True
+        return problem.add_option(name, value)
     with _capturing, captured_output() as release:
-        try:
-            problem.add_option(name, value)
-        except TypeError:
+        if not problem.add_option(name, value):
             return False
         release()
     _accepted.add((name, value))

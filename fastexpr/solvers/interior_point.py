@@ -253,9 +253,13 @@ class Callbacks:
             return not self.is_stopped
         except KeyboardInterrupt:
             self.is_interrupted = True
-        except BaseException as error:  # raised again when the solver is back
-            self.error = error
+        except BaseException as error:
+            self.keep(error)
         return False
+
+    def keep(self, error: BaseException) -> None:
+        """Raised again when the solver is back; the first one counts."""
+        self.error = self.error or error
 
     def _guard(self, size: int | None, evaluate: Callable[..., Any], *arguments: Any) -> Any:
         if self.error is None and not self.is_interrupted and not self.is_stopped:
@@ -265,8 +269,8 @@ class Callbacks:
                 self.evaluation_error = error
             except KeyboardInterrupt:
                 self.is_interrupted = True
-            except BaseException as error:  # raised again when the solver is back
-                self.error = error
+            except BaseException as error:
+                self.keep(error)
         return self.refuse(size)
 
     def solution(self, x: Vector, info: dict[str, Any]) -> Solution:
@@ -275,7 +279,7 @@ class Callbacks:
             raise self.error
         code = int(info["status"])
         status, message = return_codes.get(
-            code, ("error", f"The solver failed with code {code}: {text_of(info['status_msg'])}")
+            code, ("error", f"The solver failed with code {code}: {text_of(info.get('status_msg', 'unknown'))}")
         )
         if self.is_interrupted:
             status, message = "interrupted", "Interrupted from the keyboard."
