@@ -203,5 +203,5 @@ def read(address: int, count: int) -> Vector:
 
 def numbers_at(address: int, count: int) -> Vector:
     """The numbers themselves."""
-    numbers: Any = (c_double * count).from_address(address) if count else b""
+    numbers: Any = (c_double * count).from_address(address) if count else bytearray()
     return np.frombuffer(numbers)
