@@ -79,10 +79,12 @@ class Program:
     ----------
     n : int
         Number of variables.
+    n_parameters : int
+        Of parameters, which are 0 until somebody sets them.
     """
 
-    def __init__(self, n: int) -> None:
-        self.n = n
+    def __init__(self, n: int, n_parameters: int = 0) -> None:
+        self.n, self.n_parameters = n, n_parameters
         self._n_nodes = 0
         self._opcodes: list[npt.NDArray[np.uint8]] = []
         self._counts: list[Operands] = []
@@ -93,6 +95,12 @@ class Program:
     def variables(self, components: Indices) -> Operands:
         """These components of x."""
         return (np.asarray(components) * 4 + VARIABLE).astype(np.int32)
+
+    def numbers(self, components: Indices) -> Operands:
+        """These components of x and, behind that, of the vector of parameters."""
+        components = np.asarray(components)
+        parameters = (components - self.n) * 4 + PARAMETER
+        return np.where(components < self.n, components * 4 + VARIABLE, parameters).astype(np.int32)
 
     def constant(self, number: float) -> int:
         """A number."""
@@ -127,10 +135,11 @@ class Program:
             np.concatenate([empty, *self._operands]),
             np.array(self._constants, dtype=float),
             self.n,
-            0,
+            self.n_parameters,
             objective,
             np.asarray(rows, dtype=np.int32),
             self._targets,
+            np.zeros(self.n_parameters),
         )
 
     def compile(self, objective: int, rows: Sequence[int] | Operands, has_hessian: bool = True) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, ShapeError
 from fastexpr.expression.indexing import Positions
 from fastexpr.expression.node import Expression, Shape
-from fastexpr.expression.operands import as_expression
+from fastexpr.expression.operands import Array, as_expression
 
 NodeList: TypeAlias = list[tuple[Operator, Sequence[int], str]]
 
@@ -43,20 +43,23 @@ def build_function(x: Expression | Sequence[Expression], expression: Any) -> Fun
 
 
 def flatten(
-    leaves: Sequence[Expression], outputs: Sequence[Expression], compress: bool = False
+    leaves: Sequence[Expression],
+    outputs: Sequence[Expression],
+    compress: bool = False,
+    numbers: Mapping[Expression, Array] | None = None,
 ) -> tuple[Function, Positions]:
     """The function of the joined leaves whose value is the joined outputs, and which components of the leaves its x is.
 
     With `compress`, x holds only the components that the outputs use: of variables that are only indexed, those
     indexed. The second result says which, in ascending order (an output that uses none leaves the first one in);
     without, it is all of them. Ports are "x" and "y" where there is one, x0, x1, ... and y0, y1, ... where there are
-    several; a compressed x is one port.
+    several; a compressed x is one port. `numbers` are the values of further leaves, which become constants.
     """
-    offsets = offsets_of(leaves)
-    order = topological_order(outputs, offsets)
+    offsets, numbers = offsets_of(leaves), numbers or {}
+    order = topological_order(outputs, {**offsets, **dict.fromkeys(numbers, -1)})
     n_variables = sum(leaf.size for leaf in leaves)
     used = used_components(order, outputs, offsets, n_variables) if compress else np.arange(n_variables, dtype=np.int64)
-    emitter = Emitter(offsets, used, n_variables)
+    emitter = Emitter(offsets, used, n_variables, numbers)
     for expression in order:
         emitter.emit(expression)
     output_ids = [emitter.id_of(expression) for expression in outputs]
@@ -135,9 +138,15 @@ def used_components(
 class Emitter:
     """Writes the list of nodes; node 0 is x, a vector of the used components of all leaves."""
 
-    def __init__(self, offsets: dict[Expression, int], used: Positions, n_variables: int) -> None:
+    def __init__(
+        self,
+        offsets: dict[Expression, int],
+        used: Positions,
+        n_variables: int,
+        numbers: Mapping[Expression, Array],
+    ) -> None:
         self.nodes: NodeList = []
-        self.offsets = offsets
+        self.offsets, self.numbers = offsets, numbers
         self.n = used.size
         self.place = np.full(n_variables, -1, dtype=np.int64)  # of a component of the leaves in x
         self.place[used] = np.arange(used.size)
@@ -154,7 +163,9 @@ class Emitter:
 
     def id_of(self, expression: Expression) -> int:
         """A leaf becomes a node where it is first used whole."""
-        if expression not in self.ids:
+        if expression not in self.ids and expression in self.numbers:
+            self.ids[expression] = self.add(Operator("Constant", [], {}, [self.numbers[expression]]), [], "")
+        elif expression not in self.ids:
             begin = self.offsets[expression]
             self.ids[expression] = self.select_from_x(np.arange(begin, begin + expression.size), expression.shape)
         return self.ids[expression]

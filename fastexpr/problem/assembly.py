@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,14 +29,14 @@ def assemble(statement: Statement) -> Nlp:
     """
     if not statement.variables:
         raise ValueError("[Problem] there are no variables: make them with its method variables.")
-    program = Program(statement.n)
+    program = Program(statement.n, statement.n_parameters)
     objective = statement.objective if statement.objective is not None else constant(np.asarray(0.0))
-    function, components = statement.compile([objective])
-    value = int(program.outputs(function, program.variables(components)[None])[0, 0])
+    function, components = statement.compile_open([objective])
+    value = int(program.outputs(function, program.numbers(components)[None])[0, 0])
     rows, numbers = statement.rows(), np.zeros(statement.n_rows(), dtype=np.int32)
     for constraints, function, components in algebra(statement, statement.constraints):
         places = np.concatenate([rows[constraint].ravel() for constraint in constraints])
-        numbers[places] = program.outputs(function, program.variables(components)[None])[0]
+        numbers[places] = program.outputs(function, program.numbers(components)[None])[0]
     for instances in same_networks(statement):
         inputs, outputs = (
             program.variables(np.concatenate([getattr(entry, side) for entry in instances]))
@@ -55,11 +56,38 @@ def assemble(statement: Statement) -> Nlp:
         functions=arrays.compile(),
         variable_name=statement.variable_name,
         row_name=statement.row_name,
-        constants=statement.row_constants,
+        constants=constants_of(statement),
         arrays=arrays if statement.networks else None,
     )
     nlp.complete = lambda x: statement.completed(x, nlp.lower == nlp.upper)
     return nlp
+
+
+def constants_of(statement: Statement) -> Callable[[], Vector]:
+    """The rows' additive constants, looked for once for each value of the parameters."""
+    known: dict[bytes, Vector] = {}
+
+    def constants() -> Vector:
+        key = statement.parameter_values().tobytes()
+        if key not in known:
+            known.clear()
+            known[key] = statement.row_constants()
+        return known[key]
+
+    return constants
+
+
+def refresh(statement: Statement, nlp: Nlp) -> None:
+    """Gives the program limits and parameters as they are now, and bounds that parameters move."""
+    nlp.constraint_lower, nlp.constraint_upper = statement.limits()
+    if not statement.parameters:
+        return
+    parameters = statement.parameter_values()
+    nlp.lower, nlp.upper = statement.bounds()
+    nlp.functions.set_parameters(parameters)  # type: ignore[attr-defined]
+    if nlp.arrays is not None:
+        nlp.arrays.parameters = parameters
+    nlp.reset_evaluations()
 
 
 def algebra(statement: Statement, constraints: list[Constraint]) -> list[tuple[list[Constraint], Function, Indices]]:
@@ -72,8 +100,9 @@ def algebra(statement: Statement, constraints: list[Constraint]) -> list[tuple[l
     """
     if not constraints:
         return []
-    function, components = statement.compile([constraint.expression for constraint in constraints])
+    function, components = statement.compile_open([constraint.expression for constraint in constraints])
     starts, columns = function._patterns()[0]
+    starts, columns = of_variables(starts, columns, components < statement.n)
     lengths = np.diff(starts)
     ends = np.cumsum([constraint.expression.size for constraint in constraints])
     longest = np.maximum.reduceat(lengths, ends - [constraint.expression.size for constraint in constraints])
@@ -83,6 +112,14 @@ def algebra(statement: Statement, constraints: list[Constraint]) -> list[tuple[l
         parts = [[c for c, long in zip(constraints, is_long, strict=True) if long == side] for side in (False, True)]
         return [group for part in parts for group in algebra(statement, part)]
     return [(constraints, function, components)]
+
+
+def of_variables(starts: Any, columns: Any, is_variable: Any) -> tuple[Any, Any]:
+    """The entries of a pattern in columns of variables."""
+    if is_variable.all():
+        return starts, columns
+    counts = np.concatenate([[0], np.cumsum(is_variable[columns])])
+    return counts[starts], columns[is_variable[columns]]
 
 
 def same_networks(statement: Statement) -> list[list[Network]]:
@@ -98,7 +135,7 @@ def make_result(
 ) -> Result:
     """What `Problem.solve` returns; `build` and `seconds` are the times of the assembly and of the solver."""
     spent = timings(build, seconds, nlp.evaluations)
-    rows_of = row_finder(statement)
+    rows_of, solved = row_finder(statement), Solved.of(statement, nlp)
     return Result(
         success=solution.success,
         status="infeasible" if solution.status == "contradiction" else solution.status,
@@ -119,8 +156,8 @@ def make_result(
         x=solution.x,
         multipliers=solution.multipliers,
         history=[state._replace(objective=statement.sign * state.objective) for state in solution.history],
-        _value=statement.evaluate,
-        _solved=Solved.of(statement, nlp),
+        _value=solved.evaluate,
+        _solved=solved,
     )
 
 
@@ -140,12 +177,12 @@ def row_finder(statement: Statement) -> Callable[[object], Indices]:
 
 def attached(result: Result, statement: Statement, nlp: Nlp) -> Result:
     """The result with the problem that it left behind when it was pickled."""
-    multipliers = result.multipliers
+    multipliers, solved = result.multipliers, Solved.of(statement, nlp)
     return replace(
         result,
         duals=ByConstraint(multipliers.constraints, row_finder(statement)),
         lower_duals=ByVariable(multipliers.lower, statement.positions),
         upper_duals=ByVariable(multipliers.upper, statement.positions),
-        _value=statement.evaluate,
-        _solved=Solved.of(statement, nlp),
+        _value=solved.evaluate,
+        _solved=solved,
     )

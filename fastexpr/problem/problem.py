@@ -32,14 +32,16 @@ from fastexpr.problem.arguments import (
     require_limits,
     require_order,
 )
-from fastexpr.problem.assembly import assemble, make_result
+from fastexpr.problem.assembly import assemble, make_result, refresh
 from fastexpr.problem.classified import classified_as
 from fastexpr.problem.integers import mixed_integer_result, network_formulation, solution_of
+from fastexpr.problem.parameters import as_bound, as_values, assigned, at, moving_bound
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import start_in_range, start_of
 from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
 from fastexpr.solve import Settings
 from fastexpr.solvers import Option, Progress, choose
+from fastexpr.solvers.checked import answer, contradicting_bounds, warm_start_options
 
 if TYPE_CHECKING:
     from fastexpr.solve.report import Tables
@@ -89,11 +91,12 @@ class Problem:
         ----------
         shape : int or sequence of int
             n, (T, n), or () for a single number.
-        lower, upper : array_like, optional
-            Bounds, broadcast to the shape; None and infinities are none. Equal ones fix a variable. Labels (of a
-            Series such as ``df.min()``) must be the same ones in all of these; the first decide the order of the
-            variables, and a network that is applied to all of them matches them with the names of its inputs. `lower`
-            alone may hold both sides of a vector's bounds, as pairs or ``{label: (low, high)}``.
+        lower, upper : array_like or Expression, optional
+            Bounds, broadcast to the shape; None and infinities are none. Equal ones fix a variable. Expressions of
+            parameters move with these. Labels (of a Series such as ``df.min()``) must be the same ones in all of these;
+            the first decide the order of the variables, and a network that is applied to all of them matches them with
+            the names of its inputs. `lower` alone may hold both sides of a vector's bounds, as pairs or
+            ``{label: (low, high)}``.
         start : array_like, optional
             Where the solver starts, broadcast to the shape and moved into the bounds. Without it, the middle of the
             bounds where both are finite, else the number nearest to 0 within them; but what enters a network that has a
@@ -119,9 +122,18 @@ class Problem:
             A lower bound is above its upper bound, or a number is NaN.
         """
         leaf = variables(shape)
-        lower, upper = as_sides(lower, upper, bounds, leaf.size)
+        if not isinstance(lower, Expression) and not isinstance(upper, Expression):
+            lower, upper = as_sides(lower, upper, bounds, leaf.size)
         name = name or f"x{len(self._statement.variables)}"
-        if upper is None and leaf.ndim == 1:
+        lower, upper = as_bound(lower), as_bound(upper)
+        moving = [
+            moving_bound(self._statement, side, leaf.shape, f"the {word} bound of {name!r}")
+            if isinstance(side, Expression)
+            else None
+            for side, word in ((lower, "lower"), (upper, "upper"))
+        ]
+        lower, upper = (None if isinstance(side, Expression) else side for side in (lower, upper))
+        if upper is None and leaf.ndim == 1 and moving == [None, None]:
             lower, upper = separated(lower, leaf.size)
         found = names_from(leaf.shape, lower, upper, start)
         if found is not None:
@@ -129,7 +141,78 @@ class Problem:
         names = None if found is None else lambda: found
         low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
         high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
-        return self._add_variables(leaf, name, low, high, start, names, integer)
+        self._add_variables(leaf, name, low, high, start, names, integer)
+        entry = self._statement.variables[leaf]
+        entry.moving_lower, entry.moving_upper = moving
+        return leaf
+
+    def parameters(self, shape: int | Sequence[int] = (), value: Any = None, name: str | None = None) -> Expression:
+        """New parameters: numbers that stand for what changes from solve to solve (prices, states, set points).
+
+        In expressions, in inputs of networks and in bounds of variables they are used as variables are. Other values
+        compile nothing: ``solve(parameters={price: 3.0})``, or `set_parameters`.
+
+        Parameters
+        ----------
+        shape : int or sequence of int, default ()
+            n, (T, n), or () for a single number.
+        value : array_like, optional
+            Broadcast to the shape. Without it, they need a value before a solve.
+        name : str, optional
+            What messages and tables call them.
+
+        Returns
+        -------
+        Expression
+            Of the shape given.
+
+        Raises
+        ------
+        fastexpr.errors.ShapeError
+            The value does not broadcast to the shape.
+        ValueError
+            It is NaN; there are parameters of this name.
+
+        Examples
+        --------
+        >>> import fastexpr as fx
+        >>> p = fx.Problem()
+        >>> price = p.parameters((), value=2.0, name="price")
+        >>> x = p.variables(1, lower=0.0)
+        >>> p.minimize(price * x[0] + (1.0 / (1.0 + x)).sum())
+        >>> p.solve(parameters={price: 0.25})[x].round(4).tolist()
+        [1.0]
+        """
+        leaf = variables(shape)
+        statement = self._statement
+        name = name or f"p{len(statement.parameters)}"
+        if any(entry.name == name for entry in statement.parameters.values()):
+            raise ValueError(f"[Problem] there are parameters {name!r} already: give these another name.")
+        found = names_from(leaf.shape, value)
+        if found is not None:
+            with_component_names(leaf, found.names)
+        numbers = as_values(value, leaf.shape, name, None if found is None else lambda: found)
+        statement.add_parameters(leaf, name, numbers)
+        self._nlp = None
+        return leaf
+
+    def set_parameters(self, values: Mapping[Any, Any]) -> None:
+        """Gives parameters other values, for all solves to come; nothing is compiled again.
+
+        Parameters
+        ----------
+        values : dict
+            By what `parameters` gave, by a selection of it such as ``state[0]``, or by name.
+
+        Raises
+        ------
+        fastexpr.errors.NotFoundError
+            There is no such parameter.
+        fastexpr.errors.ShapeError, ValueError, TypeError
+            A value does not fit.
+        """
+        for entry, numbers in assigned(self._statement, values).items():
+            entry.values = numbers
 
     def network(
         self,
@@ -211,10 +294,12 @@ class Problem:
             tight_low, tight_high = self._tighten(network, inputs, name)
             low, high = np.maximum(low, tight_low), np.minimum(high, tight_high)
         start_in_range(self._statement, network, inputs)
+        has_start = start is not None
         if start is None:
             start = self._network_value(network, inputs, name).reshape(leaf.shape)
         y = self._add_variables(leaf, name, low, high, start, names)
-        entry = Network(network, inputs, self._statement.positions(y).reshape(-1, m), y, formulation)
+        places = self._statement.positions(y).reshape(-1, m)
+        entry = Network(network, inputs, places, y, formulation, has_start)
         self._statement.networks.append(entry)
         self._statement.definitions.append(entry)
         return y
@@ -426,6 +511,7 @@ class Problem:
         kinks: str = "cells",
         scaling: str = "range",
         effort: str = "normal",
+        parameters: Mapping[Any, Any] | None = None,
         **others: Option,
     ) -> Result:
         """Solves the problem, in stages: see `Result.stages`.
@@ -469,6 +555,8 @@ class Problem:
             "normal" makes a second start, from the best of 128 points of the bounds' box, only where the first one has
             led to no feasible point. "high" makes it in any case and goes on: from the least sum of violations and the
             nearest feasible point where none was feasible, and from three random points; the best counts.
+        parameters : dict, optional
+            Values of parameters for this solve, as of `set_parameters`; the others have the values that they have.
         **others
             The same as keywords: tol=1e-8, max_iter=500, print_level=5, ... Silent by default.
 
@@ -480,12 +568,24 @@ class Problem:
         Raises
         ------
         ValueError
-            There are no variables; the solver does not know an option; `kinks` is another word.
+            There are no variables; the solver does not know an option; `kinks` is another word; a parameter has no
+            value.
+        fastexpr.errors.NotFoundError
+            There is no such parameter.
         TypeError
             `options` is no dict, `progress` no function.
         ModuleNotFoundError
             No solver is installed; the message says what to install.
         """
+        with at(self._statement, parameters):
+            return self._solve(
+                solver, start, progress, time_limit, options, others,
+                presolve=presolve, kinks=kinks, scaling=scaling, effort=effort,
+            )  # fmt: skip
+
+    def _solve(
+        self, solver: Any, start: Any, progress: Any, time_limit: Any, options: Any, others: Any, **how: Any
+    ) -> Result:
         if solver == "branch-and-bound":
             return self._solve_by_boxes(start, progress, time_limit, joined(options, others))
         if (found := mixed_integer_result(self, solver, start, progress, time_limit, options, others)) is not None:
@@ -499,13 +599,15 @@ class Problem:
         build = time.perf_counter() - begin
         nlp.start, multipliers = start_of(self._statement, start, nlp)
         if multipliers is not None:
-            settings = {"warm_start_init_point": "yes", **settings}
+            settings = {**warm_start_options, **settings}
         nlp.reset_evaluations()
         begin = time.perf_counter()
-        chosen = Settings(
-            name, settings, progress, time_limit, presolve=presolve, scaling=scaling, kinks=kinks, effort=effort
-        )
-        solution = solution_of(self._statement, nlp, chosen, multipliers)
+        chosen = Settings(name, settings, progress, time_limit, **how)
+        contradiction = contradicting_bounds(nlp)  # parameters may have moved them
+        if contradiction is not None:
+            solution = answer(nlp, "contradiction", contradiction)
+        else:
+            solution = solution_of(self._statement, nlp, chosen, multipliers)
         return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
 
     def _solve_by_boxes(
@@ -539,7 +641,7 @@ class Problem:
         """
         if self._nlp is None:
             self._nlp = assemble(self._statement)
-        self._nlp.constraint_lower, self._nlp.constraint_upper = self._statement.limits()
+        refresh(self._statement, self._nlp)
         return self._nlp
 
     def summary(self) -> Tables:
@@ -582,8 +684,10 @@ class Problem:
 
     def __repr__(self) -> str:
         statement = self._statement
+        parameters = f", {statement.n_parameters} parameters" if statement.parameters else ""
         return (
-            f"<Problem: {statement.n} variables, {statement.n_rows()} constraints, {len(statement.networks)} networks>"
+            f"<Problem: {statement.n} variables, {statement.n_rows()} constraints, {len(statement.networks)} networks"
+            f"{parameters}>"
         )
 
     # ---- how ---------------------------------------------------------------------------------------------------------
@@ -623,9 +727,9 @@ class Problem:
     def _positions_or_auxiliaries(self, x: Expression, name: str) -> Indices:
         """Which components of x these are; new ones equal to them where they are more than a selection."""
         statement = self._statement
-        statement.require_own(x)
+        statement.require_own(x, is_variable=False)
         try:
-            return statement.positions(x)
+            return self._as_variables(statement.places(x), statement.n)
         except GraphError:
             u = self.variables(x.shape, start=statement.evaluate(x, statement.start()), name=f"inputs of {name}")
             constraint = self.subject_to(u - x, equal=0.0, name=f"inputs of {name}")
@@ -633,8 +737,24 @@ class Problem:
             statement.definitions.append(Auxiliaries(places, x, constraint))
             return places
 
+    def _as_variables(self, places: Indices, n: int) -> Indices:
+        """With fixed variables in the place of parameters, one for each."""
+        places = places.copy()
+        for entry in self._statement.parameters.values():
+            is_own = (places >= n + entry.offset) & (places < n + entry.offset + entry.leaf.size)
+            if not is_own.any():
+                continue
+            if entry.variables is None:
+                entry.variables = self.variables(entry.leaf.shape, lower=entry.leaf, upper=entry.leaf, name=entry.name)
+            own = self._statement.positions(entry.variables).ravel()
+            places[is_own] = own[places[is_own] - n - entry.offset]
+        return places
+
     def _network_value(self, network: Function, inputs: Indices, name: str) -> Vector:
-        value: Vector = network(self._statement.start()[inputs])
+        x = self._statement.start()[inputs]
+        if np.isnan(x).any():  # parameters without a value: the start follows when they have one
+            return np.zeros((len(inputs), network.n_outputs))
+        value: Vector = network(x)
         if not np.isfinite(value).all():
             raise EvaluationError(
                 f"[Problem] the network's value at the start of {name!r} is not finite: "

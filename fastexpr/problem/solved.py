@@ -41,7 +41,9 @@ class Solved:
     lower, upper, constraint_lower, constraint_upper : arrays
         Likewise.
     functions : Functions
-        What the solver evaluated, without presolve.
+        What the solver evaluated, without presolve; with the parameters of its last solve.
+    parameters : (n_parameters,) array
+        As they were.
     """
 
     statement: Statement
@@ -54,6 +56,7 @@ class Solved:
     constraint_lower: Vector
     constraint_upper: Vector
     functions: Functions
+    parameters: Vector
 
     @classmethod
     def of(cls, statement: Statement, nlp: Nlp) -> Solved:
@@ -69,7 +72,22 @@ class Solved:
             np.array(nlp.constraint_lower),
             np.array(nlp.constraint_upper),
             nlp.functions,
+            statement.parameter_values(),
         )
+
+    def evaluate(self, expression: Expression, x: Vector) -> Any:
+        """The value of an expression, with the parameters as they were."""
+        vector = self.statement.parameter_values()  # there may be further ones since
+        vector[: self.parameters.size] = self.parameters
+        return self.statement.evaluate(expression, x, vector)
+
+    def functions_then(self) -> Functions:
+        """The functions with the parameters as they were."""
+        if not self.parameters.size:
+            return self.functions
+        functions: Any = self.functions.copy()  # type: ignore[attr-defined]
+        functions.set_parameters(self.parameters[: functions.n_parameters])
+        return functions
 
     # ---- names -------------------------------------------------------------------------------------------------------
 
@@ -192,15 +210,16 @@ class Solved:
 
     def hessian(self, result: Result) -> npt.NDArray[np.float64]:
         """Of the Lagrangian of the minimization, dense, as the solver had it."""
-        rows, columns = self.functions.hessian_structure()
+        functions = self.functions_then()
+        rows, columns = functions.hessian_structure()
         H = np.zeros((result.x.size, result.x.size))
-        H[rows, columns] = self.functions.hessian(result.x, result.multipliers.constraints, 1.0)
+        H[rows, columns] = functions.hessian(result.x, result.multipliers.constraints, 1.0)
         return H + np.tril(H, -1).T
 
     def rows_by_core(self, x: Vector) -> Vector:
         """g(x) as the solve evaluated it."""
         parts = [np.zeros(0)]
-        parts += [np.ravel(self.statement.evaluate(entry.expression, x)) for entry in self.constraints]
+        parts += [np.ravel(self.evaluate(entry.expression, x)) for entry in self.constraints]
         parts += [np.ravel(entry.function(x[entry.inputs]) - x[entry.outputs]) for entry in self.networks]
         return np.concatenate(parts)
 
@@ -211,7 +230,7 @@ class Solved:
         objective = self.objective if self.objective is not None else constant(np.asarray(0.0))
         pieces = []
         for expression in [objective, *(entry.expression for entry in self.constraints)]:
-            function, components = self.statement.compile([expression])
+            function, components = self.statement.compile([expression], self.parameters)
             pieces.append((of_function(function), components))
         networks: dict[int, Evaluator] = {}
         for entry in self.networks:

@@ -5,7 +5,7 @@ x holds the variables in the order they were made; g the constraints in order, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from fastexpr.errors import GraphError
 from fastexpr.expression import Expression, flatten
 from fastexpr.function.labels import Names, names_of
 from fastexpr.nlp import Indices, Vector
+from fastexpr.problem.parameters import MovingBound, Parameters
 
 #: Operators that only move elements: an expression of nothing else is a selection of variables.
 MOVING_OPERATORS = {"Select", "Reshape", "Concat"}
@@ -34,6 +35,17 @@ class Variables:
     start: Vector
     has_start: bool  # the user gave one
     is_integer: bool = False
+    moving_lower: MovingBound | None = None
+    moving_upper: MovingBound | None = None
+
+    def bounds(self, parameters: Vector) -> tuple[Vector, Vector]:
+        """With the parameters at these values."""
+        lower, upper = self.lower, self.upper
+        if self.moving_lower is not None:
+            lower = np.maximum(lower, self.moving_lower.at(parameters))
+        if self.moving_upper is not None:
+            upper = np.minimum(upper, self.moving_upper.at(parameters))
+        return lower, upper
 
 
 @dataclass(eq=False)
@@ -45,6 +57,7 @@ class Network:
     outputs: Indices
     y: Expression
     formulation: str | None = None
+    has_start: bool = True  # the user gave y one
 
 
 @dataclass(eq=False, repr=False)
@@ -67,6 +80,16 @@ class Auxiliaries:
     places: Indices
     expression: Expression
     constraint: Constraint
+    compiled: tuple[Function, Indices, int] | None = None  # of variables and parameters, and how many variables
+
+    def value(self, statement: Statement, x: Vector) -> Vector:
+        """Of the expression, flat."""
+        if self.compiled is None:
+            self.compiled = (*statement.compile_open([self.expression]), statement.n)
+        function, used, n = self.compiled
+        point = np.append(x[:n], statement.parameter_values())
+        result: Vector = function(point[used])
+        return result
 
 
 class Statement:
@@ -74,6 +97,7 @@ class Statement:
 
     def __init__(self) -> None:
         self.variables: dict[Expression, Variables] = {}
+        self.parameters: dict[Expression, Parameters] = {}
         self.networks: list[Network] = []
         self.definitions: list[Network | Auxiliaries] = []  # in the order in which they were stated
         self.constraints: list[Constraint] = []
@@ -90,13 +114,40 @@ class Statement:
         self.n += leaf.size
 
     def start(self) -> Vector:
-        """(n,): where the solver starts."""
-        return np.concatenate([entry.start for entry in self.variables.values()] or [np.zeros(0)])
+        """(n,): where the solver starts; within bounds that parameters move, and with what these have a say in."""
+        x = np.concatenate([entry.start for entry in self.variables.values()] or [np.zeros(0)])
+        if not self.parameters or not self.variables:
+            return x
+        lower, upper = self.bounds()
+        x = np.fmin(np.fmax(x, lower), upper)
+        is_kept = np.ones(self.n, dtype=bool)
+        for places in [entry.outputs for entry in self.networks if not entry.has_start]:
+            is_kept[places] = False
+        for entry in self.definitions:
+            if isinstance(entry, Auxiliaries):
+                is_kept[entry.places] = False
+        found = self.completed(x, is_kept | (lower == upper))
+        return np.where(np.isfinite(found), np.fmin(np.fmax(found, lower), upper), x)
+
+    def add_parameters(self, leaf: Expression, name: str, values: Vector) -> None:
+        """Appends the components of a leaf to the vector of parameters."""
+        self.parameters[leaf] = Parameters(leaf, self.n_parameters, name, values)
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the vector of all parameters."""
+        return sum(leaf.size for leaf in self.parameters)
+
+    def parameter_values(self) -> Vector:
+        """(n_parameters,): now."""
+        return np.concatenate([np.zeros(0), *(entry.values for entry in self.parameters.values())])
 
     # ---- expressions of the variables --------------------------------------------------------------------------------
 
-    def require_own(self, expression: Expression) -> None:
-        """All variables of the expression are this problem's, and there are some. Iterative: it may be of any size.
+    def require_own(self, expression: Expression, is_variable: bool = True) -> None:
+        """All variables of the expression are this problem's, and there are some, or parameters that will do.
+
+        Iterative: it may be of any size.
 
         Raises
         ------
@@ -107,11 +158,11 @@ class Statement:
         while stack:
             entry = stack.pop()
             if entry.operator is None:
-                has_variables = True
-                if entry not in self.variables:
+                has_variables = has_variables or entry in self.variables or not is_variable
+                if entry not in self.variables and entry not in self.parameters:
                     raise GraphError(
                         f"[Problem] the expression depends on variables of shape {entry.shape} "
-                        "that are not this problem's: make them with its method variables."
+                        "that are not this problem's: make them with its methods variables and parameters."
                     )
             for child in entry.inputs:
                 if child not in seen:
@@ -120,9 +171,21 @@ class Statement:
         if not has_variables:
             raise GraphError("[Problem] the expression depends on no variables.")
 
-    def compile(self, outputs: list[Expression]) -> tuple[Function, Indices]:
-        """The function of the components of x that the outputs use, and which these are."""
-        return flatten(list(self.variables), outputs, compress=True)
+    def compile(self, outputs: list[Expression], parameters: Vector | None = None) -> tuple[Function, Indices]:
+        """The function of the components of x that the outputs use, and which these are.
+
+        Parameters are numbers in it: those of now, or these.
+        """
+        vector = self.parameter_values() if parameters is None else parameters
+        numbers = {
+            leaf: vector[entry.offset : entry.offset + leaf.size].reshape(leaf.shape)
+            for leaf, entry in self.parameters.items()
+        }
+        return flatten(list(self.variables), outputs, compress=True, numbers=numbers)
+
+    def compile_open(self, outputs: list[Expression]) -> tuple[Function, Indices]:
+        """The same as a function of x and, behind that, of the vector of parameters."""
+        return flatten([*self.variables, *self.parameters], outputs, compress=True)
 
     def _require_expression(self, expression: object) -> None:
         if not isinstance(expression, Expression):
@@ -131,14 +194,18 @@ class Statement:
                 "or network returned, result[x]."
             )
 
-    def evaluate(self, expression: Expression, x: Vector) -> Any:
+    def evaluate(self, expression: Expression, x: Vector, parameters: Vector | None = None) -> Any:
         """The expression's value at x, in its shape."""
         self._require_expression(expression)
         if expression in self.variables:
             function, used = None, self.positions(expression)
+        elif expression in self.parameters:
+            offset = self.parameters[expression].offset
+            function, used = None, np.arange(offset, offset + expression.size)
+            x = self.parameter_values() if parameters is None else parameters
         else:
-            self.require_own(expression)
-            function, used = self.compile([expression])
+            self.require_own(expression, is_variable=False)
+            function, used = self.compile([expression], parameters)
         if used.size and used.max() >= x.size:
             raise GraphError("[Problem] the expression depends on variables that were made after this result.")
         value = x[used] if function is None else function(x[used])
@@ -152,12 +219,22 @@ class Statement:
         fastexpr.errors.GraphError
             It is more than a selection of this problem's variables.
         """
+        places = self.places(expression)
+        if (places >= self.n).any():
+            raise GraphError(
+                "[Problem] this must be variables or a selection of them, such as x[3] or x[:, 0]: got parameters, "
+                f"{self.parameter_name(int(places.max()) - self.n)}."
+            )
+        return places
+
+    def places(self, expression: Expression) -> Indices:
+        """The same of variables and parameters; these count behind x."""
         self._require_expression(expression)
         if expression in self.variables:
             offset = self.variables[expression].offset
             return np.arange(offset, offset + expression.size).reshape(expression.shape)
-        self.require_own(expression)
-        function, used = self.compile([expression])
+        self.require_own(expression, is_variable=False)
+        function, used = self.compile_open([expression])
         if not {operator.name for operator, _, _ in function._nodes()} <= MOVING_OPERATORS:
             raise GraphError(
                 "[Problem] this must be variables or a selection of them, such as x[3] or x[:, 0]: "
@@ -169,7 +246,7 @@ class Statement:
 
     def __getstate__(self) -> dict[str, Any]:
         """Expressions of any depth pickle: each comes after its inputs."""
-        roots = [*self.variables, *(constraint.expression for constraint in self.constraints)]
+        roots = [*self.variables, *self.parameters, *(constraint.expression for constraint in self.constraints)]
         roots += [] if self.objective is None else [self.objective]
         roots += [entry.expression for entry in self.definitions if isinstance(entry, Auxiliaries)]
         return {"expressions": in_order(roots), **self.__dict__}
@@ -189,7 +266,7 @@ class Statement:
             if isinstance(entry, Network):
                 places, values = entry.outputs.ravel(), entry.function(result[entry.inputs]).ravel()
             else:
-                places, values = entry.places.ravel(), np.ravel(self.evaluate(entry.expression, result))
+                places, values = entry.places.ravel(), entry.value(self, result)
             is_open = ~is_kept[places]
             result[places[is_open]] = values[is_open]
         return result
@@ -226,8 +303,9 @@ class Statement:
 
     def bounds(self) -> tuple[Vector, Vector]:
         """(n,) each: of x."""
-        entries = self.variables.values()
-        return np.concatenate([entry.lower for entry in entries]), np.concatenate([entry.upper for entry in entries])
+        parameters = self.parameter_values()
+        sides = [entry.bounds(parameters) for entry in self.variables.values()]
+        return np.concatenate([lower for lower, _ in sides]), np.concatenate([upper for _, upper in sides])
 
     def is_integer(self) -> npt.NDArray[np.bool_]:
         """(n,): which components of x are whole numbers."""
@@ -240,7 +318,7 @@ class Statement:
         result = np.zeros(self.n_rows())
         rows = self.rows()
         for constraint in self.constraints:
-            result[rows[constraint].ravel()] = additive_constant(constraint.expression).ravel()
+            result[rows[constraint].ravel()] = additive_constant(constraint.expression, self.parameters).ravel()
         return result
 
     def n_algebra_rows(self) -> int:
@@ -254,6 +332,11 @@ class Statement:
     def variable_name(self, component: int) -> str:
         """What messages call a component of x."""
         entry = next(entry for entry in self.variables.values() if component < entry.offset + entry.leaf.size)
+        return element_name(entry.name, entry.leaf.shape, component - entry.offset)
+
+    def parameter_name(self, component: int) -> str:
+        """What messages call a component of the vector of parameters."""
+        entry = next(own for own in self.parameters.values() if component < own.offset + own.leaf.size)
         return element_name(entry.name, entry.leaf.shape, component - entry.offset)
 
     def row_name(self, row: int) -> str:
@@ -284,7 +367,7 @@ def in_order(roots: list[Expression]) -> list[Expression]:
 MOST_TERMS = 10_000
 
 
-def additive_constant(expression: Expression) -> Vector:
+def additive_constant(expression: Expression, parameters: Mapping[Expression, Parameters]) -> Vector:
     """The constants among the terms of the sum that the expression is, together, in its shape."""
     total = np.zeros(expression.shape)
     stack = [(expression, 1.0)]
@@ -295,6 +378,8 @@ def additive_constant(expression: Expression) -> Vector:
         name = None if entry.operator is None else entry.operator.name
         if name == "Constant" and entry.operator is not None:
             total += sign * np.asarray(entry.operator.constants[0], dtype=np.float64).reshape(entry.shape)
+        elif entry in parameters:
+            total += sign * parameters[entry].values.reshape(entry.shape)
         elif name in ("Add", "Sub"):
             first, second = entry.inputs
             stack += [(first, sign), (second, sign if name == "Add" else -sign)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pyomo.common.config import ADVANCED_OPTION, ConfigValue
 from pyomo.contrib.solver.common.results import Results, SolutionStatus, TerminationCondition
 from pyomo.contrib.solver.common.solution_loader import NoSolutionSolutionLoader
@@ -15,12 +14,11 @@ from pyomo.core.base.var import Var
 from fastexpr.errors import EvaluationError
 from fastexpr.pyomo.solution_loader import FastexprSolutionLoader
 from fastexpr.solvers import Solution
-from fastexpr.solvers.checked import answer, broken_constant
+from fastexpr.solvers.checked import answer, broken_constant, contradicting_bounds
 from fastexpr.solvers.interior_point import return_codes
 from fastexpr.solvers.verification import FEASIBILITY
 
 if TYPE_CHECKING:
-    from fastexpr.nlp import Nlp
     from fastexpr.pyomo.compiled import CompiledModel
 
 #: By the status words of `fastexpr.solvers`, and those of this file.
@@ -101,14 +99,3 @@ def without_solver(compiled: CompiledModel) -> Solution | None:
     except EvaluationError as error:
         return None if nlp.n > 0 else answer(nlp, "invalid_number", str(error))
     return answer(nlp, "empty", "The model has no variables.")
-
-
-def contradicting_bounds(nlp: Nlp) -> str | None:
-    """Says which variable's bounds, or which constraint's limits, leave nothing between them."""
-    for lower, upper, name in (
-        (nlp.lower, nlp.upper, nlp.variable_name),
-        (nlp.constraint_lower, nlp.constraint_upper, nlp.row_name),
-    ):
-        for i in np.flatnonzero(lower > upper)[:1].tolist():
-            return f"The limits of {name(i)} contradict each other: {lower[i]} > {upper[i]}."
-    return None

@@ -321,6 +321,17 @@ def broken_constant(nlp: Nlp) -> str | None:
     return None
 
 
+def contradicting_bounds(nlp: Nlp) -> str | None:
+    """Says which variable's bounds, or which constraint's limits, leave nothing between them."""
+    for lower, upper, name in (
+        (nlp.lower, nlp.upper, nlp.variable_name),
+        (nlp.constraint_lower, nlp.constraint_upper, nlp.row_name),
+    ):
+        for i in np.flatnonzero(lower > upper)[:1].tolist():
+            return f"The limits of {name(i)} contradict each other: {lower[i]} > {upper[i]}."
+    return None
+
+
 def answer(nlp: Nlp, status: str, message: str, objective: float = np.nan) -> Solution:
     """At the starting point, without a solver."""
     multipliers = Multipliers(np.zeros(nlp.m), np.zeros(nlp.n), np.zeros(nlp.n))
