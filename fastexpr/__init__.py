@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
     from fastexpr.problem.multistart import multistart
+    from fastexpr.problem.sweep import sweep
     from fastexpr.versions import build_info, show_versions
 
 # Imported at first use, because they bring ONNX, Pyomo or SciPy along, which take longer to import than NumPy itself.
@@ -64,6 +65,7 @@ _LAZY = {
     "load_onnx": "fastexpr.onnx",
     "multistart": "fastexpr.problem.multistart",
     "show_versions": "fastexpr.versions",
+    "sweep": "fastexpr.problem.sweep",
     "variables": "fastexpr.expression",
     "verify": "fastexpr.bounds.minimum",
 }
@@ -89,6 +91,7 @@ __all__ = [
     "rules",
     "set_num_threads",
     "show_versions",
+    "sweep",
     "variables",
     "verify",
 ]

@@ -152,6 +152,7 @@ class Nlp:
         self.jacobian_rows, self.jacobian_columns = self.functions.jacobian_structure()
         self.hessian_rows, self.hessian_columns = self.functions.hessian_structure()
         self.form: Any = None  # of fastexpr.solve.form, kept for the next solve
+        self.opened: dict[bytes, Any] = {}  # of fastexpr.solve.sensitivity, likewise
         self._point: bytes | None = None
         self._known: dict[str, Vector] = {}
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastexpr._core import Function
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
-from fastexpr.nlp import Indices, Nlp
+from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.solved import Solved
 from fastexpr.problem.statement import Constraint, Network, Statement

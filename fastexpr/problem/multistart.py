@@ -13,6 +13,7 @@ import numpy as np
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Vector
 from fastexpr.problem.assembly import attached
+from fastexpr.problem.parameters import at
 from fastexpr.problem.problem import Problem
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import narrowed, start_of
@@ -96,6 +97,21 @@ def multistart(
     (4, 0.0)
     """
     require_count(starts)
+    with at(problem._statement, settings.get("parameters")):
+        return from_many_starts(problem, starts, seed, executor, start, stop, time_limit, settings)
+
+
+def from_many_starts(
+    problem: Problem,
+    starts: int,
+    seed: int,
+    executor: Executor | None,
+    start: Any,
+    stop: bool,
+    time_limit: float | None,
+    settings: dict[str, Any],
+) -> MultistartResult:
+    """With the parameters as they are."""
     nlp, statement = problem.nlp(), problem._statement
     first, _ = start_of(statement, start, nlp)
     low, high = narrowed(statement, nlp.lower, nlp.upper)

@@ -40,7 +40,9 @@ class MovingBound:
     shape: tuple[int, ...]
 
     def at(self, parameters: Vector) -> Vector:
-        """Flat."""
+        """Flat; NaN where a parameter has no value."""
+        if np.isnan(parameters[self.components]).any():
+            return np.full(int(np.prod(self.shape)), np.nan)
         value = self.function(parameters[self.components])
         return np.broadcast_to(value.reshape(self.function.outputs["y"]), self.shape).flatten()
 
@@ -78,8 +80,8 @@ def moving_bound(statement: Statement, expression: Expression, shape: tuple[int,
         function, components = flatten(list(statement.parameters), [expression], compress=True)
     except GraphError:
         raise GraphError(
-            f"[Problem] {what} may be numbers or an expression of parameters: got one of variables, or of parameters of "
-            "another problem. What to do: a constraint, subject_to(x <= ...)."
+            f"[Problem] {what} may be numbers or an expression of parameters: got one of variables, or of another "
+            "problem's parameters. What to do: a constraint, subject_to(x <= ...)."
         ) from None
     try:
         np.broadcast_to(np.zeros(expression.shape), shape)
@@ -96,7 +98,11 @@ def as_values(values: Any, shape: tuple[int, ...], name: str, names: AskNames = 
         return np.full(int(np.prod(shape)), np.nan)
     if isinstance(values, Expression):
         raise TypeError(f"[Problem] the value of the parameter {name!r} must be numbers: got an Expression.")
-    return as_vector(values, np.nan, shape, f"the value of the parameter {name!r}", names)
+    numbers = as_vector(values, np.nan, shape, f"the value of the parameter {name!r}", names)
+    wrong = numbers[~np.isfinite(numbers)]
+    if wrong.size:
+        raise ValueError(f"[Problem] the value of the parameter {name!r} is not finite: got {wrong[0]}.")
+    return numbers
 
 
 def assigned(statement: Statement, values: Mapping[Any, Any]) -> dict[Parameters, Vector]:
@@ -120,9 +126,7 @@ def assigned(statement: Statement, values: Mapping[Any, Any]) -> dict[Parameters
     for key, numbers in values.items():
         places, name = places_of(statement, key)
         vector[places.ravel()] = as_values(numbers, places.shape, name, statement.names_of(key))
-    return {
-        entry: vector[entry.offset : entry.offset + entry.leaf.size] for entry in statement.parameters.values()
-    }
+    return {entry: vector[entry.offset : entry.offset + entry.leaf.size] for entry in statement.parameters.values()}
 
 
 def places_of(statement: Statement, key: Any) -> tuple[Indices, str]:

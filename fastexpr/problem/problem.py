@@ -144,6 +144,9 @@ class Problem:
         self._add_variables(leaf, name, low, high, start, names, integer)
         entry = self._statement.variables[leaf]
         entry.moving_lower, entry.moving_upper = moving
+        if moving != [None, None]:
+            low, high = entry.bounds(self._statement.parameter_values())
+            entry.start = np.fmin(np.fmax(entry.start, low), high)
         return leaf
 
     def parameters(self, shape: int | Sequence[int] = (), value: Any = None, name: str | None = None) -> Expression:
@@ -731,7 +734,8 @@ class Problem:
         try:
             return self._as_variables(statement.places(x), statement.n)
         except GraphError:
-            u = self.variables(x.shape, start=statement.evaluate(x, statement.start()), name=f"inputs of {name}")
+            start = statement.evaluate(x, statement.stated_start()) if statement.has_values() else None
+            u = self.variables(x.shape, start=start, name=f"inputs of {name}")
             constraint = self.subject_to(u - x, equal=0.0, name=f"inputs of {name}")
             places = statement.positions(u)
             statement.definitions.append(Auxiliaries(places, x, constraint))
@@ -751,10 +755,7 @@ class Problem:
         return places
 
     def _network_value(self, network: Function, inputs: Indices, name: str) -> Vector:
-        x = self._statement.start()[inputs]
-        if np.isnan(x).any():  # parameters without a value: the start follows when they have one
-            return np.zeros((len(inputs), network.n_outputs))
-        value: Vector = network(x)
+        value: Vector = network(self._statement.stated_start()[inputs])
         if not np.isfinite(value).all():
             raise EvaluationError(
                 f"[Problem] the network's value at the start of {name!r} is not finite: "

@@ -14,6 +14,7 @@ from fastexpr.nlp import Evaluations, Vector
 from fastexpr.solvers import MetKink, Multipliers, Progress, Stage
 
 if TYPE_CHECKING:
+    from fastexpr.problem.sensitivity import Sensitivity, Start
     from fastexpr.problem.solved import Solved
     from fastexpr.solve.report import Report
     from fastexpr.solve.verify import Verification
@@ -212,6 +213,86 @@ class Result:
             The result was pickled: the problem did not travel with it.
         """
         return self._problem().report(self)
+
+    def shifted(self, *stages: Any) -> Start:
+        """A start for the next solve of a moving horizon: each stage takes what the one behind it has; the last stays.
+
+        Parameters
+        ----------
+        *stages : Expression, constraint, or list of these
+            Variables, or outputs of networks, with the stages along their first axis; or a list with one entry for each
+            stage. Constraints likewise, for their multipliers; those of a network are moved with its outputs.
+
+        Returns
+        -------
+        Start
+            With multipliers, for ``solve(start=...)``.
+
+        Raises
+        ------
+        fastexpr.errors.GraphError
+            An entry is more than variables.
+        fastexpr.errors.ShapeError
+            The entries of a list differ in shape.
+        KeyError
+            A constraint is none of this problem; the result was pickled.
+
+        Examples
+        --------
+        >>> import fastexpr as fx
+        >>> p = fx.Problem()
+        >>> u = p.variables((3, 1), lower=0.0)
+        >>> p.minimize(((u.ravel() - [1.0, 2.0, 3.0]) ** 2).sum())
+        >>> p.solve().shifted(u)[u].round(4).ravel().tolist()
+        [2.0, 3.0, 3.0]
+        """
+        from fastexpr.problem.sensitivity import shifted
+
+        return shifted(self, self._problem(), stages)
+
+    def sensitivity(self, parameter: Expression | str | None = None) -> Sensitivity:
+        """How the solution moves with parameters: derivatives of variables, multipliers and objective.
+
+        One system with the matrix of the conditions of Karush, Kuhn and Tucker is solved, at the point that Newton's
+        method on them finds near the solution (Fiacco, 1983; Pirnay, Lopez-Negrete and Biegler, 2012). The derivatives
+        hold while the same bounds and constraints are met.
+
+        Parameters
+        ----------
+        parameter : Expression or str, optional
+            What `Problem.parameters` gave, a selection, ``np.concatenate([price, state])``, or a name. Without it the
+            problem's only parameters.
+
+        Returns
+        -------
+        Sensitivity
+            ``s[x]``, ``s.objective``, ``s.duals[handle]``; ``s.at(values)`` is the first-order update, and a start.
+            What is degenerate is said by ``s.message``.
+
+        Raises
+        ------
+        ValueError
+            The result is no solution, or one on kinks or with integers; `parameter` is left out, and there are several.
+        fastexpr.errors.NotFoundError
+            There is no such parameter.
+        KeyError
+            The result was pickled: the problem did not travel with it.
+
+        Examples
+        --------
+        >>> import fastexpr as fx
+        >>> p = fx.Problem()
+        >>> a = p.parameters((), value=1.0, name="a")
+        >>> x = p.variables(2)
+        >>> p.minimize((x**2).sum())
+        >>> _ = p.subject_to(x.sum(), equal=a)
+        >>> s = p.solve().sensitivity(a)
+        >>> s[x].round(6).tolist(), round(float(s.objective), 6)
+        ([0.5, 0.5], 1.0)
+        """
+        from fastexpr.problem.sensitivity import sensitivity_of
+
+        return sensitivity_of(self, self._problem(), parameter)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as numbers, texts, lists and dicts, as JSON takes it: values and multipliers by name, too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastexpr import _core
 from fastexpr.errors import GraphError
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
@@ -44,6 +46,8 @@ class Solved:
         What the solver evaluated, without presolve; with the parameters of its last solve.
     parameters : (n_parameters,) array
         As they were.
+    nlp : Nlp
+        As it is now.
     """
 
     statement: Statement
@@ -57,6 +61,7 @@ class Solved:
     constraint_upper: Vector
     functions: Functions
     parameters: Vector
+    nlp: Nlp
 
     @classmethod
     def of(cls, statement: Statement, nlp: Nlp) -> Solved:
@@ -73,20 +78,42 @@ class Solved:
             np.array(nlp.constraint_upper),
             nlp.functions,
             statement.parameter_values(),
+            nlp,
         )
 
     def evaluate(self, expression: Expression, x: Vector) -> Any:
         """The value of an expression, with the parameters as they were."""
-        vector = self.statement.parameter_values()  # there may be further ones since
+        return self.statement.evaluate(expression, x, self.all_parameters())
+
+    def all_parameters(self) -> Vector:
+        """As they were; of those that there are since, as they are."""
+        vector = self.statement.parameter_values()
         vector[: self.parameters.size] = self.parameters
-        return self.statement.evaluate(expression, x, vector)
+        return vector
+
+    def moved_bounds(self, parameters: Vector) -> tuple[Vector, Vector]:
+        """The bounds at other values of the parameters."""
+        sides = [entry.bounds(parameters) for entry in self.statement.variables.values()]
+        n = self.lower.size
+        return np.concatenate([low for low, _ in sides])[:n], np.concatenate([high for _, high in sides])[:n]
+
+    @property
+    def then(self) -> Nlp:
+        """The program with bounds, limits and parameters as they were."""
+        nlp = copy.copy(self.nlp)
+        nlp.functions = self.functions_then()
+        nlp.lower, nlp.upper = self.lower, self.upper
+        nlp.constraint_lower, nlp.constraint_upper = self.constraint_lower, self.constraint_upper
+        nlp._known = {}
+        nlp.reset_evaluations()
+        return nlp
 
     def functions_then(self) -> Functions:
         """The functions with the parameters as they were."""
         if not self.parameters.size:
             return self.functions
-        functions: Any = self.functions.copy()  # type: ignore[attr-defined]
-        functions.set_parameters(self.parameters[: functions.n_parameters])
+        functions: _core.NlpFunctions = self.functions.copy()  # type: ignore[attr-defined]
+        functions.set_parameters(self.parameters)
         return functions
 
     # ---- names -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from fastexpr.function.labels import labelled
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.arguments import as_vector
 from fastexpr.problem.result import Result
+from fastexpr.problem.sensitivity import Start
 from fastexpr.problem.statement import Statement
 from fastexpr.solve.sampling import ranked, sample
 from fastexpr.solvers import Multipliers
@@ -37,7 +38,7 @@ def start_of(statement: Statement, start: Any, nlp: Nlp) -> tuple[Vector, Multip
         return statement.start(), None
     if isinstance(start, str):
         return best_sample(statement, start, nlp), None
-    if isinstance(start, Result):
+    if isinstance(start, Result | Start):
         multipliers = multipliers_of(statement, start)
         return np.clip(start.x, lower, upper), multipliers
     if isinstance(start, Mapping) and all(isinstance(key, Expression) for key in start):
@@ -153,7 +154,7 @@ def from_array(statement: Statement, numbers: Any) -> tuple[Vector, Any]:
     return x, np.zeros(statement.n, dtype=bool)
 
 
-def multipliers_of(statement: Statement, start: Result) -> Multipliers | None:
+def multipliers_of(statement: Statement, start: Result | Start) -> Multipliers | None:
     """Of an earlier result of the same problem; None where constraints have come or gone since."""
     if start.x.size != statement.n:
         raise ShapeError(

@@ -42,9 +42,9 @@ class Variables:
         """With the parameters at these values."""
         lower, upper = self.lower, self.upper
         if self.moving_lower is not None:
-            lower = np.maximum(lower, self.moving_lower.at(parameters))
+            lower = np.fmax(lower, self.moving_lower.at(parameters))
         if self.moving_upper is not None:
-            upper = np.minimum(upper, self.moving_upper.at(parameters))
+            upper = np.fmin(upper, self.moving_upper.at(parameters))
         return lower, upper
 
 
@@ -113,10 +113,14 @@ class Statement:
         self.variables[leaf] = Variables(leaf, self.n, name, lower, upper, start, has_start, is_integer)
         self.n += leaf.size
 
+    def stated_start(self) -> Vector:
+        """(n,): the starts of the variables as they were stated."""
+        return np.concatenate([entry.start for entry in self.variables.values()] or [np.zeros(0)])
+
     def start(self) -> Vector:
         """(n,): where the solver starts; within bounds that parameters move, and with what these have a say in."""
-        x = np.concatenate([entry.start for entry in self.variables.values()] or [np.zeros(0)])
-        if not self.parameters or not self.variables:
+        x = self.stated_start()
+        if not self.parameters or not self.variables or not self.has_values():
             return x
         lower, upper = self.bounds()
         x = np.fmin(np.fmax(x, lower), upper)
@@ -137,6 +141,10 @@ class Statement:
     def n_parameters(self) -> int:
         """Length of the vector of all parameters."""
         return sum(leaf.size for leaf in self.parameters)
+
+    def has_values(self) -> bool:
+        """Whether all parameters have a value."""
+        return not any(np.isnan(entry.values).any() for entry in self.parameters.values())
 
     def parameter_values(self) -> Vector:
         """(n_parameters,): now."""

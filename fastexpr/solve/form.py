@@ -119,7 +119,7 @@ class Form:
         """Those of a warm start."""
         constraints, columns = stated.constraints.copy(), self._definitions.columns
         constraints[self._definitions.rows] = stated.upper[columns] - stated.lower[columns]
-        return Multipliers(constraints, stated.lower[self._kept], stated.upper[self._kept])
+        return Multipliers(constraints, stated.lower[self._kept], stated.upper[self._kept], stated.found_with)
 
     def factors(self, stated: Scaling) -> Scaling:
         """The user's factors: a row that was a definition has that of its variable."""

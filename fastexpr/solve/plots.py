@@ -13,6 +13,7 @@ from fastexpr.solve.sampling import box
 if TYPE_CHECKING:
     from fastexpr._core import Function
     from fastexpr.nlp import Vector
+    from fastexpr.problem.sweep import SweepResult
     from fastexpr.solve.multistart import MultistartResult
     from fastexpr.solvers.interior_point import Progress
 
@@ -135,3 +136,32 @@ def plot_response(axes: Any, response: Response, j: int) -> None:
     axes.set_xlabel(function.input_names[j])
     if values.shape[1] > 1:
         axes.legend(fontsize="small")
+
+
+def plot_sweep(found: SweepResult, x: Any, y: Any, axes: Any) -> Any:
+    """Curves through the points that were solved; crosses at the lower edge where one was not."""
+    if axes is None:
+        _, grid = new_axes(1, 1, (5.0, 3.5))
+        axes = grid[0, 0]
+    numbers = np.arange(len(found))
+    names = [name for name, values in found.parameters.items() if values.ndim == 1]
+    if x is None and len(found.parameters) == len(names) == 1:
+        x = names[0]
+    label, along = ("point", numbers[:, None].astype(float)) if x is None else found.column(x)
+    is_solved = np.array([result.success for result in found.results], dtype=bool)
+    for k, quantity in enumerate(y if isinstance(y, list | tuple) else ["objective" if y is None else y]):
+        name, values = found.column(quantity)
+        values = np.where(is_solved[:, None], values, np.nan)
+        lines = axes.plot(along[:, 0], values, "o-", markersize=3, color=None if values.shape[1] > 1 else f"C{k}")
+        lines[0].set_label(name or f"y[{k}]")
+    if not is_solved.all():
+        axes.plot(
+            along[~is_solved, 0], np.zeros((~is_solved).sum()), "x", color="C3", label="no solution",
+            transform=axes.get_xaxis_transform(), clip_on=False,
+        )  # fmt: skip
+    axes.set_xlabel(label)
+    if y is None or isinstance(y, str):
+        axes.set_ylabel("objective" if y is None else y)
+    if len(axes.lines) > 1:
+        axes.legend(fontsize="small")
+    return axes.figure

@@ -13,6 +13,9 @@ from fastexpr.solvers.verification import FEASIBILITY
 #: Iterations of the first stage where there are kinks: what it has not found by then, it mostly does not find.
 KINKED_ITERATIONS = 80
 
+#: The same from an earlier solution: what is near it is found soon, and the next stage takes it where it is on kinks.
+WARM_KINKED_ITERATIONS = 20
+
 #: What a solve may end with where it could have gone better.
 POOR = (*LOST, "acceptable", "inexact", "diverging")
 
@@ -32,8 +35,23 @@ def ipopt(
 ) -> Solution:
     """The solver from where the program starts."""
     del point  # it is the program's start
-    most = KINKED_ITERATIONS if has_kinks(program, budget) else None
+    most = None
+    if has_kinks(program, budget):
+        most = KINKED_ITERATIONS if multipliers is None else WARM_KINKED_ITERATIONS
     return budget.run(program, multipliers, options, most, budget.scaling)
+
+
+def cold_start(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
+    """From the same start without multipliers, where a warm start has led to no solution.
+
+    Kinks are for the next stage, unless nothing is feasible.
+    """
+    if point.success or point.status == "no_derivative":
+        return None
+    is_kinked = has_kinks(program, budget)
+    if is_kinked and point.relative_violation <= FEASIBILITY:
+        return None
+    return budget.run(program, None, cold(budget), KINKED_ITERATIONS if is_kinked else None, budget.scaling)
 
 
 def unscaled(program: Nlp, point: Solution, budget: Budget, multipliers: Multipliers | None = None) -> Solution | None:

@@ -17,11 +17,14 @@ from fastexpr.solve.budget import Budget, Settings
 from fastexpr.solve.conflicts import listed, violated
 from fastexpr.solve.form import Form, form_of
 from fastexpr.solve.saddle import leave_saddles
-from fastexpr.solve.scaling import merged, scaling_of
-from fastexpr.solve.stages import cells, ipopt, is_better, smoothing, unscaled
+from fastexpr.solve.scaling import STEEPEST_OBJECTIVE, STEEPEST_ROW, merged, scaling_of
+from fastexpr.solve.stages import cells, cold_start, ipopt, is_better, smoothing, unscaled
 from fastexpr.solvers.checked import LOST, answer, concluded, tolerances
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Stage
 from fastexpr.solvers.verification import FEASIBILITY, Measure
+
+#: Factors are looked for anew where slopes are more than so many times what they would leave.
+STEEPER = 10.0
 
 #: Returns None where it has nothing to do.
 StageFunction = Callable[[Nlp, Solution, Budget], Solution | None]
@@ -52,29 +55,57 @@ def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) 
     budget = Budget(settings)
     form = form_of(nlp) if settings.presolve else None
     if form is None:
-        budget.scaling = factors_for(nlp, settings)
+        budget.scaling = factors_for(nlp, settings, multipliers)
         point = run_stages(nlp, budget, multipliers)
-        return with_conflicts(nlp, point, budget)
+        return with_conflicts(nlp, remembered(point, nlp, budget), budget)
     program = form.program()
     impossible = form.contradiction()
     if impossible is not None:
         return answer(nlp, "contradiction", f"No point is feasible: {impossible}")
     if settings.factors is not None:
         settings = replace(settings, factors=form.factors(settings.factors))
-    budget.scaling = factors_for(program, settings)
+    budget.scaling = factors_for(program, settings, multipliers)
     nlp.scale = form.scale()
     point = run_stages(program, budget, form.multipliers(multipliers) if multipliers else None)
-    return with_conflicts(nlp, as_stated(form, nlp, point, settings), budget)
+    return with_conflicts(nlp, remembered(as_stated(form, nlp, point, settings), program, budget), budget)
 
 
-def factors_for(program: Nlp, settings: Settings) -> Scaling | None:
-    """What the solver multiplies with; the program gets its scale, which the check is relative to."""
+def remembered(point: Solution, program: Nlp, budget: Budget) -> Solution:
+    """The point, whose multipliers say under which factors they were found."""
+    point.multipliers = replace(point.multipliers, found_with=(budget.scaling, program.scale))
+    return point
+
+
+def factors_for(program: Nlp, settings: Settings, multipliers: Multipliers | None) -> Scaling | None:
+    """What the solver multiplies with; the program gets its scale, which the check is relative to.
+
+    A warm start takes those of the solve before: looking for others takes as long as several iterations.
+    """
+    known = None if multipliers is None else multipliers.found_with
+    if known is not None and settings.has_own_scaling and settings.factors is None:
+        before: Scaling | None = known[0]
+        if before is not None and still_fits(program, before):
+            program.scale = known[1]
+            return before
     scaling, program.scale = scaling_of(program)
     if not settings.has_own_scaling:
         return settings.factors
     if settings.scaling == "none":
         scaling = Scaling(1.0, np.ones(program.n), np.ones(program.m))
     return scaling if settings.factors is None else merged(scaling, settings.factors)
+
+
+def still_fits(program: Nlp, scaling: Scaling) -> bool:
+    """Whether factors of another solve are those of a program like this one, and nothing has become steeper since."""
+    if (scaling.variables.size, scaling.constraints.size) != (program.n, program.m):
+        return False
+    try:
+        gradient, jacobian = program.gradient(program.start), program.jacobian(program.start)
+    except EvaluationError:
+        return False
+    objective = scaling.objective * abs(gradient / scaling.variables).max(initial=0.0)
+    rows = scaling.constraints[program.jacobian_rows] * abs(jacobian) / scaling.variables[program.jacobian_columns]
+    return bool(objective <= STEEPER * STEEPEST_OBJECTIVE and rows.max(initial=0.0) <= STEEPER * STEEPEST_ROW)
 
 
 def run_stages(program: Nlp, budget: Budget, multipliers: Multipliers | None) -> Solution:
@@ -142,6 +173,8 @@ def with_conflicts(nlp: Nlp, point: Solution, budget: Budget) -> Solution:
 def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, StageFunction]]:
     """What runs, in order; each has a say where the one before has left something to do."""
     yield "ipopt", partial(ipopt, multipliers=multipliers)
+    if multipliers is not None:
+        yield "cold", cold_start
     yield "unscaled", partial(unscaled, multipliers=multipliers)
     yield "cells", partial(cells, is_warm=multipliers is not None)
     yield "smoothing", smoothing

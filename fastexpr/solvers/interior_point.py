@@ -68,11 +68,18 @@ class Stage(NamedTuple):
 
 @dataclass
 class Multipliers:
-    """Of the constraints (m,), the lower bounds (n,) and the upper bounds (n,)."""
+    """Of the constraints (m,), the lower bounds (n,) and the upper bounds (n,).
+
+    Attributes
+    ----------
+    found_with : optional
+        The factors of the solve that found them, and the scale of its program: a warm start takes these again.
+    """
 
     constraints: Vector
     lower: Vector
     upper: Vector
+    found_with: Any = field(default=None, repr=False, compare=False)
 
 
 @dataclass
