@@ -23,7 +23,7 @@ from onnx.backend.base import Backend, BackendRep
 from fastexpr._core import Function
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, type_name
-from fastexpr.onnx.builder import Handle
+from fastexpr.onnx.handle import Handle
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.model_file import ModelFile
 from fastexpr.onnx.node import NotConstantError

@@ -100,6 +100,11 @@ def widened(array: Array, data_type: int) -> Array:
     return array
 
 
+def as_float(array: Array) -> Array:
+    """The array in a precision that the core stores: float32 and float64 as they are, anything else in double."""
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
 def fail(owner: str, what: str) -> NoReturn:
     """Raises the error of a damaged file."""
     raise FileError(f"{owner} {what}. The file is damaged: export or copy it again.")

@@ -1,22 +1,22 @@
-"""The list of core nodes under construction.
+"""The list of core nodes under construction: what the operators of values write to.
 
-While a model is read, each of its tensors is a value: a NumPy array where it is constant, a Handle where it depends on
-x. The methods below take either. Arithmetic on constants alone gives a constant in double precision; rearranging a
-constant keeps its precision. A tensor without elements is a constant: the core has none.
+The methods below take arrays and Handles. Arithmetic on constants alone gives a constant in double precision;
+rearranging a constant keeps its precision. A tensor without elements is a constant: the core has none.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError
-from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.arrays import Array, as_float
+from fastexpr.onnx.handle import FLOAT, Handle, Operand, Shape, Value
+from fastexpr.onnx.products import matrix_product
 from fastexpr.onnx.sizes import check_result, n_rows
 
 LARGEST_GRAPH = 500_000  # core nodes of a model
@@ -25,45 +25,8 @@ SMALLEST_SHARED = 4096  # bytes of constants that operators share
 MOVES_PER_WEIGHT = 4
 LARGEST_KNOWN = 2**24  # numbers of index arrays that are kept
 
-Shape = tuple[int, ...]
 CoreNode = tuple[Operator, list[int], str]
-FLOAT: np.dtype[Any] = np.dtype(np.float64)
 
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """A value that depends on x: the output of a core node. Its numbers are doubles, whatever they are in the model.
-
-    Attributes
-    ----------
-    id, shape : the node, and the shape of its output
-    dtype : bool for a condition, 1 or 0; an integer type for whole numbers; float64 for every float
-    """
-
-    id: int
-    shape: Shape
-    dtype: np.dtype[Any] = FLOAT
-
-    def of_type(self, dtype: np.dtype[Any]) -> Handle:
-        """The same value, known to be floats, integers or conditions."""
-        return self if dtype is self.dtype else Handle(self.id, self.shape, dtype)
-
-    @property
-    def is_condition(self) -> bool:
-        return self.dtype == bool
-
-    @property
-    def is_integer(self) -> bool:
-        return self.dtype.kind in "iu"
-
-
-class Tensors(tuple["Array | Handle", ...]):
-    """A sequence of values."""
-
-    __slots__ = ()
-
-
-Value = Array | Handle
 
 ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
     "Add": np.add,
@@ -72,11 +35,6 @@ ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
     "Div": np.divide,
     "Pow": np.power,
 }
-
-
-def as_float(array: Array) -> Array:
-    """The array in a precision that the core stores: float32 and float64 as they are, anything else in double."""
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
 
 
 def is_masked(array: Array) -> Array:
@@ -112,7 +70,7 @@ class GraphBuilder:
     ) -> None:
         self.largest = largest
         self.of_constants = of_constants
-        self.x = Handle(0, (n_inputs,))
+        self.x = Handle(0, (n_inputs,), self)
         self.nodes: list[CoreNode] = []
         self.label = ""
         self.masked: dict[int, Array] = {}
@@ -122,10 +80,12 @@ class GraphBuilder:
         self._stored: dict[Any, tuple[Array, Array]] = like._stored if like else {}
         self._in_order: dict[Any, tuple[Array, Array]] = like._in_order if like else {}
         self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
+        self._numbers: dict[tuple[float, float], Array] = {}
         self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
 
-    def apply(self, name: str, *inputs: Value, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
-        """A new node. Constant inputs become Constant nodes."""
+    def apply(self, name: str, *operands: Operand, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
+        """A new node. Constants and numbers among the operands become Constant nodes."""
+        inputs = [self.value(operand) for operand in operands]
         shapes = [value.shape for value in inputs]
         operator = self._shared_operator(name, shapes, constants, attributes)
         handles = [self.handle(value, not operator.takes_infinities) for value in inputs]
@@ -137,7 +97,7 @@ class GraphBuilder:
                 f"[{name}] the model is written out, and gives more than {self.largest} operators. Export it with "
                 "fewer steps or nodes."
             )
-        return Handle(len(self.nodes), tuple(operator.shape))
+        return Handle(len(self.nodes), tuple(operator.shape), self)
 
     def _shared_operator(
         self, name: str, shapes: list[Shape], constants: Sequence[Array], attributes: dict[str, Any]
@@ -170,6 +130,15 @@ class GraphBuilder:
         """The array as an operator has it already, which shares it without a copy; else the array."""
         return self._stored.get(place_of(array), (array, array))[1]
 
+    def value(self, operand: Operand) -> Value:
+        """A plain number as an array without axes, the same for equal numbers; what is a value already as it is."""
+        if isinstance(operand, Handle | np.ndarray):
+            return operand
+        key = (operand, math.copysign(1.0, operand))  # -0.0 is another number than 0.0
+        if key not in self._numbers:
+            self._numbers[key] = np.full((), operand, np.float64)
+        return self._numbers[key]
+
     def handle(self, value: Value, must_be_finite: bool = True) -> Handle:
         """The value as a node."""
         if isinstance(value, Handle):
@@ -193,40 +162,24 @@ class GraphBuilder:
         with np.errstate(all="ignore"):
             return ARITHMETIC[name](np.asarray(a, np.float64), np.asarray(b, np.float64))
 
-    def as_type(self, value: Value, dtype: np.dtype[Any]) -> Value:
-        """The same numbers, known to be conditions, integers or floats."""
-        return value.of_type(dtype) if isinstance(value, Handle) else value.astype(dtype)
+    def binary(self, name: str, a: Operand, b: Operand) -> Value:
+        """An operator between two values, one of which may be a plain number."""
+        if name in ARITHMETIC:
+            return self.arithmetic(name, self.value(a), self.value(b))
+        return matrix_product(self, self.value(a), self.value(b)) if name == "MatMul" else self.apply(name, a, b)
 
-    def add(self, a: Value, b: Value) -> Value:
-        """a + b."""
-        return self.arithmetic("Add", a, b)
-
-    def subtract(self, a: Value, b: Value) -> Value:
-        """a - b."""
-        return self.arithmetic("Sub", a, b)
-
-    def multiply(self, a: Value, b: Value) -> Value:
-        """a * b."""
-        return self.arithmetic("Mul", a, b)
-
-    def divide(self, a: Value, b: Value) -> Value:
-        """a / b."""
-        return self.arithmetic("Div", a, b)
-
-    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+    def reshape(self, value: Handle, shape: Sequence[int]) -> Handle:
         """The same numbers in another shape."""
         shape = tuple(int(length) for length in shape)
         if value.shape == shape:
             return value
-        if isinstance(value, Handle):
-            return self._moved(value, self.apply("Reshape", value, shape=list(shape)), lambda a: a.reshape(shape))
-        return value.reshape(shape)
+        return self._moved(value, self.apply("Reshape", value, shape=list(shape)), lambda a: a.reshape(shape))
 
     def _moved(self, source: Handle, result: Handle, move: Callable[[Array], Array]) -> Handle:
         """The result, whose numbers are what they are in the source, and which knows where that is masked."""
         if source.id in self.masked:
             self.masked[result.id] = np.asarray(move(self.masked[source.id]))
-        return result.of_type(source.dtype)
+        return result.astype(source.dtype)
 
     def rearrange(self, value: Value, move: Callable[[Array], Array]) -> Value:
         """move(value), where `move` only picks and moves elements: np.transpose, slicing, np.take, np.broadcast_to."""
@@ -309,10 +262,6 @@ class GraphBuilder:
             waiting += fresh
         return found
 
-    def transpose(self, value: Value, order: Sequence[int]) -> Value:
-        """NumPy's transpose; no work where only axes of length 1 move."""
-        return self.rearrange(value, lambda array: array.transpose(tuple(order)))
-
     def concatenate(self, values: Sequence[Value], axis: int) -> Value:
         """NumPy's concatenate, axis >= 0."""
         values = [value for value in values if 0 not in value.shape] or values[:1]
@@ -328,4 +277,4 @@ class GraphBuilder:
         if any(value.id in self.masked if isinstance(value, Handle) else is_masked(value).any() for value in values):
             self.masked[joined.id] = np.concatenate([self._mask_of(value) for value in values], axis)
         kinds = {value.dtype.kind for value in values}
-        return joined.of_type(values[0].dtype if kinds != {"f"} and len(kinds) == 1 else FLOAT)
+        return joined.astype(values[0].dtype if kinds != {"f"} and len(kinds) == 1 else FLOAT)

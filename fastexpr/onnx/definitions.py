@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, helper
 
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import operator_domain, operator_schema
 
 NEWEST = 10**6

@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto, defs
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from fastexpr.onnx.builder import FLOAT, Handle, Value
+from fastexpr.onnx.handle import FLOAT, Handle, Value
 from fastexpr.onnx.node import operator_schema
 
 
@@ -56,5 +56,5 @@ def typed(results: Sequence[Any], inputs: Sequence[Value | None], name: str, ops
             given = [inputs[j] for j in rule if j < len(inputs)]
             dtypes = [value.dtype for value in given if isinstance(value, (Handle, np.ndarray))]
             rule = (dtypes[0] if dtypes[0].kind in "biu" else FLOAT) if dtypes else None
-        found.append(result.of_type(rule) if isinstance(result, Handle) and rule is not None else result)
+        found.append(result.astype(rule) if isinstance(result, Handle) and rule is not None else result)
     return found

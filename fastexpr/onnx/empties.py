@@ -11,8 +11,8 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from onnx.shape_inference import infer_node_outputs
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Tensors, Value
 from fastexpr.onnx.definitions import value_type
+from fastexpr.onnx.handle import Tensors, Value
 from fastexpr.onnx.registry import ML
 from fastexpr.onnx.sizes import check_result
 

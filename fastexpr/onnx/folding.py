@@ -18,11 +18,12 @@ import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import FLOAT, GraphBuilder, Handle, Tensors, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.element_types import typed
 from fastexpr.onnx.encoders import ENCODERS
+from fastexpr.onnx.handle import FLOAT, Handle, Tensors, Value
 from fastexpr.onnx.node import NotConstantError, OnnxNode
-from fastexpr.onnx.registry import Convert
+from fastexpr.onnx.registry import Convert, listed
 from fastexpr.onnx.sizes import Budget
 
 Compute = Callable[[OnnxNode], Array | Sequence[Array]]
@@ -60,8 +61,7 @@ def size_of(value: Value | Tensors | None) -> int:
 
 def widened(value: Value | None) -> Value | None:
     """Floats in double; integers, bools and texts as they are."""
-    is_narrow = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return value.astype(np.float64, copy=False) if is_narrow else value  # type: ignore[union-attr]
+    return value.astype(np.float64, copy=False) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
 
 
 # ---- by the core
@@ -69,9 +69,7 @@ def widened(value: Value | None) -> Value | None:
 
 def by_core(node: OnnxNode, convert: Convert, budget: Budget) -> list[Value | None]:
     """What the converter makes of the node, evaluated."""
-    converted = converted_as_variable(node, convert)
-    values = [converted] if isinstance(converted, (Handle, Tensors, np.ndarray)) else list(converted)
-    values = typed(values, node.inputs, node.operator, node.opset, node.domain)
+    values = typed(listed(converted_as_variable(node, convert)), node.inputs, node.operator, node.opset, node.domain)
     handles = [value for value in values if isinstance(value, Handle)]
     evaluated = iter(evaluate(node, handles, budget) if handles else [])
     return [as_declared(node, next(evaluated), v.dtype) if isinstance(v, Handle) else v for v in values]

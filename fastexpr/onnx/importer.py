@@ -18,19 +18,20 @@ from fastexpr.errors import FastexprError, GraphError, OnnxError, ShapeError
 from fastexpr.expression import component_names
 from fastexpr.function.variants import checked_names
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.definitions import definition
 from fastexpr.onnx.element_types import typed
 from fastexpr.onnx.empties import RANDOM_OPERATORS, empty_results
 from fastexpr.onnx.folding import FOLDED, fold, size_of
 from fastexpr.onnx.functions import inlined
+from fastexpr.onnx.handle import Handle, Tensors, Value
 from fastexpr.onnx.inputs import Fixed, Shapes, read_inputs
 from fastexpr.onnx.metadata import read_metadata
 from fastexpr.onnx.model_file import NEWEST_OPSET, ModelFile
 from fastexpr.onnx.node import OnnxNode, RunGraph, node_title, operator_domain, operator_schema
 from fastexpr.onnx.ordering import WITH_GRAPHS, evaluation_order, reads
 from fastexpr.onnx.ports import Output
-from fastexpr.onnx.registry import ML, find_converter, operator_names
+from fastexpr.onnx.registry import ML, find_converter, listed, operator_names
 from fastexpr.onnx.scope import Block, Scope, inner_block
 from fastexpr.onnx.signatures import MICROSOFT
 from fastexpr.onnx.sizes import Budget, check_ports
@@ -172,7 +173,7 @@ class Importer:
         start = 0
         for port in self.inputs:
             self.graph.label = port.name
-            self.values[port.name] = self.graph.reshape(self.graph.part_of_x(start, port.size), port.shape)
+            self.values[port.name] = self.graph.part_of_x(start, port.size).reshape(port.shape)
             start += port.size
 
     def _convert(self, proto: onnx.NodeProto, position: int, scope: Scope) -> None:
@@ -206,8 +207,7 @@ class Importer:
                 if isinstance(error, FastexprError):
                     raise
                 raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error
-            results = [converted] if isinstance(converted, (Handle, Tensors, np.ndarray)) else converted
-            results = typed(results, inputs, proto.op_type, opset, domain)
+            results = typed(listed(converted), inputs, proto.op_type, opset, domain)
         if is_constant and not any(isinstance(value, (Handle, Tensors)) for value in results):
             self._constant_results[position] = inputs, results
         self._budget.spend(results, title)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from fastexpr.errors import OnnxError, ShapeError
 from fastexpr.onnx.arrays import FLOAT_TYPES, Array, type_name
-from fastexpr.onnx.builder import Shape
+from fastexpr.onnx.handle import Shape
 from fastexpr.onnx.ports import Port, check_type, data_type
 
 #: What gives dynamic axes their lengths: the shape of an input by its name, or a length by the name of the dimension.

@@ -11,7 +11,8 @@ import onnx
 
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Tensors, Value
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Handle, Tensors, Value, exact
 from fastexpr.onnx.signatures import schema_of
 from fastexpr.onnx.sizes import check_result
 
@@ -176,6 +177,11 @@ class OnnxNode:
         """How many outputs the node lists, those without a name included."""
         return len(self.proto.output)
 
+    @property
+    def stated(self) -> list[str]:
+        """The attributes that the node itself has, whatever their defaults."""
+        return [str(attribute.name) for attribute in self.proto.attribute]
+
     def has_output(self, k: int) -> bool:
         """Whether output k has a name, so that somebody may read it."""
         return k < self.n_outputs and self.proto.output[k] != ""
@@ -229,6 +235,10 @@ class OnnxNode:
         if isinstance(value, Tensors):
             self.fail(f"input {k} is a sequence, expected a tensor. Export the model again.")
         return value
+
+    def double(self, k: int) -> Value:
+        """Input k, a constant in double precision: for arithmetic in which nothing else may depend on x."""
+        return exact(self.input(k))
 
     def tensors(self, k: int) -> Tensors:
         """Input k, which must be a sequence."""

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from fastexpr._core import Function
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Handle
+from fastexpr.onnx.handle import Handle
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.ports import Output
 

@@ -10,7 +10,7 @@ import onnx
 
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import FLOAT_TYPES, type_name
-from fastexpr.onnx.builder import Shape
+from fastexpr.onnx.handle import Shape
 
 
 class Port(NamedTuple):

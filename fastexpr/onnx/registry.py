@@ -13,9 +13,11 @@ name their domain.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from fastexpr.onnx.builder import Tensors, Value
+import numpy as np
+
+from fastexpr.onnx.handle import Handle, Tensors, Value
 from fastexpr.onnx.node import OnnxNode
 
 Convert = Callable[[OnnxNode], Value | Tensors | Sequence[Value | None]]
@@ -55,6 +57,18 @@ def converter(*names: str, since: int = 1, takes_constants: bool = False, domain
 def find_converter(name: str, version: int, domain: str = "") -> Converter | None:
     """The converter of an operator as it was in this version; None where there is none."""
     return next((entry for entry in _converters.get((domain, name), []) if entry.since <= version), None)
+
+
+def convert(node: OnnxNode) -> list[Value | Tensors | None]:
+    """The outputs of a node whose operator has a converter."""
+    found = find_converter(node.operator, node.opset, node.domain)
+    assert found is not None
+    return listed(found.convert(node))
+
+
+def listed(converted: Any) -> list[Value | Tensors | None]:
+    """What a converter gives, also of one output, as a list of outputs."""
+    return [converted] if isinstance(converted, Handle | Tensors | np.ndarray) else list(converted)
 
 
 def operator_names(domain: str | None = None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from fastexpr.onnx.builder import Handle
+from fastexpr.onnx.handle import Handle
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.node import operator_domain
 from fastexpr.onnx.ordering import WITH_GRAPHS

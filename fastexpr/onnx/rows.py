@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastexpr._core import Function, Operator
-from fastexpr.onnx.builder import CoreNode, Handle, Shape
+from fastexpr.onnx.builder import CoreNode
+from fastexpr.onnx.handle import Handle, Shape
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.ports import Port
 

@@ -9,7 +9,7 @@ import onnx
 
 from fastexpr.errors import OnnxError
 from fastexpr.onnx.arrays import Array, tensor_array
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import node_label, node_title
 from fastexpr.onnx.ordering import evaluation_order
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Value
 
 
 def sparse_linear(

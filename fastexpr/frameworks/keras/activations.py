@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fastexpr.frameworks.keras.writer import Writer, layer, operation, refuse
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
@@ -23,13 +21,13 @@ def softmax(w: Writer, x: Value, axis: int = -1, name: str = "Softmax") -> Value
 
 
 def softplus_of_minus(w: Writer, x: Value) -> Value:
-    return w.graph.apply("Softplus", w.graph.apply("Neg", x))
+    return w.graph.apply("Softplus", -x)
 
 
 def squareplus(w: Writer, x: Value, b: float = 4.0) -> Value:
     """(x + sqrt(x^2 + b)) / 2."""
-    root = w.graph.apply("Sqrt", w.graph.add(w.graph.apply("Square", x), np.array(b)))
-    return w.graph.multiply(w.graph.add(x, root), np.array(0.5))
+    root = w.graph.apply("Sqrt", w.graph.apply("Square", x) + b)
+    return (x + root) * 0.5
 
 
 ACTIVATIONS: dict[str, Callable[[Writer, Value], Value]] = {
@@ -38,13 +36,13 @@ ACTIVATIONS: dict[str, Callable[[Writer, Value], Value]] = {
     "exponential": core("Exp"),
     "gelu": core("Gelu"),
     "hard_sigmoid": core("HardSigmoid", alpha=1 / 6, beta=0.5),
-    "hard_silu": lambda w, x: w.graph.multiply(x, w.graph.apply("HardSigmoid", x, alpha=1 / 6, beta=0.5)),
+    "hard_silu": lambda w, x: x * w.graph.apply("HardSigmoid", x, alpha=1 / 6, beta=0.5),
     "hard_tanh": core("Clip", lower=-1.0, upper=1.0),
     "leaky_relu": core("LeakyRelu", alpha=0.2),
     "linear": lambda w, x: x,
-    "log_sigmoid": lambda w, x: w.graph.apply("Neg", softplus_of_minus(w, x)),
+    "log_sigmoid": lambda w, x: -softplus_of_minus(w, x),
     "log_softmax": lambda w, x: softmax(w, x, name="LogSoftmax"),
-    "mish": lambda w, x: w.graph.multiply(x, w.graph.apply("Tanh", w.graph.apply("Softplus", x))),
+    "mish": lambda w, x: x * w.graph.apply("Tanh", w.graph.apply("Softplus", x)),
     "relu": core("Relu"),
     "relu6": core("Clip", lower=0.0, upper=6.0),
     "selu": core("Selu", alpha=SELU_ALPHA, gamma=SELU_SCALE),
@@ -55,7 +53,7 @@ ACTIVATIONS: dict[str, Callable[[Writer, Value], Value]] = {
     "softsign": core("Softsign"),
     "squareplus": squareplus,
     "tanh": core("Tanh"),
-    "tanh_shrink": lambda w, x: w.graph.subtract(x, w.graph.apply("Tanh", x)),
+    "tanh_shrink": lambda w, x: x - w.graph.apply("Tanh", x),
 }
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from fastexpr.frameworks.keras.activations import activate
 from fastexpr.frameworks.keras.writer import Writer, layer, refuse
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.handle import Value
 
 
 @layer("Dense")
@@ -33,13 +34,13 @@ def einsum_dense(w: Writer, layer: Any, x: Value) -> Value:
 
 def biased(w: Writer, layer: Any, y: Value) -> Value:
     """Y plus the layer's bias where it has one."""
-    return y if layer.bias is None else w.graph.add(y, w.weight(layer.bias))
+    return y if layer.bias is None else y + w.weight(layer.bias)
 
 
 # ---- normalizations: constants are computed in double precision ----------------------------------------------
 
 
-def along(axis: int, rank: int, numbers: Any) -> Any:
+def along(axis: int, rank: int, numbers: Any) -> Array:
     """A vector as an array that broadcasts along the axis."""
     shape = [1] * rank
     shape[axis % rank] = -1
@@ -53,25 +54,25 @@ def batch_normalization(w: Writer, layer: Any, x: Value) -> Value:
     factor = 1.0 / np.sqrt(w.weight(layer.moving_variance).astype(np.float64) + layer.epsilon)
     if layer.scale:
         factor = factor * w.weight(layer.gamma)
-    y = w.graph.subtract(x, along(layer.axis, rank, w.weight(layer.moving_mean)))
-    y = w.graph.multiply(y, along(layer.axis, rank, factor))
-    return w.graph.add(y, along(layer.axis, rank, w.weight(layer.beta))) if layer.center else y
+    y = x - along(layer.axis, rank, w.weight(layer.moving_mean))
+    y = y * along(layer.axis, rank, factor)
+    return y + along(layer.axis, rank, w.weight(layer.beta)) if layer.center else y
 
 
 def standardized(w: Writer, x: Value, axes: list[int], epsilon: float, is_centred: bool = True) -> Value:
     """(x - mean) / sqrt(variance + epsilon) over the axes."""
     last = np.array(axes, np.int64)
-    centred = w.graph.subtract(x, w.onnx("ReduceMean", x, last, keepdims=1)) if is_centred else x
+    centred = x - w.onnx("ReduceMean", x, last, keepdims=1) if is_centred else x
     variance = w.onnx("ReduceMean", w.graph.apply("Square", centred), last, keepdims=1)
-    return w.graph.divide(centred, w.graph.apply("Sqrt", w.graph.add(variance, np.array(epsilon))))
+    return centred / w.graph.apply("Sqrt", variance + epsilon)
 
 
 @layer("LayerNormalization")
 def layer_normalization(w: Writer, layer: Any, x: Value) -> Value:
     """Standardized over some axes, times gamma, plus beta."""
     y, shape = over_axes(w, layer, x)
-    y = w.graph.multiply(y, w.weight(layer.gamma).reshape(shape)) if layer.scale else y
-    return w.graph.add(y, w.weight(layer.beta).reshape(shape)) if layer.center else y
+    y = y * w.weight(layer.gamma).reshape(shape) if layer.scale else y
+    return y + w.weight(layer.beta).reshape(shape) if layer.center else y
 
 
 def over_axes(w: Writer, layer: Any, x: Value, is_centred: bool = True) -> tuple[Value, list[int]]:
@@ -91,7 +92,7 @@ def axes_of(layer: Any, rank: int) -> list[int]:
 def rms_normalization(w: Writer, layer: Any, x: Value) -> Value:
     """x / sqrt(mean x^2 + epsilon), times a factor."""
     y, shape = over_axes(w, layer, x, is_centred=False)
-    return w.graph.multiply(y, w.weight(layer.scale).reshape(shape))
+    return y * w.weight(layer.scale).reshape(shape)
 
 
 @layer("GroupNormalization")
@@ -101,9 +102,9 @@ def group_normalization(w: Writer, layer: Any, x: Value) -> Value:
     channels = x.shape[axis]
     split = (*x.shape[:axis], layer.groups, channels // layer.groups, *x.shape[axis + 1 :])
     axes = [k for k in range(1, rank + 1) if k != axis]
-    y = w.graph.reshape(standardized(w, w.graph.reshape(x, split), axes, layer.epsilon), x.shape)
-    y = w.graph.multiply(y, along(axis, rank, w.weight(layer.gamma))) if layer.scale else y
-    return w.graph.add(y, along(axis, rank, w.weight(layer.beta))) if layer.center else y
+    y = standardized(w, x.reshape(split), axes, layer.epsilon).reshape(x.shape)
+    y = y * along(axis, rank, w.weight(layer.gamma)) if layer.scale else y
+    return y + along(axis, rank, w.weight(layer.beta)) if layer.center else y
 
 
 @layer("UnitNormalization")
@@ -111,23 +112,23 @@ def unit_normalization(w: Writer, layer: Any, x: Value) -> Value:
     """x / |x|."""
     axes = np.array(axes_of(layer, len(x.shape)), np.int64)
     squares = w.onnx("ReduceSum", w.graph.apply("Square", x), axes, keepdims=1)
-    return w.graph.divide(x, w.graph.apply("Sqrt", squares))
+    return x / w.graph.apply("Sqrt", squares)
 
 
 @layer("Normalization")
 def normalization(w: Writer, layer: Any, x: Value) -> Value:
     """(x - mean) / sqrt(variance), or the inverse, of the data it was adapted to."""
-    mean, variance = (np.asarray(w.weight(part), np.float64) for part in (layer.mean, layer.variance))
-    deviation = np.maximum(np.sqrt(variance), w.keras.config.epsilon())
+    mean, variance = (w.weight(part).astype(np.float64) for part in (layer.mean, layer.variance))
+    deviation: Array = np.maximum(np.sqrt(variance), w.keras.config.epsilon())
     if layer.invert:
-        return w.graph.add(mean, w.graph.multiply(x, deviation))
-    return w.graph.divide(w.graph.subtract(x, mean), deviation)
+        return mean + x * deviation
+    return (x - mean) / deviation
 
 
 @layer("Rescaling")
 def rescaling(w: Writer, layer: Any, x: Value) -> Value:
     """Scale x + offset."""
-    return w.graph.add(w.graph.multiply(x, np.asarray(layer.scale, np.float64)), np.asarray(layer.offset, np.float64))
+    return x * np.asarray(layer.scale, np.float64) + np.asarray(layer.offset, np.float64)
 
 
 # ---- what only moves numbers ----------------------------------------------
@@ -146,8 +147,8 @@ def nothing(w: Writer, layer: Any, x: Value) -> Value:
 def flatten(w: Writer, layer: Any, x: Value) -> Value:
     """One axis beside the batch."""
     if layer.data_format == "channels_first" and len(x.shape) > 2:
-        x = w.graph.transpose(x, [0, *range(2, len(x.shape)), 1])
-    return w.graph.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+        x = x.transpose([0, *range(2, len(x.shape)), 1])
+    return x.reshape((x.shape[0], math.prod(x.shape[1:])))
 
 
 @layer("Reshape")
@@ -155,13 +156,13 @@ def reshape(w: Writer, layer: Any, x: Value) -> Value:
     """Another shape beside the batch."""
     size = math.prod(x.shape[1:])
     known = math.prod(length for length in layer.target_shape if length != -1)
-    return w.graph.reshape(x, (x.shape[0], *(size // known if k == -1 else k for k in layer.target_shape)))
+    return x.reshape((x.shape[0], *(size // known if k == -1 else k for k in layer.target_shape)))
 
 
 @layer("Permute")
 def permute(w: Writer, layer: Any, x: Value) -> Value:
     """The axes beside the batch in another order, counted from 1."""
-    return w.graph.transpose(x, (0, *layer.dims))
+    return x.transpose((0, *layer.dims))
 
 
 @layer("RepeatVector")
@@ -175,5 +176,5 @@ def time_distributed(w: Writer, layer: Any, x: Value) -> Value:
     """The layer at every step, which are the batch for that while."""
     if x.shape[0] != 1:
         refuse(layer, "place", "inside another TimeDistributed", "outside")
-    y = w.call(layer.layer, w.graph.reshape(x, x.shape[1:]))
-    return w.graph.reshape(y, (1, *y.shape))
+    y: Value = w.call(layer.layer, x.reshape(x.shape[1:]))
+    return y.reshape((1, *y.shape))

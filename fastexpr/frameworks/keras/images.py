@@ -8,7 +8,7 @@ import numpy as np
 
 from fastexpr.frameworks.keras.activations import activate
 from fastexpr.frameworks.keras.writer import Writer, layer, refuse
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 
 
 def is_last(layer: Any) -> bool:
@@ -18,13 +18,13 @@ def is_last(layer: Any) -> bool:
 def to_front(w: Writer, layer: Any, x: Value) -> Value:
     """The channels behind the batch."""
     rank = len(x.shape)
-    return w.graph.transpose(x, [0, rank - 1, *range(1, rank - 1)]) if is_last(layer) else x
+    return x.transpose([0, rank - 1, *range(1, rank - 1)]) if is_last(layer) else x
 
 
 def to_back(w: Writer, layer: Any, y: Value) -> Value:
     """The channels where the layer has them."""
     rank = len(y.shape)
-    return w.graph.transpose(y, [0, *range(2, rank), 1]) if is_last(layer) else y
+    return y.transpose([0, *range(2, rank), 1]) if is_last(layer) else y
 
 
 def padding_of(layer: Any, rank: int, kernel: tuple[int, ...] = (), dilation: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def zero_padding(w: Writer, layer: Any, x: Value) -> Value:
 def cropping(w: Writer, layer: Any, x: Value) -> Value:
     pairs = pairs_of(layer, layer.cropping)
     key = tuple(slice(before, length - after) for (before, after), length in zip(pairs, x.shape, strict=True))
-    return w.graph.rearrange(x, lambda array: array[key])
+    return x[key]
 
 
 @layer("UpSampling1D", "UpSampling2D", "UpSampling3D")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from functools import reduce
 from typing import Any
 
@@ -9,27 +11,28 @@ import numpy as np
 
 from fastexpr.frameworks.keras.activations import softmax
 from fastexpr.frameworks.keras.writer import Writer, layer, operation, refuse
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.handle import Handle, Value
 
 
 @layer("Add")
 def add(w: Writer, layer: Any, values: list[Value]) -> Value:
-    return reduce(w.graph.add, values)
+    return reduce(operator.add, values)
 
 
 @layer("Subtract")
 def subtract(w: Writer, layer: Any, values: list[Value]) -> Value:
-    return w.graph.subtract(*values)
+    a, b = values
+    return a - b
 
 
 @layer("Multiply")
 def multiply(w: Writer, layer: Any, values: list[Value]) -> Value:
-    return reduce(w.graph.multiply, values)
+    return reduce(operator.mul, values)
 
 
 @layer("Average")
 def average(w: Writer, layer: Any, values: list[Value]) -> Value:
-    return w.graph.divide(reduce(w.graph.add, values), np.array(float(len(values))))
+    return reduce(operator.add, values) / float(len(values))
 
 
 @layer("Maximum")
@@ -60,12 +63,12 @@ def dot(w: Writer, layer: Any, values: list[Value]) -> Value:
     right[second] = left[first]
     rest = [*(c for k, c in enumerate(left) if k != first), *(c for k, c in enumerate(right) if k not in (0, second))]
     y = w.onnx("Einsum", a, b, equation=f"{''.join(left)},{''.join(right)}->{''.join(rest)}")
-    return w.graph.reshape(y, (1, 1)) if y.shape == (1,) else y
+    return y.reshape((1, 1)) if y.shape == (1,) else y
 
 
 def normalized(w: Writer, x: Value, axis: int) -> Value:
     squares = w.onnx("ReduceSum", w.graph.apply("Square", x), np.array([axis], np.int64), keepdims=1)
-    return w.graph.divide(x, w.graph.apply("Sqrt", squares))
+    return x / w.graph.apply("Sqrt", squares)
 
 
 @layer("MultiHeadAttention")
@@ -87,11 +90,11 @@ def multi_head_attention(
     Q, K, V = (w.call(dense, x) for dense, x in projections)
     if len(Q.shape) != 4:
         refuse(layer, "shape of the query", query.shape, "(batch, steps, features)")
-    scale = np.array(1.0 / np.sqrt(float(layer.key_dim)))
-    scores: Any = w.onnx("Einsum", w.graph.multiply(Q, scale), K, equation="btnh,bsnh->bnts")
+    scale = 1.0 / math.sqrt(layer.key_dim)
+    scores: Any = w.onnx("Einsum", Q * scale, K, equation="btnh,bsnh->bnts")
     if use_causal_mask:
         later = np.triu(np.full(scores.shape[-2:], -1e30), 1)
-        scores = w.graph.add(scores, later)
+        scores = scores + later
     mixed = w.onnx("Einsum", softmax(w, scores), V, equation="bnts,bsnh->btnh")
     return w.call(layer._output_dense, mixed)  # type: ignore[no-any-return]
 
@@ -104,25 +107,17 @@ def as_value(number: Any) -> Value:
     return number if isinstance(number, Handle) else np.asarray(number, np.float64)
 
 
-for _name, _method in {
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Divide": "divide",
-    "TrueDivide": "divide",
-}.items():
-    operation(_name)(lambda w, op, a, b, _method=_method: getattr(w.graph, _method)(as_value(a), as_value(b)))
+for _name, _function in {
+    "Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul, "Divide": operator.truediv,
+    "TrueDivide": operator.truediv, "Power": operator.pow,
+}.items():  # fmt: skip
+    operation(_name)(lambda w, op, a, b, _function=_function: _function(as_value(a), as_value(b)))
 for _name, _core in {
     "Absolute": "Abs", "Cos": "Cos", "Log": "Log", "Negative": "Neg", "Sin": "Sin", "Sqrt": "Sqrt", "Square": "Square",
 }.items():  # fmt: skip
     operation(_name)(lambda w, op, x, _core=_core: w.graph.apply(_core, x))
 for _name, _onnx in {"Matmul": "MatMul", "Maximum": "Max", "Minimum": "Min"}.items():
     operation(_name)(lambda w, op, a, b, _onnx=_onnx: w.onnx(_onnx, as_value(a), as_value(b)))
-
-
-@operation("Power")
-def power(w: Writer, op: Any, a: Any, b: Any) -> Value:
-    return w.graph.arithmetic("Pow", as_value(a), as_value(b))
 
 
 @operation("Concatenate")
@@ -132,7 +127,7 @@ def concatenate_operation(w: Writer, op: Any, values: list[Value]) -> Value:
 
 @operation("GetItem")
 def get_item(w: Writer, op: Any, x: Value, key: Any) -> Value:
-    return w.graph.rearrange(x, lambda array: array[key])
+    return x[key]
 
 
 @operation("Mean", "Sum")

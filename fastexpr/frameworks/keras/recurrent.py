@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.frameworks.keras.writer import Writer, layer, refuse
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 
 GATES = {"relu": "Relu", "sigmoid": "Sigmoid", "softplus": "Softplus", "softsign": "Softsign", "tanh": "Tanh"}
 #: Keras' order of the gates by ONNX's: i o f c of i f c o; z r h of z r h.
@@ -48,7 +48,7 @@ def recurrent(w: Writer, layer: Any, x: Value, initial_state: Any = None, **sett
     kind = next(name for name in ORDER if any(base.__name__ == name for base in type(layer).__mro__))
     cell, order = layer.cell, ORDER[kind]
     if layer.go_backwards:
-        x = w.graph.rearrange(x, lambda array: array[:, ::-1])
+        x = x[:, ::-1]
     W, R = (gates(w.weight(kernel), order)[np.newaxis] for kernel in (cell.kernel, cell.recurrent_kernel))
     functions = [gate(layer, cell.activation)]
     if kind != "SimpleRNN":
@@ -58,12 +58,12 @@ def recurrent(w: Writer, layer: Any, x: Value, initial_state: Any = None, **sett
         attributes["activations"] = [*functions, functions[1]]
     if kind == "GRU":
         attributes["linear_before_reset"] = int(cell.reset_after)
-    states = [w.graph.reshape(state, (1, *state.shape)) for state in as_list(initial_state)]
-    steps = w.graph.transpose(x, (1, 0, 2))
+    states = [state.reshape((1, *state.shape)) for state in as_list(initial_state)]
+    steps = x.transpose((1, 0, 2))
     operator, n_outputs = ("RNN" if kind == "SimpleRNN" else kind), 3 if kind == "LSTM" else 2
     Y, *finals = w.onnx_outputs(n_outputs, operator, steps, W, R, biases(w, cell, order), None, *states, **attributes)
-    last = [w.graph.reshape(final, final.shape[1:]) for final in finals]
-    everything = w.graph.transpose(w.graph.reshape(Y, (Y.shape[0], *Y.shape[2:])), (1, 0, 2))
+    last = [final.reshape(final.shape[1:]) for final in finals]
+    everything = Y.reshape((Y.shape[0], *Y.shape[2:])).transpose((1, 0, 2))
     output = everything if layer.return_sequences else last[0]
     return [output, *last] if layer.return_state else output
 
@@ -79,12 +79,12 @@ def bidirectional(w: Writer, layer: Any, x: Value, **settings: Any) -> Any:
         refuse(layer, "states", "given or returned", "none")
     forward, backward = w.call(layer.forward_layer, x), w.call(layer.backward_layer, x)
     if layer.return_sequences:
-        backward = w.graph.rearrange(backward, lambda array: array[:, ::-1])
+        backward = backward[:, ::-1]
     if layer.merge_mode == "concat":
         return w.graph.concatenate([forward, backward], len(forward.shape) - 1)
     if layer.merge_mode == "mul":
-        return w.graph.multiply(forward, backward)
+        return forward * backward
     if layer.merge_mode is None:
         return [forward, backward]
-    total = w.graph.add(forward, backward)
-    return w.graph.multiply(total, np.array(0.5)) if layer.merge_mode == "ave" else total
+    total = forward + backward
+    return total * 0.5 if layer.merge_mode == "ave" else total

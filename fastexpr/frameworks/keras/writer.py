@@ -6,21 +6,24 @@ constant, handles of nodes where they depend on x. The first axis is the batch, 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import numpy as np
-import onnx
 from onnx import helper
 
+import fastexpr.onnx.converters  # noqa: F401  (registers them)
 from fastexpr._core import Function
 from fastexpr.errors import FrameworkError
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
-from fastexpr.onnx.importer import Importer
-from fastexpr.onnx.model_file import ModelFile
-from fastexpr.onnx.ports import Output
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Value
+from fastexpr.onnx.node import OnnxNode, node_title
+from fastexpr.onnx.registry import convert
+from fastexpr.onnx.sizes import check_ports
 
 OPSET = 20
 
@@ -61,14 +64,15 @@ class Writer:
 
     def __init__(self, keras: Any, inputs: Sequence[tuple[str, tuple[int, ...]]]) -> None:
         self.keras = keras
-        infos = [helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, shape) for name, shape in inputs]
-        skeleton = helper.make_graph([], "keras", infos, [])
-        model = helper.make_model(skeleton, opset_imports=[helper.make_opsetid("", OPSET)])
-        self._importer = Importer(ModelFile(model))
-        self._importer.run()
-        self.graph = self._importer.graph
-        self.inputs = [self._value(name) for name, _ in inputs]
-        self._n_nodes = 0
+        self._ports = list(inputs)
+        sizes = {name: math.prod(shape) for name, shape in inputs}
+        check_ports("Input", sizes)
+        self.graph = GraphBuilder(sum(sizes.values()))
+        starts = accumulate(sizes.values(), initial=0)
+        self.inputs = [
+            self.graph.part_of_x(start, sizes[name]).reshape(shape)
+            for (name, shape), start in zip(inputs, starts, strict=False)
+        ]
 
     def onnx(self, operator: str, *inputs: Value | None, **attributes: Any) -> Value:
         """An ONNX operator of these values: its one output."""
@@ -76,23 +80,13 @@ class Writer:
 
     def onnx_outputs(self, count: int, operator: str, *inputs: Value | None, **attributes: Any) -> list[Value]:
         """An ONNX operator of these values: its first `count` outputs."""
-        names = []
-        for k, value in enumerate(inputs):
-            name = "" if value is None else f"{operator} {self._n_nodes} input {k}"
-            names.append(name)
-            if value is not None:
-                self._importer.values[name] = value
-        outputs = [f"{operator} {self._n_nodes} output {k}" for k in range(count)]
-        node = helper.make_node(operator, names, outputs, name=self.graph.label, **attributes)
-        self._importer.append(node, self._n_nodes)
-        self._n_nodes += 1
-        return [self._value(name) for name in outputs]
-
-    def _value(self, name: str) -> Value:
-        value = self._importer.values[name]
-        if value is None:  # as only an optional input is that was left out
-            raise KeyError(name)
-        return value
+        names = ["" if value is None else f"input {k}" for k, value in enumerate(inputs)]
+        outputs = [f"output {k}" for k in range(count)]
+        proto = helper.make_node(operator, names, outputs, name=self.graph.label, **attributes)
+        node = OnnxNode(proto, node_title(proto, 0), OPSET, list(inputs), self.graph, no_graph)
+        with np.errstate(all="ignore"):
+            results: list[Any] = convert(node)
+        return results[:count]
 
     def weight(self, variable: Any) -> Array:
         """The numbers of a variable, in its own precision."""
@@ -115,9 +109,17 @@ class Writer:
 
     def function(self, outputs: Sequence[tuple[str, Value]]) -> Function:
         """The function from the inputs to these values."""
-        for name, value in outputs:
-            self._importer.values[f"output {name}"] = value
-        return self._importer.function_of([Output(name, f"output {name}") for name, _ in outputs])
+        handles = [self.graph.handle(value) for _, value in outputs]
+        ports = [(name, handle.shape) for (name, _), handle in zip(outputs, handles, strict=True)]
+        check_ports("Output", {name: math.prod(shape) for name, shape in ports})
+        return Function._from_nodes(
+            self.graph.x.shape[0], self.graph.nodes, [handle.id for handle in handles], self._ports, ports
+        )
+
+
+def no_graph(name: str, inputs: Sequence[Value], part: str) -> NoReturn:
+    """Layers hold no graphs of ONNX."""
+    raise AssertionError(name)
 
 
 def numbers_of(keras: Any, tensor: Any) -> Array:

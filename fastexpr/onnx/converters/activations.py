@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -99,7 +99,7 @@ def gelu(node: OnnxNode) -> Value:
 def mish(node: OnnxNode) -> Value:
     """x tanh(softplus(x))."""
     graph, x = node.graph, node.input(0)
-    return graph.multiply(x, graph.apply("Tanh", graph.apply("Softplus", x)))
+    return x * graph.apply("Tanh", graph.apply("Softplus", x))
 
 
 @converter("Celu", since=12)
@@ -108,8 +108,7 @@ def celu(node: OnnxNode) -> Value:
     graph, alpha = node.graph, node.number("alpha")
     if alpha <= 0:
         node.fail(f"has alpha={alpha}, expected a positive number. Train with one.")
-    factor = np.full((), alpha)
-    return graph.multiply(graph.apply("Elu", graph.divide(node.input(0), factor), alpha=1.0), factor)
+    return graph.apply("Elu", node.input(0) / alpha, alpha=1.0) * alpha
 
 
 @converter("PRelu", since=7)
@@ -123,7 +122,7 @@ def prelu_by_channel(node: OnnxNode) -> Value:
     """Before operator set 7, one slope, or one for each channel (axis 1)."""
     x, slope = node.input(0), node.input(1)
     if math.prod(slope.shape) > 1 and len(x.shape) > 2:
-        slope = node.graph.reshape(slope, (math.prod(slope.shape),) + (1,) * (len(x.shape) - 2))
+        slope = slope.reshape((math.prod(slope.shape),) + (1,) * (len(x.shape) - 2))
     return leaky(node, slope)
 
 
@@ -139,17 +138,17 @@ def leaky(node: OnnxNode, slope: Value) -> Value:
 def thresholded_relu(node: OnnxNode) -> Value:
     """x > alpha ? x : 0."""
     graph, x = node.graph, node.input(0)
-    return graph.apply("Where", graph.apply("Less", np.full((), node.number("alpha")), x), x, np.zeros(()))
+    return graph.apply("Where", x > node.number("alpha"), x, 0.0)
 
 
 @converter("Shrink", since=9)
 def shrink(node: OnnxNode) -> Value:
     """x < -lambd ? x + bias : x > lambd ? x - bias : 0."""
     graph, x = node.graph, node.input(0)
-    limit, bias = np.full((), node.number("lambd")), np.full((), node.number("bias"))
-    below, above = graph.apply("Less", x, -limit), graph.apply("Less", limit, x)
-    inner = graph.apply("Where", above, graph.subtract(x, bias), np.zeros(()))
-    return graph.apply("Where", below, graph.add(x, bias), inner)
+    limit, bias = node.number("lambd"), node.number("bias")
+    below, above = x < -limit, x > limit
+    inner = graph.apply("Where", above, x - bias, 0.0)
+    return graph.apply("Where", below, x + bias, inner)
 
 
 @converter("Clip", since=11)

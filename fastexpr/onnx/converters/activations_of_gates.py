@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 
 Activation = Callable[[GraphBuilder, Value], Value]
@@ -25,7 +26,7 @@ def gate_activations(node: OnnxNode, n_directions: int) -> list[list[Activation]
     order.
     """
     default = DEFAULT_FUNCTIONS[node.operator]
-    names = node.attribute("activations") if has_own(node, "activations") else default * n_directions
+    names = node.attribute("activations") if "activations" in node.stated else default * n_directions
     if len(names) != len(default) * n_directions:
         node.fail(f"has activations={names}, expected {len(default) * n_directions} names. Export the model again.")
     alphas, betas = (list(node.attribute(f"activation_{which}") or []) for which in ("alpha", "beta"))
@@ -33,11 +34,6 @@ def gate_activations(node: OnnxNode, n_directions: int) -> list[list[Activation]
     if alphas or betas:
         node.fail(f"has more numbers for its activations {names} than these take. Export the model again.")
     return [functions[d * len(default) : (d + 1) * len(default)] for d in range(n_directions)]
-
-
-def has_own(node: OnnxNode, name: str) -> bool:
-    """Whether the node itself has the attribute."""
-    return any(attribute.name == name for attribute in node.proto.attribute)
 
 
 def canonical(node: OnnxNode, name: str) -> str:
@@ -55,13 +51,11 @@ def activation(node: OnnxNode, name: str, alphas: list[float], betas: list[float
     if not np.isfinite([alpha, beta]).all():
         node.fail(f"has settings of {name} that are not finite: {alpha}, {beta}. Export the model again.")
     if name == "Affine":
-        return lambda graph, u: graph.add(graph.multiply(u, np.full((), alpha)), np.full((), beta))
+        return lambda graph, u: u * alpha + beta
     if name == "ScaledTanh":
-        return lambda graph, u: graph.multiply(
-            graph.apply("Tanh", graph.multiply(u, np.full((), beta))), np.full((), alpha)
-        )
+        return lambda graph, u: graph.apply("Tanh", u * beta) * alpha
     if name == "ThresholdedRelu":  # u where u >= alpha, else 0
-        return lambda graph, u: graph.apply("Where", graph.apply("Less", u, np.full((), alpha)), np.zeros(()), u)
+        return lambda graph, u: graph.apply("Where", u < alpha, 0.0, u)
     if name == "HardSigmoid":
         return lambda graph, u: graph.apply("HardSigmoid", u, alpha=alpha, beta=beta)
     if name in ("LeakyRelu", "Elu"):

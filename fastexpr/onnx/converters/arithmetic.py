@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.masks import add_mask
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -32,7 +33,7 @@ def arithmetic(node: OnnxNode) -> Value:
 
 def truncated(graph: GraphBuilder, x: Value) -> Value:
     """Rounded towards 0."""
-    is_negative = graph.apply("Less", x, np.zeros(()))
+    is_negative = x < 0.0
     return graph.apply("Where", is_negative, graph.apply("Ceil", x), graph.apply("Floor", x))
 
 
@@ -43,8 +44,8 @@ def wrapped(graph: GraphBuilder, x: Value, dtype: np.dtype[Any]) -> Value:
     lowest, highest = graph.range_of(x) if isinstance(x, Handle) else (-np.inf, np.inf)
     if lowest >= limits.min and highest <= limits.max:
         return x
-    turned = graph.apply("Mod", graph.subtract(x, np.full((), lower)), np.full((), size), fmod=0)
-    return graph.add(turned, np.full((), lower))
+    turned = graph.apply("Mod", x - lower, size, fmod=0)
+    return turned + lower
 
 
 #: Whose results are no whole numbers where the operands are: of integers they are rounded towards 0.
@@ -84,7 +85,7 @@ def stretched_pair(node: OnnxNode) -> tuple[Value, Value]:
             node.fail(
                 f"cannot stretch shape {b.shape} over {a.shape} from axis {axis} on. Export with opset 13 or newer."
             )
-        b = node.graph.reshape(b, b.shape + (1,) * trailing)
+        b = b.reshape(b.shape + (1,) * trailing)
     return a, b
 
 
@@ -97,13 +98,13 @@ def modulo(node: OnnxNode) -> Value:
 @converter("Sum", since=8)
 def sum_of_inputs(node: OnnxNode) -> Value:
     """y = a + b + ... with NumPy broadcasting."""
-    return reduce(node.graph.add, [node.input(k) for k in range(len(node.inputs))])
+    return reduce(partial(node.graph.arithmetic, "Add"), [node.input(k) for k in range(len(node.inputs))])
 
 
 @converter("Mean", since=8)
 def mean_of_inputs(node: OnnxNode) -> Value:
     """y = (a + b + ...) / count."""
-    return node.graph.divide(sum_of_inputs(node), np.full((), float(len(node.inputs))))
+    return sum_of_inputs(node) / float(len(node.inputs))
 
 
 @converter("Sum", "Mean", since=1)
@@ -118,4 +119,4 @@ def sum_or_mean_of_equals(node: OnnxNode) -> Value:
 @converter("Reciprocal")
 def reciprocal(node: OnnxNode) -> Value:
     """y = 1 / x."""
-    return node.graph.divide(np.ones(()), node.input(0))
+    return 1.0 / node.input(0)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
-from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.masks import chosen, masked_softmax
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -42,18 +42,18 @@ def attention(node: OnnxNode) -> list[Value | None]:
     check_fit(node, q.shape, k.shape, v.shape)
     scale = node.attribute("scale")
     scale = 1 / math.sqrt(q.shape[3]) if scale is None else node.number("scale")
-    raw = grouped_product(graph, graph.multiply(q, np.full((), scale)), graph.transpose(k, (0, 1, 3, 2)))
+    raw = grouped_product(q * scale, k.transpose((0, 1, 3, 2)))
     capped = with_softcap(graph, raw, node.number("softcap"))
     bias = find_bias(node, capped.shape)
-    biased = capped if bias.added is None else graph.add(capped, bias.added)
+    biased = capped if bias.added is None else capped + bias.added
     logits = chosen(graph, bias.is_kept, biased, np.full((), -np.inf))
     weights = masked_softmax(graph, logits, axis=3, empty=0.0)
     if bias.condition is not None:
-        weights = graph.apply("Where", bias.condition, weights, np.zeros(()))
-    y = grouped_product(graph, weights, v)
+        weights = graph.apply("Where", bias.condition, weights, 0.0)
+    y = grouped_product(weights, v)
     if len(node.input(0).shape) == 3:
-        y = graph.transpose(y, (0, 2, 1, 3))
-        y = graph.reshape(y, (*y.shape[:2], y.shape[2] * y.shape[3]))
+        y = y.transpose((0, 2, 1, 3))
+        y = y.reshape((*y.shape[:2], y.shape[2] * y.shape[3]))
     outputs: list[Value | None] = [y, k, v, None]
     if node.has_output(3):
         modes = [raw, capped, logits, weights]
@@ -66,7 +66,7 @@ def attention(node: OnnxNode) -> list[Value | None]:
 
 def with_heads(node: OnnxNode, k: int, heads: int | None) -> Value:
     """Input k as (batch, heads, sequence, head size)."""
-    value = node.input(k)
+    value = node.double(k) if k == 0 else node.input(k)
     if len(value.shape) == 4:
         return value
     if len(value.shape) != 3 or not heads or heads < 1 or value.shape[2] % heads:
@@ -75,8 +75,8 @@ def with_heads(node: OnnxNode, k: int, heads: int | None) -> Value:
             "three of which the last one is split into heads. Export the model again."
         )
     batch, length, size = value.shape
-    split = node.graph.reshape(value, (batch, length, heads, size // heads))
-    return node.graph.transpose(split, (0, 2, 1, 3))
+    split = value.reshape((batch, length, heads, size // heads))
+    return split.transpose((0, 2, 1, 3))
 
 
 def past(node: OnnxNode, k: int) -> Value:
@@ -97,19 +97,19 @@ def check_fit(node: OnnxNode, q: tuple[int, ...], k: tuple[int, ...], v: tuple[i
         )
 
 
-def grouped_product(graph: GraphBuilder, a: Value, b: Value) -> Value:
+def grouped_product(a: Value, b: Value) -> Value:
     """a (batch, heads, rows, k) times b (batch, fewer heads, k, columns), each head of b for several of a."""
     batch, heads, rows, inner = a.shape
-    joined = graph.reshape(a, (batch, b.shape[1], heads // b.shape[1] * rows, inner))
-    return graph.reshape(matrix_product(graph, joined, b), (batch, heads, rows, b.shape[3]))
+    joined = a.reshape((batch, b.shape[1], heads // b.shape[1] * rows, inner))
+    return (joined @ b).reshape((batch, heads, rows, b.shape[3]))
 
 
 def with_softcap(graph: GraphBuilder, scores: Value, softcap: float) -> Value:
     """softcap tanh(scores / softcap); 0 means none."""
     if softcap <= 0:
         return scores
-    bounded = graph.apply("Tanh", graph.multiply(scores, np.full((), 1 / softcap)))
-    return graph.multiply(bounded, np.full((), softcap))
+    bounded = graph.apply("Tanh", scores * (1 / softcap))
+    return bounded * softcap
 
 
 def find_bias(node: OnnxNode, shape: tuple[int, ...]) -> Bias:
@@ -130,7 +130,7 @@ def find_bias(node: OnnxNode, shape: tuple[int, ...]) -> Bias:
         node.fail(f"has a mask of shape {mask.shape} for scores of shape {shape}. Export the model again.")
     if isinstance(mask, Handle):
         if mask.is_condition:
-            added = node.graph.apply("Where", mask, np.zeros(()), np.full((), LEFT_OUT))
+            added = node.graph.apply("Where", mask, 0.0, LEFT_OUT)
             return Bias(added, is_kept, mask)
         return Bias(mask, is_kept)
     if mask.dtype == bool:
@@ -172,26 +172,26 @@ def rotary_embedding(node: OnnxNode) -> Value:
 
     With `interleaved`, a pair stands together; else a comes from the first half and b from the second one.
     """
-    graph, x = node.graph, node.input(0)
+    graph, x = node.graph, node.double(0)
     heads = node.attribute("num_heads") or 0
     if len(x.shape) not in (3, 4) or (len(x.shape) == 3 and (heads < 1 or x.shape[2] % heads)):
         node.fail(f"has shape {x.shape} and num_heads={heads}, expected four axes, or three and the number of heads.")
     is_split = len(x.shape) == 4
-    u = graph.transpose(x, (0, 2, 1, 3)) if is_split else graph.reshape(x, (*x.shape[:2], heads, x.shape[2] // heads))
+    u = x.transpose((0, 2, 1, 3)) if is_split else x.reshape((*x.shape[:2], heads, x.shape[2] // heads))
     size = u.shape[3]  # of (batch, sequence, heads, head size)
     turned = node.attribute("rotary_embedding_dim") or size
     if turned % 2 or not 0 < turned <= size:
         node.fail(f"has rotary_embedding_dim={turned}, expected an even number up to {size}. Export the model again.")
     first, second = pair_places(turned, bool(node.attribute("interleaved")))
     cosine, sine = (cache(node, k, u.shape[:2], turned // 2) for k in (1, 2))
-    a, b = graph.rearrange(u, lambda array: array[..., first]), graph.rearrange(u, lambda array: array[..., second])
-    real = graph.subtract(graph.multiply(cosine, a), graph.multiply(sine, b))
-    imaginary = graph.add(graph.multiply(sine, a), graph.multiply(cosine, b))
+    a, b = u[..., first], u[..., second]
+    real = cosine * a - sine * b
+    imaginary = sine * a + cosine * b
     order = np.argsort(np.concatenate([first, second]))
-    pairs = graph.rearrange(graph.concatenate([real, imaginary], 3), lambda array: array[..., order])
-    parts = [pairs, graph.rearrange(u, lambda array: array[..., turned:])] if turned < size else [pairs]
+    pairs = graph.concatenate([real, imaginary], 3)[..., order]
+    parts = [pairs, u[..., turned:]] if turned < size else [pairs]
     y = graph.concatenate(parts, 3)
-    return graph.transpose(y, (0, 2, 1, 3)) if is_split else graph.reshape(y, x.shape)
+    return y.transpose((0, 2, 1, 3)) if is_split else y.reshape(x.shape)
 
 
 def pair_places(count: int, is_interleaved: bool) -> tuple[Array, Array]:
@@ -211,11 +211,11 @@ def cache(node: OnnxNode, k: int, lead: tuple[int, ...], half: int) -> Value:
             node.fail(
                 f"has position_ids from {ids.min()} to {ids.max()}, expected 0 to {value.shape[0] - 1}. Export again."
             )
-        value = node.graph.rearrange(value, lambda array: array[ids])
+        value = value[ids]
     if (
         len(value.shape) != 3
         or value.shape[2] != half
         or any(n not in (1, wanted) for n, wanted in zip(value.shape, lead, strict=False))
     ):
         node.fail(f"has input {k} of shape {value.shape}, expected {(*lead, half)}. Export the model again.")
-    return node.graph.reshape(value, (*value.shape[:2], 1, half))
+    return value.reshape((*value.shape[:2], 1, half))

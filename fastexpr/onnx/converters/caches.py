@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -41,5 +41,5 @@ def tensor_scatter(node: OnnxNode) -> Value:
         if positions.size > length or (positions < 0).any() or (positions >= length).any():
             node.fail(f"writes from {start} on past the end of axis {axis}, {length}. Export the model again.")
         places[batch][(slice(None),) * (axis - 1) + (positions,)] = new[batch]
-    joined = graph.concatenate([graph.reshape(value, (math.prod(value.shape),)) for value in (cache, update)], 0)
-    return graph.rearrange(joined, lambda array: array[places])
+    joined = graph.concatenate([value.reshape((math.prod(value.shape),)) for value in (cache, update)], 0)
+    return joined[places]

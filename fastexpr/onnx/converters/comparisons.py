@@ -12,33 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.arithmetic import stretched_pair
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
 LARGEST = float(np.finfo(np.float64).max)
-ONE = np.ones(())
-
-
-def condition(graph: GraphBuilder, name: str, a: Value, b: Value) -> Value:
-    """The core's Less, LessOrEqual or Equal."""
-    return graph.apply(name, a, b)
-
-
-def step(graph: GraphBuilder, value: Value) -> Value:
-    """The condition that the value is positive."""
-    return condition(graph, "Less", np.zeros(()), value)
-
-
-def negation(graph: GraphBuilder, chosen: Value) -> Value:
-    """1 where the condition is 0, and the other way round."""
-    return graph.subtract(ONE, chosen)
-
-
-def is_not_zero(graph: GraphBuilder, value: Value) -> Value:
-    """What a cast to bool gives."""
-    return negation(graph, condition(graph, "Equal", value, np.zeros(())))
 
 
 def condition_input(node: OnnxNode, k: int) -> Value:
@@ -83,16 +63,16 @@ def compared(node: OnnxNode, a: Value, b: Value) -> Value:
     graph, name = node.graph, node.operator.replace("Greater", "Less")
     a, b = (b, a) if name != node.operator else (a, b)
     if a.dtype.kind == "f" or b.dtype.kind == "f":
-        return condition(graph, name, a, b)
+        return graph.apply(name, a, b)
     if name == "Equal":
-        return equal_integers(graph, a, b)
-    return condition(graph, "Less", a, graph.add(b, np.full((), 0.5 if name == "LessOrEqual" else -0.5)))
+        return equal_integers(a, b)
+    return a < b + (0.5 if name == "LessOrEqual" else -0.5)
 
 
-def equal_integers(graph: GraphBuilder, a: Value, b: Value) -> Value:
+def equal_integers(a: Value, b: Value) -> Value:
     """Whether two whole numbers are equal. Between them, so that no point is near a jump because they are."""
-    difference = graph.subtract(a, b)
-    return condition(graph, "Less", graph.multiply(difference, difference), np.full((), 0.25))
+    difference = a - b
+    return difference * difference < 0.25
 
 
 @converter("IsNaN", since=9)
@@ -105,7 +85,7 @@ def is_nan(node: OnnxNode) -> Value:
     mask = node.graph.masked.get(x.id) if isinstance(x, Handle) else None
     if mask is not None:
         return np.isnan(mask)
-    return negation(node.graph, condition(node.graph, "Equal", x, x))
+    return 1.0 - node.graph.apply("Equal", x, x)
 
 
 @converter("IsInf", since=10)
@@ -114,12 +94,12 @@ def is_infinite(node: OnnxNode) -> Value:
 
     A condition: the derivative is 0.
     """
-    graph, x = node.graph, node.input(0)
-    above = condition(graph, "Less", np.full((), LARGEST), x)
-    below = condition(graph, "Less", x, np.full((), -LARGEST))
+    x = node.input(0)
+    above = x > LARGEST
+    below = x < -LARGEST
     if not node.integer("detect_negative"):
-        return above if node.integer("detect_positive") else graph.apply("Less", x, x)
-    return graph.add(above, below) if node.integer("detect_positive") else below
+        return above if node.integer("detect_positive") else node.graph.apply("Less", x, x)
+    return above + below if node.integer("detect_positive") else below
 
 
 @converter("Not")
@@ -128,7 +108,7 @@ def logical_not(node: OnnxNode) -> Value:
 
     A condition: the derivative is 0.
     """
-    return negation(node.graph, condition_input(node, 0))
+    return 1.0 - condition_input(node, 0)
 
 
 @converter("And", "Or", "Xor", since=7)
@@ -150,20 +130,10 @@ def logical_with_attributes(node: OnnxNode) -> Value:
 
 
 def combined(node: OnnxNode, a: Value, b: Value) -> Value:
-    """And, Or or Xor of two conditions."""
+    """And, Or or Xor of two conditions. (Min and Max would have a kink wherever they are equal.)"""
     if node.operator == "Xor":
-        return node.graph.apply("Square", node.graph.subtract(a, b))
-    return both(node.graph, a, b) if node.operator == "And" else either(node.graph, a, b)
-
-
-def both(graph: GraphBuilder, a: Value, b: Value) -> Value:
-    """1 where two conditions are 1. (Min and Max would have a kink wherever they are equal.)"""
-    return graph.multiply(a, b)
-
-
-def either(graph: GraphBuilder, a: Value, b: Value) -> Value:
-    """1 where one of two conditions is 1."""
-    return condition(graph, "Less", np.full((), 0.5), graph.add(a, b))
+        return node.graph.apply("Square", a - b)
+    return a * b if node.operator == "And" else a + b > 0.5
 
 
 @converter("Where", since=9)
@@ -180,14 +150,14 @@ def where_constant(node: OnnxNode) -> Value:
     size_a, size_b = (math.prod(value.shape) for value in (a, b))
     places_a = np.arange(size_a, dtype=np.int64).reshape(a.shape)
     places_b = size_a + np.arange(size_b, dtype=np.int64).reshape(b.shape)
-    joined = graph.concatenate([graph.reshape(a, (size_a,)), graph.reshape(b, (size_b,))], 0)
+    joined = graph.concatenate([a.reshape((size_a,)), b.reshape((size_b,))], 0)
     try:
         places = np.where(given, places_a, places_b)
     except ValueError:
         node.fail(
             f"has inputs of shapes {given.shape}, {a.shape}, {b.shape}, which do not broadcast. Export the model again."
         )
-    return graph.rearrange(joined, lambda array: array[places])
+    return joined[places]
 
 
 @converter("Max", "Min", since=8)
@@ -213,7 +183,7 @@ def extreme(graph: GraphBuilder, name: str, a: Value, b: Value) -> Value:
             number, shape = float(value.reshape(-1)[0]), np.broadcast_shapes(value.shape, other.shape)
             if math.isfinite(number):
                 limit: dict[str, Any] = {"lower" if name == "Max" else "upper": number}
-                return graph.reshape(graph.apply("Clip", other, **limit), shape)
+                return graph.apply("Clip", other, **limit).reshape(shape)
     if isinstance(a, Handle) or isinstance(b, Handle):
         return graph.apply(name, a, b)
     return np.maximum(a, b) if name == "Max" else np.minimum(a, b)

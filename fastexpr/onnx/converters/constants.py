@@ -8,9 +8,8 @@ from onnx import TensorProto
 from onnx.helper import np_dtype_to_tensor_dtype
 
 from fastexpr.onnx.arrays import FLOAT_TYPES, RAW_TYPES, type_name
-from fastexpr.onnx.builder import FLOAT, Handle, Value
 from fastexpr.onnx.converters.arithmetic import truncated, wrapped
-from fastexpr.onnx.converters.comparisons import is_not_zero
+from fastexpr.onnx.handle import FLOAT, Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -18,7 +17,7 @@ from fastexpr.onnx.registry import converter
 @converter("Constant", takes_constants=True)
 def constant(node: OnnxNode) -> Value:
     """A tensor in one of several notations."""
-    given = {name: node.attribute(name) for name in (str(a.name) for a in node.proto.attribute)}
+    given = {name: node.attribute(name) for name in node.stated}
     if len(given) != 1:
         node.fail(
             f"has the attributes {sorted(given)}, expected one of value, value_float, value_floats, value_int, "
@@ -59,16 +58,16 @@ def casted(node: OnnxNode, x: Value, target: int) -> Value:
     """x in the element type `target`."""
     graph = node.graph
     if target in FLOAT_TYPES:
-        return x if x.dtype.kind == "f" else graph.as_type(x, FLOAT)
+        return x if x.dtype.kind == "f" else x.astype(FLOAT)
     if target not in RAW_TYPES:
         node.fail(f"casts to {type_name(target)}, expected a float, an integer or bool. Export the model again.")
     dtype = np.dtype(RAW_TYPES[target])
     if isinstance(x, Handle):
         if dtype.kind == "b":
-            x = x if x.is_condition else is_not_zero(graph, x)
+            x = x if x.is_condition else 1.0 - graph.apply("Equal", x, 0.0)
         elif x.dtype.kind == "f":
             x = truncated(graph, x)
         elif dtype.itemsize < x.dtype.itemsize <= 8 and dtype.itemsize <= 2:
             x = wrapped(graph, x, dtype)
     with np.errstate(all="ignore"):
-        return graph.as_type(x, dtype)
+        return x.astype(dtype)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from fastexpr.onnx.builder import FLOAT, Handle, Value
 from fastexpr.onnx.converters.scan_at_once import all_steps, are_alike
+from fastexpr.onnx.handle import FLOAT, Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -46,7 +46,7 @@ def if_else(node: OnnxNode) -> Sequence[Value]:
             f"chooses by the network's inputs between results of shapes {[value.shape for value in yes]} and "
             f"{[value.shape for value in no]}, expected equal shapes. Write it with Where."
         )
-    chosen = node.graph.reshape(condition, ())
+    chosen = condition.reshape(())
     return [blend(node, chosen, a, b) for a, b in zip(yes, no, strict=True)]
 
 
@@ -77,7 +77,7 @@ def loop(node: OnnxNode) -> Sequence[Value]:
     count = int(node.constant_scalar(0)) if node.has_input(0) else None
     goes_on = constant_condition(node, node.input(1), "the condition") if node.has_input(1) else True
     carried = [node.input(k) for k in range(2, len(node.inputs))]
-    collected: list[list[Value]] = [[] for _ in node.proto.output[len(carried) :]]
+    collected: list[list[Value]] = [[] for _ in range(node.n_outputs - len(carried))]
     step = 0
     while goes_on and (count is None or step < count):
         if step >= MOST_STEPS and (count is None or count > 10 * MOST_STEPS):
@@ -111,7 +111,7 @@ def stacked(node: OnnxNode, values: Sequence[Value], axis: int, k: int) -> Value
         node.fail(f"collects values of shapes {[value.shape for value in values]}, expected equal ones. Export again.")
     axis = node.axis(axis, len(shape) + 1)
     longer = (*shape[:axis], 1, *shape[axis:])
-    return node.graph.concatenate([node.graph.reshape(value, longer) for value in values], axis)
+    return node.graph.concatenate([value.reshape(longer) for value in values], axis)
 
 
 def nothing_collected(node: OnnxNode, axis: int, k: int) -> Value:
@@ -149,7 +149,7 @@ def batched_scan(node: OnnxNode) -> Sequence[Value]:
         node.fail("has sequences of different lengths, which operator set 9 gave up. Export with a newer one.")
     runs = []
     for b in range(values[0].shape[0]):
-        part = [node.graph.rearrange(value, lambda array, b=b: array[b]) for value in values]  # type: ignore[misc]
+        part = [value[b] for value in values]
         runs.append(scanned(node, part[:n_carried], part[n_carried:]))
     return [stacked(node, results, 0, k) for k, results in enumerate(zip(*runs, strict=True))]
 

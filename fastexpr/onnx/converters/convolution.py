@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from fastexpr.onnx.builder import Handle, Value, as_float
-from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.arrays import as_float
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import sparse_linear
@@ -25,14 +25,14 @@ def conv(node: OnnxNode) -> Value:
     graph, (batch, channels), places = node.graph, x.shape[:2], window.places(node)
     taps = places.size // len(places)
     inside = np.nonzero(places.reshape(-1) >= 0)[0]
-    parts = graph.reshape(x, (batch * groups, channels // groups, math.prod(window.large)))
+    parts = x.reshape((batch * groups, channels // groups, math.prod(window.large)))
     parts = sparse_linear(graph, parts, 2, inside, places.reshape(-1)[inside], np.ones(()), places.size)
-    parts = graph.reshape(parts, (batch, groups, channels // groups, len(places), taps))
-    parts = graph.transpose(parts, (0, 1, 2, 4, 3))
-    patches = graph.reshape(parts, (batch, groups, channels // groups * taps, len(places)))
-    matrices = graph.reshape(weights, (1, groups, weights.shape[0] // groups, channels // groups * taps))
-    y = matrix_product(graph, matrices, patches)
-    return with_bias(node, graph.reshape(y, (batch, weights.shape[0], *window.small)))
+    parts = parts.reshape((batch, groups, channels // groups, len(places), taps))
+    parts = parts.transpose((0, 1, 2, 4, 3))
+    patches = parts.reshape((batch, groups, channels // groups * taps, len(places)))
+    matrices = weights.reshape((1, groups, weights.shape[0] // groups, channels // groups * taps))
+    y = matrices @ patches
+    return with_bias(node, y.reshape((batch, weights.shape[0], *window.small)))
 
 
 @converter("ConvTranspose", since=1)
@@ -45,14 +45,14 @@ def conv_transpose(node: OnnxNode) -> Value:
         return core_conv(node, weights, groups, window, transposed=True)
     graph, (batch, channels), places = node.graph, x.shape[:2], window.places(node)
     out, taps = weights.shape[1], places.size // len(places)
-    parts = graph.reshape(x, (batch, groups, channels // groups, len(places)))
-    matrices = graph.reshape(weights, (1, groups, channels // groups, out * taps))
-    y = matrix_product(graph, graph.transpose(matrices, (0, 1, 3, 2)), parts)
-    y = graph.reshape(y, (batch * groups * out, taps * len(places)))
+    parts = x.reshape((batch, groups, channels // groups, len(places)))
+    matrices = weights.reshape((1, groups, channels // groups, out * taps))
+    y = matrices.transpose((0, 1, 3, 2)) @ parts
+    y = y.reshape((batch * groups * out, taps * len(places)))
     flat = places.T.reshape(-1)
     inside = np.nonzero(flat >= 0)[0]
     y = sparse_linear(graph, y, 1, flat[inside], inside, np.ones(()), math.prod(window.large))
-    return with_bias(node, graph.reshape(y, (batch, groups * out, *window.large)))
+    return with_bias(node, y.reshape((batch, groups * out, *window.large)))
 
 
 def checked_groups(node: OnnxNode, x: Value, weights: Value, channel_axis: int) -> int:
@@ -102,7 +102,7 @@ def with_bias(node: OnnxNode, y: Value) -> Value:
         return y
     bias = node.input(2)
     check_bias(node, bias, y.shape[1])
-    return node.graph.add(y, node.graph.reshape(bias, (y.shape[1], *(1,) * (len(y.shape) - 2))))
+    return y + bias.reshape((y.shape[1], *(1,) * (len(y.shape) - 2)))
 
 
 def check_bias(node: OnnxNode, bias: Value, channels: int) -> None:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Value
-from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.reductions import reduced
+from fastexpr.onnx.handle import Value, exact
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -43,7 +43,7 @@ def einsum(node: OnnxNode) -> Value:
         later = {axis for other in operands[k:] for axis in other.axes}
         result = product(node, result, operand, later.union(output))
     result = summed(graph, result, set(output))
-    return graph.transpose(result.value, [result.axes.index(axis) for axis in output])
+    return result.value.transpose([result.axes.index(axis) for axis in output])
 
 
 def parse_equation(node: OnnxNode) -> tuple[list[Axes], Axes]:
@@ -105,7 +105,7 @@ def labelled(graph: GraphBuilder, value: Value, axes: Axes, lengths: dict[int, i
         numbers = [names[axis] for axis in axes]
         value = graph.rearrange(value, lambda array: np.einsum(array, numbers, list(range(len(kept)))))
     shape = [(axis, n) for axis, n in zip(kept, value.shape, strict=True) if n == lengths[axis]]
-    return Labelled(graph.reshape(value, [n for _, n in shape]), [axis for axis, _ in shape])
+    return Labelled(value.reshape([n for _, n in shape]), [axis for axis, _ in shape])
 
 
 def summed(graph: GraphBuilder, operand: Labelled, wanted: set[int]) -> Labelled:
@@ -129,10 +129,12 @@ def product(node: OnnxNode, a: Labelled, b: Labelled, wanted: set[int]) -> Label
     def matrices(operand: Labelled, first: Axes, second: Axes) -> Value:
         order = [operand.axes.index(axis) for axis in batch + first + second]
         sizes = [math.prod(operand.lengths(first)), math.prod(operand.lengths(second))]
-        return graph.reshape(graph.transpose(operand.value, order), [*operand.lengths(batch), *sizes])
+        return operand.value.transpose(order).reshape([*operand.lengths(batch), *sizes])
 
     left, right = matrices(a, rows, inner), matrices(b, inner, columns)
     shape = a.lengths(batch + rows) + b.lengths(columns)
     node.check_size(shape)
-    y = matrix_product(graph, left, right) if inner else graph.multiply(left, right)
-    return Labelled(graph.reshape(y, shape), batch + rows + columns)
+    if isinstance(right, np.ndarray):  # that of two constants is one in double
+        left = exact(left)
+    y = left @ right if inner else left * right
+    return Labelled(y.reshape(shape), batch + rows + columns)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
-from fastexpr.onnx.converters.linear import linear
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.products import linear
 from fastexpr.onnx.registry import converter
 
 
@@ -57,19 +57,19 @@ def along_axis(node: OnnxNode, x: Value, axis: int, matrix: Array) -> Value:
     """The matrix times the numbers along this axis and the last one, together."""
     graph, rank = node.graph, len(x.shape)
     order = [*(k for k in range(rank - 1) if k != axis), axis, rank - 1]
-    moved = graph.transpose(x, order)
+    moved = x.transpose(order)
     lead = moved.shape[:-2]
-    flat = graph.reshape(moved, (*lead, math.prod(moved.shape[-2:])))
+    flat = moved.reshape((*lead, math.prod(moved.shape[-2:])))
     y = linear(graph, flat, matrix.reshape(matrix.shape[0], -1), len(lead), transposed=True)
-    y_parts = graph.reshape(y, (*lead, *matrix.shape[1:]))
-    return graph.transpose(y_parts, [order.index(k) for k in range(rank)])
+    y_parts = y.reshape((*lead, *matrix.shape[1:]))
+    return y_parts.transpose([order.index(k) for k in range(rank)])
 
 
 @converter("STFT", since=17)
 def stft(node: OnnxNode) -> Value:
     """Transforms of frames of the signal (batch, length, parts), each weighted by the window."""
-    graph, x, step = node.graph, node.input(0), int(node.constant_scalar(1))
-    x = x if len(x.shape) == 3 else graph.reshape(x, (*x.shape, 1))
+    x, step = node.input(0), int(node.constant_scalar(1))
+    x = x if len(x.shape) == 3 else x.reshape((*x.shape, 1))
     window = node.constant(2).astype(np.float64) if node.has_input(2) else None
     length = int(node.constant_scalar(3)) if node.has_input(3) else 0 if window is None else len(window)
     if len(x.shape) != 3 or step < 1 or not 1 <= length <= x.shape[1] or (window is not None and len(window) != length):
@@ -80,7 +80,7 @@ def stft(node: OnnxNode) -> Value:
     starts = np.arange(0, x.shape[1] - length + 1, step)
     places = starts[:, np.newaxis] + np.arange(length)
     node.check_size((x.shape[0], *places.shape, x.shape[2]))
-    frames = graph.rearrange(x, lambda array: array[:, places])
+    frames = x[:, places]
     weights = np.ones(length) if window is None else window
     matrix = fourier_matrix(length, x.shape[2], length, inverse=False, onesided=bool(node.integer("onesided")))
     parts = matrix.shape[0] // length

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Handle, Value
-from fastexpr.onnx.converters.linear import linear
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.products import linear
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import sparse_linear
 from fastexpr.onnx.windows import Window, positions, reach, setting
@@ -30,13 +30,13 @@ def resettled(node: OnnxNode, x: Value, ends: Ends, mode: str, value: Value) -> 
     if mode != "constant":
         return node.graph.rearrange(x, lambda array: np.pad(array[kept], grow, mode=mode))  # type: ignore[call-overload]
     if not any(map(any, grow)):
-        return node.graph.rearrange(x, lambda array: array[kept])
+        return x[kept]
     size = math.prod(x.shape)
-    filler = node.graph.reshape(value, (1,))
+    filler = value.reshape((1,))
     filler = filler if isinstance(filler, Handle) else filler.astype(np.float64)
-    joined = node.graph.concatenate([node.graph.reshape(x, (size,)), filler], 0)
+    joined = node.graph.concatenate([x.reshape((size,)), filler], 0)
     places = np.pad(np.arange(size).reshape(x.shape)[kept], grow, constant_values=size)
-    return node.graph.rearrange(joined, lambda array: array[places])
+    return joined[places]
 
 
 @converter("Pad", since=1)
@@ -96,8 +96,8 @@ def depth_to_space(node: OnnxNode) -> Value:
     split, order = (
         ((n, b, b, c, h, w), (0, 3, 4, 1, 5, 2)) if mode == "DCR" else ((n, c, b, b, h, w), (0, 1, 4, 2, 5, 3))
     )
-    moved = node.graph.transpose(node.graph.reshape(x, split), order)
-    return node.graph.reshape(moved, (n, c, h * b, w * b))
+    moved = x.reshape(split).transpose(order)
+    return moved.reshape((n, c, h * b, w * b))
 
 
 @converter("SpaceToDepth", takes_constants=True)
@@ -109,8 +109,8 @@ def space_to_depth(node: OnnxNode) -> Value:
     if h % b or w % b or mode not in ("DCR", "CRD"):
         node.fail(f"has mode={mode!r} and shape {x.shape} for blocksize={b}. Export the model again.")
     order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
-    moved = node.graph.transpose(node.graph.reshape(x, (n, c, h // b, b, w // b, b)), order)
-    return node.graph.reshape(moved, (n, c * b * b, h // b, w // b))
+    moved = x.reshape((n, c, h // b, b, w // b, b)).transpose(order)
+    return moved.reshape((n, c * b * b, h // b, w // b))
 
 
 @converter("LRN")
@@ -123,10 +123,10 @@ def local_response_normalization(node: OnnxNode) -> Value:
     c = np.arange(channels)
     near = (c >= c[:, None] - (size - 1) // 2) & (c <= c[:, None] + size // 2)
     rows, columns = np.nonzero(near)
-    sums = sparse_linear(graph, graph.multiply(x, x), 1, rows, columns, np.ones(()), channels)
-    scaled = graph.multiply(sums, np.full((), node.number("alpha") / size))
-    base = graph.add(scaled, np.full((), node.number("bias")))
-    return graph.divide(x, graph.arithmetic("Pow", base, np.full((), node.number("beta"))))
+    sums = sparse_linear(graph, x * x, 1, rows, columns, np.ones(()), channels)
+    scaled = sums * (node.number("alpha") / size)
+    base = scaled + node.number("bias")
+    return x / base ** node.number("beta")
 
 
 @converter("Col2Im")
@@ -151,9 +151,9 @@ def column_to_image(node: OnnxNode) -> Value:
     lists = (block, strides, dilations, pads[:rank], pads[rank:], image, small)
     flat = Window(*map(tuple, lists)).places(node).T.reshape(-1)
     inside = np.nonzero(flat >= 0)[0]
-    columns = node.graph.reshape(x, (x.shape[0], x.shape[1] // taps, taps * count))
+    columns = x.reshape((x.shape[0], x.shape[1] // taps, taps * count))
     y = sparse_linear(node.graph, columns, 2, flat[inside], inside, np.ones(()), math.prod(image))
-    return node.graph.reshape(y, (*y.shape[:2], *image))
+    return y.reshape((*y.shape[:2], *image))
 
 
 @converter("AffineGrid")
@@ -167,7 +167,7 @@ def affine_grid(node: OnnxNode) -> Value:
     along = [pixel_centers(length, bool(node.integer("align_corners"))) for length in lengths]
     grid = np.stack([*reversed(np.meshgrid(*along, indexing="ij")), np.ones(lengths)], -1)
     y = linear(node.graph, theta, grid.reshape(-1, len(lengths) + 1), 2, transposed=False)
-    return node.graph.reshape(node.graph.transpose(y, (0, 2, 1)), (size[0], *lengths, len(lengths)))
+    return y.transpose((0, 2, 1)).reshape((size[0], *lengths, len(lengths)))
 
 
 def pixel_centers(length: int, are_corners_aligned: bool) -> Array:

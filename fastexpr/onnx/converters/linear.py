@@ -5,19 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value, as_float
+from fastexpr.onnx.handle import Handle, Shape, Value
 from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.products import linear
 from fastexpr.onnx.registry import converter
-
-
-def linear(
-    graph: GraphBuilder, x: Value, matrix: Array, axis: int, transposed: bool, bias: Array | None = None
-) -> Handle:
-    """y = W x along `axis`; W is the matrix (h, k), or with `transposed` its transpose (k, h)."""
-    constants = [graph.contiguous(matrix)]
-    if bias is not None:
-        constants.append(np.ascontiguousarray(as_float(bias)))
-    return graph.apply("Linear", x, constants=constants, axis=axis, transposed=int(transposed))
 
 
 @converter("MatMul")
@@ -28,17 +19,16 @@ def matmul(node: OnnxNode) -> Value:
         node.fail(
             f"cannot multiply shapes {a.shape} and {b.shape}: their inner lengths differ. Export the model again."
         )
-    graph = node.graph
     matrix_a: Shape = (
         a.shape if len(a.shape) > 1 else (1, *a.shape)
     )  # a vector on the left is a row, on the right a column
     matrix_b: Shape = b.shape if len(b.shape) > 1 else (*b.shape, 1)
     check_product(node, matrix_a, matrix_b)
-    y = matrix_product(graph, graph.reshape(a, matrix_a), graph.reshape(b, matrix_b))
+    y = a.reshape(matrix_a) @ b.reshape(matrix_b)
     shape = y.shape if len(b.shape) > 1 else y.shape[:-1]
     if len(a.shape) == 1:
         shape = shape[:-1] if len(b.shape) == 1 else (*shape[:-2], shape[-1])
-    return graph.reshape(y, shape)
+    return y.reshape(shape)
 
 
 def check_product(node: OnnxNode, a: Shape, b: Shape) -> None:
@@ -48,28 +38,6 @@ def check_product(node: OnnxNode, a: Shape, b: Shape) -> None:
     except ValueError:
         node.fail(f"cannot multiply shapes {a} and {b}: their leading axes do not broadcast. Export the model again.")
     node.check_size((*lead, a[-2], b[-1]))
-
-
-def matrix_product(graph: GraphBuilder, a: Value, b: Value) -> Value:
-    """a @ b for tensors with two axes or more."""
-    rank = max(len(a.shape), len(b.shape))
-    rows, columns = a.shape[-2], b.shape[-1]
-    if not isinstance(a, Handle) and not isinstance(b, Handle):
-        return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)))
-    if not isinstance(b, Handle) and is_one_matrix(b.shape):
-        lead = (1,) * (rank - len(a.shape)) + a.shape[:-1]
-        y: Value = linear(graph, a, b.reshape(b.shape[-2:]), len(a.shape) - 1, transposed=True)
-        return graph.reshape(y, (*lead, columns))
-    if not isinstance(a, Handle) and is_one_matrix(a.shape):
-        lead = (1,) * (rank - len(b.shape)) + b.shape[:-2]
-        y = linear(graph, b, a.reshape(a.shape[-2:]), len(b.shape) - 2, transposed=False)
-        return graph.reshape(y, (*lead, rows, columns))
-    return graph.apply("MatMul", a, b)
-
-
-def is_one_matrix(shape: Shape) -> bool:
-    """Whether a constant is one matrix and not a batch of several."""
-    return all(length == 1 for length in shape[:-2])
 
 
 @converter("Gemm", since=1)
@@ -87,18 +55,18 @@ def gemm(node: OnnxNode) -> Value:
     offset = gemm_offset(node, shape)
     alpha = node.number("alpha")
     if not isinstance(b, Handle):
-        a = graph.transpose(a, (1, 0)) if trans_a else a
+        a = a.transpose((1, 0)) if trans_a else a
         bias, offset = split_bias(offset, shape)
         y: Value = linear(graph, a, scaled(b, alpha), 1, not trans_b, bias)
     elif not isinstance(a, Handle):
-        b = graph.transpose(b, (1, 0)) if trans_b else b
+        b = b.transpose((1, 0)) if trans_b else b
         y = linear(graph, b, scaled(a, alpha), 0, trans_a)
     else:
-        a = graph.transpose(a, (1, 0)) if trans_a else a
-        b = graph.transpose(b, (1, 0)) if trans_b else b
+        a = a.transpose((1, 0)) if trans_a else a
+        b = b.transpose((1, 0)) if trans_b else b
         y = graph.apply("MatMul", a, b)
-        y = y if alpha == 1 else graph.multiply(y, np.full((), alpha))
-    return y if offset is None else graph.add(y, offset)
+        y = y if alpha == 1 else y * alpha
+    return y if offset is None else y + offset
 
 
 def gemm_offset(node: OnnxNode, shape: Shape) -> Value | None:
@@ -113,9 +81,7 @@ def gemm_offset(node: OnnxNode, shape: Shape) -> Value | None:
         fits = False
     if not fits:
         node.fail(f"cannot add C of shape {c.shape} to a product of shape {shape}. Export the model again.")
-    return (
-        scaled(c, beta) if not isinstance(c, Handle) else c if beta == 1 else node.graph.multiply(c, np.full((), beta))
-    )
+    return scaled(c, beta) if not isinstance(c, Handle) else c if beta == 1 else c * beta
 
 
 def scaled(array: Array, factor: float) -> Array:

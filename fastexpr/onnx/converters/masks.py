@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -20,17 +21,17 @@ def chosen(graph: GraphBuilder, is_kept: Array, value: Value, other: Array) -> V
     if isinstance(value, np.ndarray):
         return np.where(is_kept, value, other)
     size = int(np.prod(value.shape, dtype=np.int64))
-    joined = graph.concatenate([graph.reshape(value, (size,)), numbers], 0)
+    joined = graph.concatenate([value.reshape((size,)), numbers], 0)
     places = np.broadcast_to(np.arange(size).reshape(value.shape), shape).copy()
     places[~is_kept] = size + which
-    return graph.rearrange(joined, lambda array: array[places])
+    return joined[places]
 
 
 def add_mask(graph: GraphBuilder, value: Value, mask: Array) -> Value:
     """value + mask; where the mask is -inf, so is the result, whatever the value."""
     is_kept = mask != -np.inf
     numbers = np.where(is_kept, mask, 0.0)
-    added = graph.add(value, numbers) if numbers.any() else value
+    added = value + numbers if numbers.any() else value
     return chosen(graph, is_kept, added, np.full((), -np.inf))
 
 

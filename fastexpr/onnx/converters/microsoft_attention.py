@@ -9,10 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
-from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.converters.masks import chosen, masked_softmax
 from fastexpr.onnx.converters.microsoft_quantized import dequantized
+from fastexpr.onnx.handle import Value, exact
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.signatures import MICROSOFT
@@ -31,30 +30,24 @@ def attention(node: OnnxNode) -> Sequence[Value | None]:
         x, weights = dequantized(node, 0, 3, 6), dequantized(node, 1, 4, 7, row_wise=False)
         at = {"mask": 5, "past": 8, "bias": None}
     else:
-        x, weights = node.input(0), node.input(1)
+        x, weights = node.double(0), node.input(1)
         at = {"mask": 3, "past": 4, "bias": 5}
     if len(x.shape) != 3 or len(weights.shape) != 2 or x.shape[2] != weights.shape[0]:
         node.fail(f"cannot multiply shapes {x.shape} and {weights.shape}. Export the model again.")
     if node.attribute("do_rotary"):
         node.fail("has do_rotary=1, which is not supported. Take the model before optimization.")
-    y = matrix_product(graph, x, weights)
-    y = graph.add(y, node.input(2)) if node.has_input(2) else y
+    y = x @ weights
+    y = y + node.input(2) if node.has_input(2) else y
     sizes = node.integers("qkv_hidden_sizes") or [weights.shape[1] // 3] * 3
     starts = [0, sizes[0], sizes[0] + sizes[1], sum(sizes)]
     if len(sizes) != 3 or starts[-1] != y.shape[2]:
         node.fail(f"has qkv_hidden_sizes={sizes} for {y.shape[2]} columns. Export the model again.")
-    q, k, v = (
-        split_heads(node, graph.rearrange(y, lambda array, a=a, b=b: array[..., a:b]))  # type: ignore[misc]
-        for a, b in pairwise(starts)
-    )
+    q, k, v = (split_heads(node, y[..., a:b]) for a, b in pairwise(starts))
     if node.has_input(at["past"] or 0):
         past = node.input(at["past"] or 0)
-        k, v = (
-            graph.concatenate([graph.rearrange(past, lambda array, i=i: array[i]), new], 2)  # type: ignore[misc]
-            for i, new in enumerate((k, v))
-        )
+        k, v = (graph.concatenate([past[i], new], 2) for i, new in enumerate((k, v)))
     has_present = node.has_output(1) and k.shape == v.shape
-    present = graph.concatenate([graph.reshape(part, (1, *part.shape)) for part in (k, v)], 0) if has_present else None
+    present = graph.concatenate([part.reshape((1, *part.shape)) for part in (k, v)], 0) if has_present else None
     mask = node.constant(at["mask"] or 0) if node.has_input(at["mask"] or 0) else None
     bias = node.input(at["bias"]) if at["bias"] and node.has_input(at["bias"]) else None
     return [attended(node, q, k, v, mask, bias), present]
@@ -70,10 +63,7 @@ def multi_head_attention(node: OnnxNode) -> Sequence[Value | None]:
     parts = [node.input(k) for k in range(3)]
     if node.has_input(3):
         starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
-        parts = [
-            graph.add(part, graph.rearrange(node.input(3), lambda array, a=a, b=b: array[a:b]))  # type: ignore[misc]
-            for part, a, b in zip(parts, starts, starts[1:], strict=False)
-        ]
+        parts = [exact(part) + node.input(3)[a:b] for part, a, b in zip(parts, starts, starts[1:], strict=False)]
     q, k, v = (part if len(part.shape) == 4 else split_heads(node, part) for part in parts)
     if node.has_input(6):
         k, v = (graph.concatenate([node.input(at), new], 2) for at, new in ((6, k), (7, v)))
@@ -88,24 +78,24 @@ def split_heads(node: OnnxNode, x: Value) -> Value:
     if len(x.shape) != 3 or count < 1 or x.shape[2] % count:
         node.fail(f"cannot split shape {x.shape} into {count} heads. Export the model again.")
     batch, length, size = x.shape
-    return node.graph.transpose(node.graph.reshape(x, (batch, length, count, size // count)), (0, 2, 1, 3))
+    return x.reshape((batch, length, count, size // count)).transpose((0, 2, 1, 3))
 
 
 def attended(node: OnnxNode, q: Value, k: Value, v: Value, mask: Array | None, bias: Value | None) -> Value:
     """softmax(scale q k' + bias) v for heads as they are, joined again."""
     graph, scale = node.graph, node.attribute("scale")
     scale = 1 / math.sqrt(q.shape[3]) if not scale else node.number("scale")
-    scores = matrix_product(graph, graph.multiply(q, np.full((), scale)), graph.transpose(k, (0, 1, 3, 2)))
-    scores = graph.add(scores, bias) if bias is not None else scores
+    scores = exact(q) * scale @ k.transpose((0, 1, 3, 2))
+    scores = scores + bias if bias is not None else scores
     n_queries, n_keys = scores.shape[2:]
     if mask is not None:
-        scores = graph.add(scores, (1.0 - key_mask(node, mask, scores.shape)) * node.number("mask_filter_value"))
+        scores = scores + (1.0 - key_mask(node, mask, scores.shape)) * node.number("mask_filter_value")
     if node.attribute("unidirectional"):
         is_kept = np.tri(n_queries, n_keys, n_keys - n_queries, dtype=bool)
         scores = chosen(graph, is_kept, scores, np.full((), -np.inf))
-    y = matrix_product(graph, masked_softmax(graph, scores, axis=3), v)
-    y = graph.transpose(y, (0, 2, 1, 3))
-    return graph.reshape(y, (*y.shape[:2], y.shape[2] * y.shape[3]))
+    y = masked_softmax(graph, scores, axis=3) @ v
+    y = y.transpose((0, 2, 1, 3))
+    return y.reshape((*y.shape[:2], y.shape[2] * y.shape[3]))
 
 
 def key_mask(node: OnnxNode, mask: Array, shape: tuple[int, ...]) -> Array:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import Value
 from fastexpr.onnx.converters.normalization import root_normalized, standardized
 from fastexpr.onnx.converters.reductions import reduced
+from fastexpr.onnx.handle import Value, exact
 from fastexpr.onnx.node import OnnxNode
-from fastexpr.onnx.registry import converter, find_converter
+from fastexpr.onnx.registry import convert, converter
 from fastexpr.onnx.signatures import MICROSOFT
 
 
@@ -19,11 +19,7 @@ def standard(
     node: OnnxNode, operator: str, inputs: list[Value | None], opset: int | None = None, **attributes: Any
 ) -> Value:
     """What a standard operator gives in the node's place; its attributes are the node's own, and those given."""
-    other = node.other(operator, inputs, opset, **attributes)
-    found = find_converter(operator, other.opset)
-    assert found is not None
-    result = found.convert(other)
-    return result[0] if isinstance(result, (list, tuple)) else result  # type: ignore[return-value]
+    return convert(node.other(operator, inputs, opset, **attributes))[0]  # type: ignore[return-value]
 
 
 def activated(node: OnnxNode, x: Value, parameters: Sequence[float]) -> Value:
@@ -45,7 +41,7 @@ def activated(node: OnnxNode, x: Value, parameters: Sequence[float]) -> Value:
 def fused_conv(node: OnnxNode) -> Value:
     """activation(Conv(x, W, B) + z)."""
     y = standard(node, "Conv", node.inputs[:3])
-    y = node.graph.add(y, node.input(3)) if node.has_input(3) else y
+    y = y + node.input(3) if node.has_input(3) else y
     return activated(node, y, node.attribute("activation_params") or [])
 
 
@@ -65,17 +61,16 @@ def fused_matmul(node: OnnxNode) -> Value:
     """alpha A' B', where a prime transposes the last two axes (trans) or moves the first to the last but one
     (transBatch).
     """
-    graph = node.graph
     sides: list[Value] = []
     for k, side in enumerate("AB"):
         x = node.input(k)
         rank = len(x.shape)
         if node.attribute(f"transBatch{side}") and rank > 2:
-            x = graph.transpose(x, [*range(1, rank - 1), 0, rank - 1])
+            x = x.transpose([*range(1, rank - 1), 0, rank - 1])
         if node.attribute(f"trans{side}") and rank > 1:
-            x = graph.transpose(x, [*range(rank - 2), rank - 1, rank - 2])
+            x = x.transpose([*range(rank - 2), rank - 1, rank - 2])
         sides.append(x)
-    return graph.multiply(standard(node, "MatMul", sides), np.full((), node.number("alpha")))  # type: ignore[arg-type]
+    return standard(node, "MatMul", sides) * node.number("alpha")  # type: ignore[arg-type]
 
 
 @converter("Gelu", "BiasGelu", domain=MICROSOFT)
@@ -84,14 +79,14 @@ def gelu(node: OnnxNode) -> Value:
 
     BiasGelu: x Phi(x) of x = a + b.
     """
-    x = node.graph.add(node.input(0), node.input(1)) if node.has_input(1) else node.input(0)
+    x = node.input(0) + node.input(1) if node.has_input(1) else node.input(0)
     return node.graph.apply("Gelu", x)
 
 
 @converter("FastGelu", domain=MICROSOFT)
 def fast_gelu(node: OnnxNode) -> Value:
     """x Phi(x) by its approximation with tanh, of x + bias."""
-    x = node.graph.add(node.input(0), node.input(1)) if node.has_input(1) else node.input(0)
+    x = node.input(0) + node.input(1) if node.has_input(1) else node.input(0)
     return node.graph.apply("GeluTanh", x)
 
 
@@ -112,33 +107,31 @@ def skip_layer_normalization(node: OnnxNode) -> Sequence[Value | None]:
 
     SkipSimplifiedLayerNormalization: x + skip + bias over the root of its mean square plus epsilon, times gamma.
     """
-    graph, is_simple = node.graph, node.operator == "SkipSimplifiedLayerNormalization"
+    is_simple = node.operator == "SkipSimplifiedLayerNormalization"
     at = 3 if is_simple else 4
-    total = graph.add(node.input(0), node.input(1))
-    total = graph.add(total, node.input(at)) if node.has_input(at) else total
+    total = node.double(0) + node.input(1)
+    total = total + node.input(at) if node.has_input(at) else total
     if is_simple:
         return [root_normalized(node, total, node.input(2), -1)[0], None, None, total]
     parts = standardized(node, total, [len(total.shape) - 1])
-    y = graph.multiply(parts.normalized, node.input(2))
-    y = graph.add(y, node.input(3)) if node.has_input(3) else y
-    return [y, parts.mean, graph.divide(np.ones(()), parts.deviation), total]
+    y = parts.normalized * node.input(2)
+    y = y + node.input(3) if node.has_input(3) else y
+    return [y, parts.mean, 1.0 / parts.deviation, total]
 
 
 @converter("EmbedLayerNormalization", domain=MICROSOFT)
 def embed_layer_normalization(node: OnnxNode) -> Sequence[Value | None]:
     """The sum of rows of the tables of words, positions and segments, normalized over the last axis."""
-    graph, ids = node.graph, node.input(0)
+    ids = node.input(0)
     if len(ids.shape) != 2:
         node.fail(f"has input_ids of shape {ids.shape}, expected (batch, sequence). Export the model again.")
     places = node.input(8) if node.has_input(8) else np.arange(ids.shape[1], dtype=np.int64)[np.newaxis]
-    total = graph.add(
-        standard(node, "Gather", [node.input(2), ids], axis=0),
-        standard(node, "Gather", [node.input(3), places], axis=0),
-    )
+    total = exact(standard(node, "Gather", [node.input(2), ids], axis=0))
+    total = total + standard(node, "Gather", [node.input(3), places], axis=0)
     if node.has_input(1) and node.has_input(4):
-        total = graph.add(total, standard(node, "Gather", [node.input(4), node.input(1)], axis=0))
+        total = total + standard(node, "Gather", [node.input(4), node.input(1)], axis=0)
     parts = standardized(node, total, [2])
-    y = graph.add(graph.multiply(parts.normalized, node.input(5)), node.input(6))
+    y = parts.normalized * node.input(5) + node.input(6)
     return [y, None, total]
 
 
@@ -157,7 +150,7 @@ def pairwise_distance(node: OnnxNode) -> Value:
     if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[1] != b.shape[1]:
         node.fail(f"has rows of shapes {a.shape} and {b.shape}, expected equal widths. Export the model again.")
     node.check_size((a.shape[0], b.shape[0], a.shape[1]))
-    difference = graph.subtract(graph.reshape(a, (a.shape[0], 1, a.shape[1])), graph.reshape(b, (1, *b.shape)))
+    difference = a.reshape((a.shape[0], 1, a.shape[1])) - b.reshape((1, *b.shape))
     if metric == "euclidean":
         return reduced(graph, "ReduceL2", difference, [2], keepdims=False)
-    return reduced(graph, "ReduceSum", graph.multiply(difference, difference), [2], keepdims=False)
+    return reduced(graph, "ReduceSum", difference * difference, [2], keepdims=False)

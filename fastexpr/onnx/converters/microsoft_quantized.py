@@ -6,9 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from fastexpr.onnx.builder import Value
 from fastexpr.onnx.converters.microsoft_fused import standard
 from fastexpr.onnx.converters.pooling import max_pool
 from fastexpr.onnx.converters.quantization import (
@@ -24,6 +21,7 @@ from fastexpr.onnx.converters.quantization import (
     spread_over,
 )
 from fastexpr.onnx.converters.recurrent import Run, is_zero, run_through
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.signatures import MICROSOFT
@@ -34,19 +32,19 @@ converter("DequantizeLinear", domain=MICROSOFT)(dequantize_linear)
 
 def dequantized(node: OnnxNode, k: int, scale: int, zero: int, row_wise: bool = True) -> Value:
     """Input k as floats: (x - zero point) scale."""
-    return node.graph.multiply(centered(node, k, zero, row_wise), spread_over(node, numbers(node, scale), row_wise))
+    return centered(node, k, zero, row_wise) * spread_over(node, numbers(node, scale), row_wise)
 
 
 def requantized(node: OnnxNode, y: Value, scale: int, zero: int) -> Value:
     """y as whole numbers."""
-    ratio = node.graph.divide(y, spread_over(node, numbers(node, scale), True))
+    ratio = y / spread_over(node, numbers(node, scale), True)
     return quantized(node, ratio, spread_over(node, numbers(node, zero), True), integer_type(node, zero))
 
 
 def moved_channels(node: OnnxNode, x: Value, to_front: bool) -> Value:
     """The last axis behind the first, or back."""
     rank = len(x.shape)
-    return node.graph.transpose(x, [0, rank - 1, *range(1, rank - 1)] if to_front else [0, *range(2, rank), 1])
+    return x.transpose([0, rank - 1, *range(1, rank - 1)] if to_front else [0, *range(2, rank), 1])
 
 
 @converter(
@@ -110,7 +108,7 @@ def nhwc_max_pool(node: OnnxNode) -> Value:
     """The largest number of each window; channels are the last axis."""
     x = moved_channels(node, node.input(0), to_front=True)
     y = moved_channels(node, max_pool(node.other("MaxPool", [x])), to_front=False)
-    return node.graph.as_type(y, node.input(0).dtype)
+    return y.astype(node.input(0).dtype)
 
 
 # ---- products
@@ -122,24 +120,22 @@ def quantized_gemm(node: OnnxNode) -> Value:
 
     Derivatives are those without rounding ("straight through").
     """
-    graph, alpha = node.graph, np.full((), node.number("alpha"))
     a, b = centered(node, 0, 2, row_wise=False), centered(node, 3, 5, row_wise=bool(node.integer("transB")))
-    a = graph.transpose(a, (1, 0)) if node.integer("transA") else a
-    b = graph.transpose(b, (1, 0)) if node.integer("transB") else b
+    a = a.transpose((1, 0)) if node.integer("transA") else a
+    b = b.transpose((1, 0)) if node.integer("transB") else b
     y = product(node, a, b)
-    y = graph.add(y, numbers(node, 6)) if node.has_input(6) else y
-    y = graph.multiply(y, graph.multiply(graph.multiply(numbers(node, 1), numbers(node, 4)), alpha))
+    y = y + numbers(node, 6) if node.has_input(6) else y
+    y = y * (numbers(node, 1) * numbers(node, 4) * node.number("alpha"))
     return requantized(node, y, 7, 8) if node.has_input(7) else y
 
 
 @converter("MatMulIntegerToFloat", domain=MICROSOFT)
 def matmul_integer_to_float(node: OnnxNode) -> Value:
     """The product of whole numbers times their scales, plus a bias."""
-    graph = node.graph
     y = product(node, centered(node, 0, 4, row_wise=True), centered(node, 1, 5, row_wise=False))
-    y = graph.multiply(y, spread_over(node, numbers(node, 2), True))
-    y = graph.multiply(y, spread_over(node, numbers(node, 3), False))
-    return graph.add(y, node.input(6)) if node.has_input(6) else y
+    y = y * spread_over(node, numbers(node, 2), True)
+    y = y * spread_over(node, numbers(node, 3), False)
+    return y + node.input(6) if node.has_input(6) else y
 
 
 @converter("DynamicQuantizeMatMul", domain=MICROSOFT)
@@ -149,9 +145,9 @@ def dynamic_quantize_matmul(node: OnnxNode) -> Value:
     Derivatives are those without rounding ("straight through").
     """
     graph = node.graph
-    b = graph.multiply(centered(node, 1, 3, row_wise=False), spread_over(node, numbers(node, 2), False))
+    b = centered(node, 1, 3, row_wise=False) * spread_over(node, numbers(node, 2), False)
     y = product(node, dynamically_rounded(graph, node.input(0)), b)
-    return graph.add(y, node.input(4)) if node.has_input(4) else y
+    return y + node.input(4) if node.has_input(4) else y
 
 
 class RoundedRun(Run):
@@ -168,15 +164,14 @@ def dynamic_quantize_lstm(node: OnnxNode) -> Sequence[Value]:
 
     Derivatives are those without rounding ("straight through").
     """
-    graph = node.graph
     weights: list[Value | None] = []
     for k, scale in ((1, 8), (2, 10)):
         count = node.input(k).shape[0]
         zeros, scales = (
-            graph.reshape(value, (count, 1, value.shape[-1] if len(value.shape) == 2 else 1))
+            value.reshape((count, 1, value.shape[-1] if len(value.shape) == 2 else 1))
             for value in (numbers(node, scale + 1), numbers(node, scale))
         )
-        floats = graph.multiply(graph.subtract(numbers(node, k), zeros), scales)
-        weights.append(graph.transpose(floats, (0, 2, 1)))
+        floats = (numbers(node, k) - zeros) * scales
+        weights.append(floats.transpose((0, 2, 1)))
     inputs = [node.input(0), *weights, *node.inputs[3:8]]
     return run_through(node.other("LSTM", inputs), RoundedRun)

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Handle, Value
 from fastexpr.onnx.converters.arithmetic import truncated
-from fastexpr.onnx.converters.comparisons import condition, negation, step
-from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.converters.positions import gathered
 from fastexpr.onnx.encoders import UNKNOWN, category_list
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import ML, converter
 
@@ -33,7 +31,7 @@ def features(node: OnnxNode, k: int = 0) -> Value:
     x = node.input(k)
     if not 1 <= len(x.shape) <= 2:
         node.fail(f"has an input of shape {x.shape}, expected (rows, features). Export the model again.")
-    return node.graph.reshape(x, (1, *x.shape)) if len(x.shape) == 1 else x
+    return x.reshape((1, *x.shape)) if len(x.shape) == 1 else x
 
 
 @converter("Scaler", domain=ML)
@@ -41,8 +39,8 @@ def scaler(node: OnnxNode) -> Value:
     """(x - offset) scale."""
     x = node.input(0)
     width = x.shape[-1] if x.shape else 1
-    moved = node.graph.subtract(x, per_feature(node, "offset", width))
-    return node.graph.multiply(moved, per_feature(node, "scale", width))
+    moved = x - per_feature(node, "offset", width)
+    return moved * per_feature(node, "scale", width)
 
 
 @converter("Normalizer", domain=ML)
@@ -55,10 +53,10 @@ def normalizer(node: OnnxNode) -> Value:
     elif norm == "L1":
         size = graph.apply("ReduceSum", graph.apply("Abs", x), axis=axis, n_axes=1, keepdims=1)
     elif norm == "L2":
-        size = graph.apply("Sqrt", graph.apply("ReduceSum", graph.multiply(x, x), axis=axis, n_axes=1, keepdims=1))
+        size = graph.apply("Sqrt", graph.apply("ReduceSum", x * x, axis=axis, n_axes=1, keepdims=1))
     else:
         node.fail(f"has norm={norm!r}, expected MAX, L1 or L2. Export the model again.")
-    return graph.divide(x, graph.apply("Clip", size, lower=SMALLEST_NORM))
+    return x / graph.apply("Clip", size, lower=SMALLEST_NORM)
 
 
 @converter("Binarizer", domain=ML)
@@ -67,8 +65,8 @@ def binarizer(node: OnnxNode) -> Value:
 
     Piecewise constant: the derivative is 0.
     """
-    above = node.graph.subtract(node.input(0), np.full((), node.attribute("threshold") or 0.0))
-    return node.graph.multiply(step(node.graph, above), np.ones(()))
+    above = node.input(0) - (node.attribute("threshold") or 0.0)
+    return (above > 0.0) * 1.0
 
 
 @converter("Imputer", domain=ML)
@@ -82,8 +80,7 @@ def imputer(node: OnnxNode) -> Value:
     missing = math.nan if missing is None else missing
     if not math.isfinite(missing) and graph.moves_x(x):  # x itself is finite
         return x
-    is_other = condition(graph, "Equal", x, x if math.isnan(missing) else np.full((), missing))
-    is_missing = negation(graph, is_other) if math.isnan(missing) else is_other
+    is_missing = 1.0 - graph.apply("Equal", x, x) if math.isnan(missing) else graph.apply("Equal", x, missing)
     return graph.apply("Where", is_missing, fill, x)
 
 
@@ -98,8 +95,8 @@ def feature_vectorizer(node: OnnxNode) -> Value:
     parts: list[Value] = []
     for k, length in enumerate(lengths):
         x = node.input(k)
-        x = graph.reshape(x, (x.shape[0], 1)) if len(x.shape) == 1 else features(node, k)
-        parts.append(graph.rearrange(x, lambda array, length=length: array[:, :length]))  # type: ignore[misc]
+        x = x.reshape((x.shape[0], 1)) if len(x.shape) == 1 else features(node, k)
+        parts.append(x[:, :length])
         if length > x.shape[1]:
             parts.append(np.zeros((x.shape[0], length - x.shape[1])))
     if len({part.shape[0] for part in parts}) > 1:
@@ -119,8 +116,8 @@ def array_feature_extractor(node: OnnxNode) -> Value:
     if isinstance(at, Handle):
         if not width:
             node.fail(f"picks features of an input of shape {x.shape}. Export the model again.")
-        picked = gathered(node, x, node.graph.reshape(at, (shape[-1],)), rank - 1)  # type: ignore[arg-type]
-        return node.graph.reshape(picked, shape)
+        picked = gathered(node, x, at.reshape((shape[-1],)), rank - 1)
+        return picked.reshape(shape)
     places = np.array(node.constant_integers(1))
     if places.size == 0 or places.min() < 0 or places.max() >= width:
         node.fail(f"picks the features {places.tolist()} of {width}. Export the model again.")
@@ -132,10 +129,8 @@ def array_feature_extractor(node: OnnxNode) -> Value:
 
 def is_category(node: OnnxNode, x: Value, categories: Sequence[float]) -> Value:
     """Which category each number is, on a new last axis."""
-    graph = node.graph
     node.check_size((*x.shape, len(categories)))
-    column = graph.reshape(x, (*x.shape, 1))
-    return condition(graph, "Equal", column, np.array(categories, np.float64))
+    return node.graph.apply("Equal", x.reshape((*x.shape, 1)), np.array(categories, np.float64))
 
 
 @converter("OneHotEncoder", domain=ML)
@@ -157,7 +152,6 @@ def label_encoder(node: OnnxNode) -> Value:
 
     Piecewise constant: the derivative is 0. Texts must be constant.
     """
-    graph = node.graph
     keys, values = category_list(node, "keys"), category_list(node, "values")
     is_number = all(isinstance(entry, int | float) and math.isfinite(entry) for entry in [*keys, *values])
     if not keys or len(keys) != len(values) or not is_number:
@@ -167,6 +161,6 @@ def label_encoder(node: OnnxNode) -> Value:
     default = float(UNKNOWN[kind] if default is None else default)  # type: ignore[arg-type]
     named = is_category(node, node.input(0), keys)
     above = np.array(values, np.float64)[:, np.newaxis] - default
-    rows = graph.reshape(named, (math.prod(named.shape[:-1]), len(keys)))
-    chosen = graph.reshape(matrix_product(graph, rows, above), node.input(0).shape)
-    return graph.as_type(graph.add(chosen, np.full((), default)), np.dtype(np.int64 if kind == "int64" else np.float64))
+    rows = named.reshape((math.prod(named.shape[:-1]), len(keys)))
+    chosen = (rows @ above).reshape(node.input(0).shape)
+    return (chosen + default).astype(np.dtype(np.int64 if kind == "int64" else np.float64))

@@ -14,13 +14,12 @@ from itertools import combinations
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
-from fastexpr.onnx.converters.comparisons import step
-from fastexpr.onnx.converters.linear import linear
 from fastexpr.onnx.converters.ml_features import features
 from fastexpr.onnx.converters.ml_linear import n_classes
-from fastexpr.onnx.converters.post_transforms import number, transformed
+from fastexpr.onnx.converters.post_transforms import transformed
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.products import linear
 from fastexpr.onnx.registry import ML, converter
 
 KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
@@ -44,12 +43,12 @@ def kernel_values(node: OnnxNode, x: Value, vectors: Array) -> Value:
     gamma, offset, degree = floats(node, "kernel_params", 3)
     if kernel == "RBF":
         middle = vectors.mean(axis=0)
-        x, vectors = graph.subtract(x, middle), vectors - middle
-        lengths = graph.apply("ReduceSum", graph.multiply(x, x), axis=1, n_axes=1, keepdims=1)
+        x, vectors = x - middle, vectors - middle
+        lengths = graph.apply("ReduceSum", x * x, axis=1, n_axes=1, keepdims=1)
         products = linear(graph, x, 2 * gamma * vectors, 1, False, -gamma * (vectors**2).sum(axis=1))
-        return graph.apply("Exp", graph.subtract(products, graph.multiply(lengths, number(gamma))))
+        return graph.apply("Exp", products - lengths * gamma)
     line = linear(graph, x, gamma * vectors, 1, False, np.full(len(vectors), offset))
-    return graph.apply("Tanh", line) if kernel == "SIGMOID" else graph.arithmetic("Pow", line, number(int(degree)))
+    return graph.apply("Tanh", line) if kernel == "SIGMOID" else line ** int(degree)
 
 
 def support_vectors(node: OnnxNode, count: int, width: int) -> Array:
@@ -69,7 +68,7 @@ def svm_regressor(node: OnnxNode) -> Value:
     weights = floats(node, "coefficients", count or width)
     y: Value = linear(graph, kernels, weights[None], 1, False, rho)
     if node.attribute("one_class"):
-        y = graph.subtract(graph.multiply(step(graph, y), number(2.0)), number(1.0))
+        y = (y > 0.0) * 2.0 - 1.0
     return transformed(node, y)
 
 
@@ -89,7 +88,7 @@ def svm_classifier(node: OnnxNode) -> Sequence[Value | None]:
     if counts and node.attribute("prob_a"):
         return [None, transformed(node, probabilities(node, scores, n))]
     if scores.shape[1] == 1 and n == 2:
-        scores = node.graph.concatenate([node.graph.apply("Neg", scores), scores], 1)
+        scores = node.graph.concatenate([-scores, scores], 1)
     return [None, transformed(node, scores)]
 
 
@@ -116,6 +115,6 @@ def probabilities(node: OnnxNode, scores: Value, n: int) -> Value:
         )
     graph = node.graph
     a, b = floats(node, "prob_a", 1)[0], floats(node, "prob_b", 1)[0]
-    line = graph.add(graph.multiply(scores, number(-a)), number(-b))
+    line = scores * -a + -b
     first = graph.apply("Clip", graph.apply("Sigmoid", line), lower=1e-7, upper=1 - 1e-7)
-    return graph.concatenate([first, graph.subtract(number(1.0), first)], 1)
+    return graph.concatenate([first, 1.0 - first], 1)

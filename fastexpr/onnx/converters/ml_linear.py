@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastexpr.onnx.builder import Value
-from fastexpr.onnx.converters.linear import linear
 from fastexpr.onnx.converters.ml_features import features
 from fastexpr.onnx.converters.post_transforms import transformed
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.products import linear
 from fastexpr.onnx.registry import ML, converter
 
 
@@ -51,5 +51,5 @@ def linear_classifier(node: OnnxNode) -> Sequence[Value | None]:
     """No label; a score for each class. A single row of coefficients is that of the second of two classes."""
     graph, scores = node.graph, linear_scores(node)
     if scores.shape[1] == 1 and n_classes(node, "classlabels_ints", "classlabels_strings") == 2:
-        scores = graph.concatenate([graph.apply("Neg", scores), scores], 1)
+        scores = graph.concatenate([-scores, scores], 1)
     return [None, transformed(node, scores)]

@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 
 from fastexpr.onnx.arrays import Array, tensor_array
-from fastexpr.onnx.builder import Value
 from fastexpr.onnx.converters.ml_features import features
 from fastexpr.onnx.converters.ml_linear import n_classes
-from fastexpr.onnx.converters.post_transforms import number, transformed
+from fastexpr.onnx.converters.post_transforms import transformed
 from fastexpr.onnx.converters.tree_tables import LEAF, Leaves, Nodes, tables, visits
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import ML, converter
 
@@ -138,7 +138,7 @@ def with_base(node: OnnxNode, scores: Value, n: int) -> Value:
     base = column(node, "base_values", np.float64)
     if base.size not in (0, 1, n) or not np.isfinite(base).all():
         node.fail(f"has base_values={base.tolist()}, expected {n} finite numbers. Export the model again.")
-    return node.graph.add(scores, base) if base.any() else scores
+    return scores + base if base.any() else scores
 
 
 # ---- operators
@@ -175,7 +175,7 @@ def tree_ensemble_classifier(node: OnnxNode) -> Sequence[Value | None]:
     scores = with_base(node, scores, 1 if is_binary else n)
     if is_binary:
         is_plain = node.attribute("post_transform") in ("NONE", "PROBIT")
-        other = graph.subtract(number(1.0), scores) if is_plain else graph.apply("Neg", scores)
+        other = 1.0 - scores if is_plain else -scores
         scores = graph.concatenate([other, scores], 1)
     return [None, transformed(node, scores)]
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Shape, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.reductions import reduced
+from fastexpr.onnx.handle import Shape, Value, exact
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -23,14 +24,14 @@ def batch_normalization(node: OnnxNode) -> Value:
     """
     if node.attribute("training_mode"):
         node.fail("has training_mode=1, expected 0. Call model.eval() before exporting.")
-    graph, x = node.graph, node.input(0)
+    graph, x = node.graph, node.double(0)
     shape = statistics_shape(node, x.shape)
-    scale, bias, mean, variance = (statistic(node, k, shape) for k in range(1, 5))
-    deviation = graph.add(variance, np.full((), node.number("epsilon")))
+    scale, bias, mean, variance = (exact(statistic(node, k, shape)) for k in range(1, 5))
+    deviation = variance + node.number("epsilon")
     root: Value = np.sqrt(deviation) if isinstance(deviation, np.ndarray) else graph.apply("Sqrt", deviation)
-    factor = graph.divide(scale, root)
-    offset = graph.subtract(bias, graph.multiply(factor, mean))
-    return graph.add(graph.multiply(x, factor), offset)
+    factor = scale / root
+    offset = bias - factor * mean
+    return x * factor + offset
 
 
 def statistics_shape(node: OnnxNode, shape: Shape) -> Shape:
@@ -48,7 +49,7 @@ def statistic(node: OnnxNode, k: int, shape: Shape, each: str = "one per channel
             f"has input {k} ({node.input_name(k)!r}) of shape {value.shape}, expected {int(np.prod(shape))} numbers, "
             f"{each}."
         )
-    return node.graph.reshape(value, shape)
+    return value.reshape(shape)
 
 
 @converter("LayerNormalization", since=17)
@@ -56,14 +57,14 @@ def layer_normalization(node: OnnxNode) -> Sequence[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance over the axes from `axis` on; further
     outputs are the mean and 1 / sqrt(variance + epsilon). All in double, whatever stash_type says.
     """
-    graph, x = node.graph, node.input(0)
+    x = node.double(0)
     axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
     parts = standardized(node, x, axes)
-    y = graph.multiply(parts.normalized, node.input(1))
-    y = graph.add(y, node.input(2)) if node.has_input(2) else y
+    y = parts.normalized * node.input(1)
+    y = y + node.input(2) if node.has_input(2) else y
     if node.n_outputs < 2:
         return [y]
-    return [y, parts.mean, graph.divide(np.ones(()), parts.deviation)]
+    return [y, parts.mean, 1.0 / parts.deviation]
 
 
 @converter("RMSNormalization", since=23)
@@ -74,25 +75,25 @@ def rms_normalization(node: OnnxNode) -> Sequence[Value]:
     SimplifiedLayerNormalization: x / sqrt(mean x^2 + epsilon) scale; not the standard's, but ONNX Runtime writes it as
       if it were.
     """
-    y, root = root_normalized(node, node.input(0), node.input(1), node.integer("axis"))
-    return [y] if node.n_outputs < 2 else [y, node.graph.divide(np.ones(()), root)]
+    y, root = root_normalized(node, node.double(0), node.input(1), node.integer("axis"))
+    return [y] if node.n_outputs < 2 else [y, 1.0 / root]
 
 
 def root_normalized(node: OnnxNode, x: Value, scale: Value, axis: int) -> tuple[Value, Value]:
     """x / sqrt(mean x^2 + epsilon) scale over the axes from `axis` on, and what x was divided by."""
     graph, axis = node.graph, node.axis(axis, len(x.shape))
-    mean = reduced(graph, "ReduceMean", graph.multiply(x, x), list(range(axis, len(x.shape))), keepdims=True)
+    mean = reduced(graph, "ReduceMean", x * x, list(range(axis, len(x.shape))), keepdims=True)
     root = root_of(node, mean)
-    return graph.multiply(graph.divide(x, root), scale), root
+    return x / root * scale, root
 
 
 @converter("InstanceNormalization", since=1)
 def instance_normalization(node: OnnxNode) -> Value:
     """y = (x - mean) / sqrt(variance + epsilon) scale + bias, mean and variance of each channel (axis 1)."""
-    graph, x = node.graph, node.input(0)
+    x = node.double(0)
     scale, bias = (statistic(node, k, statistics_shape(node, x.shape)) for k in (1, 2))
     axes = list(range(2, len(x.shape)))
-    return graph.add(graph.multiply(standardized(node, x, axes).normalized, scale), bias)
+    return standardized(node, x, axes).normalized * scale + bias
 
 
 @converter("GroupNormalization", since=21)
@@ -112,11 +113,11 @@ def group_normalization_by_group(node: OnnxNode) -> Value:
 
 def normalized_groups(node: OnnxNode, by_group: bool) -> Value:
     """Channels as (groups, channels of one), each group normalized."""
-    graph, x, groups = node.graph, node.input(0), node.integer("num_groups")
+    x, groups = node.double(0), node.integer("num_groups")
     if len(x.shape) < 2 or groups < 1 or x.shape[1] % groups != 0:
         node.fail(f"has num_groups={groups} for shape {x.shape}, expected a divisor of axis 1. Export the model again.")
     split = (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-    y = standardized(node, graph.reshape(x, split), list(range(2, len(split)))).normalized
+    y = standardized(node, x.reshape(split), list(range(2, len(split)))).normalized
     leading = (groups, 1) if by_group else split[1:3]
     shape = leading + (1,) * (len(x.shape) - 2)
     each = (
@@ -124,25 +125,25 @@ def normalized_groups(node: OnnxNode, by_group: bool) -> Value:
         if by_group
         else "one per channel, as from operator set 21 on. Export it with opset_version=20, which has one per group"
     )
-    y = graph.add(graph.multiply(y, statistic(node, 1, shape, each)), statistic(node, 2, shape, each))
-    return graph.reshape(y, x.shape)
+    y = y * statistic(node, 1, shape, each) + statistic(node, 2, shape, each)
+    return y.reshape(x.shape)
 
 
 @converter("MeanVarianceNormalization", since=9)
 def mean_variance_normalization(node: OnnxNode) -> Value:
     """y = (x - mean) / (sqrt(variance) + 1e-9), over the given axes."""
-    x = node.input(0)
+    x = node.double(0)
     axes = node.axes([0, 2, 3] if node.attribute("axes") is None else node.integers("axes") or [], len(x.shape))
     graph = node.graph
     centred = centred_over(graph, x, axes)
-    variance = reduced(graph, "ReduceMean", graph.multiply(centred, centred), axes, keepdims=True)
-    return graph.divide(centred, graph.add(graph.apply("Sqrt", variance), np.full((), 1e-9)))
+    variance = reduced(graph, "ReduceMean", centred * centred, axes, keepdims=True)
+    return centred / (graph.apply("Sqrt", variance) + 1e-9)
 
 
 @converter("LpNormalization", since=1)
 def lp_normalization(node: OnnxNode) -> Value:
     """y = x / norm, the sum of |x| (p=1) or sqrt(sum x^2) (p=2) along an axis; 0 where all of x is."""
-    graph, x, p = node.graph, node.input(0), node.integer("p")
+    graph, x, p = node.graph, node.double(0), node.integer("p")
     axis = node.axis(node.integer("axis"), len(x.shape))
     if p not in (1, 2):
         node.fail(f"has p={p}, expected 1 or 2. Export the model again.")
@@ -150,8 +151,8 @@ def lp_normalization(node: OnnxNode) -> Value:
         norm = reduced(graph, "ReduceSum", graph.apply("Abs", x), [axis], keepdims=True)
     else:
         norm = reduced(graph, "ReduceL2", x, [axis], keepdims=True)
-    is_positive = graph.apply("Less", np.zeros(()), norm)
-    return graph.apply("Where", is_positive, graph.divide(x, norm), np.zeros(()))
+    is_positive = norm > 0.0
+    return graph.apply("Where", is_positive, x / norm, 0.0)
 
 
 class Standardized(NamedTuple):
@@ -166,10 +167,8 @@ def standardized(node: OnnxNode, x: Value, axes: list[int]) -> Standardized:
     """x over these axes, with the variance as the mean of (x - mean)^2."""
     graph = node.graph
     centred = centred_over(graph, x, axes)
-    deviation = root_of(node, reduced(graph, "ReduceMean", graph.multiply(centred, centred), axes, keepdims=True))
-    return Standardized(
-        graph.divide(centred, deviation), reduced(graph, "ReduceMean", x, axes, keepdims=True), deviation
-    )
+    deviation = root_of(node, reduced(graph, "ReduceMean", centred * centred, axes, keepdims=True))
+    return Standardized(centred / deviation, reduced(graph, "ReduceMean", x, axes, keepdims=True), deviation)
 
 
 def centred_over(graph: GraphBuilder, x: Value, axes: list[int]) -> Value:
@@ -177,10 +176,10 @@ def centred_over(graph: GraphBuilder, x: Value, axes: list[int]) -> Value:
     difference of two near numbers is exact, while the mean of large ones is rounded.
     """
     first = tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(len(x.shape)))
-    shifted = graph.subtract(x, graph.rearrange(x, lambda array: array[first]))
-    return graph.subtract(shifted, reduced(graph, "ReduceMean", shifted, axes, keepdims=True))
+    shifted = x - x[first]
+    return shifted - reduced(graph, "ReduceMean", shifted, axes, keepdims=True)
 
 
 def root_of(node: OnnxNode, variance: Value) -> Value:
     """sqrt(variance + epsilon)."""
-    return node.graph.apply("Sqrt", node.graph.add(variance, np.full((), node.number("epsilon"))))
+    return node.graph.apply("Sqrt", variance + node.number("epsilon"))

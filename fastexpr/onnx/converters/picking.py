@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Handle, Value
 from fastexpr.onnx.converters.positions import gathered, gathered_elements, gathered_nd, is_named
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -62,7 +62,7 @@ def sliced(node: OnnxNode, starts: list[int], ends: list[int], axes: list[int], 
     key = [slice(None)] * len(x.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         key[node.axis(axis, len(x.shape))] = slice(start, end, step)
-    return node.graph.rearrange(x, lambda array: array[tuple(key)])
+    return x[tuple(key)]
 
 
 @converter("Gather", takes_constants=True)
@@ -103,7 +103,7 @@ def gather_nd(node: OnnxNode) -> Value:
     leading = [np.arange(n).reshape((-1,) + (1,) * (rank - k - 1)) for k, n in enumerate(x.shape[:batch])]
     key = (*leading, *np.moveaxis(indices, -1, 0))
     node.check_size(indices.shape[:-1] + x.shape[batch + depth :], indices.size + math.prod(x.shape))
-    return node.graph.rearrange(x, lambda array: array[key])
+    return x[key]
 
 
 @converter("GatherElements", since=11, takes_constants=True)
@@ -117,7 +117,7 @@ def gather_elements(node: OnnxNode) -> Value:
         node.fail(f"has indices of shape {at.shape}, which do not lie in {x.shape}. Export the model again.")
     part = tuple(slice(None) if k == axis else slice(length) for k, length in enumerate(at.shape))
     if isinstance(at, Handle):
-        return gathered_elements(node, node.graph.rearrange(x, lambda array: array[part]), at, axis)
+        return gathered_elements(node, x[part], at, axis)
     indices = checked_indices(node, x.shape[axis])
     return node.graph.rearrange(x, lambda array: np.take_along_axis(array[part], indices, axis))
 
@@ -150,7 +150,7 @@ def split(node: OnnxNode) -> Sequence[Value]:
 
     def piece_from(start: int, stop: int) -> Value:
         key: tuple[Any, ...] = (slice(None),) * axis + (slice(start, stop),)
-        return node.graph.rearrange(x, lambda array: array[key])
+        return x[key]
 
     starts = accumulate(lengths, initial=0)
     return [piece_from(start, start + piece) for start, piece in zip(starts, lengths, strict=False)]
@@ -202,9 +202,9 @@ def one_hot(node: OnnxNode) -> Value:
         node.fail(f"has depth {depth} and values of shape {values.shape}, expected two values. Export the model again.")
     if isinstance(at, Handle):
         named = graph.rearrange(is_named(graph, at, depth), lambda array: np.moveaxis(array, -1, axis))
-        off, on = (graph.rearrange(values, lambda array, k=k: array[k]) for k in range(2))  # type: ignore[misc]
+        off, on = (values[k] for k in range(2))
         return graph.apply("Where", named, on, off)
     indices = at.astype(np.int64)
     wrapped = np.where(indices < 0, indices + depth, indices)
     is_on = np.moveaxis(wrapped[..., np.newaxis] == np.arange(depth), -1, axis)
-    return graph.rearrange(values, lambda array: array[is_on.astype(np.int64)])
+    return values[is_on.astype(np.int64)]

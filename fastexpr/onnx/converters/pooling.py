@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
 from fastexpr.onnx.converters.reductions import reduced
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import matrix_along, sparse_linear
@@ -61,18 +61,17 @@ def norm_order(node: OnnxNode) -> float:
 
 def powers(node: OnnxNode, x: Value, p: float) -> Value:
     """|x|^p."""
-    graph = node.graph
     if p == 2:
-        return graph.multiply(x, x)
-    magnitude = graph.apply("Abs", x)
-    return magnitude if p == 1 else graph.apply("Pow", magnitude, np.full((), p))
+        return x * x
+    magnitude = node.graph.apply("Abs", x)
+    return magnitude if p == 1 else magnitude**p
 
 
 def root(node: OnnxNode, x: Value, p: float) -> Value:
     """x^(1/p)."""
     if p == 1:
         return x
-    return node.graph.apply("Sqrt", x) if p == 2 else node.graph.apply("Pow", x, np.full((), 1 / p))
+    return node.graph.apply("Sqrt", x) if p == 2 else x ** (1 / p)
 
 
 @converter("LpPool")
@@ -100,10 +99,10 @@ def max_pool(node: OnnxNode) -> Value:
         node.fail("has a window that lies in the padding altogether. Export the model with less padding.")
     taps = filled_up(places, first)
     node.check_size([*x.shape[:2], *taps.shape], given=LARGEST_OVERLAP * math.prod(x.shape))
-    flat = graph.reshape(x, (*x.shape[:2], math.prod(window.large)))
-    windows = graph.rearrange(flat, lambda array: array[:, :, taps])
+    flat = x.reshape((*x.shape[:2], math.prod(window.large)))
+    windows = flat[:, :, taps]
     y = graph.apply("ReduceMax", windows, axis=3, n_axes=1, keepdims=0)
-    return graph.reshape(y, (*x.shape[:2], *window.small))
+    return y.reshape((*x.shape[:2], *window.small))
 
 
 def filled_up(places: Array, first: Array) -> Array:
@@ -137,9 +136,9 @@ def max_unpool(node: OnnxNode) -> Value:
             f"output of shape {shape}, expected one below {size} for each number. Export the model again."
         )
     rows, last = np.unique(places[::-1], return_index=True)  # of several numbers for one position, the last one counts
-    flat = node.graph.reshape(x, (len(places),))
+    flat = x.reshape((len(places),))
     y = sparse_linear(node.graph, flat, 0, rows, len(places) - 1 - last, np.ones(()), size)
-    y = node.graph.reshape(y, shape)
+    y = y.reshape(shape)
     return grown(node, y, node.constant_integers(2)) if node.has_input(2) else y
 
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
-from fastexpr.onnx.converters.comparisons import both, equal_integers, extreme
-from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.converters.comparisons import equal_integers, extreme
 from fastexpr.onnx.converters.reductions import reduced
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -25,7 +25,7 @@ def place_of_largest(graph: GraphBuilder, is_largest: Value, axis: int) -> Handl
     """Where along the axis, which stays with length 1, the one condition holds: a whole number from 0 on."""
     shape = tuple(-1 if k == axis else 1 for k in range(len(is_largest.shape)))
     counts = np.arange(is_largest.shape[axis], dtype=np.float64).reshape(shape)
-    found = graph.apply("Where", is_largest, counts, np.zeros(()))
+    found = graph.apply("Where", is_largest, counts, 0.0)
     return graph.apply("ReduceMax", found, axis=axis, n_axes=1, keepdims=1)
 
 
@@ -39,13 +39,13 @@ def arg_max(node: OnnxNode) -> Value:
     graph, x = node.graph, node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
     is_last = bool(node.attribute("select_last_index"))
-    x = graph.apply("Neg", x) if node.operator == "ArgMin" else x
+    x = -x if node.operator == "ArgMin" else x
     if is_last:
         x = graph.rearrange(x, lambda array: np.flip(array, axis))
     place: Value = place_of_largest(graph, graph.apply("Hardmax", x, axis=axis, n_axes=1), axis)
     if is_last:
-        place = graph.subtract(np.full((), x.shape[axis] - 1.0), place)
-    return place if node.integer("keepdims") else graph.reshape(place, x.shape[:axis] + x.shape[axis + 1 :])
+        place = x.shape[axis] - 1.0 - place
+    return place if node.integer("keepdims") else place.reshape(x.shape[:axis] + x.shape[axis + 1 :])
 
 
 @converter("TopK", since=10)
@@ -75,19 +75,19 @@ def top(node: OnnxNode, k: int, is_largest: bool) -> Sequence[Value]:
     if k == 0:
         shape = (*x.shape[:axis], 0, *x.shape[axis + 1 :])
         return [np.zeros(shape), np.zeros(shape, np.int64)]
-    x = x if is_largest else graph.apply("Neg", x)
-    negated = graph.apply("ReduceMax", graph.apply("Neg", x), axis=axis, n_axes=1, keepdims=1)
-    smallest, left = graph.apply("Neg", negated), x
+    x = x if is_largest else -x
+    negated = graph.apply("ReduceMax", -x, axis=axis, n_axes=1, keepdims=1)
+    smallest, left = -negated, x
     values: list[Value] = []
     places: list[Value] = []
     for _ in range(k):
         is_next = graph.apply("Hardmax", left, axis=axis, n_axes=1)
-        left = graph.apply("Where", is_next, np.full((), -np.inf), left)
+        left = graph.apply("Where", is_next, -np.inf, left)
         shown = graph.apply("Where", is_next, x, smallest)  # not -inf: bounds stay finite
         values.append(graph.apply("ReduceMax", shown, axis=axis, n_axes=1, keepdims=1))
         places.append(place_of_largest(graph, is_next, axis))
     joined = graph.concatenate(values, axis)
-    return [joined if is_largest else graph.apply("Neg", joined), graph.concatenate(places, axis)]
+    return [joined if is_largest else -joined, graph.concatenate(places, axis)]
 
 
 # ---- picking
@@ -95,12 +95,12 @@ def top(node: OnnxNode, k: int, is_largest: bool) -> Sequence[Value]:
 
 def is_named(graph: GraphBuilder, indices: Handle, length: int) -> Value:
     """Which of `length` places each index names, on a new last axis; negative indices count from the end."""
-    column = graph.reshape(indices, (*indices.shape, 1))
+    column = indices.reshape((*indices.shape, 1))
     places = np.arange(length, dtype=np.float64)
-    named = equal_integers(graph, column, places)
+    named = equal_integers(column, places)
     if graph.range_of(indices)[0] >= 0:
         return named
-    return graph.add(named, equal_integers(graph, column, places - length))
+    return named + equal_integers(column, places - length)
 
 
 def only_inside(graph: GraphBuilder, indices: Value, length: int, value: Value) -> Value:
@@ -108,9 +108,8 @@ def only_inside(graph: GraphBuilder, indices: Value, length: int, value: Value) 
     lower, upper = graph.range_of(indices) if isinstance(indices, Handle) else (0.0, 0.0)
     if lower >= -length and upper < length:
         return value
-    above = graph.apply("Less", np.full((), -length - 0.5), indices)
-    is_inside = both(graph, above, graph.apply("Less", indices, np.full((), length - 0.5)))
-    return graph.apply("Where", is_inside, value, np.full((), np.nan))
+    is_inside = (indices > -length - 0.5) * (indices < length - 0.5)
+    return graph.apply("Where", is_inside, value, np.nan)
 
 
 def picked(node: OnnxNode, table: Value, indices: Handle) -> Value:
@@ -119,27 +118,27 @@ def picked(node: OnnxNode, table: Value, indices: Handle) -> Value:
     count = indices.shape[1]
     named = is_named(graph, indices, length)
     if isinstance(table, np.ndarray) and stack == 1 and np.isfinite(table).all():
-        y = matrix_product(graph, named, table)
+        y = named @ table
     else:
         node.check_size((stack, count, length, width))
         kept = graph.apply(
-            "Where", graph.reshape(named, (stack, count, length, 1)), graph.reshape(table, (stack, 1, length, width)),
-            np.zeros(()),
+            "Where", named.reshape((stack, count, length, 1)), table.reshape((stack, 1, length, width)),
+            0.0,
         )  # fmt: skip
         y = reduced(graph, "ReduceSum", kept, [2], keepdims=False)
-    return only_inside(graph, graph.reshape(indices, (stack, count, 1)), length, y)
+    return only_inside(graph, indices.reshape((stack, count, 1)), length, y)
 
 
 def gathered(node: OnnxNode, x: Value, indices: Handle, axis: int) -> Value:
     """Gather along one axis."""
-    graph, lead, rest = node.graph, x.shape[:axis], x.shape[axis + 1 :]
+    lead, rest = x.shape[:axis], x.shape[axis + 1 :]
     order = [axis, *range(axis), *range(axis + 1, len(x.shape))]
-    table = graph.reshape(graph.transpose(x, order), (1, x.shape[axis], math.prod(lead + rest)))
-    y = picked(node, table, graph.reshape(indices, (1, math.prod(indices.shape))))  # type: ignore[arg-type]
-    y = graph.reshape(y, (*indices.shape, *lead, *rest))
+    table = x.transpose(order).reshape((1, x.shape[axis], math.prod(lead + rest)))
+    y = picked(node, table, indices.reshape((1, math.prod(indices.shape))))
+    y = y.reshape((*indices.shape, *lead, *rest))
     rank = len(indices.shape)
     places = [*range(rank, rank + len(lead)), *range(rank), *range(rank + len(lead), len(y.shape))]
-    return graph.transpose(y, places)
+    return y.transpose(places)
 
 
 def gathered_elements(node: OnnxNode, x: Value, indices: Handle, axis: int) -> Value:
@@ -150,10 +149,10 @@ def gathered_elements(node: OnnxNode, x: Value, indices: Handle, axis: int) -> V
     count, stack = at.shape[-1], math.prod(at.shape[:-1])
     y = picked(
         node,
-        graph.reshape(table, (stack, x.shape[axis], 1)),
-        graph.reshape(at, (stack, count)),  # type: ignore[arg-type]
+        table.reshape((stack, x.shape[axis], 1)),
+        at.reshape((stack, count)),  # type: ignore[arg-type]
     )
-    y = graph.reshape(y, at.shape)
+    y = y.reshape(at.shape)
     return graph.rearrange(y, lambda array: np.moveaxis(array, -1, axis))
 
 
@@ -163,27 +162,27 @@ def flat_places(node: OnnxNode, indices: Handle, lengths: tuple[int, ...]) -> Va
     strides = np.cumprod([1, *lengths[:0:-1]])[::-1]
     parts: list[Value] = []
     for k, (length, stride) in enumerate(zip(lengths, strides, strict=True)):
-        part = graph.rearrange(indices, lambda array, k=k: array[..., k])  # type: ignore[misc]
+        part = indices[..., k]
         wrapped = part
         if isinstance(part, Handle) and graph.range_of(part)[0] < 0:
-            is_negative = graph.apply("Less", part, np.zeros(()))
-            wrapped = graph.apply("Where", is_negative, graph.add(part, np.full((), float(length))), part)
-        parts.append(graph.multiply(only_inside(graph, part, length, wrapped), np.full((), float(stride))))
+            is_negative = part < 0.0
+            wrapped = graph.apply("Where", is_negative, part + float(length), part)
+        parts.append(only_inside(graph, part, length, wrapped) * float(stride))
     total = parts[0]
     for part in parts[1:]:
-        total = graph.add(total, part)
+        total = total + part
     return total
 
 
 def gathered_nd(node: OnnxNode, x: Value, indices: Handle, batch: int) -> Value:
     """GatherND behind `batch` leading axes."""
-    graph, depth = node.graph, indices.shape[-1]
+    depth = indices.shape[-1]
     lengths = x.shape[batch : batch + depth]
     at, stack = flat_places(node, indices, lengths), math.prod(x.shape[:batch])
     rest = x.shape[batch + depth :]
-    table = graph.reshape(x, (stack, math.prod(lengths), math.prod(rest)))
-    y = picked(node, table, graph.reshape(at, (stack, math.prod(at.shape[batch:]))))  # type: ignore[arg-type]
-    return graph.reshape(y, (*indices.shape[:-1], *rest))
+    table = x.reshape((stack, math.prod(lengths), math.prod(rest)))
+    y = picked(node, table, at.reshape((stack, math.prod(at.shape[batch:]))))  # type: ignore[arg-type]
+    return y.reshape((*indices.shape[:-1], *rest))
 
 
 # ---- placing
@@ -205,11 +204,11 @@ def scattered_at(node: OnnxNode, x: Value, indices: Handle, updates: Value, redu
     node.check_size((stack, count, length))
     named = is_named(graph, indices, length)
     for k in range(count):
-        here = graph.rearrange(named, lambda array, k=k: array[:, k, :, np.newaxis])  # type: ignore[misc]
-        new = graph.rearrange(updates, lambda array, k=k: array[:, k : k + 1])  # type: ignore[misc]
+        here = named[:, k, :, np.newaxis]
+        new = updates[:, k : k + 1]
         new = new if reduction == "none" else combine(graph, reduction, x, new)
         x = graph.apply("Where", here, new, x)
     for k in range(count):
-        at = graph.rearrange(indices, lambda array, k=k: array[:, k, np.newaxis, np.newaxis])  # type: ignore[misc]
+        at = indices[:, k, np.newaxis, np.newaxis]
         x = only_inside(graph, at, length, x)
     return x

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Value
-from fastexpr.onnx.converters.comparisons import negation, step
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 
 SMALLEST_SCORE = 1e-7  # what SOFTMAX_ZERO takes for 0
 NAMES = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")  # numbered so in TreeEnsemble
-
-
-def number(value: float) -> np.ndarray[tuple[()], np.dtype[np.float64]]:
-    """A scalar."""
-    return np.full((), value)
 
 
 def transformed(node: OnnxNode, scores: Value) -> Value:
@@ -36,13 +31,13 @@ def transformed(node: OnnxNode, scores: Value) -> Value:
 
 def without_zeros(graph: GraphBuilder, scores: Value, softmax: Value) -> Value:
     """The softmax over the scores that are not 0; those that are stay 0. All are 1/2 where no other is."""
-    is_there = step(graph, graph.subtract(graph.apply("Abs", scores), number(SMALLEST_SCORE)))
+    is_there = graph.apply("Abs", scores) - SMALLEST_SCORE > 0.0
     axis = len(scores.shape) - 1
-    kept = graph.multiply(softmax, is_there)
+    kept = softmax * is_there
     count = graph.apply("ReduceSum", is_there, axis=axis, n_axes=1, keepdims=1)
-    is_empty = negation(graph, step(graph, count))
+    is_empty = 1.0 - (count > 0.0)
     total = graph.apply("ReduceSum", kept, axis=axis, n_axes=1, keepdims=1)
-    return graph.divide(graph.add(kept, graph.multiply(is_empty, number(0.5))), graph.add(total, is_empty))
+    return (kept + is_empty * 0.5) / (total + is_empty)
 
 
 def probit(graph: GraphBuilder, p: Value) -> Value:
@@ -50,10 +45,10 @@ def probit(graph: GraphBuilder, p: Value) -> Value:
 
     S. Winitzki, "A handy approximation for the error function and its inverse", 2008: two or three digits.
     """
-    t = graph.subtract(graph.multiply(p, number(2.0)), number(1.0))
-    log = graph.apply("Log", graph.multiply(graph.subtract(number(1.0), t), graph.add(number(1.0), t)))
-    v = graph.add(graph.multiply(log, number(0.5)), number(2.0 / (np.pi * 0.147)))
-    root = graph.apply("Sqrt", graph.subtract(graph.multiply(v, v), graph.multiply(log, number(1.0 / 0.147))))
-    size = graph.apply("Sqrt", graph.subtract(root, v))
-    sign = graph.subtract(graph.multiply(step(graph, t), number(2.0)), number(1.0))
-    return graph.multiply(graph.multiply(sign, size), number(1.41421356))
+    t = p * 2.0 - 1.0
+    log = graph.apply("Log", (1.0 - t) * (1.0 + t))
+    v = log * 0.5 + 2.0 / (np.pi * 0.147)
+    root = graph.apply("Sqrt", v * v - log * (1.0 / 0.147))
+    size = graph.apply("Sqrt", root - v)
+    sign = (t > 0.0) * 2.0 - 1.0
+    return sign * size * 1.41421356

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from fastexpr.onnx.builder import GraphBuilder, Handle, Shape, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.convolution import conv
-from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.handle import Handle, Shape, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -27,15 +27,14 @@ def numbers(node: OnnxNode, k: int) -> Value:
     """Input k as floats; 0 where it is left out. Scales and zero points depend on x in models that find them as they
     run.
     """
-    value = node.input(k) if node.has_input(k) else np.zeros(())
-    return value if isinstance(value, Handle) else value.astype(np.float64)
+    return node.double(k) if node.has_input(k) else np.zeros(())
 
 
 def along_axis(node: OnnxNode, values: Value, shape: Shape, axis: int) -> Value:
     """Scales or zero points so that they broadcast: one for all, or for each place or block of places of an axis."""
     graph, block = node.graph, node.attribute("block_size") or 0
     if math.prod(values.shape) == 1 and not block:
-        return graph.reshape(values, ())
+        return values.reshape(())
     axis = node.axis(axis, len(shape))
     if block:
         if block < 0 or len(values.shape) != len(shape) or -(-shape[axis] // block) != values.shape[axis]:
@@ -43,7 +42,7 @@ def along_axis(node: OnnxNode, values: Value, shape: Shape, axis: int) -> Value:
         return graph.rearrange(values, lambda array: np.repeat(array, block, axis).take(np.arange(shape[axis]), axis))
     if values.shape != (shape[axis],):
         node.fail(f"has scales of shape {values.shape} for axis {axis} of {shape}. Export the model again.")
-    return graph.reshape(values, (shape[axis],) + (1,) * (len(shape) - axis - 1))
+    return values.reshape((shape[axis],) + (1,) * (len(shape) - axis - 1))
 
 
 def quantized(node: OnnxNode, ratio: Value, zero: Value, dtype: np.dtype[Any]) -> Value:
@@ -55,9 +54,9 @@ def quantized(node: OnnxNode, ratio: Value, zero: Value, dtype: np.dtype[Any]) -
     if not isinstance(zero, Handle) and (zero == zero.reshape(-1)[0]).all():
         shift = float(zero.reshape(-1)[0])
         near = graph.apply("Quantize", graph.apply("Clip", ratio, lower=lower - shift, upper=upper - shift))
-        return graph.as_type(graph.add(near, zero), dtype)
-    moved = graph.add(graph.apply("Quantize", ratio), zero)
-    return graph.as_type(graph.apply("Clip", moved, lower=lower, upper=upper), dtype)
+        return (near + zero).astype(dtype)
+    moved = graph.apply("Quantize", ratio) + zero
+    return graph.apply("Clip", moved, lower=lower, upper=upper).astype(dtype)
 
 
 def limits_of(node: OnnxNode, dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -82,24 +81,24 @@ def quantize_linear(node: OnnxNode) -> Value:
 
     Derivatives are those without rounding ("straight through").
     """
-    x, target = node.input(0), node.attribute("output_dtype") or 0
+    x, target = node.double(0), node.attribute("output_dtype") or 0
     dtype = tensor_dtype_to_np_dtype(target) if target and not node.has_input(2) else integer_type(node, 2)
     axis = node.attribute("axis") if node.attribute("axis") is not None else 1
     scale, zero = along_axis(node, numbers(node, 1), x.shape, axis), numbers(node, 2)
-    zero = along_axis(node, zero, x.shape, axis) if math.prod(zero.shape) > 1 else node.graph.reshape(zero, ())
-    return quantized(node, node.graph.divide(x, scale), zero, dtype)
+    zero = along_axis(node, zero, x.shape, axis) if math.prod(zero.shape) > 1 else zero.reshape(())
+    return quantized(node, x / scale, zero, dtype)
 
 
 @converter("DequantizeLinear", since=10)
 def dequantize_linear(node: OnnxNode) -> Value:
     """(x - zero point) scale."""
-    graph, x = node.graph, node.input(0)
+    x = node.double(0)
     axis = node.attribute("axis") if node.attribute("axis") is not None else 1
     scale = along_axis(node, numbers(node, 1), x.shape, axis)
     if node.has_input(2):
         zero = numbers(node, 2)
-        x = graph.subtract(x, along_axis(node, zero, x.shape, axis) if math.prod(zero.shape) > 1 else zero)
-    return graph.multiply(x, scale)
+        x = x - (along_axis(node, zero, x.shape, axis) if math.prod(zero.shape) > 1 else zero)
+    return x * scale
 
 
 @converter("DynamicQuantizeLinear", since=11)
@@ -113,23 +112,23 @@ def dynamic_quantize_linear(node: OnnxNode) -> Sequence[Value]:
 
 def dynamically_quantized(graph: GraphBuilder, x: Value) -> tuple[Value, Value, Value]:
     """Whole numbers from 0 to 255, their scale and their zero point."""
-    flat = graph.reshape(x, (math.prod(x.shape),))
+    flat = x.reshape((math.prod(x.shape),))
     high, depth = (  # the largest number and minus the smallest, at least 0
         graph.apply("Clip", graph.apply("ReduceMax", values, axis=0, n_axes=1, keepdims=0), lower=0.0)
-        for values in (flat, graph.apply("Neg", flat))
+        for values in (flat, -flat)
     )
-    spread = graph.divide(graph.add(high, depth), np.full((), 255.0))
-    scale = graph.apply("Where", graph.apply("Equal", spread, np.zeros(())), np.ones(()), spread)  # all are 0
-    zero = graph.apply("Quantize", graph.divide(depth, scale))
-    moved = graph.add(graph.apply("Quantize", graph.divide(x, scale)), zero)
+    spread = (high + depth) / 255.0
+    scale = graph.apply("Where", graph.apply("Equal", spread, 0.0), 1.0, spread)  # all are 0
+    zero = graph.apply("Quantize", depth / scale)
+    moved = graph.apply("Quantize", x / scale) + zero
     # the two roundings give 256 at most: a condition cuts that, so every number keeps its derivative
-    return graph.subtract(moved, graph.apply("Less", np.full((), 255.0), moved)), scale, zero
+    return moved - (moved > 255.0), scale, zero
 
 
 def dynamically_rounded(graph: GraphBuilder, x: Value) -> Value:
     """x as its whole numbers say it."""
     whole, scale, zero = dynamically_quantized(graph, x)
-    return graph.multiply(graph.subtract(whole, zero), scale)
+    return (whole - zero) * scale
 
 
 @converter("MatMulInteger", since=10)
@@ -143,30 +142,29 @@ def matmul_integer(node: OnnxNode) -> Value:
 @converter("QLinearMatMul", since=10)
 def qlinear_matmul(node: OnnxNode) -> Value:
     """A and B made floats, multiplied, and rounded: the product of whole numbers times a_scale b_scale / y_scale."""
-    graph = node.graph
-    a = graph.multiply(centered(node, 0, 2, row_wise=True), spread_over(node, numbers(node, 1), True))
-    b = graph.multiply(centered(node, 3, 5, row_wise=False), spread_over(node, numbers(node, 4), False))
-    ratio = graph.divide(product(node, a, b), spread_over(node, numbers(node, 6), True))
+    a = centered(node, 0, 2, row_wise=True) * spread_over(node, numbers(node, 1), True)
+    b = centered(node, 3, 5, row_wise=False) * spread_over(node, numbers(node, 4), False)
+    ratio = product(node, a, b) / spread_over(node, numbers(node, 6), True)
     return quantized(node, ratio, spread_over(node, numbers(node, 7), True), integer_type(node, 7))
 
 
 def spread_over(node: OnnxNode, values: Value, row_wise: bool) -> Value:
     """One number for all, for each row, or for each column."""
     if math.prod(values.shape) == 1:
-        return node.graph.reshape(values, ())
-    return node.graph.reshape(values, (*values.shape, 1)) if row_wise and len(values.shape) == 1 else values
+        return values.reshape(())
+    return values.reshape((*values.shape, 1)) if row_wise and len(values.shape) == 1 else values
 
 
 def centered(node: OnnxNode, k: int, zero: int, row_wise: bool) -> Value:
     """Input k minus its zero point."""
-    return node.graph.subtract(numbers(node, k), spread_over(node, numbers(node, zero), row_wise))
+    return numbers(node, k) - spread_over(node, numbers(node, zero), row_wise)
 
 
 def product(node: OnnxNode, a: Value, b: Value) -> Value:
     """a b for matrices and stacks of them."""
     if len(a.shape) < 2 or len(b.shape) < 2 or a.shape[-1] != b.shape[-2]:
         node.fail(f"cannot multiply shapes {a.shape} and {b.shape}. Export the model again.")
-    return matrix_product(node.graph, a, b)
+    return a @ b
 
 
 @converter("ConvInteger", since=10)
@@ -178,13 +176,12 @@ def conv_integer(node: OnnxNode) -> Value:
 @converter("QLinearConv", since=10)
 def qlinear_conv(node: OnnxNode) -> Value:
     """The convolution of whole numbers, and a bias of whole numbers, times x_scale w_scale / y_scale, rounded."""
-    graph = node.graph
     bias = numbers(node, 8) if node.has_input(8) else None
     y = conv(node.other("Conv", [centered(node, 0, 2, True), centered_weights(node, 3, 5), bias]))
-    scales = graph.multiply(numbers(node, 1), numbers(node, 4))
+    scales = numbers(node, 1) * numbers(node, 4)
     per_channel = (math.prod(scales.shape),) + (1,) * (len(y.shape) - 2)
-    scaled = graph.multiply(y, graph.reshape(scales, per_channel))
-    ratio = graph.divide(scaled, spread_over(node, numbers(node, 6), True))
+    scaled = y * scales.reshape(per_channel)
+    ratio = scaled / spread_over(node, numbers(node, 6), True)
     return quantized(node, ratio, spread_over(node, numbers(node, 7), True), integer_type(node, 7))
 
 
@@ -194,4 +191,4 @@ def centered_weights(node: OnnxNode, k: int, zero: int) -> Value:
     count = math.prod(zeros.shape)
     if count not in (1, weights.shape[0] if weights.shape else 1):
         node.fail(f"has {count} zero points for weights of shape {weights.shape}. Export the model again.")
-    return node.graph.subtract(weights, node.graph.reshape(zeros, (count,) + (1,) * (len(weights.shape) - 1)))
+    return weights - zeros.reshape((count,) + (1,) * (len(weights.shape) - 1))

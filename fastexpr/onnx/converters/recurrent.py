@@ -20,15 +20,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Handle, Value
 from fastexpr.onnx.converters.activations_of_gates import Activation, gate_activations
-from fastexpr.onnx.converters.linear import linear, matrix_product
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
+from fastexpr.onnx.products import linear
 from fastexpr.onnx.registry import converter
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 MOST_STEPS = 10_000
-ONE = np.ones(())
 
 
 class Direction(NamedTuple):
@@ -63,24 +62,24 @@ class Run:
         n_steps, n_batch = x.shape[:2]
         times = step_times(n_steps, lengths, direction.is_reverse)
         batch = np.arange(n_batch)
-        x = self.graph.rearrange(x, lambda array: array[times, batch])
+        x = x[times, batch]
         z = self._input_part(x)
         gates = direction.R.shape[0] // self.size
         self.R_first, self.R_last = (  # all steps share them
-            self.graph.rearrange(direction.R, lambda array, start=start, stop=stop: array[start:stop])  # type: ignore[misc]
+            direction.R[start:stop]
             for start, stop in ((0, (gates - 1) * self.size), ((gates - 1) * self.size, gates * self.size))
         )
-        self.b_late = self.graph.rearrange(direction.b_h, lambda array: array[-self.size :])
+        self.b_late = direction.b_h[-self.size :]
         steps: list[Value] = []
         for t in range(n_steps):
-            h, c = self._step(self.graph.rearrange(z, lambda array, t=t: array[t]))  # type: ignore[misc]
+            h, c = self._step(z[t])
             self.h, self.c = (self._where(t < lengths, new, old) for new, old in ((h, self.h), (c, self.c)))
-            steps.append(self.graph.reshape(self.h, (1, n_batch, self.size)))
+            steps.append(self.h.reshape((1, n_batch, self.size)))
         if lengths.min(initial=n_steps) < n_steps:
             steps.append(np.zeros((1, n_batch, self.size)))
         places = np.empty_like(times)
         places[times, batch] = np.where(np.arange(n_steps)[:, None] < lengths, np.arange(n_steps)[:, None], n_steps)
-        self.outputs = self.graph.rearrange(self.graph.concatenate(steps, 0), lambda array: array[places, batch])
+        self.outputs = self.graph.concatenate(steps, 0)[places, batch]
 
     def _input_part(self, x: Value) -> Value:
         """W x_t + b for all steps, (T, B, gates H). A GRU's recurrent bias of n is apart where r multiplies it."""
@@ -88,8 +87,8 @@ class Run:
         b_h = direction.b_h
         if self._resets_late:
             keep = np.repeat([1.0, 1.0, 0.0], self.size)
-            b_h = self.graph.multiply(b_h, keep)
-        bias = self.graph.add(direction.b_x, b_h)
+            b_h = b_h * keep
+        bias = direction.b_x + b_h
         return self._product(x, direction.W, bias)
 
     @property
@@ -98,7 +97,7 @@ class Run:
 
     def _product(self, u: Value, matrix: Value, bias: Value | None = None) -> Value:
         """u times the transposed matrix along the last axis, plus the bias."""
-        graph, node = self.graph, self.node
+        graph = self.graph
         if not isinstance(u, Handle) and not isinstance(matrix, Handle):
             product: Value = u.astype(np.float64) @ matrix.astype(np.float64).T
         elif not isinstance(matrix, Handle):
@@ -106,10 +105,10 @@ class Run:
             product = linear(graph, u, matrix, len(u.shape) - 1, False, constant_bias)
             bias = None if constant_bias is not None else bias
         else:
-            rows = graph.reshape(u, (math.prod(u.shape[:-1]), u.shape[-1]))
-            product = matrix_product(node.graph, rows, graph.transpose(matrix, (1, 0)))
-            product = graph.reshape(product, (*u.shape[:-1], matrix.shape[0]))
-        return product if bias is None else graph.add(product, bias)
+            rows = u.reshape((math.prod(u.shape[:-1]), u.shape[-1]))
+            product = rows @ matrix.transpose((1, 0))
+            product = product.reshape((*u.shape[:-1], matrix.shape[0]))
+        return product if bias is None else product + bias
 
     def _where(self, is_active: Array, new: Value, old: Value) -> Value:
         """New rows for the sequences that still run, old ones for the others."""
@@ -117,11 +116,11 @@ class Run:
             return new
         count = len(is_active)
         rows = np.where(is_active, np.arange(count), count + np.arange(count))
-        return self.graph.rearrange(self.graph.concatenate([new, old], 0), lambda array: array[rows])
+        return self.graph.concatenate([new, old], 0)[rows]
 
     def _gate(self, z: Value, k: int) -> Value:
         size = self.size
-        return self.graph.rearrange(z, lambda array: array[:, k * size : (k + 1) * size])
+        return z[:, k * size : (k + 1) * size]
 
     def _activate(self, k: int, u: Value) -> Value:
         """f, g or h, on its limited argument."""
@@ -137,34 +136,33 @@ class Run:
         return self._gru_step(z) if self.node.operator == "GRU" else self._lstm_step(z)
 
     def _gru_step(self, z: Value) -> tuple[Value, Value]:
-        graph = self.graph
         x_part = self._gate(z, 2)
         if self._resets_late:
             recurrent = self._product(self.h, self.direction.R)
             update, reset = (self._activate(0, self._sum_of_gate(z, recurrent, k)) for k in (0, 1))
-            late = graph.add(self._gate(recurrent, 2), self.b_late)
-            candidate = self._activate(1, graph.add(x_part, graph.multiply(reset, late)))
+            late = self._gate(recurrent, 2) + self.b_late
+            candidate = self._activate(1, x_part + reset * late)
         else:
             recurrent = self._product(self.h, self.R_first)
             update, reset = (self._activate(0, self._sum_of_gate(z, recurrent, k)) for k in (0, 1))
             inner = self._product(self._times(reset, self.h), self.R_last)
             candidate = self._activate(1, self._plus(x_part, inner))
         kept = self._times(update, self.h)
-        return self._plus(graph.multiply(graph.subtract(ONE, update), candidate), kept), self.c
+        return self._plus((1.0 - update) * candidate, kept), self.c
 
     def _sum_of_gate(self, z: Value, recurrent: Value, k: int) -> Value:
         return self._plus(self._gate(z, k), self._gate(recurrent, k))
 
     def _plus(self, z: Value, recurrent: Value) -> Value:
         """Their sum; a first state is mostly 0, and so is what is made of it."""
-        return z if is_zero(recurrent) else self.graph.add(z, recurrent)
+        return z if is_zero(recurrent) else z + recurrent
 
     def _times(self, gate: Value, state: Value) -> Value:
         """Their product."""
-        return state if is_zero(state) else self.graph.multiply(gate, state)
+        return state if is_zero(state) else gate * state
 
     def _lstm_step(self, z: Value) -> tuple[Value, Value]:
-        graph, peepholes = self.graph, self.direction.peepholes
+        peepholes = self.direction.peepholes
         z = self._plus(z, self._product(self.h, self.direction.R))
 
         def gate(k: int, state: Value) -> Value:
@@ -174,10 +172,10 @@ class Run:
             return self._activate(0, argument)
 
         enter = gate(0, self.c)
-        forget = graph.subtract(ONE, enter) if self.node.attribute("input_forget") else gate(2, self.c)
+        forget = 1.0 - enter if self.node.attribute("input_forget") else gate(2, self.c)
         candidate = self._activate(1, self._gate(z, 3))
-        c = self._plus(graph.multiply(enter, candidate), self._times(forget, self.c))
-        return graph.multiply(gate(1, c), self._activate(2, c)), c
+        c = self._plus(enter * candidate, self._times(forget, self.c))
+        return gate(1, c) * self._activate(2, c), c
 
 
 def is_zero(value: Value) -> bool:
@@ -201,11 +199,11 @@ def recurrent(node: OnnxNode) -> Sequence[Value]:
 
 def run_through(node: OnnxNode, run: type[Run]) -> Sequence[Value]:
     """All directions, each through all steps."""
-    graph, batch_first = node.graph, bool(node.attribute("layout"))
+    batch_first = bool(node.attribute("layout"))
     x = node.input(0)
     if len(x.shape) != 3:
         node.fail(f"has X of shape {x.shape}, expected three axes. Export the model again.")
-    x = graph.transpose(x, (1, 0, 2)) if batch_first else x
+    x = x.transpose((1, 0, 2)) if batch_first else x
     lengths = sequence_lengths(node, x.shape[0], x.shape[1])
     runs = [run(node, direction, x, lengths) for direction in directions(node, x, batch_first)]
     y = joined(node, [run.outputs for run in runs], 1)
@@ -213,7 +211,7 @@ def run_through(node: OnnxNode, run: type[Run]) -> Sequence[Value]:
     if node.operator == "LSTM":
         results.append(joined(node, [run.c for run in runs], 0))
     if batch_first:
-        results = [graph.transpose(y, (2, 0, 1, 3)), *(graph.transpose(state, (1, 0, 2)) for state in results[1:])]
+        results = [y.transpose((2, 0, 1, 3)), *(state.transpose((1, 0, 2)) for state in results[1:])]
     return results
 
 
@@ -221,7 +219,7 @@ def joined(node: OnnxNode, values: list[Value], axis: int) -> Value:
     """The directions side by side, along a new axis."""
     shape = values[0].shape
     longer = (*shape[:axis], 1, *shape[axis:])
-    return node.graph.concatenate([node.graph.reshape(value, longer) for value in values], axis)
+    return node.graph.concatenate([value.reshape(longer) for value in values], axis)
 
 
 def sequence_lengths(node: OnnxNode, n_steps: int, n_batch: int) -> Array:
@@ -241,7 +239,7 @@ def sequence_lengths(node: OnnxNode, n_steps: int, n_batch: int) -> Array:
 
 def directions(node: OnnxNode, x: Value, batch_first: bool) -> list[Direction]:
     """The weights of one direction or two, their shapes checked."""
-    graph, way = node.graph, node.attribute("direction")
+    way = node.attribute("direction")
     if way not in ("forward", "reverse", "bidirectional"):
         node.fail(f"has direction={way!r}, expected forward, reverse or bidirectional. Export the model again.")
     n, n_gates, n_batch = 2 if way == "bidirectional" else 1, GATES[node.operator], x.shape[1]
@@ -256,11 +254,11 @@ def directions(node: OnnxNode, x: Value, batch_first: bool) -> list[Direction]:
     c = shaped(node, 6, state) if node.operator == "LSTM" else np.zeros(state)
     P = shaped(node, 7, (n, 3 * size)) if node.operator == "LSTM" and node.has_input(7) else None
     if batch_first:
-        h, c = graph.transpose(h, (1, 0, 2)), graph.transpose(c, (1, 0, 2))
+        h, c = h.transpose((1, 0, 2)), c.transpose((1, 0, 2))
     functions = gate_activations(node, n)
 
     def of(value: Value, d: int, start: int = 0, stop: int | None = None) -> Value:
-        return graph.rearrange(value, lambda array: array[d, start:stop])
+        return value[d, start:stop]
 
     half = n_gates * size
     return [
@@ -277,7 +275,7 @@ def shaped(node: OnnxNode, k: int, shape: tuple[int, ...]) -> Value:
     """Input k, which must have this shape; zeros where it may be left out."""
     if k > 2 and not node.has_input(k):
         return np.zeros(shape)
-    value = node.input(k)
+    value = node.double(k) if k > 2 else node.input(k)  # W and R stay as they are
     if value.shape != shape:
         node.fail(f"input {k} ({node.input_name(k)!r}) has the shape {value.shape}, expected {shape}. Export again.")
     return value

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.builder import GraphBuilder, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.arithmetic import whole
 from fastexpr.onnx.converters.masks import masked_softmax
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -23,15 +24,15 @@ def reduced(graph: GraphBuilder, name: str, x: Value, axes: list[int], keepdims:
     shape = [1 if axis in axes else length for axis, length in enumerate(x.shape) if keepdims or axis not in axes]
     long_axes = [axis for axis in axes if x.shape[axis] != 1]
     if not long_axes:
-        return graph.reshape(graph.apply("Abs", x) if name == "ReduceL2" else x, shape)
+        return (graph.apply("Abs", x) if name == "ReduceL2" else x).reshape(shape)
     first, last = long_axes[0], long_axes[-1]
     if all(axis in long_axes or x.shape[axis] == 1 for axis in range(first, last + 1)):
         y: Value = graph.apply(name, x, axis=first, n_axes=last - first + 1, keepdims=0)
     else:
         kept = [axis for axis in range(rank) if axis not in long_axes]
-        moved = graph.transpose(x, kept + long_axes)
+        moved = x.transpose(kept + long_axes)
         y = graph.apply(name, moved, axis=len(kept), n_axes=len(long_axes), keepdims=0)
-    return graph.reshape(y, shape)
+    return y.reshape(shape)
 
 
 def reduction_axes(node: OnnxNode) -> list[int] | None:
@@ -65,15 +66,14 @@ def reduce_value(node: OnnxNode, name: str, x: Value) -> Value:
 @converter("ReduceMin")
 def reduce_min(node: OnnxNode) -> Value:
     """-max(-x)."""
-    graph = node.graph
-    return graph.apply("Neg", reduce_value(node, "ReduceMax", graph.apply("Neg", node.input(0))))
+    return -reduce_value(node, "ReduceMax", -node.input(0))
 
 
 @converter("ReduceSumSquare")
 def reduce_sum_square(node: OnnxNode) -> Value:
     """sum x^2."""
     x = node.input(0)
-    return reduce_value(node, "ReduceSum", node.graph.multiply(x, x))
+    return reduce_value(node, "ReduceSum", x * x)
 
 
 @converter("ReduceL1")
@@ -120,9 +120,9 @@ def cumulative_product(node: OnnxNode) -> Value:
     takes_part = np.tri(length, k=-1 if node.integer("exclusive") else 0, dtype=bool)
     takes_part = takes_part[::-1, ::-1] if node.integer("reverse") else takes_part
     last = graph.rearrange(x, lambda array: np.moveaxis(array, axis, -1))
-    joined = graph.concatenate([graph.reshape(last, (size,)), np.ones(1)], 0)
+    joined = graph.concatenate([last.reshape((size,)), np.ones(1)], 0)
     places = np.where(takes_part, np.arange(size).reshape(last.shape)[..., np.newaxis, :], size)
-    rows = graph.rearrange(joined, lambda array: array[places])
+    rows = joined[places]
     y = graph.apply("ReduceProd", rows, axis=len(x.shape), n_axes=1, keepdims=0)
     return graph.rearrange(y, lambda array: np.moveaxis(array, -1, axis))
 

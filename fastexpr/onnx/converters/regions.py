@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from fastexpr.onnx.builder import Handle, Value
-from fastexpr.onnx.converters.linear import matrix_product
 from fastexpr.onnx.converters.sampling import interpolated, weights_along
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.windows import kernel_lengths, sliding_window
@@ -23,7 +22,7 @@ def deform_conv(node: OnnxNode) -> Value:
 
     The derivative by an offset jumps where a tap meets a pixel, and is 0 there.
     """
-    graph, x, weights, offset = node.graph, node.input(0), node.input(1), node.input(2)
+    x, weights, offset = node.input(0), node.input(1), node.input(2)
     batch, channels, *lengths = x.shape
     window = sliding_window(node, tuple(lengths), kernel_lengths(node, len(lengths), weights.shape[2:]))
     groups, parts = node.integer("group"), node.integer("offset_group")
@@ -39,24 +38,24 @@ def deform_conv(node: OnnxNode) -> Value:
             f"has weights of shape {weights.shape}, offsets of shape {offset.shape} and offset_group={parts} for an "
             f"input of shape {x.shape}, expected offsets of shape {expected}. Export the model again."
         )
-    moved = graph.reshape(offset, (batch * parts, taps, len(lengths), out))
+    moved = offset.reshape((batch * parts, taps, len(lengths), out))
     along = []
     for axis, length in enumerate(lengths):
         fixed = tap_places(window.small, weights.shape[2:], axis)
         fixed = fixed @ np.array([window.strides[axis], window.dilations[axis]]) - window.pads[axis]
-        by = graph.rearrange(moved, lambda array, axis=axis: array[:, :, axis])  # type: ignore[misc]
-        at = graph.reshape(graph.add(by, fixed.astype(np.float64)), (batch * parts, taps * out))
+        by = moved[:, :, axis]
+        at = (by + fixed.astype(np.float64)).reshape((batch * parts, taps * out))
         along.append(weights_along(node, at, length, "linear"))
-    image = graph.reshape(x, (batch * parts, channels // parts, *lengths))
+    image = x.reshape((batch * parts, channels // parts, *lengths))
     patches = interpolated(node, image, along)
     if node.has_input(4):
-        patches = graph.multiply(patches, graph.reshape(node.input(4), (batch * parts, 1, taps * out)))
-    patches = graph.reshape(patches, (batch, groups, channels // groups * taps, out))
-    matrices = graph.reshape(weights, (1, groups, weights.shape[0] // groups, channels // groups * taps))
-    y = graph.reshape(matrix_product(graph, matrices, patches), (batch, weights.shape[0], *window.small))
+        patches = patches * node.input(4).reshape((batch * parts, 1, taps * out))
+    patches = patches.reshape((batch, groups, channels // groups * taps, out))
+    matrices = weights.reshape((1, groups, weights.shape[0] // groups, channels // groups * taps))
+    y = (matrices @ patches).reshape((batch, weights.shape[0], *window.small))
     if not node.has_input(3):
         return y
-    return graph.add(y, graph.reshape(node.input(3), (weights.shape[0], *(1,) * len(lengths))))
+    return y + node.input(3).reshape((weights.shape[0], *(1,) * len(lengths)))
 
 
 def tap_places(small: tuple[int, ...], kernel: tuple[int, ...], axis: int) -> np.ndarray:
@@ -73,7 +72,7 @@ def roi_align(node: OnnxNode) -> Value:
     The derivative by a region's corners jumps at the pixels. Where regions depend on x, sampling_ratio must not be 0;
     the mode "max" is not supported.
     """
-    graph, x, regions, batch = node.graph, node.input(0), node.input(1), node.constant_integers(2)
+    graph, x, regions, batch = node.graph, node.input(0), node.double(1), node.constant_integers(2)
     if node.attribute("mode") != "avg":
         node.fail(f"has mode={node.attribute('mode')!r}, expected 'avg'. Export the model with averages.")
     count = len(batch)
@@ -86,22 +85,19 @@ def roi_align(node: OnnxNode) -> Value:
     sides = []
     for axis, length in enumerate(x.shape[2:]):
         rows = [bins_along(node, regions, k, axis, length, small[axis], is_half) for k in range(count)]
-        sides.append(graph.concatenate([graph.reshape(row, (1, 1, small[axis], length)) for row in rows], 0))
+        sides.append(graph.concatenate([row.reshape((1, 1, small[axis], length)) for row in rows], 0))
     node.check_size((count, *x.shape[1:]))
-    images = graph.rearrange(x, lambda array: array[np.array(batch)])
-    return matrix_product(graph, matrix_product(graph, sides[0], images), graph.transpose(sides[1], (0, 1, 3, 2)))
+    images = x[np.array(batch)]
+    return sides[0] @ images @ sides[1].transpose((0, 1, 3, 2))
 
 
 def bins_along(node: OnnxNode, regions: Value, k: int, axis: int, length: int, n_bins: int, is_half: bool) -> Value:
     """Each pixel's weight (bins, length) along one axis, for region k."""
-    graph, scale = node.graph, np.full((), node.number("spatial_scale"))
-    begin, end = (
-        graph.multiply(graph.rearrange(regions, lambda array, at=at: array[k, at]), scale)  # type: ignore[misc]
-        for at in (1 - axis, 3 - axis)
-    )
-    size = graph.subtract(end, begin)
+    graph, scale = node.graph, node.number("spatial_scale")
+    begin, end = (regions[k, at] * scale for at in (1 - axis, 3 - axis))
+    size = end - begin
     if is_half:
-        begin = graph.subtract(begin, np.full((), 0.5))
+        begin = begin - 0.5
     else:
         size = graph.apply("Clip", size, lower=1.0) if isinstance(size, Handle) else np.maximum(size, 1.0)
     ratio = node.integer("sampling_ratio")
@@ -112,12 +108,9 @@ def bins_along(node: OnnxNode, regions: Value, k: int, axis: int, length: int, n
         )
     count = ratio if ratio > 0 else max(math.ceil(float(size) / n_bins), 1)  # type: ignore[arg-type]
     fractions = (np.arange(n_bins * count) + 0.5) / (n_bins * count)
-    places = graph.add(begin, graph.multiply(size, fractions))
-    edge = np.full((), float(length))
-    is_near = graph.apply(
-        "Min", graph.apply("LessOrEqual", np.full((), -1.0), places), graph.apply("LessOrEqual", places, edge)
-    )
+    places = begin + size * fractions
+    is_near = graph.apply("Min", places >= -1.0, places <= float(length))
     inner = graph.apply("Clip", places, lower=0.0, upper=length - 1.0)
-    weights = graph.multiply(weights_along(node, inner, length, "linear"), graph.reshape(is_near, (*places.shape, 1)))
+    weights = weights_along(node, inner, length, "linear") * is_near.reshape((*places.shape, 1))
     means = np.repeat(np.eye(n_bins), count, axis=1) / count
-    return matrix_product(graph, means, weights)
+    return means @ weights

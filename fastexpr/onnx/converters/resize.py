@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import Value
+from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import matrix_along
@@ -131,7 +131,7 @@ def resized(node: OnnxNode, axes: dict[int, Axis], interpolation: Interpolation,
         columns, values, is_outside = interpolation.matrix(axis)
         y = matrix_along(graph, y, k, columns, values)
         if outside and is_outside.any():
-            y = graph.add(y, (is_outside * outside).reshape(-1, *(1,) * (len(y.shape) - k - 1)))
+            y = y + (is_outside * outside).reshape(-1, *(1,) * (len(y.shape) - k - 1))
     return y
 
 

@@ -11,8 +11,8 @@ from functools import reduce
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
-from fastexpr.onnx.converters.linear import matrix_product
+from fastexpr.onnx.builder import GraphBuilder
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 from fastexpr.onnx.sparse import matrix_along
@@ -52,11 +52,11 @@ def grid_sample(node: OnnxNode) -> Value:
     columns, values = combined(taps, lengths)
     columns = columns + np.arange(n).reshape(-1, 1, 1) * math.prod(lengths)
     entries = columns.shape[-1]
-    image = graph.transpose(graph.reshape(x, (n, x.shape[1], math.prod(lengths))), (1, 0, 2))
-    flat = graph.reshape(image, (x.shape[1], n * math.prod(lengths)))
+    image = x.reshape((n, x.shape[1], math.prod(lengths))).transpose((1, 0, 2))
+    flat = image.reshape((x.shape[1], n * math.prod(lengths)))
     y = matrix_along(graph, flat, 1, columns.reshape(-1, entries), values.reshape(-1, entries))
-    y = graph.transpose(graph.reshape(y, (x.shape[1], n, math.prod(out))), (1, 0, 2))
-    return graph.reshape(y, (*x.shape[:2], *out))
+    y = y.reshape((x.shape[1], n, math.prod(out))).transpose((1, 0, 2))
+    return y.reshape((*x.shape[:2], *out))
 
 
 def pixels(places: Array, length: int, mode: str, padding: str, aligned: bool) -> tuple[Array, Array]:
@@ -121,15 +121,14 @@ def combined(taps: Sequence[tuple[Array, Array]], lengths: Sequence[int]) -> tup
 
 def sampled_at(node: OnnxNode, x: Value, grid: Handle, mode: str, padding: str) -> Value:
     """GridSample at places that depend on x."""
-    graph, lengths, out = node.graph, x.shape[2:], grid.shape[1:-1]
+    lengths, out = x.shape[2:], grid.shape[1:-1]
     aligned, weights = bool(node.attribute("align_corners")), []
     for axis, length in enumerate(lengths):
-        at = graph.rearrange(grid, lambda array, k=-1 - axis: array[..., k])  # type: ignore[misc]
-        at = graph.reshape(at, (x.shape[0], math.prod(out)))
+        at = grid[..., -1 - axis].reshape((x.shape[0], math.prod(out)))
         factor = (length - 1) / 2 if aligned else length / 2
-        position = graph.add(graph.multiply(at, np.full((), factor)), np.full((), (length - 1) / 2))
+        position = at * factor + (length - 1) / 2
         weights.append(weights_along(node, position, length, mode, padding, aligned))
-    return node.graph.reshape(interpolated(node, x, weights), (*x.shape[:2], *out))
+    return interpolated(node, x, weights).reshape((*x.shape[:2], *out))
 
 
 def weights_along(
@@ -147,55 +146,56 @@ def weights_along(
         position = folded(graph, position, low, high)
     pixels = np.arange(length) if padding == "zeros" else np.arange(-3, length + 3)
     node.check_size((*position.shape, len(pixels)))
-    offset = graph.subtract(graph.reshape(position, (*position.shape, 1)), pixels.astype(np.float64))
+    offset = position.reshape((*position.shape, 1)) - pixels.astype(np.float64)
     weights = kernel(graph, offset, mode)
     if padding == "zeros":
         return weights
     inside = pixels if padding == "border" else np.trunc(reflected(pixels.astype(np.float64), low, high))
     target = np.clip(inside, 0, length - 1).astype(np.int64)
-    return matrix_product(graph, weights, (target[:, np.newaxis] == np.arange(length)).astype(np.float64))
+    gathered: Array = (target[:, np.newaxis] == np.arange(length)).astype(np.float64)
+    return weights @ gathered
 
 
 def folded(graph: GraphBuilder, x: Value, low: float, high: float) -> Value:
     """Folded back between the borders: a triangle wave."""
     span = high - low
     if span <= 0:
-        return graph.multiply(x, np.zeros(()))
-    turned = graph.apply("Mod", graph.subtract(x, np.full((), low)), np.full((), 2 * span), fmod=0)
-    return graph.subtract(np.full((), high), graph.apply("Abs", graph.subtract(turned, np.full((), span))))
+        return x * 0.0
+    turned = graph.apply("Mod", x - low, 2 * span, fmod=0)
+    return high - graph.apply("Abs", turned - span)
 
 
 def kernel(graph: GraphBuilder, offset: Value, mode: str) -> Value:
     """The weight of a pixel at a distance."""
     if mode == "nearest":
-        return graph.apply("Equal", offset, np.zeros(()))
+        return graph.apply("Equal", offset, 0.0)
     distance = graph.apply("Abs", offset)
     if mode == "linear":
-        return graph.apply("Relu", graph.subtract(np.ones(()), distance))
-    near = polynomial(graph, distance, [CUBIC + 2, -(CUBIC + 3), 0.0, 1.0])
-    far = polynomial(graph, distance, [CUBIC, -5 * CUBIC, 8 * CUBIC, -4 * CUBIC])
-    outer = graph.apply("Where", graph.apply("Less", distance, np.full((), 2.0)), far, np.zeros(()))
-    return graph.apply("Where", graph.apply("LessOrEqual", distance, np.ones(())), near, outer)
+        return graph.apply("Relu", 1.0 - distance)
+    near = polynomial(distance, [CUBIC + 2, -(CUBIC + 3), 0.0, 1.0])
+    far = polynomial(distance, [CUBIC, -5 * CUBIC, 8 * CUBIC, -4 * CUBIC])
+    outer = graph.apply("Where", distance < 2.0, far, 0.0)
+    return graph.apply("Where", distance <= 1.0, near, outer)
 
 
-def polynomial(graph: GraphBuilder, x: Value, coefficients: Sequence[float]) -> Value:
+def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     """By Horner's rule, the highest power first."""
-    y: Value = graph.multiply(x, np.full((), coefficients[0]))
+    y: Value = x * coefficients[0]
     for number in coefficients[1:-1]:
-        y = graph.multiply(graph.add(y, np.full((), number)), x)
-    return graph.add(y, np.full((), coefficients[-1]))
+        y = (y + number) * x
+    return y + coefficients[-1]
 
 
 def interpolated(node: OnnxNode, image: Value, weights: Sequence[Value]) -> Value:
     """An image (N, C, ..) weighted along each axis (N, places, length): (N, C, places)."""
-    graph, (n, channels, *lengths) = node.graph, image.shape
+    (n, channels, *lengths) = image.shape
     count = weights[0].shape[1]
     node.check_size((n, count, *lengths[1:], channels))
     rest = math.prod(lengths) * channels // lengths[0]
-    y = graph.transpose(image, (0, *range(2, len(image.shape)), 1))
-    y = matrix_product(graph, weights[0], graph.reshape(y, (n, lengths[0], rest)))
+    y = image.transpose((0, *range(2, len(image.shape)), 1))
+    y = weights[0] @ y.reshape((n, lengths[0], rest))
     for length, along in zip(lengths[1:], weights[1:], strict=True):
         rest //= length
-        y = graph.reshape(y, (n, count, length, rest))
-        y = matrix_product(graph, graph.reshape(along, (n, count, 1, length)), y)
-    return graph.transpose(graph.reshape(y, (n, count, channels)), (0, 2, 1))
+        y = y.reshape((n, count, length, rest))
+        y = along.reshape((n, count, 1, length)) @ y
+    return y.reshape((n, count, channels)).transpose((0, 2, 1))

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 
 from fastexpr.onnx.arrays import Array, tensor_array
-from fastexpr.onnx.builder import Handle, Value
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
-from fastexpr.onnx.registry import find_converter
+from fastexpr.onnx.registry import convert
 
 BROADCASTS = {"Add", "Sub", "Mul", "Div"}
 NUMBERS = {"Identity", "Abs", "Exp", "Neg", "Sqrt", "Tanh"}
@@ -124,11 +124,7 @@ def converted(node: OnnxNode, operator: str, values: list[Value | None], **attri
     """The operator on these values, by its converter."""
     if not any(isinstance(value, Handle) for value in values):
         values[0] = node.graph.handle(values[0])  # type: ignore[arg-type]
-    found = find_converter(operator, node.opset)
-    assert found is not None
-    result = found.convert(node.other(operator, values, node.opset, **attributes))
-    assert isinstance(result, (Handle, np.ndarray))
-    return result
+    return convert(node.other(operator, values, node.opset, **attributes))[0]  # type: ignore[return-value]
 
 
 def aligned(node: OnnxNode, entry: Steps, rank: int) -> Value:
@@ -136,7 +132,7 @@ def aligned(node: OnnxNode, entry: Steps, rank: int) -> Value:
     if not entry.differ or entry.rank == rank:
         return entry.value
     shape = entry.value.shape
-    return node.graph.reshape(entry.value, (shape[0], *[1] * (rank - entry.rank), *shape[1:]))
+    return entry.value.reshape((shape[0], *[1] * (rank - entry.rank), *shape[1:]))
 
 
 def repeated(node: OnnxNode, value: Value, n_steps: int) -> Value:

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.builder import GraphBuilder, Handle, Value
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters.positions import combine, flat_places, scattered_at
+from fastexpr.onnx.handle import Handle, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -77,19 +78,19 @@ def scattered_along(node: OnnxNode, indices: Handle, axis: int) -> Value:
         )
     parts = [graph.rearrange(value, lambda array: np.moveaxis(array, axis, -1)) for value in (x, indices, updates)]
     stack = math.prod(parts[0].shape[:-1])
-    flat, at, new = (graph.reshape(part, (stack, part.shape[-1], 1)) for part in parts)
-    y = scattered_at(node, flat, graph.reshape(at, at.shape[:2]), new, reduction_of(node))  # type: ignore[arg-type]
-    return graph.rearrange(graph.reshape(y, parts[0].shape), lambda array: np.moveaxis(array, -1, axis))
+    flat, at, new = (part.reshape((stack, part.shape[-1], 1)) for part in parts)
+    y = scattered_at(node, flat, at.reshape(at.shape[:2]), new, reduction_of(node))  # type: ignore[arg-type]
+    return graph.rearrange(y.reshape(parts[0].shape), lambda array: np.moveaxis(array, -1, axis))
 
 
 def scattered_tuples(node: OnnxNode, indices: Handle) -> Value:
     """ScatterND at places that depend on x."""
-    graph, x, depth = node.graph, node.input(0), indices.shape[-1]
+    x, depth = node.input(0), indices.shape[-1]
     count = math.prod(indices.shape[:-1])
     length, width = math.prod(x.shape[:depth]), math.prod(x.shape[depth:])
-    at = graph.reshape(flat_places(node, indices, x.shape[:depth]), (1, count))
-    flat, updates = graph.reshape(x, (1, length, width)), graph.reshape(node.input(2), (1, count, width))
-    return graph.reshape(scattered_at(node, flat, at, updates, reduction_of(node)), x.shape)  # type: ignore[arg-type]
+    at = flat_places(node, indices, x.shape[:depth]).reshape((1, count))
+    flat, updates = x.reshape((1, length, width)), node.input(2).reshape((1, count, width))
+    return scattered_at(node, flat, at, updates, reduction_of(node)).reshape(x.shape)  # type: ignore[arg-type]
 
 
 def checked(node: OnnxNode, length: int) -> Array:
@@ -104,16 +105,16 @@ def scattered(node: OnnxNode, places: Array) -> Value:
     """Input 0 with the numbers of input 2 at these flat places: put there, or combined with what is there."""
     graph, x = node.graph, node.input(0)
     reduction = reduction_of(node)
-    flat, updates = (graph.reshape(value, (math.prod(value.shape),)) for value in (x, node.input(2)))
+    flat, updates = (value.reshape((math.prod(value.shape),)) for value in (x, node.input(2)))
     targets = places.reshape(-1)
     if reduction == "none":
-        return graph.reshape(placed(graph, flat, updates, targets), x.shape)
+        return placed(graph, flat, updates, targets).reshape(x.shape)
     for chosen in rounds(targets):
         at = targets[chosen]
-        old = graph.rearrange(flat, lambda array, at=at: array[at])  # type: ignore[misc]
-        new = graph.rearrange(updates, lambda array, chosen=chosen: array[chosen])  # type: ignore[misc]
+        old = flat[at]
+        new = updates[chosen]
         flat = placed(graph, flat, combine(graph, reduction, old, new), at)
-    return graph.reshape(flat, x.shape)
+    return flat.reshape(x.shape)
 
 
 def rounds(targets: Array) -> list[Array]:
@@ -130,4 +131,4 @@ def placed(graph: GraphBuilder, flat: Value, updates: Value, targets: Array) -> 
     joined = graph.concatenate([flat, updates], 0)
     places = np.arange(flat.shape[0])
     places[targets] = flat.shape[0] + np.arange(len(targets))
-    return graph.rearrange(joined, lambda array: array[places])
+    return joined[places]

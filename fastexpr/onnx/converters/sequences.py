@@ -9,8 +9,8 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from fastexpr.onnx.builder import Tensors, Value
 from fastexpr.onnx.converters.shapes import identity
+from fastexpr.onnx.handle import Tensors, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -70,7 +70,7 @@ def split_to_sequence(node: OnnxNode) -> Tensors:
     """Pieces along an axis, of the lengths in input 1, or all of one length but for a shorter last one; without input
     1, of length 1, and without their axis where keepdims is 0.
     """
-    graph, x = node.graph, node.input(0)
+    x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape))
     length = x.shape[axis]
     lengths = node.constant_integers(1) if node.has_input(1) else [1]
@@ -82,9 +82,9 @@ def split_to_sequence(node: OnnxNode) -> Tensors:
     if not stops or stops[-1] != length or min(lengths) < 0:
         node.fail(f"cannot split axis {axis} of shape {x.shape} into lengths {lengths}. Export the model again.")
     keys = [(slice(None),) * axis + (slice(start, stop),) for start, stop in pairwise([0, *stops])]
-    pieces = [graph.rearrange(x, lambda array, key=key: array[key]) for key in keys]  # type: ignore[misc]
+    pieces = [x[key] for key in keys]
     if not node.has_input(1) and not node.integer("keepdims"):
-        pieces = [graph.reshape(piece, x.shape[:axis] + x.shape[axis + 1 :]) for piece in pieces]
+        pieces = [piece.reshape(x.shape[:axis] + x.shape[axis + 1 :]) for piece in pieces]
     return Tensors(pieces)
 
 
@@ -97,7 +97,7 @@ def concat_from_sequence(node: OnnxNode) -> Value:
     rank = len(tensors[0].shape)
     if node.integer("new_axis"):
         axis = node.axis(node.integer("axis"), rank + 1)
-        parts: Sequence[Value] = [graph.reshape(t, (*t.shape[:axis], 1, *t.shape[axis:])) for t in tensors]
+        parts: Sequence[Value] = [t.reshape((*t.shape[:axis], 1, *t.shape[axis:])) for t in tensors]
     else:
         axis, parts = node.axis(node.integer("axis"), rank), tensors
     rests = {(len(part.shape), part.shape[:axis], part.shape[axis + 1 :]) for part in parts}

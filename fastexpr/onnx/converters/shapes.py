@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastexpr.onnx.builder import Tensors, Value
+from fastexpr.onnx.handle import Tensors, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
 
@@ -51,7 +51,7 @@ def reshaped(node: OnnxNode, target: list[int], allow_zero: bool) -> Value:
             f"cannot reshape {x.shape} to {target}: got {size} numbers. If the model was exported with a batch of "
             "several points, export it with a dynamic first axis, which becomes 1."
         )
-    return node.graph.reshape(x, shape)
+    return x.reshape(shape)
 
 
 @converter("Flatten", takes_constants=True)
@@ -59,7 +59,7 @@ def flatten(node: OnnxNode) -> Value:
     """A matrix: the axes before `axis`, and those from it on."""
     x = node.input(0)
     axis = node.axis(node.integer("axis"), len(x.shape), allow_end=True)
-    return node.graph.reshape(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+    return x.reshape((math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
 @converter("Squeeze", takes_constants=True)
@@ -73,7 +73,7 @@ def squeeze(node: OnnxNode) -> Value:
         axes = node.axes(listed, len(x.shape))
     if any(x.shape[axis] != 1 for axis in axes):
         node.fail(f"cannot leave out axes {axes} of shape {x.shape}: expected length 1. Export the model again.")
-    return node.graph.reshape(x, [length for axis, length in enumerate(x.shape) if axis not in axes])
+    return x.reshape([length for axis, length in enumerate(x.shape) if axis not in axes])
 
 
 @converter("Unsqueeze", takes_constants=True)
@@ -85,7 +85,7 @@ def unsqueeze(node: OnnxNode) -> Value:
     shape = list(x.shape)
     for axis in node.axes(listed, rank):
         shape.insert(axis, 1)
-    return node.graph.reshape(x, shape)
+    return x.reshape(shape)
 
 
 @converter("Dropout", takes_constants=True)
@@ -104,7 +104,7 @@ def transpose(node: OnnxNode) -> Value:
     order = node.integers("perm") or list(reversed(range(len(x.shape))))
     if sorted(order) != list(range(len(x.shape))):
         node.fail(f"has perm={order} for shape {x.shape}, expected each axis once. Export the model again.")
-    return node.graph.transpose(x, order)
+    return x.transpose(order)
 
 
 @converter("Expand", since=8, takes_constants=True)
