@@ -80,7 +80,7 @@ def scaled_after(factor: float) -> Any:
     def fault(entry: Any, convert: Any) -> Any:
         found = convert(entry)
         values = found if isinstance(found, (list, tuple)) else [found]
-        changed = [value and entry.graph.multiply(value, np.full((), factor)) for value in values]
+        changed = [value and value * factor for value in values]
         return changed if len(changed) > 1 else changed[0]
 
     return fault
