@@ -13,7 +13,7 @@
 namespace fastexpr {
 
 Index boxes_at_once(const Graph& graph, const Layout& layout) {
-  constexpr double good_block = 40000;  // numbers: stays in the second-level cache
+  constexpr double good_block = 160000;  // numbers: stays in the second-level cache
   Index largest = 1;
   for (const NodeId id : layout.active()) largest = std::max(largest, graph.size(id));
   const double block = 2.0 * static_cast<double>(largest) * static_cast<double>(largest);

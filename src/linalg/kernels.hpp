@@ -46,14 +46,10 @@ struct Kernels {
   /// out[i, :] += d[i] * T[i, :], both (rows, columns).
   void (*add_scaled_rows)(const double* d, const double* T, Index rows, Index columns, double* out);
 
-  /// low += w x for w >= 0 and w y otherwise, high the other way round, sums += |w| z; all of `count` numbers.
-  void (*add_interval)(double w, const double* x, const double* y, const double* z, Index count, double* low, double* high,
-                       double* sums);
-
-  /// y[i] = x[i] times `positive` where x[i] > 0, else times `negative`; += that where `accumulate`.
-  void (*take_signed)(const double* x, Index count, double positive, double negative, bool accumulate, double* y);
-  void (*take_signed_entries)(const double* x, Index count, const double* positive, const double* negative, bool accumulate,
-                              double* y);
+  /// Row i of y (rows, columns) = row i of x, `x_stride` apart, times positive[i] where it is > 0, else times negative[i]; +=
+  /// that where `accumulate`.
+  void (*take_signed)(const double* x, Index x_stride, Index rows, Index columns, const double* positive, const double* negative,
+                      bool accumulate, double* y);
 
   const char* name;          // "baseline", "avx2", "avx512vl", "avx512"
   bool is_faster_than_blas;  // in wide products, too: OpenBLAS's kernels for this CPU do not know what comes next

@@ -51,14 +51,10 @@ void scale_rows(const double* d, const double* T, Index rows, Index columns, dou
 /// out[i, :] += d[i] * T[i, :], T (rows, columns).
 void add_scaled_rows(const double* d, const double* T, Index rows, Index columns, double* out);
 
-/// Adds w times the intervals [x, y] to those of low and high, and |w| z to sums; all of `count` numbers.
-void add_interval(double w, const double* x, const double* y, const double* z, Index count, double* low, double* high,
-                  double* sums);
-
-/// y[i] = x[i] times `positive` where x[i] > 0, else times `negative`; += that where `accumulate`. i < count.
-void take_signed(const double* x, Index count, double positive, double negative, bool accumulate, double* y);
-/// The same with factors for each entry.
-void take_signed(const double* x, Index count, const double* positive, const double* negative, bool accumulate, double* y);
+/// y[i, :] = x[i, :] times positive[i] where that is > 0, else times negative[i]; += where `accumulate`. y (rows, columns); the
+/// rows of x are `x_stride` apart: 0 for one row that all take. A row both of whose factors are 0 adds nothing.
+void take_signed(const double* x, Index x_stride, Index rows, Index columns, const double* positive, const double* negative,
+                 bool accumulate, double* y);
 
 /// out (columns, rows) = transpose of A (rows, columns).
 void transpose(const double* A, Index rows, Index columns, double* out);

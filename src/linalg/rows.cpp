@@ -48,17 +48,9 @@ void add_scaled_rows(const double* d, const double* T, Index rows, Index columns
         });
 }
 
-void add_interval(double w, const double* x, const double* y, const double* z, Index count, double* low, double* high,
-                  double* sums) {
-  kernels().add_interval(w, x, y, z, count, low, high, sums);
-}
-
-void take_signed(const double* x, Index count, double positive, double negative, bool accumulate, double* y) {
-  kernels().take_signed(x, count, positive, negative, accumulate, y);
-}
-
-void take_signed(const double* x, Index count, const double* positive, const double* negative, bool accumulate, double* y) {
-  kernels().take_signed_entries(x, count, positive, negative, accumulate, y);
+void take_signed(const double* x, Index x_stride, Index rows, Index columns, const double* positive, const double* negative,
+                 bool accumulate, double* y) {
+  kernels().take_signed(x, x_stride, rows, columns, positive, negative, accumulate, y);
 }
 
 void transpose(const double* A, Index rows, Index columns, double* out) {

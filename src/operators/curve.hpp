@@ -137,6 +137,24 @@ inline Line chord_below(const Samples& at) {
   return {s, std::min(at.value[0] - s * at.u[0], at.value[2] - s * at.u[2])};
 }
 
+/// Lines below and above a function that bends one way everywhere: its tangent in the middle, and its chord. `is_straight`: made
+/// of straight pieces, so that what is 0 with its slopes is 0 exactly, and nothing that has underflown.
+inline void lines_of_one_bend(const Samples& at, bool is_convex, bool is_straight, Line& below, Line& above) {
+  const bool is_zero = at.value[0] == 0 && at.value[1] == 0 && at.value[2] == 0 && at.slope[0] == 0 && at.slope[2] == 0;
+  if (is_straight && is_zero) {
+    below = above = {0.0, 0.0};
+    return;
+  }
+  const double s = chord(at), t = at.slope[1], side = is_convex ? 1.0 : -1.0;
+  const double left = at.value[0] - s * at.u[0], right = at.value[2] - s * at.u[2];
+  const double largest_u = std::max(std::abs(at.u[0]), std::abs(at.u[2]));
+  const double largest_value = std::max({std::abs(at.value[0]), std::abs(at.value[1]), std::abs(at.value[2])});
+  const Line through{
+      s, (is_convex ? std::max(left, right) : std::min(left, right)) + side * margin(s, largest_u, largest_value, at.width())};
+  const Line touching{t, at.value[1] - t * at.u[1] - side * margin(t, largest_u, largest_value, at.width())};
+  below = is_convex ? touching : through, above = is_convex ? through : touching;
+}
+
 /// Of two turns: the best of a few slopes, judged in the middle.
 template <class Function>
 Line best_of_slopes(const Function& g, const Samples& at, const double* breaks, int pieces, bool starts_convex) {

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "operators/curve.hpp"
@@ -18,12 +19,13 @@ namespace {
 
 /// Values and slopes of many units at lower ends, middles and upper ends: computed together, as vectors.
 struct SampledBlock {
-  explicit SampledBlock(Index count) : numbers(static_cast<std::size_t>(9 * count)), count(count) {}
-  double* u(int k) { return numbers.data() + k * count; }
-  double* value(int k) { return numbers.data() + (3 + k) * count; }
-  double* slope(int k) { return numbers.data() + (6 + k) * count; }
+  explicit SampledBlock(Index count)
+      : numbers(std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(9 * count))), count(count) {}
+  double* u(int k) const { return numbers.get() + k * count; }
+  double* value(int k) const { return numbers.get() + (3 + k) * count; }
+  double* slope(int k) const { return numbers.get() + (6 + k) * count; }
 
-  curve::Samples at(Index i) {
+  curve::Samples at(Index i) const {
     curve::Samples samples{};
     for (int k = 0; k < 3; ++k) {
       const auto place = static_cast<std::size_t>(k);
@@ -32,7 +34,7 @@ struct SampledBlock {
     return samples;
   }
 
-  std::vector<double> numbers;
+  std::unique_ptr<double[]> numbers;
   Index count;
 };
 
@@ -64,7 +66,9 @@ void Elementwise::lines(const IntervalBlock* inputs, const IntervalBlock& output
   } function{*this};
   const Index count = size() * points;
   SampledBlock block(count);
-  const Interval domain = bends(interval::whole_line).domain;
+  const Bends everywhere = bends(interval::whole_line);
+  const bool bends_one_way = everywhere.are_known && everywhere.turns[0] == Bends::never;
+  const Interval domain = everywhere.domain;
   for (Index i = 0; i < count; ++i) {
     block.u(0)[i] = std::max(inputs[0].lower[i], domain.lower);
     block.u(2)[i] = std::min(inputs[0].upper[i], domain.upper);
@@ -75,7 +79,7 @@ void Elementwise::lines(const IntervalBlock* inputs, const IntervalBlock& output
   for (Index i = 0; i < count; ++i) {
     const Interval u{inputs[0].lower[i], inputs[0].upper[i]};
     const curve::Samples at = block.at(i);
-    const Bends known = bends(u);
+    const Bends known = bends_one_way ? everywhere : bends(u);
     const bool has_lines = known.are_known && are_finite(at);
     // Rising at both ends of a piece that bends one way: the ends are the range. At a turn itself, a slope may be that of the
     // other piece.
@@ -86,10 +90,14 @@ void Elementwise::lines(const IntervalBlock* inputs, const IntervalBlock& output
                        : has_lines && is_rising && bends_once ? interval::widened({at.value[0], at.value[2]})
                                                               : interval::widened(image(u));
     output.lower[i] = v.lower, output.upper[i] = v.upper;
-    const bool is_usable = has_lines && !interval::is_nan(v);
-    const Line none{interval::infinity, interval::infinity};
-    const Line low = settled(is_usable ? curve::line_below(function, at, known) : none, v.lower, -1.0);
-    const Line high = settled(is_usable ? curve::line_above(function, at, known) : none, v.upper, 1.0);
+    Line low{interval::infinity, interval::infinity}, high = low;
+    if (has_lines && !interval::is_nan(v)) {
+      if (bends_one_way)
+        curve::lines_of_one_bend(at, everywhere.starts_convex, !has_second_derivative(), low, high);
+      else
+        low = curve::line_below(function, at, known), high = curve::line_above(function, at, known);
+    }
+    low = settled(low, v.lower, -1.0), high = settled(high, v.upper, 1.0);
     below.slopes[i] = low.slope, below.offsets[i] = low.offset;
     above.slopes[i] = high.slope, above.offsets[i] = high.offset;
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "graph/errors.hpp"
@@ -55,11 +56,11 @@ class Linear final : public Operator {
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
     if (!bias_.empty()) start_from_bias(output, inner_ * points);
-    product(inputs[0], inner_ * points, output, !bias_.empty());
+    product(weights_, inputs[0], inner_ * points, output, !bias_.empty());
   }
 
   void tangent(const Point& at, const double* const* tangents, double* output_tangent, Index columns) const override {
-    product(tangents[0], inner_ * at.points * columns, output_tangent, false);
+    product(weights_, tangents[0], inner_ * at.points * columns, output_tangent, false);
   }
 
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
@@ -89,21 +90,38 @@ class Linear final : public Operator {
         for (Index c = 0; c < inner_; ++c) output[(o * h_ + i) * inner_ + c] = row_bounds(inputs[0] + o * k_ * inner_ + c, i);
   }
 
+  // W c + b +- |W| r with centres c and radii r: two products for all boxes. Rounding is put into the radii.
   void bounds_of_boxes(const IntervalBlock* inputs, const IntervalBlock& output, Index points) const override {
-    const Index count = input_size(0) * points;
-    std::vector<double> magnitude(static_cast<std::size_t>(count + points));
-    bool are_all_finite = true;
+    const Index count = input_size(0) * points, width = inner_ * points;
+    const double relative = static_cast<double>(k_ + 12) * std::numeric_limits<double>::epsilon();
+    const auto numbers = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(2 * count + size() * points));
+    double *center = numbers.get(), *radius = center + count, *reach = radius + count;
     for (Index i = 0; i < count; ++i) {
-      const double largest = std::max(std::abs(inputs[0].lower[i]), std::abs(inputs[0].upper[i]));
-      magnitude[static_cast<std::size_t>(i)] = largest;
-      are_all_finite = are_all_finite && std::isfinite(inputs[0].lower[i]) && std::isfinite(inputs[0].upper[i]);
+      const double low = inputs[0].lower[i], high = inputs[0].upper[i];
+      center[i] = 0.5 * low + 0.5 * high;
+      radius[i] = std::max(high - center[i], center[i] - low) + relative * std::max(std::abs(low), std::abs(high));
     }
-    if (!are_all_finite) return Operator::bounds_of_boxes(inputs, output, points);
-    for (Index o = 0; o < outer_; ++o)
-      for (Index i = 0; i < h_; ++i)
-        for (Index c = 0; c < inner_; ++c)
-          row_of_boxes(inputs[0], magnitude.data(), o * k_ * inner_ + c, i, points, output, (o * h_ + i) * inner_ + c,
-                       magnitude.data() + count);
+    const double* const centers[] = {center};
+    value(centers, output.lower, points, nullptr);
+    if (weights_.precision == Precision::float32)
+      magnitude_product<float>(radius, width, reach);
+    else
+      magnitude_product<double>(radius, width, reach);
+    const double underflow = static_cast<double>(k_ + 2) * std::numeric_limits<double>::denorm_min();
+    bool are_finite = true;
+    for (Index unit = 0; unit < size(); ++unit) {
+      const Index row = unit / inner_ % h_;
+      const double offset = bias_.empty() ? 0.0 : relative * std::abs(bias_[static_cast<std::size_t>(row)]);
+      for (Index i = unit * points; i < (unit + 1) * points; ++i) {
+        const double middle = output.lower[i];
+        double own = reach[i] + offset;
+        if (own > 0 || !is_zero(radius + (unit / (h_ * inner_) * k_ * inner_ + unit % inner_) * points + i % points, row, width))
+          own += underflow;
+        output.lower[i] = middle - own, output.upper[i] = middle + own;
+        are_finite = are_finite && std::isfinite(output.lower[i]) && std::isfinite(output.upper[i]);
+      }
+    }
+    if (!are_finite) Operator::bounds_of_boxes(inputs, output, points);
   }
 
   void dependence(DependenceSets& sets, const DependenceSets::Id* const* inputs, DependenceSets::Id* output) const override {
@@ -149,10 +167,10 @@ class Linear final : public Operator {
   }
 
   // y (outer, h, width) = W x, or += where `accumulate`; x (outer, k, width).
-  void product(const double* x, Index width, double* y, bool accumulate) const {
-    if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, weights_, !is_transposed_, y, accumulate);
+  void product(const MatrixView& W, const double* x, Index width, double* y, bool accumulate) const {
+    if (width == 1 && outer_ > 1) return linalg::multiply_right(x, outer_, W, !is_transposed_, y, accumulate);
     for (Index o = 0; o < outer_; ++o)
-      linalg::multiply(weights_, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, accumulate);
+      linalg::multiply(W, is_transposed_, x + o * k_ * width, width, y + o * h_ * width, accumulate);
   }
 
   // x (outer, k, width) = W' y, or += where `accumulate`; y (outer, h, width).
@@ -178,24 +196,19 @@ class Linear final : public Operator {
     return sum.enclosure();
   }
 
-  // The same as row_bounds, of finite numbers.
-  void row_of_boxes(const IntervalBlock& input, const double* magnitude, Index first, Index row, Index points,
-                    const IntervalBlock& output, Index unit, double* sums) const {
-    double *low = output.lower + unit * points, *high = output.upper + unit * points;
-    const double offset = bias_.empty() ? 0.0 : bias_[static_cast<std::size_t>(row)];
-    std::fill_n(low, points, offset);
-    std::fill_n(high, points, offset);
-    std::fill_n(sums, points, std::abs(offset));
-    for (Index j = 0; j < k_; ++j) {
-      const double w = weight(row, j);
-      const Index at = (first + j * inner_) * points;
-      if (w != 0) linalg::add_interval(w, input.lower + at, input.upper + at, magnitude + at, points, low, high, sums);
-    }
-    const double relative = static_cast<double>(k_ + 8) * std::numeric_limits<double>::epsilon();
-    for (Index p = 0; p < points; ++p) {
-      const double rounding = relative * sums[p] + std::numeric_limits<double>::denorm_min();
-      low[p] -= sums[p] > 0 ? rounding : 0.0, high[p] += sums[p] > 0 ? rounding : 0.0;
-    }
+  // y = |W| x.
+  template <class Number>
+  void magnitude_product(const double* x, Index width, double* y) const {
+    std::vector<Number> sizes(static_cast<std::size_t>(h_ * k_));
+    for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = std::abs(static_cast<const Number*>(weights_.data)[i]);
+    product({sizes.data(), weights_.precision, weights_.rows, weights_.columns}, x, width, y, false);
+  }
+
+  // Whether a sum of |w| x is 0 because all of its terms are, and not by underflow.
+  bool is_zero(const double* x, Index row, Index stride) const {
+    for (Index j = 0; j < k_; ++j)
+      if (weight(row, j) != 0 && x[j * stride] != 0) return false;
+    return true;
   }
 
   // Where runs of equal sets begin, and k.

@@ -225,8 +225,10 @@ void LinearBounds::shift_unit_lines(NodeId id) {
       double* offsets = lines.offsets + i * points_;
       for (Index p = 0; p < points_; ++p) {
         const double shifted = offsets[p] - v[p] + slopes[p] * u[p];
+        const bool is_zero = slopes[p] == 0 && offsets[p] == 0 && v[p] == 0;  // an inactive ReLU: adds nothing at all
+        const double least = is_zero ? 0.0 : std::numeric_limits<double>::min();
         const double rounding = 4 * epsilon * (std::abs(offsets[p]) + std::abs(v[p])) + mark * std::abs(slopes[p]) +
-                                relative * std::abs(shifted) + std::numeric_limits<double>::min();
+                                relative * std::abs(shifted) + least;
         offsets[p] =
             std::clamp(shifted + side * rounding, std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max());
       }
@@ -284,7 +286,7 @@ void LinearBounds::go_back() {
   const auto units = static_cast<Index>(target_.units.size());
   shared_.require_adjoints(units);
   values_.require_adjoints(target_.columns());
-  row_.resize(static_cast<std::size_t>(target_.columns()));
+  rows_.resize(static_cast<std::size_t>(points_ * target_.columns()));
   offsets_.assign(static_cast<std::size_t>(points_ * target_.columns()), 0.0);
   double* seed = shared_.begun_adjoint(target_.node, graph_.size(target_.node));
   for (Index c = 0; c < units; ++c) seed[target_.units[static_cast<std::size_t>(c)] * units + c] = 1.0;
@@ -318,18 +320,19 @@ void LinearBounds::linear_back(NodeId id, Workspace& workspace) {
   node.op->adjoint(point, own, wanted, workspace.adjoint_columns());
 }
 
-// The coefficients of one unit in one box, from both kinds of blocks.
-const double* LinearBounds::coefficients(NodeId id, Index unit, Index p) {
+// The coefficients of one unit in all boxes, from both kinds of blocks.
+LinearBounds::Rows LinearBounds::coefficients(NodeId id, Index unit) {
   const Index columns = target_.columns();
-  const double* own = values_.has_adjoint(id) ? values_.adjoint(id) + (unit * points_ + p) * columns : nullptr;
-  if (!shared_.has_adjoint(id)) return own;
-  const Index units = shared_.adjoint_columns();
+  const double* own = values_.has_adjoint(id) ? values_.adjoint(id) + unit * points_ * columns : nullptr;
+  if (!shared_.has_adjoint(id)) return {own, columns};
+  const Index units = shared_.adjoint_columns(), rows = own == nullptr ? 1 : points_;
   const double* shared = shared_.adjoint(id) + unit * units;
-  for (Index c = 0; c < units; ++c) row_[static_cast<std::size_t>(c)] = shared[c];
-  for (Index c = units; c < columns; ++c) row_[static_cast<std::size_t>(c)] = -shared[c - units];
-  if (own != nullptr)
-    for (Index c = 0; c < columns; ++c) row_[static_cast<std::size_t>(c)] += own[c];
-  return row_.data();
+  for (Index p = 0; p < rows; ++p) {
+    double* row = rows_.data() + p * columns;
+    for (Index c = 0; c < columns; ++c)
+      row[c] = (c < units ? shared[c] : -shared[c - units]) + (own == nullptr ? 0.0 : own[p * columns + c]);
+  }
+  return {rows_.data(), own == nullptr ? 0 : columns};
 }
 
 void LinearBounds::relax(NodeId id) {
@@ -340,54 +343,27 @@ void LinearBounds::relax(NodeId id) {
   std::vector<bool> is_first(node.inputs.size());
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
     const NodeId source = layout_.storage(node.inputs[k]);
-    is_first[k] = known.is_unitwise && graph_.depends(source) && !values_.has_adjoint(source);
-    if (is_first[k]) values_.note_adjoint(source);
-    if (graph_.depends(source) && !known.links.empty() && !is_first[k]) values_.begun_adjoint(source, graph_.size(source));
+    if (!graph_.depends(source) || known.links.empty()) continue;
+    is_first[k] = known.is_unitwise && values_.fresh_adjoint(source) != nullptr;
+    if (is_first[k])
+      values_.note_adjoint(source);
+    else
+      values_.begun_adjoint(source, graph_.size(source));
   }
-  if (columns == 1) return relax_single(id, is_first);
   std::size_t l = 0;
   for (Index i = 0; i < node.op->size(); ++i) {
-    const std::size_t first = l;
-    while (l < known.links.size() && known.links[l].unit == i) ++l;
-    for (Index p = 0; p < points_; ++p) {
-      const double* own = coefficients(id, i, p);
-      const Index line = i * points_ + p;
-      linalg::take_signed(own, columns, below.offsets[line], above.offsets[line], true, offsets_.data() + p * columns);
-      for (std::size_t k = first; k < l; ++k) {
-        const auto input = static_cast<std::size_t>(known.links[k].input);
-        const NodeId source = layout_.storage(node.inputs[input]);
-        if (!graph_.depends(source)) continue;
-        const Index slope = static_cast<Index>(k) * points_ + p;
-        linalg::take_signed(own, columns, below.slopes[slope], above.slopes[slope], !is_first[input],
-                            values_.adjoint(source) + (known.links[k].from * points_ + p) * columns);
-      }
-    }
-  }
-}
-
-// Of one column: all boxes of a unit together.
-void LinearBounds::relax_single(NodeId id, const std::vector<bool>& is_first) {
-  const Node& node = graph_.node(id);
-  const Nonlinear& known = nonlinear_[static_cast<std::size_t>(id)];
-  const Lines below = lines_of(id, below_), above = lines_of(id, above_);
-  row_.resize(static_cast<std::size_t>(points_));
-  std::size_t l = 0;
-  for (Index i = 0; i < node.op->size(); ++i) {
-    const double* own = values_.has_adjoint(id) ? values_.adjoint(id) + i * points_ : nullptr;
-    if (shared_.has_adjoint(id)) {
-      const double shared = shared_.adjoint(id)[i];
-      for (Index p = 0; p < points_; ++p) row_[static_cast<std::size_t>(p)] = shared + (own == nullptr ? 0.0 : own[p]);
-      own = row_.data();
-    }
-    const Index line = i * points_;
-    linalg::take_signed(own, points_, below.offsets + line, above.offsets + line, true, offsets_.data());
+    const Rows own = coefficients(id, i);
+    const auto take = [&](const double* low, const double* high, bool accumulate, double* y) {
+      linalg::take_signed(own.data, own.stride, points_, columns, low, high, accumulate, y);
+    };
+    take(below.offsets + i * points_, above.offsets + i * points_, true, offsets_.data());
     for (; l < known.links.size() && known.links[l].unit == i; ++l) {
       const auto input = static_cast<std::size_t>(known.links[l].input);
       const NodeId source = layout_.storage(node.inputs[input]);
       if (!graph_.depends(source)) continue;
-      const Index slope = static_cast<Index>(l) * points_;
-      linalg::take_signed(own, points_, below.slopes + slope, above.slopes + slope, !is_first[input],
-                          values_.adjoint(source) + known.links[l].from * points_);
+      const Index slopes = static_cast<Index>(l) * points_;
+      take(below.slopes + slopes, above.slopes + slopes, !is_first[input],
+           values_.adjoint(source) + known.links[l].from * points_ * columns);
     }
   }
 }

@@ -60,6 +60,11 @@ class LinearBounds {
   struct LineNumbers {
     std::vector<double> slopes, offsets;
   };
+  /// Coefficients of one unit, (points, columns): `stride` is 0 where all boxes have the same.
+  struct Rows {
+    const double* data;
+    Index stride;
+  };
   /// Units of one node that are bounded together: columns of the blocks, lower bounds first.
   struct Target {
     NodeId node = 0;
@@ -80,8 +85,7 @@ class LinearBounds {
   void go_back();
   void linear_back(NodeId id, Workspace& workspace);
   void relax(NodeId id);
-  void relax_single(NodeId id, const std::vector<bool>& is_first);
-  const double* coefficients(NodeId id, Index unit, Index p);
+  Rows coefficients(NodeId id, Index unit);
   void arrive();
   void cut();
 
@@ -105,7 +109,7 @@ class LinearBounds {
   std::vector<double> gamma_;  // of every node: relative rounding of the linear stretch that ends in it
   LineNumbers below_, above_;
   Target target_;
-  std::vector<double> row_, offsets_, reach_;  // one row of coefficients; (points, columns) each
+  std::vector<double> rows_, offsets_, reach_;  // (points, columns) each
   std::vector<IntervalBlock> blocks_;
   std::vector<double> marks_;
   double n_terms_ = 0;  // of the longest sum of offsets

@@ -51,37 +51,18 @@ void add_scaled_rows(const double* d, const double* T, Index rows, Index columns
   for (Index i = 0; i < rows; ++i) scale_row<lanes, true>(d[i], T + i * columns, columns, out + i * columns);
 }
 
-/// low += w x for w >= 0 and w y otherwise, high the other way round, sums += |w| z; all of `count` numbers.
-template <int lanes>
-void add_interval(double w, const double* x, const double* y, const double* z, Index count, double* low, double* high,
-                  double* sums) {
-  const double* down = w >= 0 ? x : y;
-  const double* up = w >= 0 ? y : x;
-  const double magnitude = w >= 0 ? w : -w;
-  Index j = 0;
-  for (; j + lanes <= count; j += lanes) {
-    store<lanes>(low + j, load<lanes>(low + j) + w * load<lanes>(down + j));
-    store<lanes>(high + j, load<lanes>(high + j) + w * load<lanes>(up + j));
-    store<lanes>(sums + j, load<lanes>(sums + j) + magnitude * load<lanes>(z + j));
-  }
-  for (; j < count; ++j) {
-    low[j] += w * down[j];
-    high[j] += w * up[j];
-    sums[j] += magnitude * z[j];
-  }
-}
-
 /// y = positive part of x times `positive` + negative part times `negative`, or += that.
-template <int lanes>
-void take_signed(const double* x, Index count, double positive, double negative, bool accumulate, double* y) {
+template <int lanes, bool accumulate>
+inline void take_signed_row(const double* x, Index count, double positive, double negative, double* y) {
   Index j = 0;
   for (; j + lanes <= count; j += lanes) {
     const Vector<lanes> numbers = load<lanes>(x + j);
     const Vector<lanes> above = select<lanes>(numbers > 0.0, numbers);
     Vector<lanes> taken = positive * above + negative * (numbers - above);
-    if (accumulate) taken += load<lanes>(y + j);
+    if constexpr (accumulate) taken += load<lanes>(y + j);
     store<lanes>(y + j, taken);
   }
+  if constexpr (lanes > 2) return take_signed_row<lanes / 2, accumulate>(x + j, count - j, positive, negative, y + j);
   for (; j < count; ++j) {
     const double taken = x[j] > 0 ? positive * x[j] : negative * x[j];
     y[j] = accumulate ? y[j] + taken : taken;
@@ -89,21 +70,37 @@ void take_signed(const double* x, Index count, double positive, double negative,
 }
 
 /// The same with factors for each entry.
-template <int lanes>
-void take_signed_entries(const double* x, Index count, const double* positive, const double* negative, bool accumulate,
-                         double* y) {
+template <int lanes, bool accumulate>
+inline void take_signed_entries(const double* x, Index count, const double* positive, const double* negative, double* y) {
   Index j = 0;
   for (; j + lanes <= count; j += lanes) {
     const Vector<lanes> numbers = load<lanes>(x + j);
     const Vector<lanes> above = select<lanes>(numbers > 0.0, numbers);
     Vector<lanes> taken = load<lanes>(positive + j) * above + load<lanes>(negative + j) * (numbers - above);
-    if (accumulate) taken += load<lanes>(y + j);
+    if constexpr (accumulate) taken += load<lanes>(y + j);
     store<lanes>(y + j, taken);
   }
   for (; j < count; ++j) {
     const double taken = x[j] > 0 ? positive[j] * x[j] : negative[j] * x[j];
     y[j] = accumulate ? y[j] + taken : taken;
   }
+}
+
+template <int lanes, bool accumulate>
+inline void take_signed_rows(const double* x, Index x_stride, Index rows, Index columns, const double* positive,
+                             const double* negative, double* y) {
+  if (columns == 1 && x_stride == 1) return take_signed_entries<lanes, accumulate>(x, rows, positive, negative, y);
+  if (columns == 1 && x_stride == 0) return scale_row<lanes, accumulate>(x[0], x[0] > 0 ? positive : negative, rows, y);
+  for (Index i = 0; i < rows; ++i, x += x_stride, y += columns)
+    if (!accumulate || positive[i] != 0 || negative[i] != 0)
+      take_signed_row<lanes, accumulate>(x, columns, positive[i], negative[i], y);
+}
+
+template <int lanes>
+void take_signed(const double* x, Index x_stride, Index rows, Index columns, const double* positive, const double* negative,
+                 bool accumulate, double* y) {
+  if (accumulate) return take_signed_rows<lanes, true>(x, x_stride, rows, columns, positive, negative, y);
+  take_signed_rows<lanes, false>(x, x_stride, rows, columns, positive, negative, y);
 }
 
 }  // namespace

@@ -21,9 +21,7 @@ constexpr Kernels make_kernels(const char* name) {
       .add_triangle = add_triangle<lanes>,
       .scale_rows = scale_rows<lanes>,
       .add_scaled_rows = add_scaled_rows<lanes>,
-      .add_interval = add_interval<lanes>,
       .take_signed = take_signed<lanes>,
-      .take_signed_entries = take_signed_entries<lanes>,
       .name = name,
       .is_faster_than_blas = lanes >= 4,
   };
