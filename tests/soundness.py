@@ -1,6 +1,7 @@
 """Samples that lie outside of bounds over boxes, of every operator and of random graphs: none, one hopes.
 
-`python tests/soundness.py --boxes 1000 --samples 100000` prints them, by seeds, on several threads; the tests run the short version.
+`python tests/soundness.py --boxes 1000 --samples 100000` prints them, by seeds, on several threads; the tests run the
+short version.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ from random_networks import random_network
 import fastexpr as fx
 
 Array = np.ndarray
+KINDS = ["operators", "matrices", "graphs"]
 METHODS = ("interval", "linear")
 N_GRAPHS = 200
 MOST_FOR_NAN = 100.0  # beyond, numbers on the way overflow, and 0 times that is NaN in double and 0 in exact arithmetic
 #: Ends where something happens: poles, kinks, limits of domains, overflow, subnormal numbers.
-SPECIAL = np.array([
-    *(sign * number for number in (0.5, 1.0, 2.0, 3.0, np.pi / 2, np.pi, 88.0, 710.0, 1e8, 1e154, 1e300) for sign in (1, -1)),
-    *(0.0, 5e-324, -5e-324, 1e-310, -1e-310, 2.3e-308, 1e-160, -1e-160),
-])  # fmt: skip
+MAGNITUDES = (0.5, 1.0, 2.0, 3.0, np.pi / 2, np.pi, 88.0, 710.0, 1e8, 1e154, 1e300, 5e-324, 1e-310, 2.3e-308, 1e-160)
+SPECIAL = np.array([0.0, *(sign * number for number in MAGNITUDES for sign in (1.0, -1.0))])
 
 
 def random_boxes(between: tuple[float, float], n: int, count: int, seed: int) -> tuple[Array, Array]:
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--kinds", nargs="+", choices=["operators", "matrices", "graphs"], default=["operators", "graphs"])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--only", default="", help="part of a name")
     arguments = parser.parse_args()
     fx.set_num_threads(1)
@@ -177,7 +177,8 @@ def main() -> None:
             if number % 20 == 0 or number == len(chosen):
                 print(f"{number} of {len(chosen)}, {time.monotonic() - began:.0f} s, {n_wrong} wrong", file=sys.stderr)
     total = len(chosen) * arguments.boxes
-    print(f"{len(chosen)} functions, {total:,} boxes, {total * arguments.samples:.3g} samples: {n_wrong} boxes with some outside")
+    sampled = f"{len(chosen)} functions, {total:,} boxes, {total * arguments.samples:.3g} samples"
+    print(f"{sampled}: {n_wrong} boxes with some outside")
     sys.exit(min(n_wrong, 1))
 
 

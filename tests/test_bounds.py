@@ -8,16 +8,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from operator_table import ROWS, Nodes, Row
-from soundness import METHODS, Case, Samples, cases, check, outside, random_boxes
+from soundness import KINDS, METHODS, Case, Samples, cases, check, outside, random_boxes
 
 import fastexpr as fx
 from fastexpr import errors
+
 
 def assert_encloses(function: fx.Function, lower: np.ndarray, upper: np.ndarray, method: str, samples: int) -> None:
     assert outside(function, lower, upper, Samples(function.n_inputs, samples, 1), (method,)) == []
 
 
-@pytest.mark.parametrize("case", list(cases(["operators", "matrices", "graphs"])), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list(cases(KINDS)), ids=lambda case: case.name)
 def test_no_sample_is_outside(case: Case) -> None:
     """The short version of soundness.py; of what stands behind a matrix, arguments depend on each other."""
     assert check(case, *((12, 100) if case.name.startswith("graph ") else (100, 400)), seed=2) == []

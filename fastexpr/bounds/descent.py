@@ -89,14 +89,13 @@ def local_solution(statement: Statement, start: Array, box: Array | None) -> Arr
     x0 = np.where(statement.is_integer, np.round(start), start)
     lower = np.where(statement.is_integer, x0, statement.lower)
     upper = np.where(statement.is_integer, x0, statement.upper)
-    inset = 0.1 * FEASIBILITY
     constraints: list[dict[str, Any]] = []
     if statement.limits.size:
-        limits = statement.limits
+        limits = statement.limits + 0.99 * FEASIBILITY  # as far as other solvers go, too; never more than 1e-6
         constraints.append(
             {
                 "type": "ineq",
-                "fun": lambda x: limits - inset - function(x)[1:],
+                "fun": lambda x: limits - function(x)[1:],
                 "jac": lambda x: -function.jacobian(x)[1:],
             }
         )
