@@ -1,4 +1,4 @@
-"""Bounds over boxes and certified minima, beside NumPy, SciPy and HiGHS. Answers are compared before times are.
+"""Bounds over boxes and certified minima, beside NumPy, SciPy and mixed-integer solvers; answers are compared first.
 
 Networks are trained by the script itself on functions with several minima, so that there is something to certify.
 """
@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 import fastexpr as fx
-from benchmarks import machine
+from benchmarks import bounds_peers, machine
 from benchmarks.tables import Table, ratio, seconds, show, write_csv
 
 Array = np.ndarray
@@ -136,21 +136,11 @@ def median(act: Callable[[], object], arguments: argparse.Namespace) -> float:
 # ---- certified minima
 
 
-def milp_minimum(net: fx.Function, tol: float, limit: float) -> tuple[float, str]:
-    """(objective, status) of a ReLU network by HiGHS: the big-M formulation, with linear bounds."""
-    problem = fx.Problem()
-    x = problem.variables(net.n_inputs, lower=-1.0, upper=1.0)
-    y = problem.network(net, x, formulation="bigm")
-    problem.minimize(y[0])
-    options = {"threads": 1, "mip_rel_gap": tol, "mip_abs_gap": tol}
-    result = problem.solve(solver="highs", time_limit=limit, options=options)
-    return float(result.objective), result.status
-
-
 def compare_minima(arguments: argparse.Namespace, rows: list[dict[str, object]]) -> None:
+    peers = bounds_peers.installed()
     table = Table(
-        f"Certified minima on [-1, 1]^n, CPU seconds of one thread; HiGHS within {arguments.limit:g} s",
-        ["network", "fastexpr", "boxes", "gap", "HiGHS", "its status"],
+        f"Certified minima on [-1, 1]^n, CPU seconds of one thread; others within {arguments.limit:g} s",
+        ["network", "fastexpr", "boxes", "gap", *peers],
     )
     for name, (sizes, activation, tol) in MINIMA.items():
         if arguments.quick and sizes[0] > 4:
@@ -164,18 +154,22 @@ def compare_minima(arguments: argparse.Namespace, rows: list[dict[str, object]])
         own = median(
             lambda net=net, tol=tol: fx.global_minimum(net, -1.0, 1.0, tol=tol, time_limit=arguments.limit), arguments
         )
-        other, status = None, "-"
-        if activation == "relu":
-            start = time.process_time()
-            objective, status = milp_minimum(net, tol, arguments.limit)
-            other = time.process_time() - start
-            if objective < result.objective_bound - 1e-5 * max(1, abs(objective)):
-                raise SystemExit(
-                    f"bounds: {name}: HiGHS found {objective:.8g}, below the bound {result.objective_bound:.8g}."
-                )
-        table.add(name, seconds(own), f"{result.n_boxes:,}", f"{result.gap:.1e}", seconds(other), status)
-        rows.append({"case": name, "fastexpr": own, "highs": other, "boxes": result.n_boxes, "gap": result.gap})
+        row: dict[str, object] = {"case": name, "fastexpr": own, "boxes": result.n_boxes, "gap": result.gap}
+        cells = []
+        for peer, by in peers.items():
+            found = by(net, layers, activation, tol, arguments.limit)
+            cells.append("" if found is None else outcome(name, peer, found, result.objective_bound))
+            row[peer] = None if found is None else found.seconds
+        table.add(name, seconds(own), f"{result.n_boxes:,}", f"{result.gap:.1e}", *cells)
+        rows.append(row)
     show(table, arguments.markdown)
+
+
+def outcome(name: str, peer: str, found: bounds_peers.Found, bound: float) -> str:
+    """Seconds, or that there was no proof; what they found must not be below our bound, but for their tolerances."""
+    if found.objective is not None and found.objective < bound - 1e-5 * max(1, abs(bound)):
+        raise SystemExit(f"bounds: {name}: {peer} found {found.objective:.8g}, below the bound {bound:.8g}.")
+    return seconds(found.seconds) if found.status == "optimal" else f"none in {found.seconds:.0f}"
 
 
 def compare_margins(arguments: argparse.Namespace, rows: list[dict[str, object]]) -> None:
@@ -262,7 +256,9 @@ def compare_limited(arguments: argparse.Namespace, rows: list[dict[str, object]]
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write where asked."""
     print(f"{machine.processor()}, {arguments.threads} thread(s), seconds of the processor; medians")
-    print(machine.versions(["fastexpr", "numpy", "scipy", "highspy", "scikit-learn"]), flush=True)
+    print(
+        machine.versions(["fastexpr", "numpy", "scipy", "highspy", "gurobipy", "pyscipopt", "scikit-learn"]), flush=True
+    )
     fx.set_num_threads(arguments.threads)
     rows: list[dict[str, object]] = []
     compare_bounds(arguments, rows)
