@@ -125,6 +125,21 @@ def test_quantiles():
     assert [c.value for c in rules.conditions_ if c.operator == "<="] == pytest.approx([250, 500, 750], abs=1.0)
 
 
+@pytest.mark.parametrize("common", [[0.0], [0.0, 50.5], [0.0, 99.5, 1000.0]])
+def test_common_values_leave_thresholds_to_the_others(common):
+    """Columns that are mostly one value, or a few: none of them uses up more than a share of the thresholds."""
+    values = np.concatenate([np.repeat(common, 900), np.arange(1.0, 101.0)])
+    is_high = values > 80
+    for weights in (None, np.where(np.isin(values, common), 1.0, 3.0)):
+        rules = BooleanRuleClassifier(n_thresholds=9).fit(values[:, None], is_high, sample_weight=weights)
+        cuts = [c.value for c in rules.conditions_ if c.operator == "<="]
+        assert len(cuts) == 9 == len(set(cuts))
+        assert sum(1 <= cut <= 100 for cut in cuts) >= 9 - len(common)
+    alike = np.concatenate([np.repeat(7.0, 50), np.arange(100.0, 103.0)])
+    few = BooleanRuleClassifier(n_thresholds=9).fit(alike[:, None], alike > 100)
+    assert [c.value for c in few.conditions_ if c.operator == "<="] == pytest.approx([50, 100.5, 101.5], abs=25)
+
+
 def test_two_valued_columns_have_one_pair():
     X = pd.DataFrame(
         {"a": [0, 1] * 10, "b": [True, False] * 10, "c": ["u", "v"] * 10, "d": [0.0, 1.0] * 10, "e": [5] * 20}

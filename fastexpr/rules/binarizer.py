@@ -45,19 +45,34 @@ def conditions_of(columns: Sequence[Column], weights: Array, n_thresholds: int) 
 
 
 def thresholds(values: Array, weights: Array, count: int, is_integer: bool) -> list[float] | list[int]:
-    """At most `count`, each between two neighbouring values: where the share of the weight reaches k / (count + 1)."""
+    """At most `count`, each between two neighbouring values: where the share of the weight reaches k / (count + 1).
+
+    A value with more weight than one of these parts counts as one part, and the others share the rest: a column that is mostly 0
+    is cut where it is not.
+    """
     distinct, place = np.unique(values, return_inverse=True)
     last = len(distinct) - 1
     if last <= count:
         cuts = np.arange(last)
     else:
-        reached = np.cumsum(np.bincount(place, weights))
+        by_value = np.bincount(place, weights)
+        reached = np.cumsum(np.minimum(by_value, largest_part(by_value, count + 1)))
         goals = reached[-1] * np.arange(1, count + 1) / (count + 1)
         cuts = np.unique(np.searchsorted(reached, goals))
         cuts = cuts[cuts < last]
     if is_integer:
         return [int(distinct[k]) for k in cuts]
     return [between(float(distinct[k]), float(distinct[k + 1])) for k in cuts]
+
+
+def largest_part(weights: Array, parts: int) -> float:
+    """What each of the parts weighs when no weight counts for more than that: the root of sum min(weight, part) = parts * part."""
+    rest = float(weights.sum())
+    for n_heavy, weight in enumerate(np.sort(weights)[::-1][: parts - 1].tolist()):
+        if weight <= rest / (parts - n_heavy):
+            return rest / (parts - n_heavy)
+        rest -= weight
+    return rest
 
 
 def between(low: float, high: float) -> float:

@@ -42,7 +42,7 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     max_length : int
         Conditions of a rule.
     n_thresholds : int
-        Thresholds of each column of numbers, at quantiles.
+        Thresholds of each column of numbers, at quantiles, in which no value counts for more than one part.
     form : "dnf" or "cnf"
         "cnf" is for two classes.
     loss : "zero_one" or "hamming"
