@@ -8,7 +8,7 @@ import pytest
 from pyomo.contrib.solver.common.factory import SolverFactory
 
 import fastexpr as fx
-import fastexpr.pyomo  # noqa: F401  # registers the solver
+import fastexpr.pyomo  # registers the solver
 
 
 def disk(solver_door: str) -> Any:

@@ -2,7 +2,7 @@
 
 `ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
 units, `scaling` with scalers around them, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look
-at derivatives, `smoothing` rounds kinks.
+at derivatives, `smoothing` rounds kinks, `gradient` makes functions of derivatives.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fastexpr.export.formula import to_latex, to_sympy
 from fastexpr.export.jax_function import to_jax
 from fastexpr.export.torch_function import to_torch
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
+from fastexpr.function.gradient import gradient_function
 from fastexpr.function.kink import Kink, kinks
 from fastexpr.function.parts import select, with_fixed
 from fastexpr.function.plan import Plan, plan
@@ -122,6 +123,7 @@ for _method in (
     kinks,
     plan,
     smoothed,
+    gradient_function,
     check_derivatives,
     to_onnx,
     to_c,
