@@ -18,6 +18,7 @@ import numpy as np
 import fastexpr as fx
 from benchmarks import kinks_judge, kinks_set, machine
 from benchmarks.kinks_set import HEAT_LIMIT, REACTOR_LOWER, REACTOR_UPPER
+from benchmarks.kinks_slsqp import by_slsqp
 from benchmarks.tables import Table, seconds, show
 
 NEARBY = 1e-3  # in widths
@@ -189,56 +190,16 @@ def ipopt(case: Any, problem: Any, nlp: Any) -> Answer:
 
 def slsqp(case: Any, problem: Any, nlp: Any) -> Answer | None:
     """On the program in its smallest form, without the outputs as variables where that is possible."""
-    from scipy.optimize import Bounds, minimize
-
     from fastexpr.solve.form import form_of
+    from fastexpr.solve.strategy import start_of
 
     form = form_of(nlp)
     program = nlp if form is None else form.program()
     if program.n > WIDEST:
         return None
-    rows, columns = program.jacobianstructure()
-    lower, upper = program.constraint_lower, program.constraint_upper
-    is_equation = lower == upper
-    low, high = np.isfinite(lower) & ~is_equation, np.isfinite(upper) & ~is_equation
-
-    def jacobian(x: np.ndarray) -> np.ndarray:
-        dense = np.zeros((program.m, program.n))
-        dense[rows, columns] = program.jacobian(x)
-        return dense
-
-    def parts(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values[low], -values[high]])
-
-    shift = np.concatenate([lower[low], -upper[high]])
-    constraints = []
-    if is_equation.any():
-        constraints.append({
-            "type": "eq",
-            "fun": lambda x: program.constraints(x)[is_equation] - lower[is_equation],
-            "jac": lambda x: jacobian(x)[is_equation],
-        })  # fmt: skip
-    if shift.size:
-        constraints.append({
-            "type": "ineq",
-            "fun": lambda x: parts(program.constraints(x)) - shift,
-            "jac": lambda x: parts(jacobian(x)),
-        })  # fmt: skip
-    found, spent = timed(
-        lambda: minimize(
-            program.objective,
-            np.array(program.start),
-            jac=lambda x: np.array(program.gradient(x)),
-            bounds=Bounds(program.lower, program.upper),
-            constraints=constraints,
-            method="SLSQP",
-            options={"ftol": 1e-13, "maxiter": 500},
-        )
-    )
+    found, spent = timed(lambda: by_slsqp(program, np.array(program.start), program.lower, program.upper, 500))
     x = np.clip(found.x, program.lower, program.upper)
     if form is not None:
-        from fastexpr.solve.strategy import start_of
-
         point = start_of(program)
         point.x = x
         x = form.solution(point).x

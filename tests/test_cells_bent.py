@@ -82,7 +82,7 @@ def test_a_stop_in_any_stage_is_a_stop():
 def test_starts_are_counted_with_what_has_come_of_them():
     r = no_way_in().solve()
     assert r.status == "infeasible"
-    assert "Of 2 starts, 2 ended in such points." in r.message
+    assert "Of 10 starts, 10 ended in such points." in r.message
 
 
 def test_a_limit_of_the_stages_is_not_the_users(monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.nlp import Functions, Nlp, Scale, Structure, Vector
+from fastexpr.solve.kinks import unit_name
 
 
 def cell_program(program: Nlp, functions: Functions, n_walls: int, start: Vector) -> Nlp:
@@ -21,11 +22,24 @@ def cell_program(program: Nlp, functions: Functions, n_walls: int, start: Vector
         constraint_upper=np.concatenate([program.constraint_upper, none + np.inf]),
         functions=functions,
         variable_name=program.variable_name,
-        row_name=lambda row: program.row_name(row) if row < program.m else f"kink {row - program.m}",
+        row_name=lambda row: program.row_name(row) if row < program.m else wall_name(program, functions, row),
         owner=program.owner,
         evaluations=program.evaluations,
         scale=None if scale is None else Scale(scale.objective, scale.widths, np.append(scale.rows, none + np.inf)),
     )
+
+
+def wall_name(program: Nlp, cells: Any, row: int) -> str:
+    """What messages call the wall of this row."""
+    unit = int(cells.chosen[0][row - program.m])
+    return f"the kink of {unit_name(program, cells, unit)}"
+
+
+def elastic_name(program: Nlp, column: int) -> str:
+    """What messages call a variable of the elastic program."""
+    if column < program.n:
+        return program.variable_name(column)
+    return f"the violation of {program.row_name((column - program.n) % program.m)}"
 
 
 @dataclass
@@ -112,7 +126,7 @@ def elastic_program(program: Nlp, cells: Any, x: Vector, scale: Vector) -> tuple
         constraint_lower=program.constraint_lower,
         constraint_upper=program.constraint_upper,
         functions=Elastic(program.functions, program.n, scale),
-        variable_name=lambda j: program.variable_name(j) if j < program.n else f"elastic {j - program.n}",
+        variable_name=lambda j: elastic_name(program, j),
         row_name=program.row_name,
         owner=program.owner,
         evaluations=program.evaluations,

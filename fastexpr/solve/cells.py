@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -43,6 +44,28 @@ def walk_from(program: Nlp, point: Solution, budget: Budget) -> Solution:
         if is_least and not walk.here.is_solved and not walk.budget.is_over:
             return infeasible(program, nearest)
     return concluded(walk, finding)
+
+
+def feasible_from(program: Nlp, points: Iterable[Vector], budget: Budget) -> Solution | None:
+    """From the first of these points where crossing kinks leads to a feasible one, on to a solution; None: from none.
+
+    Where rows have no slope, as behind units that are all off, other places are all that helps.
+    """
+    cells = program.functions.cells()  # type: ignore[attr-defined]
+    for x in points:
+        walk = Walk(program, cells, budget)
+        try:
+            nearest, branches, _ = nearest_feasible(walk, x)
+            is_feasible = measured(program, nearest).relative_violation <= FEASIBILITY
+        except EvaluationError:
+            continue
+        if budget.is_over:
+            return None
+        finding = walk.run(nearest, branches) if is_feasible else None
+        if is_feasible and walk.here.is_solved:
+            return concluded(walk, finding)
+        budget.count(infeasible(program, nearest))
+    return None
 
 
 def infeasible(program: Nlp, x: Vector) -> Solution:

@@ -13,12 +13,15 @@ from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import elastic_program
 from fastexpr.solve.conflicts import holding, violated
 from fastexpr.solve.sampling import ranked, sample
-from fastexpr.solve.stages import cells, cold, ipopt, is_better
+from fastexpr.solve.stages import cells, cold, has_kinks, ipopt, is_better
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
 from fastexpr.solvers.verification import Measure
 
 #: Points of the sample, of which the best is where a solve starts.
 N_SAMPLED = 128
+
+#: Where there are kinks: the points of least violation, from which cells are looked at.
+N_CROSSED = 8
 
 #: Starts from anywhere in the box.
 N_RANDOM = 3
@@ -42,7 +45,15 @@ def sampled(program: Nlp, point: Solution, budget: Budget) -> Solution:
     budget.count(point)  # what has come of the first start
     points = sample(program.lower, program.upper, program.start, N_SAMPLED, seed=0)
     points = np.array([program.complete(x) for x in points])
-    return solve_from(program, points[ranked(program, points)[0]], budget)
+    first = ranked(program, points)[0]
+    found = solve_from(program, points[first], budget)
+    if found.success or budget.is_over or not has_kinks(program, budget):
+        return found
+    from fastexpr.solve.cells import feasible_from
+
+    order = np.argsort([program.violation(x) for x in points], kind="stable")[:N_CROSSED]
+    other = feasible_from(program, points[order], budget)
+    return found if other is None else other
 
 
 def elastic(program: Nlp, point: Solution, budget: Budget) -> Solution | None:

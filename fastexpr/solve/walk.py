@@ -98,8 +98,7 @@ class Walk:
         finding = self._examine()
         if finding.better or finding.ways or finding.certificate == NONE:
             return None
-        # a cell that a kink without a slope ends may be no more than the point: what is beside it counts
-        return self._on(-np.inf) if finding.bent and self._beside(True) else finding
+        return self._on(-np.inf) if self._beside(bool(finding.bent)) else finding
 
     def run(self, x: Vector, branches: Branches | None = None, enough: float = -np.inf) -> Finding | None:
         """What was found where the walk ended (`here`); None where it was cut short, or solved nothing.
