@@ -211,6 +211,24 @@ LONG = "n" * 1_000_000
 TANH = node("Tanh", ["x"], ["y"], "bad")
 
 HOSTILE: dict[str, Hostile] = {
+    # what has no meaning
+    "a map of nothing": Hostile(
+        chain(node("ZipMap", [], ["z"], "bad", domain="ai.onnx.ml"), node("Tanh", ["x"], ["y"])), "loaded"
+    ),
+    "a definition without its body": Hostile(
+        chain(node("SequenceConstruct", ["x"], ["s"]), node("SequenceMap", ["s"], ["y"], "bad", body=3)),
+        r"\[SequenceMap 'bad'\]",
+    ),
+    "a function that reads what is not there": Hostile(
+        with_functions(("f", [node("Add", ["a", "nowhere"], ["b"])]), call="f"), "'nowhere'"
+    ),
+    "a left-out input of more numbers than there are": Hostile(
+        changed(
+            one("Tanh"),
+            lambda m: m.graph.input.append(helper.make_tensor_value_info("k", TensorProto.INT64, [2**62, 2**62])),
+        ),
+        r"\[Input 'k'\] has the shape",
+    ),
     # sizes that no memory holds
     "input of 2^62 numbers": Hostile(one("Tanh", shape=(2**31, 2**31)), r"\[Input 'x'\] .*expected at most"),
     "input of 2^30 numbers": Hostile(one("Tanh", shape=(1, 2**30)), r"\[Input 'x'\] .*expected at most"),

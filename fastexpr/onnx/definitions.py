@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto, helper
 
-from fastexpr.onnx.handle import Value
+from fastexpr.onnx.handle import Tensors, Value
 from fastexpr.onnx.node import operator_domain, operator_schema
 
 NEWEST = 10**6
@@ -65,6 +65,9 @@ def value_type(value: Value | None, float_type: int) -> TypeProto:
     """Element type and shape, in ONNX's words; empty for an input that is left out."""
     if value is None:
         return TypeProto()
+    if isinstance(value, Tensors):
+        inner = value_type(value[0], float_type) if value else TypeProto()
+        return helper.make_sequence_type_proto(inner)
     kind = float_type if value.dtype.kind == "f" else int(helper.np_dtype_to_tensor_dtype(value.dtype))
     return helper.make_tensor_type_proto(kind, value.shape)
 

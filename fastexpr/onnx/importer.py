@@ -219,7 +219,10 @@ class Importer:
         """The outputs of an operator without a converter, by the definition that the standard gives of it."""
         float_type = self.inputs[0].data_type if self.inputs else onnx.TensorProto.DOUBLE
         is_random = proto.op_type in RANDOM_OPERATORS
-        body = None if is_random else definition(proto, opset, inputs, float_type)
+        try:
+            body = None if is_random else definition(proto, opset, inputs, float_type)
+        except (RuntimeError, ValueError) as error:  # what ONNX itself says of a node that its definition does not fit
+            raise OnnxError(f"{title} cannot be written out by its definition: {error}. Export the model again.") from error
         if body is None and inputs and not is_random and all(isinstance(value, np.ndarray | None) for value in inputs):
             raise OnnxError(
                 f"{title} has constant inputs only, and {proto.op_type} is not evaluated while a file is read. Export "

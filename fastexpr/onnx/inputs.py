@@ -188,7 +188,11 @@ class Axes:
     def zeros(self, info: onnx.ValueInfoProto) -> Array:
         """Zeros in the input's shape, where unknown axes have the length 1."""
         lengths = [self.length(axis, dim) for axis, dim in enumerate(self.dims[info.name] or [])]
-        return np.zeros([1 if length is None else length for length in lengths], own_type(info))
+        shape = [1 if length is None else length for length in lengths]
+        try:
+            return np.broadcast_to(np.zeros((), own_type(info)), shape)  # of any size: it is not looked at
+        except ValueError as error:
+            raise OnnxError(f"[Input {info.name!r}] has the shape {tuple(shape)}: {error}. Export it again.") from error
 
 
 def declared_dims(info: onnx.ValueInfoProto) -> Dims | None:

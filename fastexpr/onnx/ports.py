@@ -70,7 +70,8 @@ def output_ports(graph: onnx.GraphProto, chosen: Sequence[str] | None) -> list[O
     list of dictionaries that ZipMap makes of them. So labels are left out where there is anything else, and the numbers
     of a dictionary are those that ZipMap was given.
     """
-    maps = {str(name): str(node.input[0]) for node in graph.node if node.op_type == "ZipMap" for name in node.output}
+    zip_maps = [node for node in graph.node if node.op_type == "ZipMap" and node.input]
+    maps = {str(name): str(node.input[0]) for node in zip_maps for name in node.output}
     infos = {str(info.name): info for info in graph.output}
     if chosen is None:
         names = [str(info.name) for info in graph.output]

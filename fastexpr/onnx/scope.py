@@ -58,9 +58,13 @@ class Scope:
         return scope
 
     def find(self, name: str) -> Value | None:
-        """The tensor of this name; `evaluation_order` has made sure that there is one."""
+        """The tensor of this name. In a graph that was put in order there is one; what stands for an operator may lack it."""
         holder = self.holder(name)
-        return holder.values[name] if name in holder.values else holder.weights[name]
+        if name in holder.values:
+            return holder.values[name]
+        if name not in holder.weights:
+            raise OnnxError(f"{self.title} reads {name!r}, which is not there. Export the model again.")
+        return holder.weights[name]
 
     def has(self, name: str) -> bool:
         """Whether this scope or one around it has a tensor of this name."""

@@ -1,4 +1,4 @@
-"""A saved network for every operator, for the fuzzer of saved files to begin with: python tests/fuzz/seeds.py FOLDER."""
+"""A saved network for each operator, for the fuzzer of saved files to begin with: python seeds.py FOLDER."""
 
 from __future__ import annotations
 
