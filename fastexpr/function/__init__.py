@@ -2,7 +2,8 @@
 
 `ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
 units, `scaling` with scalers around them, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look
-at derivatives, `smoothing` rounds kinks, `gradient` makes functions of derivatives.
+at derivatives, `smoothing` rounds kinks, `gradient` makes functions of derivatives,
+`parameters` has the trained numbers as a vector.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fastexpr.export.torch_function import to_torch
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.gradient import gradient_function
 from fastexpr.function.kink import Kink, kinks
+from fastexpr.function.parameters import parameter_names, parameters, with_parameters
 from fastexpr.function.parts import select, with_fixed
 from fastexpr.function.plan import Plan, plan
 from fastexpr.function.ports import pack, unpack
@@ -111,6 +113,8 @@ def deepcopied(self: Function, memo: dict[int, Any]) -> Function:
 
 for _name, _special in (("__reduce__", reduce), ("__copy__", copied), ("__deepcopy__", deepcopied)):
     setattr(Function, _name, _special)
+for _property in (parameters, parameter_names):
+    setattr(Function, _property.__name__, property(_property))
 for _method in (
     pack,
     unpack,
@@ -124,6 +128,7 @@ for _method in (
     plan,
     smoothed,
     gradient_function,
+    with_parameters,
     check_derivatives,
     to_onnx,
     to_c,
