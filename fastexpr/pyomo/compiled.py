@@ -64,6 +64,8 @@ class CompiledModel:
         Column j of x.
     constraints : list of ConstraintData
         Row i of g.
+    parameters : (n_parameters,) array
+        The values of fixed variables and mutable Params now.
     objective : ObjectiveData or None
     sign : float
         -1.0 where the objective is maximized, else 1.0.
@@ -146,6 +148,7 @@ class CompiledModel:
             )
         parameters = reading.parameter_values(self._walked.parameters)
         self._functions.set_parameters(parameters)
+        self.parameters = parameters
         if self._arrays is not None:
             self._arrays.parameters = parameters
 

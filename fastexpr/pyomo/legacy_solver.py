@@ -216,7 +216,7 @@ def classic_results(model: Any, results: Results) -> SolverResults:
     classic.timing_info = results.timing_info.value()
     loader = results.solution_loader
     if isinstance(loader, FastexprSolutionLoader):
-        classic.report, classic.verify = loader.report, loader.verify
+        classic.report, classic.verify, classic.sensitivity = loader.report, loader.verify, loader.sensitivity
     if "multistart" in about:
         classic.multistart = about.multistart
     classic._smap_id = None

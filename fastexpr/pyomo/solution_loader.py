@@ -16,6 +16,7 @@ from fastexpr.pyomo.solved import Solved
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.compiled import CompiledModel
+    from fastexpr.pyomo.sensitivity import Sensitivity
     from fastexpr.solve.report import Report
     from fastexpr.solve.verify import Verification
     from fastexpr.solvers import Solution
@@ -51,6 +52,31 @@ class FastexprSolutionLoader(SolutionLoader):  # type: ignore[misc]
         `fastexpr.Problem`'s `Result.verify`. Expressions count as the model has them now: check before changing it.
         """
         return self._solved.verify()
+
+    def sensitivity(self, *parameters: Any) -> Sensitivity:
+        """How the solution moves with mutable Params and fixed variables: `results.sensitivity(m.price)` in the classic
+        interface.
+
+        One system with the matrix of the conditions of Karush, Kuhn and Tucker is solved, at the exact solution
+        (Fiacco, 1983; Pirnay, Lopez-Negrete and Biegler, 2012), as by `fastexpr.Problem`'s `Result.sensitivity`. The
+        first time this compiles the model once more, with the parameters as variables.
+
+        Parameters
+        ----------
+        *parameters : Param, ParamData, Var, VarData, or lists of these
+            Without any, all that the objective and the constraints contain.
+
+        Returns
+        -------
+        fastexpr.pyomo.sensitivity.Sensitivity
+            ``s[m.x, m.price]``, ``s.objective[m.price]``; ``s.at((m.price, 3.1))`` is the first-order update.
+
+        Raises
+        ------
+        fastexpr.errors.ModelError
+            The result is no solution, or one on kinks; a parameter is not mutable, or was changed since.
+        """
+        return self._solved.sensitivity(parameters)
 
     def get_number_of_solutions(self) -> int:
         """One."""

@@ -18,6 +18,7 @@ from fastexpr.solvers.interior_point import Multipliers
 if TYPE_CHECKING:
     from fastexpr.onnx.evaluator import Evaluator
     from fastexpr.pyomo.compiled import CompiledModel
+    from fastexpr.pyomo.sensitivity import Sensitivity
     from fastexpr.solve.report import Report
     from fastexpr.solve.verify import Verification
     from fastexpr.solvers import Solution
@@ -41,12 +42,22 @@ class Solved:
         self._bounds = (np.array(nlp.lower), np.array(nlp.upper))
         self._limits = (np.array(nlp.constraint_lower), np.array(nlp.constraint_upper))
         self._functions = nlp.functions.copy()  # type: ignore[attr-defined]  # its parameters stay these
+        self._compiled, self._parameters = compiled, compiled.parameters
 
     def _variable_name(self, column: int) -> str:
         return str(self._variables[column].name)
 
     def _row_name(self, row: int) -> str:
         return str(self._constraints[row].name)
+
+    # ---- sensitivity -------------------------------------------------------------------------------------------------
+
+    def sensitivity(self, parameters: tuple[Any, ...]) -> Sensitivity:
+        """See `FastexprSolutionLoader.sensitivity`."""
+        from fastexpr.pyomo.sensitivity import sensitivity_of, then
+
+        nlp = then(self._compiled.nlp, self._functions, self._bounds, self._limits)
+        return sensitivity_of(self._compiled, self._solution, nlp, self._parameters, parameters)
 
     # ---- report ------------------------------------------------------------------------------------------------------
 

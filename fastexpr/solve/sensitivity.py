@@ -134,7 +134,7 @@ def derivatives(
     x, multipliers
         The solution.
     slots : (k,) array
-        Which parameters of the functions.
+        Which parameters of the functions; -1: of bounds and limits only.
     parameters : (all of them,) array
         Their values.
     movement : Movement
@@ -147,9 +147,10 @@ def derivatives(
     """
     state = State(nlp, x, multipliers)
     state.settle()
-    functions = opened(nlp, nlp.functions, slots)
+    inside = np.flatnonzero(slots >= 0)
+    functions = opened(nlp, nlp.functions, slots[inside])
     functions.set_parameters(parameters)
-    return state.derivatives(functions, parameters[slots], movement)
+    return state.derivatives(functions, parameters[slots[inside]], inside, slots.size, movement)
 
 
 class State:
@@ -235,20 +236,22 @@ class State:
 
     # ---- derivatives -------------------------------------------------------------------------------------------------
 
-    def derivatives(self, functions: Any, values: Vector, movement: Movement) -> Derivatives:
-        nlp, n, k = self.nlp, self.nlp.n, values.size
+    def derivatives(self, functions: Any, values: Vector, inside: Indices, k: int, movement: Movement) -> Derivatives:
+        nlp, n = self.nlp, self.nlp.n
         pull = self.pull()
         lower = np.where((self.bound == -1) | (self.bound == 2), np.maximum(pull, 0.0), 0.0)
         upper = np.where((self.bound == 1) | (self.bound == 2), np.maximum(-pull, 0.0), 0.0)
         point = np.append(self.x, values)
+        g_p, L_xp, objective = np.zeros((nlp.m, k)), np.zeros((n, k)), np.zeros(k)
         rows, columns = functions.jacobian_structure()
-        g_p = sparse.csr_matrix((functions.jacobian(point), (rows, columns)), shape=(nlp.m, n + k))[:, n:].toarray()
+        shape = (nlp.m, n + values.size)
+        g_p[:, inside] = sparse.csr_matrix((functions.jacobian(point), (rows, columns)), shape=shape)[:, n:].toarray()
         rows, columns = functions.hessian_structure()
         entries = functions.hessian(point, self.w, 1.0)
         is_mixed = (rows >= n) & (columns < n)
-        L_xp = np.zeros((n, k))
-        np.add.at(L_xp, (columns[is_mixed], rows[is_mixed] - n), entries[is_mixed])
-        objective = functions.gradient(point)[n:] + self.w @ g_p
+        np.add.at(L_xp, (columns[is_mixed], inside[rows[is_mixed] - n]), entries[is_mixed])
+        objective[inside] = functions.gradient(point)[n:]
+        objective += self.w @ g_p
         dx = np.zeros((n, k))
         for side, motion, force in ((-1, movement.lower, lower), (1, movement.upper, -upper)):
             if motion is not None:
