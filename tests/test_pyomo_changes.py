@@ -92,7 +92,6 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "an unsupported component": (add_disjunct, "check_for_new_or_removed_constraints"),
     "a constraint's expression": (lambda m: m.d.set_value(m.y == 1), "update_constraints"),
     "a named expression": (lambda m: m.e.set_value(m.x[0]), "update_named_expressions"),
-    "a variable fixed": (lambda m: m.y.fix(1), "update_vars"),
     "a variable freed": (lambda m: m.f.unfix(), "update_vars"),
     "a domain": (lambda m: setattr(m.y, "domain", pyo.Integers), "update_vars"),
     "a new objective": (add_objective, "check_for_new_objective"),
@@ -110,6 +109,36 @@ def test_a_change_of_structure_is_noticed_unless_it_need_not_be_looked_at(change
     make(m)
     assert not compiled.is_current()
     assert compiled.is_current(**{flag: False})
+
+
+def test_variables_that_are_fixed_and_freed_again_compile_nothing() -> None:
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var([0, 1, 2], initialize=0.5, bounds=(0, 2))
+    m.total = pyo.Constraint(expr=m.x[0] + m.x[1] + m.x[2] == 2)
+    m.goal = pyo.Objective(expr=sum((m.x[k] - k) ** 2 for k in m.x) + pyo.exp(m.x[0] * m.x[1]))
+    solver = pyo.SolverFactory("fastexpr")
+    solver.solve(m)
+    compiled, free = solver._compiled, pyo.value(m.goal)
+    for number in (0.25, 1.0):
+        m.x[0].fix(number)
+        pyo.assert_optimal_termination(solver.solve(m))
+        assert solver._compiled is compiled
+        assert m.x[0].value == number
+        found = pyo.value(m.goal)
+        other = m.clone()
+        pyo.assert_optimal_termination(pyo.SolverFactory("fastexpr").solve(other))
+        assert found == pytest.approx(pyo.value(other.goal), abs=1e-7)
+    m.x[0].unfix()
+    solver.solve(m)
+    assert solver._compiled is compiled
+    assert pyo.value(m.goal) == pytest.approx(free, abs=1e-7)
+    m.x[0].fix(3.0)
+    with pytest.raises(ModelError, match=r"fixed outside their bounds.*'x\[0\]' at 3.0 outside \[0.0, 2.0\]"):
+        solver.solve(m)
+    for k in m.x:
+        m.x[k].fix(2 / 3)
+    pyo.assert_optimal_termination(solver.solve(m))  # nothing varies any more: compiled again
+    assert solver._compiled is not compiled
 
 
 def test_another_expression_of_the_objective_is_noticed() -> None:

@@ -86,3 +86,21 @@ def test_errors():
     m.price.set_value(0.9)
     with pytest.raises(ModelError, match="price has another value than at the solve"):
         results.sensitivity(m.price)
+
+
+def test_variables_that_were_fixed_after_the_first_solve():
+    m, _ = make_model()
+    m.state.unfix()
+    m.state.setlb(-1)
+    m.state.setub(1)
+    solver = pyo.SolverFactory("fastexpr")
+    solver.solve(m)
+    m.state.fix(0.3)
+    results = solver.solve(m, options=OPTIONS)
+    late = results.sensitivity(m.state, m.price)
+    other, _ = make_model()
+    early = pyo.SolverFactory("fastexpr").solve(other, options=OPTIONS).sensitivity(other.state, other.price)
+    for k in (0, 1):
+        assert late[m.x[k], m.state] == pytest.approx(early[other.x[k], other.state], abs=1e-7)
+        assert late[m.x[k], m.price] == pytest.approx(early[other.x[k], other.price], abs=1e-7)
+    assert late.objective[m.state] == pytest.approx(early.objective[other.state], abs=1e-7)

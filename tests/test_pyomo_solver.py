@@ -202,7 +202,6 @@ def test_other_numbers_compile_nothing(compilations: list[Any]) -> None:
     "change",
     [
         lambda m: m.half.deactivate(),
-        lambda m: m.x.fix(0.5),
         lambda m: m.half.set_value(m.x + 2 * m.y <= 1),
         lambda m: m.distance.set_value((m.x - 3) ** 2 + m.y**2),
         lambda m: m.distance.set_sense(pyo.maximize),

@@ -44,7 +44,8 @@ class CompiledModel:
 
     It holds what Pyomo's NLWriter would write: active constraints that have a limit, the active objective (none means
     zero), and the variables that occur in them, wherever they are declared. Fixed variables and mutable Params are
-    parameters of the program, so that `refresh` can give them other values.
+    parameters of the program, so that `refresh` can give them other values. A variable that is fixed afterwards stays a
+    column, with equal bounds.
 
     Contradictory bounds and limits are the solver's to find. Constraints in which nothing varies are rows, too; where
     one holds it has no limits, for equations without variables would leave a solver with too few degrees of freedom.
@@ -130,27 +131,50 @@ class CompiledModel:
             One of them is missing, or no number; a variable is fixed outside its bounds.
         """
         self._read_parameters()
-        self.nlp.start, self.nlp.lower, self.nlp.upper = reading.variable_data(self.variables)
+        self.nlp.start, self.nlp.lower, self.nlp.upper = self._with_fixed(*reading.variable_data(self.variables))
         self.nlp.constraint_lower, self.nlp.constraint_upper = self._limits()
         self.nlp.reset_evaluations()
 
     def _read_parameters(self) -> None:
-        values, lower, upper = reading.variable_data(self._fixed)
-        wrong = np.flatnonzero((values < lower - CONSTANT_TOLERANCE) | (values > upper + CONSTANT_TOLERANCE))
-        if wrong.size:
-            shown = ", ".join(
-                f"'{self._fixed[k].name}' at {values[k]} outside [{lower[k]}, {upper[k]}]"
-                for k in wrong[:SHOWN].tolist()
-            )
-            raise ModelError(
-                f"[Model '{self.model.name}'] has variables that are fixed outside their bounds, so that no point is "
-                f"feasible: {shown}. What to do: fix them elsewhere, or change their bounds."
-            )
+        self._require_within(self._fixed, *reading.variable_data(self._fixed))
         parameters = reading.parameter_values(self._walked.parameters)
         self._functions.set_parameters(parameters)
         self.parameters = parameters
         if self._arrays is not None:
             self._arrays.parameters = parameters
+
+    def _with_fixed(self, start: Vector, lower: Vector, upper: Vector) -> tuple[Vector, Vector, Vector]:
+        """With the columns that were fixed since between equal bounds."""
+        if not reading.are_fixed(self.variables, False):
+            places = np.flatnonzero([variable.fixed for variable in self.variables])
+            fixed = [self.variables[j] for j in places.tolist()]
+            values = reading.parameter_values(fixed)
+            self._require_within(fixed, values, lower[places], upper[places])
+            for side in (start, lower, upper):
+                side[places] = values
+        return start, lower, upper
+
+    def _rows_are_left(self) -> bool:
+        """Whether every row in which a variable was free still has one: what is constant is no row for a solver."""
+        if reading.are_fixed(self.variables, False):
+            return True
+        nlp = self.nlp
+        is_free = np.array([not variable.fixed for variable in self.variables])
+        had, has = np.zeros(nlp.m, dtype=bool), np.zeros(nlp.m, dtype=bool)
+        had[nlp.jacobian_rows] = True
+        has[nlp.jacobian_rows[is_free[nlp.jacobian_columns]]] = True
+        return bool(is_free.any() and (has == had).all())
+
+    def _require_within(self, fixed: list[Any], values: Vector, lower: Vector, upper: Vector) -> None:
+        wrong = np.flatnonzero((values < lower - CONSTANT_TOLERANCE) | (values > upper + CONSTANT_TOLERANCE))
+        if wrong.size:
+            shown = ", ".join(
+                f"'{fixed[k].name}' at {values[k]} outside [{lower[k]}, {upper[k]}]" for k in wrong[:SHOWN].tolist()
+            )
+            raise ModelError(
+                f"[Model '{self.model.name}'] has variables that are fixed outside their bounds, so that no point is "
+                f"feasible: {shown}. What to do: fix them elsewhere, or change their bounds."
+            )
 
     def _limits(self) -> tuple[Vector, Vector]:
         walked = self._walked
@@ -198,7 +222,7 @@ class CompiledModel:
         ):
             return False
         if update_vars and not (
-            reading.are_fixed(self.variables, False)
+            self._rows_are_left()
             and reading.are_fixed(walked.parameters, True)
             and not reading.not_continuous(self.variables)
         ):

@@ -159,8 +159,10 @@ def movement_of(compiled: CompiledModel, nlp: Nlp, wanted: list[Any]) -> Movemen
         (compiled._walked.lower, nlp.constraint_lower),
         (compiled._walked.upper, nlp.constraint_upper),
     ):
-        motion = None
+        motion = motion_of_fixed(compiled, wanted) if len(motions) < 2 else None
         for place, expression in enumerate(expressions):
+            if len(motions) < 2 and nlp.lower[place] == nlp.upper[place] and compiled.variables[place].fixed:
+                continue
             if expression is None or expression.__class__ in native_types or not np.isfinite(numbers[place]):
                 continue
             if float(value(expression)) != numbers[place]:  # a domain's bound counts
@@ -170,6 +172,16 @@ def movement_of(compiled: CompiledModel, nlp: Nlp, wanted: list[Any]) -> Movemen
                 motion[place, columns[thing]] = slope
         motions.append(motion)
     return Movement(*motions)
+
+
+def motion_of_fixed(compiled: CompiledModel, wanted: list[Any]) -> Matrix | None:
+    """Of variables that were fixed since the model was compiled: columns with equal bounds."""
+    places = ComponentMap((variable, j) for j, variable in enumerate(compiled.variables) if variable.fixed)
+    motion = np.zeros((len(compiled.variables), len(wanted)))
+    for k, thing in enumerate(wanted):
+        if thing in places:
+            motion[places[thing], k] = 1.0
+    return motion if motion.any() else None
 
 
 def slopes(expression: Any, columns: ComponentMap) -> Iterator[tuple[Any, float]]:
