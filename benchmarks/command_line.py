@@ -239,10 +239,14 @@ def add_kinks(commands: SubParsers) -> None:
         commands, "kinks", "Problems with ReLUs, max, abs: what is solved, in what time, whether claims are true."
     )
     parts = ["surrogate", "set", "judge"]
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts, help="which ones (default: all)")
+    parser.add_argument(
+        "--parts", nargs="+", choices=[*parts, "hunt"], default=parts, help="which ones (default: all but the hunt)"
+    )
     parser.add_argument("--peers", nargs="*", choices=KINKS, default=KINKS, help="whom to compare with on the set")
     parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
     parser.add_argument("--walks", type=int, default=20, help="from points nearby, that check a claim (default: 20)")
+    parser.add_argument("--families", nargs="*", default=[], help="of random problems, for the hunt (default: all)")
+    parser.add_argument("--seeds", nargs=2, type=int, default=[0, 200], help="from, and up to (default: 0 200)")
 
 
 def add_bounds(commands: SubParsers) -> None:

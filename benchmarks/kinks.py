@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,14 @@ from typing import Any
 import numpy as np
 
 import fastexpr as fx
-from benchmarks import kinks_judge, kinks_set, machine
+from benchmarks import kinks_hunt, kinks_judge, kinks_set, machine
+from benchmarks.kinks_peers import CANDIDATES, Answer, timed
 from benchmarks.kinks_set import HEAT_LIMIT, REACTOR_LOWER, REACTOR_UPPER
-from benchmarks.kinks_slsqp import by_slsqp
 from benchmarks.tables import Table, seconds, show
 
 NEARBY = 1e-3  # in widths
 BETTER = 1e-6  # relative to max(1, |f|)
 FEASIBLE = 1e-6
-WIDEST = 250  # variables that SLSQP is asked to work with: its time grows with the third power
 LIMITS = {500: 1.0, 2100: 4.0}  # CPU seconds by kinked units
 
 
@@ -37,6 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         whole_set(arguments)
     if "judge" in arguments.parts:
         judged(arguments)
+    if "hunt" in arguments.parts:
+        kinks_hunt.run(arguments.families, range(*arguments.seeds), arguments.markdown)
 
 
 # ---- the surrogate, by three doors
@@ -101,54 +101,93 @@ SURROGATE = {
 # ---- the set
 
 
-@dataclass
-class Answer:
-    """Of one candidate to one case: x of the program as stated; whether success is claimed."""
-
-    x: np.ndarray
-    is_claimed: bool
-    certificate: str
-    spent: float
-
-
 def whole_set(arguments: argparse.Namespace) -> None:
-    """A line a case: ours, Ipopt alone, SLSQP, OMLT."""
+    """A line a case: ours, Ipopt alone, SLSQP, OMLT; then all of it in a line for each of them."""
     names = ["fastexpr", *arguments.peers]
     table = Table(
         f"The set: objective (minimized), CPU s; ! is no local minimum by {arguments.walks} walks from nearby",
         ["problem", "variables", "kinked units", "certificate", *names],
     )
-    times: list[tuple[int, float]] = []
-    solved = dict.fromkeys(names, 0)
-    asked = dict.fromkeys(names, 0)
-    wrong = 0
+    runs: list[Run] = []
     cases = [case for case in kinks_set.cases() if all(word in case.name for word in arguments.cases)]
     for case in cases[:: 4 if arguments.quick else 1]:
-        problem = case.make()
-        nlp = problem.nlp()
-        n_units = nlp.functions.cells().n_units
-        texts, certificate = [], ""
-        for name in names:
-            answer = CANDIDATES[name](case, problem, nlp)
-            if answer is None:
-                texts.append("-")
-                continue
-            good = is_local_minimum(nlp, answer.x, arguments.walks)
-            asked[name] += 1
-            solved[name] += answer.is_claimed and good
-            if name == "fastexpr":
-                certificate = answer.certificate
-                wrong += certificate == "local minimum" and not good
-                times.append((n_units, answer.spent))
-            mark = "" if answer.is_claimed and good else " !"
-            texts.append(f"{nlp.objective(answer.x):.5g} ({seconds(answer.spent)}){mark}")
-        table.add(case.name, str(nlp.n), str(n_units), certificate, *texts)
+        runs.append(run_all(case, names, arguments.walks))
+        table.add(case.name, *runs[-1].texts(names))
+        print(".", end="", flush=True)
+    print()
     show(table, arguments.markdown)
-    print("\nsolved: " + ", ".join(f"{name} {solved[name]} of {asked[name]}" for name in names))
-    print(f"certificates that walks refute: {wrong}; median CPU s {statistics.median(spent for _, spent in times):.3g}")
+    show(summary(runs, names), arguments.markdown)
+    print(f"\ncertificates that walks refute: {sum(run.is_refuted for run in runs)}")
     for most, limit in LIMITS.items():
-        slow = max((spent for units, spent in times if units <= most), default=0.0)
+        slow = max((run.answers["fastexpr"].spent for run in runs if run.n_units <= most), default=0.0)
         print(f"slowest with up to {most} kinked units: {slow:.3g} CPU s (goal: {limit:g})")
+
+
+@dataclass
+class Run:
+    """All candidates on one case: their answers, and which of these are feasible and not beaten from nearby."""
+
+    n: int
+    n_units: int
+    answers: dict[str, Answer]
+    values: dict[str, float]
+    is_good: dict[str, bool]
+
+    def is_solved(self, name: str) -> bool:
+        return name in self.answers and self.answers[name].is_claimed and self.is_good[name]
+
+    @property
+    def is_refuted(self) -> bool:
+        return self.answers["fastexpr"].certificate == "local minimum" and not self.is_good["fastexpr"]
+
+    @property
+    def best(self) -> float:
+        return min((value for name, value in self.values.items() if self.is_solved(name)), default=np.inf)
+
+    def texts(self, names: list[str]) -> list[str]:
+        texts = [str(self.n), str(self.n_units), self.answers["fastexpr"].certificate]
+        for name in names:
+            mark = "" if self.is_solved(name) else " !"
+            spent = seconds(self.answers[name].spent) if name in self.answers else ""
+            texts.append(f"{self.values[name]:.5g} ({spent}){mark}" if name in self.answers else "-")
+        return texts
+
+
+def run_all(case: Any, names: list[str], walks: int) -> Run:
+    """One case, by everybody."""
+    problem = case.make()
+    nlp = problem.nlp()
+    found = Run(nlp.n, nlp.functions.cells().n_units, {}, {}, {})
+    for name in names:
+        answer = CANDIDATES[name](case, problem, nlp)
+        if answer is not None:
+            found.answers[name], found.values[name] = answer, float(nlp.objective(answer.x))
+            found.is_good[name] = is_local_minimum(nlp, answer.x, walks)
+    return found
+
+
+def summary(runs: list[Run], names: list[str]) -> Table:
+    """How many each was asked for and solved, how good its values are, and what it took."""
+    everybody = [run for run in runs if all(run.is_solved(name) for name in names if name != "kinks ignored")]
+    table = Table(
+        f"All {len(runs)}; the last column is of the {len(everybody)} that all but Ipopt alone have solved",
+        ["", "asked", "solved", "certified", "best of all", "median CPU s", "CPU s together"],
+    )
+    for name in names:
+        own = [run for run in runs if name in run.answers]
+        best = [run for run in own if run.is_solved(name)]
+        best = [run for run in best if run.values[name] <= run.best + BETTER * max(1.0, abs(run.best))]
+        spent = [run.answers[name].spent for run in own]
+        together = sum(run.answers[name].spent for run in everybody)
+        numbers = [
+            len(own),
+            sum(run.is_solved(name) for run in own),
+            sum(run.answers[name].certificate in ("local minimum", "first-order") for run in own),
+            len(best),
+        ]
+        median = seconds(statistics.median(spent)) if spent else "-"
+        table.add(name, *map(str, numbers), median, seconds(together))
+    return table
 
 
 def is_local_minimum(nlp: Any, x: np.ndarray, count: int) -> bool:
@@ -170,60 +209,6 @@ def is_local_minimum(nlp: Any, x: np.ndarray, count: int) -> bool:
         if walk.here.is_solved and walk.here.objective < value - BETTER * max(1.0, abs(value)):
             return False
     return True
-
-
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    begin = time.process_time()
-    found = call()
-    return found, time.process_time() - begin
-
-
-def ours(case: Any, problem: Any, nlp: Any) -> Answer:
-    result, spent = timed(problem.solve)
-    return Answer(result.x, result.success, result.certificate, spent)
-
-
-def ipopt(case: Any, problem: Any, nlp: Any) -> Answer:
-    result, spent = timed(lambda: problem.solve(kinks="ignore", max_iter=500))
-    return Answer(result.x, result.success, "", spent)
-
-
-def slsqp(case: Any, problem: Any, nlp: Any) -> Answer | None:
-    """On the program in its smallest form, without the outputs as variables where that is possible."""
-    from fastexpr.solve.form import form_of
-    from fastexpr.solve.strategy import start_of
-
-    form = form_of(nlp)
-    program = nlp if form is None else form.program()
-    if program.n > WIDEST:
-        return None
-    found, spent = timed(lambda: by_slsqp(program, np.array(program.start), program.lower, program.upper, 500))
-    x = np.clip(found.x, program.lower, program.upper)
-    if form is not None:
-        point = start_of(program)
-        point.x = x
-        x = form.solution(point).x
-    return Answer(nlp.complete(x), bool(found.success), "", spent)
-
-
-def omlt(case: Any, problem: Any, nlp: Any) -> Answer | None:
-    """The surrogates and the largest outputs, which it can state: ReLUs by complementarity, solved by POUNCE."""
-    if case.layers is None or nlp.functions.cells().n_units > 200:
-        return None
-    from benchmarks.kinks_omlt import solve
-
-    begin = time.perf_counter()  # its solver is another process
-    x, is_claimed = solve(case, nlp)
-    spent = time.perf_counter() - begin
-    return Answer(nlp.complete(np.clip(x, nlp.lower, nlp.upper)), is_claimed, "", spent)
-
-
-CANDIDATES: dict[str, Callable[..., Answer | None]] = {
-    "fastexpr": ours,
-    "kinks ignored": ipopt,
-    "slsqp": slsqp,
-    "omlt": omlt,
-}
 
 
 # ---- brute force

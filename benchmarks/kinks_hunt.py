@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import fastexpr as fx
+from benchmarks.kinks_peers import by_slsqp
 from benchmarks.kinks_set import convolutional, drawn, layered
-from benchmarks.kinks_slsqp import by_slsqp
 from benchmarks.tables import Table, show
 from fastexpr.errors import EvaluationError
 from fastexpr.solve.form import form_of
@@ -283,9 +283,9 @@ def has_feasible(program: Any, rng: Rng) -> bool:
 
 
 def run(families: list[str], seeds: range, markdown: bool) -> None:
-    """A line a family, and one for each finding."""
+    """A line a family, and one for each finding; all families where none is named."""
     table = Table("Random problems", ["family", "problems", "certified", "uncertified", "unsolved or smooth", "wrong"])
-    for family in families:
+    for family in families or FAMILIES:
         found = []
         for seed in seeds:
             found.append(examine(family, seed))
