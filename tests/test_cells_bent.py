@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
 import fastexpr as fx
+import fastexpr.pyomo as fxp
 from fastexpr.solve.budget import MOST_ITERATIONS
 
 
@@ -157,3 +159,55 @@ def test_a_cell_that_is_a_point_is_not_all(sign, start):
     assert r.success
     assert r.objective == pytest.approx(-1.0, abs=1e-6)
     assert r.certificate == "local minimum"
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        lambda x: abs(x[0] ** 2) + x[1] ** 2,
+        lambda x: abs(x[0] ** 2 + x[0] * x[1] + x[1] ** 2),
+        lambda x: np.maximum(x[0] ** 2, 0.0) + abs(x[1]),
+        lambda x: np.maximum(x[0] ** 2 + x[0] ** 4, 0.0) + np.maximum(x[1] ** 2, 0.0),
+        lambda x: -np.minimum(-((x[0] - x[1]) ** 2), 0.0) + x[1] ** 2,
+    ],
+    ids=["square", "form", "relu of square", "of degree 4", "in one direction"],
+)
+@pytest.mark.parametrize("start", [0.0, 0.6])
+def test_an_argument_that_curves_up_is_no_kink(objective, start):
+    p = fx.Problem()
+    x = p.variables(2, -1, 1, start=start)
+    p.minimize(objective(x))
+    r = p.solve()
+    assert r.certificate == "local minimum", r.message
+    assert abs(r.objective) < 1e-9
+
+
+def test_without_second_derivatives_nothing_curved_is_called_linear():
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(range(2), bounds=(-1, 1), initialize=0.0)
+    m.f = pyo.ExternalFunction(function=lambda a: -(a**2), gradient=lambda args, fixed: [-2.0 * args[0]])
+    m.o = pyo.Objective(expr=m.f(m.x[0]) + abs(m.x[1]))
+    solver = pyo.SolverFactory("fastexpr")
+    solver.options["hessian_approximation"] = "limited-memory"
+    with pytest.warns(UserWarning, match="through Pyomo"):
+        results = solver.solve(m)
+    assert pyo.check_optimal_termination(results)
+    assert "found: a local minimum" not in results.solver.message or pyo.value(m.o) < -0.99
+
+
+def test_quasi_newton_solves_have_certificates_too():
+    x = fx.variables(3)
+    rng = np.random.default_rng(3)
+    W, V = rng.normal(size=(8, 3)), rng.normal(size=(2, 8))
+    net = fx.Function(x, V @ np.maximum(np.tanh(W @ x), 0.1))
+    values = []
+    for options in ({}, {"hessian_approximation": "limited-memory"}):
+        m = pyo.ConcreteModel()
+        m.x = pyo.Var(range(3), bounds=(-1, 1), initialize=0.3)
+        m.nn = fxp.NetworkBlock(net, inputs=m.x)
+        m.o = pyo.Objective(expr=m.nn.outputs["y[0]"] - m.x[0] ** 2)
+        m.c = pyo.Constraint(expr=m.nn.outputs["y[1]"] <= 0.3)
+        results = pyo.SolverFactory("fastexpr").solve(m, options=options)
+        assert "a local minimum" in results.solver.message
+        values.append(pyo.value(m.o))
+    assert values[0] == pytest.approx(values[1], abs=1e-7)

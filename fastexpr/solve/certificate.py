@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastexpr.nlp import Vector
-from fastexpr.solve.curvature import Curvature
+from fastexpr.solve.curvature import Curvature, stays_inside
 from fastexpr.solve.junction import MOST_CELLS, Branches, Junction, Walls, is_parallel
 from fastexpr.solve.linearization import DEPENDENT, Forces
 from fastexpr.solvers.interior_point import Multipliers
@@ -84,10 +84,20 @@ class Examination:
         self.owners: dict[int, int] = {}  # of units that are no leaders: the unit whose wall theirs follow
         self.linear = junction.linearize(branches, self.walls.only(self.leaders))
 
+    def unfolded(self) -> Branches:
+        """The cell, or the one that has all points around where this one has only the point, as relu(x^2) <= 0 has."""
+        own, cell = self.branches.tobytes(), self.branches.copy()
+        for unit, to, key in self.junction.bent:
+            if key == own and stays_inside(self.junction, self.branches, unit, to, -1.0):
+                cell[unit] = to
+        return cell
+
     def finding(self) -> Finding:
         """The whole examination."""
         found = self._finding()
-        found.bent = sorted(self.junction.bent)
+        bent = list(self.junction.bent.items())
+        if not all(stays_inside(self.junction, cell, unit, to) for (unit, to, _), cell in bent):
+            found.bent = sorted({unit for (unit, _, _), _ in bent})
         if found.bent and found.certificate == LOCAL_MINIMUM:
             found.certificate = FIRST_ORDER
             found.reason = "the argument of a kink has no slope here, and curves"
@@ -244,12 +254,16 @@ class Examination:
 
     def _is_linear(self) -> bool:
         """Whether the program is linear in every cell: then its structure has no second derivatives at all."""
-        return bool(self.junction.cells.hessian_structure()[0].size == 0)
+        cells = self.junction.cells
+        return bool(cells.has_hessian and cells.hessian_structure()[0].size == 0)
 
     def _look_at_curvature(self, found: Finding, own: Forces, known: Multipliers, held: Walls, weak: list[int]) -> None:
         """In the cell itself, and behind all walls that nothing holds to first order."""
         if self._is_linear():
             found.certificate = LOCAL_MINIMUM
+            return
+        if not self.junction.cells.has_hessian:
+            found.reason = "a function of the model has no second derivatives"
             return
         if 2 ** len(weak) > 64:
             found.reason = f"{len(weak)} kinks have no multiplier"

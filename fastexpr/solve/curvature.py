@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastexpr.nlp import Vector
-from fastexpr.solve.junction import Branches, Junction, Walls
+from fastexpr.solve.junction import Branches, Junction, Sides, Walls
 from fastexpr.solve.linear_program import Matrix
 from fastexpr.solve.linearization import Flags, Forces, Linearization
 
@@ -54,7 +56,7 @@ class Curvature:
             self.is_passed = True
             return
         multipliers = multipliers_of(junction, linear, walls, forces)
-        hessian = dense_hessian(junction, cell, walls, junction.x, multipliers, 1.0)
+        hessian = dense_hessian(junction, cell, (walls.units, walls.to), junction.x, multipliers, 1.0)
         reduced = free.T @ hessian[np.ix_(~is_held, ~is_held)] @ free
         flat = FLAT * max(abs(hessian).max(), least)
         if is_definite(reduced - flat * np.eye(len(reduced))):
@@ -101,12 +103,12 @@ def multipliers_of(junction: Junction, linear: Linearization, walls: Walls, forc
 
 
 def dense_hessian(
-    junction: Junction, cell: Branches, walls: Walls, x: Vector, multipliers: Vector, factor: float
+    junction: Junction, cell: Branches, walls: Sides, x: Vector, multipliers: Vector, factor: float
 ) -> Matrix:
     """(n, n): of the Lagrangian in this cell, in widths."""
     cells = junction.cells
     cells.freeze(cell)
-    cells.choose(walls.units, walls.to)
+    cells.choose(*walls)
     rows, columns = cells.hessian_structure()
     dense = np.zeros((x.size, x.size))
     entries = cells.hessian(x, multipliers, factor)
@@ -118,14 +120,39 @@ def dense_hessian(
     return dense
 
 
+def stays_inside(junction: Junction, cell: Branches, unit: int, to: int, sign: float = 1.0) -> bool:
+    """Whether the cell has all points around one on this wall, whose argument has no slope there: whether the argument
+    curves up, as that of abs(x^2). Then the kink is none. With sign -1: whether the cell behind the wall has them.
+    """
+    if not junction.cells.has_hessian or junction.x.size > MOST_VARIABLES:
+        return False
+    sides = np.array([unit], dtype=np.int32), np.array([to], dtype=np.int32)
+    multipliers = np.append(np.zeros(junction.program.m), sign)
+    junction.cells.freeze(cell)
+    columns = np.unique(junction.cells.wall_gradients(junction.x, *sides)[1])  # that the argument depends on
+
+    def curvature(x: Vector) -> Matrix:
+        return dense_hessian(junction, cell, sides, x, multipliers, 0.0)[np.ix_(columns, columns)]
+
+    here = curvature(junction.x)
+    least, flat = float(np.linalg.eigvalsh(here)[0]), FLAT * float(abs(here).max())
+    if not least >= -flat:
+        return False
+    return least > flat or is_constant(junction, here, curvature)
+
+
+def is_constant(junction: Junction, here: Matrix, curvature: Callable[[Vector], Matrix]) -> bool:
+    """Whether second derivatives are these elsewhere, too."""
+    program = junction.program
+    step = 0.1 * junction.width * np.random.default_rng(0).uniform(-1, 1, junction.x.size)
+    other = curvature(np.clip(junction.x + step, program.lower, program.upper))
+    return bool(np.isfinite(other).all() and abs(other - here).max() <= 1e-9 * abs(here).max())
+
+
 def is_quadratic(junction: Junction, cell: Branches, walls: Walls, hessian: Matrix) -> bool:
     """Whether the cell is a quadratic objective between linear rows: its second derivatives are the same elsewhere,
     whatever the multipliers. Then none in a direction means none at all.
     """
-    rng = np.random.default_rng(0)
-    program = junction.program
-    step = 0.1 * junction.width * rng.uniform(-1, 1, junction.x.size)
-    near = np.clip(junction.x + step, program.lower, program.upper)
-    multipliers = rng.uniform(-1, 1, program.m + len(walls))
-    other = dense_hessian(junction, cell, walls, near, multipliers, 1.0)
-    return bool(np.isfinite(other).all() and abs(other - hessian).max() <= 1e-9 * abs(hessian).max())
+    multipliers = np.random.default_rng(1).uniform(-1, 1, junction.program.m + len(walls))
+    sides = walls.units, walls.to
+    return is_constant(junction, hessian, lambda x: dense_hessian(junction, cell, sides, x, multipliers, 1.0))

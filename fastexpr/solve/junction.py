@@ -21,6 +21,7 @@ from fastexpr.solvers.verification import LARGEST_WIDTH
 
 Branches = npt.NDArray[np.int32]
 Integers = npt.NDArray[np.int32]
+Sides = tuple[Integers, Integers]  # walls: units, and the branches beyond
 
 #: How near, relative to the largest slope times width, a wall, a row's limit or a bound counts as met.
 MET = 1e-7
@@ -82,7 +83,8 @@ class Junction:
         self._probe = np.clip(x + PROBE * self.width * toward_middle * size, program.lower, program.upper)
         self.at_lower = x - program.lower <= MET * self.width
         self.at_upper = program.upper - x <= MET * self.width
-        self.bent: set[int] = set()  # units met so far whose argument is 0, without a slope, and not 0 nearby
+        # walls met so far whose argument is 0, without a slope, and not 0 nearby: (unit, to), and the cell
+        self.bent: dict[tuple[int, int, bytes], Branches] = {}
 
     # ---- one cell ----------------------------------------------------------------------------------------------------
 
@@ -103,7 +105,8 @@ class Junction:
             & (moved[near] > BENT * moved.max(initial=0.0))
             & (abs(arguments[near]) <= MET * moved[near])
         )
-        self.bent.update(units[near[is_flat]].tolist())
+        for k in near[is_flat].tolist():
+            self.bent[int(units[k]), int(to[k]), branches.tobytes()] = branches
         is_met = (abs(arguments[near]) <= reach * largest) & (largest > floor) & ~self._is_implied(slopes, largest)
         order = near[is_met][np.argsort(self._ranks(units[near[is_met]]), kind="stable")]
         place = np.searchsorted(near, order)

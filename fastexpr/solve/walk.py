@@ -131,8 +131,12 @@ class Walk:
         if not here.is_exact:
             here.x = settled(self.program, self.cells, here.branches, here.x, rows)
             here.objective = self._objective(here.branches, here.x)
-        junction = Junction(self.program, self.cells, here.x)
-        return Examination(junction, here.branches, here.objective).finding()
+        examination = Examination(Junction(self.program, self.cells, here.x), here.branches, here.objective)
+        cell = examination.unfolded()
+        if not np.array_equal(cell, here.branches):
+            here.branches = cell
+            examination = Examination(Junction(self.program, self.cells, here.x), cell, here.objective)
+        return examination.finding()
 
     def _move(self, finding: Finding) -> bool:
         """Into the first cell that is better; False: there is none."""
