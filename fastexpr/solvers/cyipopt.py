@@ -79,6 +79,11 @@ library = load_library(cyipopt)
 #: Ipopt prints nothing unless asked; "sb" leaves out its banner.
 defaults: dict[str, Option] = {"print_level": 0, "sb": "yes"}
 
+#: Up to so many variables and rows MUMPS orders by approximate minimum degree. What it takes by itself makes factors
+#: with half as many operations again of the chains of states in predictive control; larger ones are for it to decide.
+SMALL = 2_000
+MINIMUM_DEGREE = 0
+
 
 def version() -> tuple[int, ...]:
     """Of Ipopt."""
@@ -99,6 +104,8 @@ def run(
         for name, value in {**defaults, **options}.items():
             if not any(accepts(problem, name, candidate) for candidate in candidates(name, value)):
                 refuse("cyipopt", name, value)
+        if nlp.n + nlp.m <= SMALL and "mumps_pivot_order" not in options:
+            accepts(problem, "mumps_pivot_order", MINIMUM_DEGREE)  # unless it has no MUMPS
         if scaling is not None:
             problem.set_scaling(scaling)
         with InterruptGuard(callbacks):
