@@ -192,3 +192,19 @@ def test_bracket(tmp_path, capsys, monkeypatch):
     assert "1 inputs: optimal" in out
     assert "2 inputs: optimal" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_horizon(tmp_path, capsys):
+    """The loop follows its set-points, and slopes of the cost are differences of the sweep."""
+    horizon = load("horizon.py")
+    picture = tmp_path / "horizon.png"
+    loop, swept, slopes = horizon.main(picture)
+    assert "iterations from the plan before" in capsys.readouterr().out
+    assert np.median(loop.iterations) <= np.median(loop.cold) / 2
+    assert loop.states[horizon.STEPS // 2, 0] == pytest.approx(horizon.SET_POINTS[0], abs=1e-3)
+    assert loop.states[:, 1].max() <= horizon.LIMIT + 0.5
+    assert swept.success
+    limits, costs = swept.parameters["limit"], np.array(swept.to_dict()["objective"])
+    differences = np.gradient(costs, limits)
+    np.testing.assert_allclose(slopes[2:-2], differences[2:-2], atol=0.05 * abs(differences).max())
+    assert picture.read_bytes().startswith(b"\x89PNG")

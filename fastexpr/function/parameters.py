@@ -40,16 +40,6 @@ def parameters(self: Function) -> Array:
 
     Node by node, each tensor in C order; of numbers that several nodes share, once. `parameter_names` says which is
     which, and `with_parameters` takes others.
-
-    Examples
-    --------
-    >>> import numpy as np, fastexpr as fx
-    >>> x = fx.variables(2)
-    >>> net = fx.Function(x, np.tanh(np.array([[1.0, 2.0]]) @ x))
-    >>> net.parameters, net.parameter_names
-    (array([1., 2.]), ('Linear_1 weight[0,0]', 'Linear_1 weight[0,1]'))
-    >>> net.with_parameters([1.0, 0.0])([0.5, 7.0]).round(4)
-    array([0.4621])
     """
     return np.concatenate([np.zeros(0), *(numbers.ravel() for _, _, numbers, _ in tensors(self))])
 
@@ -83,6 +73,16 @@ def with_parameters(self: Function, values: npt.ArrayLike) -> Function:
         Not as many numbers.
     ValueError
         A number is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, fastexpr as fx
+    >>> x = fx.variables(2)
+    >>> net = fx.Function(x, np.tanh(np.array([[1.0, 2.0]]) @ x))
+    >>> net.parameters, net.parameter_names
+    (array([1., 2.]), ('Linear_1 weight[0,0]', 'Linear_1 weight[0,1]'))
+    >>> net.with_parameters([1.0, 0.0])([0.5, 7.0]).round(4)
+    array([0.4621])
     """
     vector = real_numbers(values, "[with_parameters] values").astype(np.float64)
     if vector.shape != (self.n_parameters,):
