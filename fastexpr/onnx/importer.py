@@ -222,7 +222,7 @@ class Importer:
         try:
             body = None if is_random else definition(proto, opset, inputs, float_type)
         except (RuntimeError, ValueError) as error:  # what ONNX itself says of a node that its definition does not fit
-            raise OnnxError(f"{title} cannot be written out by its definition: {error}. Export the model again.") from error
+            raise OnnxError(f"{title} has no definition that fits: {error}. Export the model again.") from error
         if body is None and inputs and not is_random and all(isinstance(value, np.ndarray | None) for value in inputs):
             raise OnnxError(
                 f"{title} has constant inputs only, and {proto.op_type} is not evaluated while a file is read. Export "

@@ -58,7 +58,7 @@ class Scope:
         return scope
 
     def find(self, name: str) -> Value | None:
-        """The tensor of this name. In a graph that was put in order there is one; what stands for an operator may lack it."""
+        """The tensor of this name. A graph that was put in order has it; what stands for an operator may lack it."""
         holder = self.holder(name)
         if name in holder.values:
             return holder.values[name]

@@ -94,7 +94,7 @@ Container::Container(OwnedBytes file) : file_(std::move(file)) {
 
   const Json json = parse_json({reinterpret_cast<const char*>(header.data()), header.size()}, where_header);
   std::vector<Entry> entries;
-  for (const auto& [name, value] : json.items())  // an object: its first byte was compared
+  for (const auto& [name, value] : json.object())  // its first byte was compared
     if (name != "__metadata__") entries.push_back(entry_from(name, value));
   const Json& metadata = member(json, "__metadata__", where_header);
   graph_checksum_ = text_of(member(metadata, "graph_checksum", where_header), where_header);

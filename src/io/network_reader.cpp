@@ -16,7 +16,7 @@ namespace fastexpr {
 namespace {
 
 double number_of(const Json& json, const std::string& where) {
-  if (json.is_number()) return json.get<double>();
+  if (json.is_number()) return json.number();
   expect_members(json, {"number"}, where);
   const std::string& text = text_of(member(json, "number", where), where);
   if (text == "inf") return std::numeric_limits<double>::infinity();
@@ -26,14 +26,14 @@ double number_of(const Json& json, const std::string& where) {
 }
 
 Attribute attribute_of(const Json& json, const std::string& where) {
-  if (json.is_string()) return json.get<std::string>();
-  if (json.is_number_integer()) return integer_of(json, where);
+  if (json.is_string()) return json.text();
+  if (json.is_integer()) return integer_of(json, where);
   if (!json.is_array()) return number_of(json, where);
   bool has_floats = false;
-  for (const Json& entry : json) has_floats = has_floats || !entry.is_number_integer();
+  for (const Json& entry : json.array()) has_floats = has_floats || !entry.is_integer();
   if (!has_floats) return integers_of(json, where);
   std::vector<double> numbers;
-  for (const Json& entry : json) numbers.push_back(number_of(entry, where));
+  for (const Json& entry : json.array()) numbers.push_back(number_of(entry, where));
   return numbers;
 }
 
@@ -42,12 +42,12 @@ Attributes attributes_of(const Json& node, const std::string& where) {
   const Json* json = find_member(node, "attributes");
   if (json == nullptr) return {};
   if (!json->is_object()) refuse_malformed(where, "its attributes are not an object");
-  for (const auto& [name, value] : json->items()) entries.emplace(name, attribute_of(value, where));
+  for (const auto& [name, value] : json->object()) entries.emplace(name, attribute_of(value, where));
   return Attributes(std::move(entries));
 }
 
 Tensor tensor_of(const Json& json, const Container& container, const std::string& where) {
-  if (json.is_string()) return container.tensor(json.get_ref<const std::string&>(), where);
+  if (json.is_string()) return container.tensor(json.text(), where);
   expect_members(json, {"tensor", "shape"}, where);
   Tensor tensor = container.tensor(text_of(member(json, "tensor", where), where), where);
   Shape shape = shape_of(member(json, "shape", where), where);
@@ -161,7 +161,7 @@ std::shared_ptr<Function> build(const Json& json, const Container& container) {
                   "nodes", "output_nodes"},
                  where);
   const Index n_inputs = integer_of(member(json, "n_inputs", where), where);
-  const Json& list = array_member(json, "nodes", where);
+  const Json::Array& list = array_member(json, "nodes", where);
   if (list.size() >= static_cast<std::size_t>(std::numeric_limits<NodeId>::max()))
     refuse_malformed(where, "it has too many nodes");
   const TableBudget budget(format::largest_tables + static_cast<Index>(container.size() / sizeof(Index)));

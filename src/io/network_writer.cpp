@@ -25,86 +25,112 @@ namespace fastexpr {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+// JSON is written as text, piece by piece: a tree would take many times the memory, and more of it in its destructor.
 
-Json to_json(double number) {
-  if (std::isfinite(number)) return number;  // written with as many digits as bring the same double back
-  return {{"number", std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf"}};
+std::string json(std::string_view text) { return nlohmann::json(text).dump(); }
+std::string json(Index number) { return std::to_string(number); }
+std::string json(NodeId number) { return std::to_string(number); }
+std::string json(double number) {
+  if (std::isfinite(number)) return nlohmann::json(number).dump();  // as many digits as bring the same double back
+  return std::isnan(number) ? R"({"number":"nan"})" : number > 0 ? R"({"number":"inf"})" : R"({"number":"-inf"})";
 }
 
-Json to_json(const Attribute& attribute) {
-  return std::visit(
-      [](const auto& value) -> Json {
-        using Kind = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<Kind, double>)
-          return to_json(value);
-        else if constexpr (std::is_same_v<Kind, std::vector<double>>) {
-          Json list = Json::array();
-          for (const double number : value) list.push_back(to_json(number));
-          return list;
-        } else
-          return value;
-      },
-      attribute);
+template <class Entry>
+std::string json(const std::vector<Entry>& list);
+
+/// An object, member by member.
+class Object {
+ public:
+  void add(const std::string& name, const std::string& json_text) {
+    text_.append(text_.size() > 1 ? "," : "").append(json(name)).append(":").append(json_text);
+  }
+  std::string text() const { return text_ + "}"; }
+
+ private:
+  std::string text_ = "{";
+};
+
+std::string json(const Port& port) {
+  Object object;
+  object.add("name", json(port.name));
+  object.add("shape", json(port.shape));
+  return object.text();
 }
 
-Json to_json(const std::vector<Port>& ports) {
-  Json list = Json::array();
-  for (const Port& port : ports) list.push_back({{"name", port.name}, {"shape", port.shape}});
-  return list;
+template <class Entry>
+std::string json(const std::vector<Entry>& list) {
+  std::string text = "[";
+  for (const Entry& entry : list) text.append(text.size() > 1 ? "," : "").append(json(entry));
+  return text + "]";
 }
 
-Json reference(TensorTable& tensors, const Tensor& tensor, const std::string& name) {
+std::string attribute_text(const Attribute& attribute) {
+  return std::visit([](const auto& value) { return json(value); }, attribute);
+}
+
+std::string reference(TensorTable& tensors, const Tensor& tensor, const std::string& name) {
   const TensorTable::Entry& entry = tensors.add(tensor, name);
-  if (entry.shape == tensor.shape) return entry.name;
-  return {{"tensor", entry.name}, {"shape", tensor.shape}};
+  if (entry.shape == tensor.shape) return json(entry.name);
+  Object object;
+  object.add("tensor", json(entry.name));
+  object.add("shape", json(tensor.shape));
+  return object.text();
 }
 
-Json to_json(TensorTable& tensors, const Node& node, NodeId id) {
+std::string attributes_text(const Attributes& attributes) {
+  Object object;
+  for (const auto& [name, attribute] : attributes.entries()) object.add(name, attribute_text(attribute));
+  return object.text();
+}
+
+std::string node_text(TensorTable& tensors, const Node& node, NodeId id) {
   const OperatorSpec& spec = node.op->spec();
-  Json json = {{"operator", spec.name}};
-  if (!node.label.empty()) json["label"] = node.label;
-  if (!node.inputs.empty()) json["inputs"] = node.inputs;
-  if (!node.inputs.empty()) json["input_shapes"] = spec.input_shapes;
-  for (const auto& [name, attribute] : spec.attributes.entries()) json["attributes"][name] = to_json(attribute);
+  Object object;
+  object.add("operator", json(spec.name));
+  if (!node.label.empty()) object.add("label", json(node.label));
+  if (!node.inputs.empty()) object.add("inputs", json(node.inputs));
+  if (!node.inputs.empty()) object.add("input_shapes", json(spec.input_shapes));
+  if (!spec.attributes.entries().empty()) object.add("attributes", attributes_text(spec.attributes));
+  std::string constants;
   for (std::size_t k = 0; k < spec.constants.size(); ++k)
-    json["constants"].push_back(reference(tensors, spec.constants[k], std::to_string(id) + "." + std::to_string(k)));
-  return json;
+    constants.append(k > 0 ? "," : "")
+        .append(reference(tensors, spec.constants[k], std::to_string(id) + "." + std::to_string(k)));
+  if (!constants.empty()) object.add("constants", "[" + constants + "]");
+  return object.text();
 }
 
-Json bounds_reference(TensorTable& tensors, const std::vector<double>& bounds, const std::string& name) {
+std::string bounds_reference(TensorTable& tensors, const std::vector<double>& bounds, const std::string& name) {
   return reference(tensors, {Precision::float64, {static_cast<Index>(bounds.size())}, bounds.data(), nullptr}, name);
 }
 
 template <class Name>
-std::vector<std::string> names(Index count, Name name) {
-  std::vector<std::string> all;
-  for (Index i = 0; i < count; ++i) all.push_back(name(i));
-  return all;
+std::string names(Index count, Name name) {
+  std::string text = "[";
+  for (Index i = 0; i < count; ++i) text.append(i > 0 ? "," : "").append(json(name(i)));
+  return text + "]";
 }
 
-// Node by node into the text: a tree of all of them would take many times the memory.
 std::string graph_text(TensorTable& tensors, const Function& function) {
   const Graph& graph = function.graph();
   const Signature& signature = function.signature();
-  Json json = {{"n_inputs", graph.n_inputs()},
-               {"inputs", to_json(signature.inputs)},
-               {"outputs", to_json(signature.outputs)},
-               {"input_names", names(graph.n_inputs(), [&](Index i) { return signature.input_name(i); })},
-               {"output_names", names(graph.n_outputs(), [&](Index i) { return signature.output_name(i); })},
-               {"output_nodes", graph.outputs()}};
-  if (!signature.lower.empty()) json["lower"] = bounds_reference(tensors, signature.lower, "lower");
-  if (!signature.upper.empty()) json["upper"] = bounds_reference(tensors, signature.upper, "upper");
-  if (!signature.input_units.empty()) json["input_units"] = signature.input_units;
-  if (!signature.output_units.empty()) json["output_units"] = signature.output_units;
-  std::string text = json.dump();
-  text.back() = ',';
-  text += R"("nodes":[)";
+  Object object;
+  object.add("n_inputs", json(graph.n_inputs()));
+  object.add("inputs", json(signature.inputs));
+  object.add("outputs", json(signature.outputs));
+  object.add("input_names", names(graph.n_inputs(), [&](Index i) { return signature.input_name(i); }));
+  object.add("output_names", names(graph.n_outputs(), [&](Index i) { return signature.output_name(i); }));
+  object.add("output_nodes", json(graph.outputs()));
+  if (!signature.lower.empty()) object.add("lower", bounds_reference(tensors, signature.lower, "lower"));
+  if (!signature.upper.empty()) object.add("upper", bounds_reference(tensors, signature.upper, "upper"));
+  if (!signature.input_units.empty()) object.add("input_units", json(signature.input_units));
+  if (!signature.output_units.empty()) object.add("output_units", json(signature.output_units));
+  std::string nodes = "[";
   for (NodeId id = 1; id < graph.n_nodes(); ++id) {
     look_for_interruption();
-    text.append(id > 1 ? "," : "").append(to_json(tensors, graph.node(id), id).dump());
+    nodes.append(id > 1 ? "," : "").append(node_text(tensors, graph.node(id), id));
   }
-  return text + "]}";
+  object.add("nodes", nodes + "]");
+  return object.text();
 }
 
 /// Spaces after a JSON text, so that what follows it and `before` bytes in front of it is aligned.
@@ -118,8 +144,11 @@ std::string header_text(const std::string& graph, const std::vector<TensorTable:
   std::size_t offset = 0;
   std::string entries;
   const auto add = [&](std::string_view name, const std::string& dtype, const Shape& shape, std::size_t size) {
-    const Json entry = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", Json::array({offset, offset + size})}};
-    entries.append(",").append(Json(name).dump()).append(":").append(entry.dump());
+    Object entry;
+    entry.add("dtype", json(dtype));
+    entry.add("shape", json(shape));
+    entry.add("data_offsets", json(std::vector<Index>{static_cast<Index>(offset), static_cast<Index>(offset + size)}));
+    entries.append(",").append(json(name)).append(":").append(entry.text());
     offset += size;
   };
   add(format::graph_tensor, "U8", {static_cast<Index>(graph.size())}, graph.size());
@@ -127,13 +156,14 @@ std::string header_text(const std::string& graph, const std::vector<TensorTable:
     add(tensor.name, tensor.dtype, tensor.shape, tensor.bytes.size());
     weights.update(tensor.bytes);
   }
-  const Json metadata = {{"format", "fastexpr"},
-                         {"version", std::to_string(format::version)},
-                         {"data_size", std::to_string(offset)},
-                         {"checksum", format::checksum_unset},
-                         {"graph_checksum", hash_text(std::as_bytes(std::span(graph)))},
-                         {"weights_checksum", hash_text(weights)}};
-  std::string text = R"({"__metadata__":)" + metadata.dump() + entries + "}";
+  Object metadata;
+  metadata.add("format", json("fastexpr"));
+  metadata.add("version", json(std::to_string(format::version)));
+  metadata.add("data_size", json(std::to_string(offset)));
+  metadata.add("checksum", json(format::checksum_unset));
+  metadata.add("graph_checksum", json(hash_text(std::as_bytes(std::span(graph)))));
+  metadata.add("weights_checksum", json(hash_text(weights)));
+  std::string text = R"({"__metadata__":)" + metadata.text() + entries + "}";
   pad(text, sizeof(std::uint64_t));
   return text;
 }
@@ -162,7 +192,7 @@ NetworkImage::NetworkImage(const Function& function) {
     head += graph;
     pieces.push_back(std::as_bytes(std::span(head)));
     for (const TensorTable::Entry& tensor : stored) pieces.push_back(tensor.bytes);
-  } catch (const Json::type_error& error) {  // the only way to it: a text that is not UTF-8
+  } catch (const nlohmann::json::type_error& error) {  // the only way to it: a text that is not UTF-8
     throw FileError(std::string("A name in the network cannot be saved: it is not valid UTF-8 (") + error.what() +
                     "). Rename it.");
   }
