@@ -80,18 +80,21 @@ def smoothed(self: Function, error: float = 1e-3) -> Function:
     return rounded(self, width)
 
 
-def rounded(function: Function, width: float) -> Function:
-    """The function with its kinks rounded over this width."""
+def rounded(function: Function, width: float, has_jumps: bool = False) -> Function:
+    """The function with its kinks rounded over this width; with `has_jumps`, comparisons, too, and what they choose."""
     from fastexpr.expression.building import flatten
     from fastexpr.expression.indexing import select
     from fastexpr.expression.node import Expression, variables
 
     x = variables(function.n_inputs)
     values = [x]
+    steps = ROUNDED_STEPS if has_jumps else {}
     for core, inputs, label in function._nodes():
         arguments = [values[k] for k in inputs]
         if is_kinked(core):
             values.append(ROUNDED[core.name](arguments, core, width))
+        elif core.name in steps:
+            values.append(steps[core.name](arguments, core, width))
         elif core.name == "Select":
             values.append(select(arguments[0], core.constants[0].reshape(core.shape)))
         elif core.name == "Reshape":
@@ -188,6 +191,24 @@ def elu(arguments: list[Any], core: Operator, width: float) -> Any:
 def selu(arguments: list[Any], core: Operator, width: float) -> Any:
     return core.attributes["gamma"] * elu(arguments, core, width)
 
+
+def step(u: Any, width: float) -> Any:
+    """From 0 to 1 where u passes 0."""
+    return 0.5 * (1.0 + u / distance(u, width))
+
+
+def chosen(arguments: list[Any], core: Operator, width: float) -> Any:
+    condition, first, second = arguments
+    return condition * first + (1.0 - condition) * second
+
+
+#: What jumps becomes steep; no error bounds that.
+ROUNDED_STEPS: dict[str, Rounding] = {
+    "Less": lambda arguments, core, width: step(arguments[1] - arguments[0], width),
+    "LessOrEqual": lambda arguments, core, width: step(arguments[1] - arguments[0], width),
+    "Sign": lambda arguments, core, width: arguments[0] / distance(arguments[0], width),
+    "Where": chosen,
+}
 
 ROUNDED: dict[str, Rounding] = {
     "Relu": lambda arguments, core, width: above(arguments[0], width),

@@ -118,6 +118,7 @@ def claim(walk: Walk, finding: Finding, solution: Solution) -> None:
         finding.reason = f"behind {unit_name(program, cells, unit)} the solver failed ({said})"
     for unit in jumping_units(walk, finding)[:1]:
         finding.certificate, finding.reason = NONE, f"the program jumps at {unit_name(program, cells, unit)}"
+        solution.is_at_jump = True
     solution.kinks, solution.certificate = met_kinks(program, cells, finding), finding.certificate
     solution.status, solution.message = "optimal", message_of(finding, solution.kinks)
     if finding.forces is not None:

@@ -1,11 +1,13 @@
-"""Where a walk reaches its limit of cells: the program with kinks rounded, less and less, and a walk from there."""
+"""Where a walk reaches its limit of cells, or a jump: the program with kinks and jumps of networks rounded, less and
+less, and a walk from there.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from fastexpr._core import Function
-from fastexpr.function.smoothing import STEPS, is_kinked, rounded
+from fastexpr.function.smoothing import ROUNDED_STEPS, STEPS, is_kinked, rounded
 from fastexpr.nlp import Nlp
 from fastexpr.solve.budget import Budget
 from fastexpr.solve.cells import walk_from
@@ -21,7 +23,7 @@ ITERATIONS = 100
 def continued(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
     """From the point, by programs with rounded networks, to where a walk ends; None where no network can be rounded.
 
-    Kinks of the model's own algebra stay, and so do networks that jump.
+    Kinks of a Pyomo model's own algebra stay as they are, and so do networks with trees, rounding and other steps.
     """
     arrays = program.arrays
     if arrays is None or not any(can_be_rounded(target) for target in arrays.targets):
@@ -30,7 +32,7 @@ def continued(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
     for width in WIDTHS:
         if budget.is_over:
             return None
-        targets = [rounded(target, width) if can_be_rounded(target) else target for target in arrays.targets]
+        targets = [rounded(target, width, True) if can_be_rounded(target) else target for target in arrays.targets]
         functions = replace(arrays, targets=targets).compile(getattr(program.functions, "has_hessian", True))
         if arrays.n_parameters:
             functions.set_parameters(arrays.parameters)
@@ -39,11 +41,12 @@ def continued(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
 
 
 def can_be_rounded(target: object) -> bool:
-    """A network with kinks and without jumps."""
+    """A network with kinks, and without steps but those of comparisons."""
     if not isinstance(target, Function):
         return False
     operators = [core for core, _, _ in target._nodes()]
-    return any(map(is_kinked, operators)) and not any(core.name in STEPS for core in operators)
+    steps = {core.name for core in operators if core.name in STEPS}
+    return steps <= ROUNDED_STEPS.keys() and (bool(steps) or any(map(is_kinked, operators)))
 
 
 def smooth_program(program: Nlp, functions: object, here: Solution) -> Nlp:

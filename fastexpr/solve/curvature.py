@@ -132,7 +132,8 @@ def stays_inside(junction: Junction, cell: Branches, unit: int, to: int, sign: f
     columns = np.unique(junction.cells.wall_gradients(junction.x, *sides)[1])  # that the argument depends on
 
     def curvature(x: Vector) -> Matrix:
-        return dense_hessian(junction, cell, sides, x, multipliers, 0.0)[np.ix_(columns, columns)]
+        own: Matrix = dense_hessian(junction, cell, sides, x, multipliers, 0.0)[np.ix_(columns, columns)]
+        return own
 
     here = curvature(junction.x)
     least, flat = float(np.linalg.eigvalsh(here)[0]), FLAT * float(abs(here).max())

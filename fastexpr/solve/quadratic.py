@@ -33,7 +33,7 @@ NOTHING, FLAT = 1e-12, 1e-14
 MOST_CHANGES = 150
 
 #: Matrices of so many columns are dense.
-MOST_DENSE = 250
+MOST_DENSE = 200
 
 
 @dataclass

@@ -81,8 +81,8 @@ def cells(program: Nlp, point: Solution, budget: Budget, is_warm: bool = False) 
 
 
 def smoothing(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
-    """Where the walk has reached its limit; see `fastexpr.solve.continuation`."""
-    if point.status != "cell_limit":
+    """Where the walk has reached its limit, or a jump; see `fastexpr.solve.continuation`."""
+    if point.status != "cell_limit" and not point.is_at_jump:
         return None
     from fastexpr.solve.continuation import continued
 

@@ -2,7 +2,8 @@
 
 In a cell every kinked unit is on one branch, and the program is smooth. It is solved there; walls are rows of that
 program, added only for units that the solution would cross. From the solution, the walk crosses the walls behind which
-a way leads down, all of them at once, then each alone, and moves where that brings something. No cell is entered twice.
+a way leads down, all of them at once, then each alone, and moves where that brings something. A cell in which the
+program is linear is not entered twice, and others only from a better point.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Walk:
     n_cells: int = 0
     here: Visit = field(init=False)
     failed: list[tuple[Branches, str]] = field(default_factory=list)
-    _visited: set[bytes] = field(default_factory=set)
+    _done: set[bytes] = field(default_factory=set)  # linear cells: their best points are known
+    _tried: set[bytes] = field(default_factory=set)  # from this point
     _near: set[tuple[int, int]] = field(default_factory=set)
 
     @property
@@ -121,6 +123,7 @@ class Walk:
             if not self.here.is_solved or self.here.objective <= enough:
                 return None
             self.failed.clear()
+            self._tried.clear()
             finding = self._examine()
             if not self._move(finding):
                 return None if self.is_over and (finding.better or finding.ways) else finding
@@ -143,7 +146,7 @@ class Walk:
         for branches in self._candidates(finding):
             if self.is_over:
                 return False
-            if branches.tobytes() in self._visited:
+            if self._is_known(branches):
                 continue
             visit = self._solve(branches, self.here.x)
             if visit.is_better_than(self.here):
@@ -167,7 +170,7 @@ class Walk:
             branches = self.cells.branches(x)
             if self.is_over:
                 return False
-            if branches.tobytes() in self._visited:
+            if self._is_known(branches):
                 continue
             visit = self._solve(branches, x)
             if visit.is_better_than(here):
@@ -201,7 +204,7 @@ class Walk:
 
     def _solve(self, branches: Branches, start: Vector) -> Visit:
         """The best point of a cell. Walls that the solution would cross are added until it crosses none."""
-        self._visited.add(branches.tobytes())
+        self._tried.add(branches.tobytes())
         self.n_cells += 1
         x = start
         while True:
@@ -209,16 +212,25 @@ class Walk:
             chosen = self._chosen(start)
             self.cells.choose(*chosen)
             nlp = cell_program(self.program, self.cells, chosen[0].size, x)
-            exact = linear_solution(nlp) or newton_solution(self.program, nlp, self.cells, self._row_multipliers())
+            exact = best = linear_solution(nlp)
+            if best is None:
+                exact = newton_solution(self.program, nlp, self.cells, self._row_multipliers())
             solution = exact or self.budget.run(nlp, None, CELL_OPTIONS, CELL_ITERATIONS)
             if exact is not None:
                 self.budget.count_step(exact)
             if self.budget.is_over or not self._cross(solution.x):
                 break
             x = solution.x
+        if best is not None:
+            self._done.add(branches.tobytes())
         visit = self._visit(branches, solution.x, solution)
         visit.is_exact = solution is exact
         return visit
+
+    def _is_known(self, branches: Branches) -> bool:
+        """Whether the cell has nothing better. A curved one may have, from a point that has become better."""
+        key = branches.tobytes()
+        return key in self._tried or key in self._done
 
     def _row_multipliers(self) -> Vector:
         """Of the last cell."""

@@ -126,6 +126,7 @@ class Solution:
     certificate: str = ""
     kinks: list[MetKink] = field(default_factory=list)
     inside: Vector | None = None  # next to x, in the cell that the multipliers belong to
+    is_at_jump: bool = False  # where the program has no value that it tends to from all sides
     history: list[Progress] = field(default_factory=list)
     conflicts: list[Any] = field(default_factory=list)  # of fastexpr.solve.conflicts
 

@@ -93,7 +93,9 @@ void NlpFunctions::parameters(double* values) const {
 std::unique_ptr<CellFunctions> NlpFunctions::cells() {
   const std::scoped_lock lock(mutex_);
   // A solver may do without second derivatives where points have to be made exact, and judged. Foreign functions may have none.
-  const auto is_network = [](const tape::ExternalPointer& target) { return dynamic_cast<const Network*>(target.get()) != nullptr; };
+  const auto is_network = [](const tape::ExternalPointer& target) {
+    return dynamic_cast<const Network*>(target.get()) != nullptr;
+  };
   const bool are_known = std::all_of(externals().begin(), externals().end(), is_network);
   return std::make_unique<CellFunctions>(compiled_->stated, externals(), has_hessian() || are_known, program_.parameters());
 }
