@@ -34,7 +34,7 @@ def outputs_of(m: Any) -> np.ndarray:
 
 SOLVERS = [
     ("bigm", "appsi_highs"), ("bigm", "highs"), ("bigm", "scip_direct"), ("sos1", "scip_direct"),
-    ("full-space", "appsi_highs"), ("full-space", "scip_direct"),
+    ("full-space", "appsi_highs"), ("full-space", "scip_direct"), ("partition", "appsi_highs"),
 ]  # fmt: skip
 
 
@@ -160,7 +160,9 @@ def test_copies_and_pickles() -> None:
         assert other.nn.summary() == m.nn.summary()
 
 
-@pytest.mark.parametrize("formulation", ["sos1", "full-space", "reduced-space", "external"])
+@pytest.mark.parametrize(
+    "formulation", ["sos1", "partition", "complementarity", "full-space", "reduced-space", "external"]
+)
 def test_copies_and_pickles_of_every_formulation(formulation: str) -> None:
     m = relu_model(formulation)
     for other in (m.clone(), pickle.loads(pickle.dumps(m))):
@@ -237,6 +239,57 @@ def test_functions_inside_of_disjuncts(transformation: str, activation: Any) -> 
         pyo.SolverFactory("fastexpr").solve(m)
         assert [m.x[0].value, m.x[1].value] == pytest.approx([0.3, -0.4], abs=1e-4)
         assert m.y.value == pytest.approx(nets[chosen]([m.x[0].value, m.x[1].value])[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_relaxations_of_partitions_are_never_looser(seed: int) -> None:
+    found = {}
+    for formulation in ("bigm", "partition"):
+        m = relu_model(formulation, seed)
+        TransformationFactory("core.relax_integer_vars").apply_to(m)
+        pyo.SolverFactory("appsi_highs").solve(m)
+        found[formulation] = pyo.value(m.cost)
+    assert found["partition"] >= found["bigm"] - 1e-7
+
+
+def leaky(z: Any) -> Any:
+    return np.maximum(z, 0.1 * z)
+
+
+def clipped(z: Any) -> Any:
+    return np.clip(z, -0.3, 0.4)
+
+
+@pytest.mark.parametrize("activation", [None, leaky, np.abs, clipped])
+def test_complementarities_are_transformed_by_pyomo(activation: Any) -> None:
+    """Into products that are zero, and, for fixed inputs, what those leave is the network's own value."""
+    net = formulated.relu_network((3, 4, 4, 1), 2, activation).with_bounds(-1, 1)
+    m = pyo.ConcreteModel()
+    m.nn = fxp.NetworkBlock(net, formulation="complementarity")
+    m.cost = pyo.Objective(expr=m.nn.outputs[0])
+    assert not any(v.is_binary() for v in m.component_data_objects(pyo.Var))
+    assert m.nn.summary().pairs > 0
+    with pytest.raises(ModelError, match="Complementarity"):
+        pyo.SolverFactory("fastexpr").solve(m)
+    TransformationFactory("mpec.simple_nonlinear").apply_to(m)
+    for x in np.random.default_rng(0).uniform(-1, 1, (3, 3)):
+        for variable, number in zip(m.nn.inputs.values(), x, strict=True):
+            variable.fix(number)
+        for sense in (pyo.minimize, pyo.maximize):
+            m.cost.sense = sense
+            pyo.SolverFactory("fastexpr").solve(m, options={"tol": 1e-9})
+            assert pyo.value(m.cost) == pytest.approx(net(x)[0], abs=1e-4)
+
+
+def test_complementarities_are_disjunctions_for_mixed_integer_solvers() -> None:
+    m = relu_model("complementarity")
+    TransformationFactory("mpec.simple_disjunction").apply_to(m)
+    TransformationFactory("gdp.bigm").apply_to(m)
+    pyo.SolverFactory("appsi_highs").solve(m)
+    reference = relu_model("bigm")
+    pyo.SolverFactory("appsi_highs").solve(reference)
+    assert pyo.value(m.cost) == pytest.approx(pyo.value(reference.cost), abs=1e-5)
+    assert outputs_of(m) == pytest.approx(m.nn.net(inputs_of(m)), abs=1e-5)
 
 
 def convex_network(seed: int, smooth: bool = False) -> fx.Function:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import formulated
 import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 import pytest
+from pyomo import mpec
 from pyomo.util.check_units import assert_units_consistent
 
 import fastexpr as fx
@@ -116,3 +118,37 @@ def test_a_wrong_number_of_units_makes_no_function() -> None:
                 2, f._nodes(), f._output_ids(), f.inputs.items(), f.outputs.items(), f.input_names, f.output_names,
                 **{keyword: ["K"]},
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(
+    "formulation",
+    ["external", "bigm", "epigraph", "partition", "full-space", "reduced-space", "sos1", "complementarity"],
+)
+def test_every_formulation_has_consistent_units(formulation: str, given: bool) -> None:
+    net = formulated.relu_network((3, 5, 2), 1).with_bounds(-1, 1)
+    net = net.with_units(inputs=["K", "m", None], outputs=["kg", None])
+    m, settings = pyo.ConcreteModel(), {}
+    if given:
+        m.a, m.b = pyo.Var(bounds=(-1, 1), units=pyo.units.K), pyo.Var(bounds=(-0.5, 0.5), units=pyo.units.m)
+        m.c, m.y, m.z = pyo.Var(bounds=(-1, 1)), pyo.Var(units=pyo.units.kg), pyo.Var()
+        settings = {"inputs": [m.a, 2 * m.b, m.c], "outputs": [m.y, m.z]}
+    m.nn = fxp.NetworkBlock(net, formulation=formulation, relax=True, **settings)
+    m.is_first = fxp.ClassifiedAs(m.nn, 0)
+    others = (pyo.SOSConstraint, mpec.Complementarity)  # of which Pyomo's check knows nothing, and says so
+    for component in list(m.component_objects(others)):
+        component.parent_block().del_component(component)
+    assert_units_consistent(m)
+
+
+def test_solutions_are_the_same_with_units() -> None:
+    found = []
+    for units in ({}, {"inputs": ["K", "m", None], "outputs": ["kg", None]}):
+        net = formulated.relu_network((3, 6, 2), 1).with_bounds(-1, 1).with_units(**units)
+        for formulation in ("bigm", "full-space", "partition"):
+            m = pyo.ConcreteModel()
+            m.nn = fxp.NetworkBlock(net, formulation=formulation)
+            m.cost = pyo.Objective(expr=m.nn.outputs[1])
+            pyo.SolverFactory("appsi_highs").solve(m)
+            found.append(pyo.value(m.cost))
+    assert found == pytest.approx([found[0]] * 6, abs=1e-6)

@@ -35,8 +35,11 @@ from fastexpr.formulations.products import Products
 from fastexpr.formulations.registry import Node, find_emitter
 from fastexpr.function.kink import values_of_nodes
 
-#: How units with a kink are written. "bigm": a binary for each; "sos1": pairs of which one is zero; "relaxed": neither.
-KINKS = {"bigm": "bigm", "sos1": "sos1", "epigraph": "relaxed", "full-space": "bigm"}
+#: How units with a kink are written. "bigm": a binary for each; "pairs": of which one is zero; "relaxed": neither.
+KINKS = {
+    "bigm": "bigm", "sos1": "pairs", "epigraph": "relaxed", "partition": "bigm", "complementarity": "pairs",
+    "full-space": "bigm",
+}  # fmt: skip
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Builder:
 
     Parameters
     ----------
-    formulation : {"bigm", "sos1", "epigraph", "full-space"}
+    formulation : {"bigm", "sos1", "epigraph", "partition", "complementarity", "full-space"}
     margin : float, optional
         How far trees' inputs keep away from thresholds; by default a little more than solvers' tolerances.
     """

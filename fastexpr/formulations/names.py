@@ -6,8 +6,10 @@ from typing import Any
 
 from fastexpr.errors import ModelError
 
-FORMULATIONS = ("external", "bigm", "sos1", "epigraph", "full-space", "reduced-space")
-LINEAR = ("bigm", "sos1", "epigraph")
+FORMULATIONS = (
+    "external", "bigm", "sos1", "epigraph", "partition", "complementarity", "full-space", "reduced-space",
+)  # fmt: skip
+LINEAR = ("bigm", "sos1", "epigraph", "partition", "complementarity")
 
 
 def formulation_named(name: Any, owner: str = "NetworkBlock", known: tuple[str, ...] = FORMULATIONS) -> str | None:

@@ -8,7 +8,8 @@ With kinks t_1 < ... < t_k inside the bounds l, u of the argument z, and slopes 
 is the function where the parts are filled one after another: s = 0 or w_1 = 0, and w_j is full or w_{j+1} = 0. Binaries
 a_1 >= ... >= a_k say which ones are: s <= (t_1 - l) (1 - a_1), w_1 <= (t_2 - t_1) a_1, (t_2 - t_1) a_2 <= w_1, ...: the
 incremental formulation (Markowitz and Manne 1957; Vielma 2015). Of a ReLU: w - s = z, w <= u a, s <= -l (1 - a).
-With SOS constraints of type 1 instead of binaries, or relaxed: of a convex f, from below, that is exact.
+With pairs of which one is zero (SOS constraints of type 1, complementarities) instead of binaries, or relaxed: of a
+convex f, from below, that is exact. One kink may be written by `partition`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
+from fastexpr.formulations.partition import partitioned
 from fastexpr.formulations.registry import Node, emitter
 
 Bounds = tuple[Array, Array]
@@ -137,8 +139,13 @@ def piecewise(builder: Any, node: Node, z: Affine, bounds: Bounds, kinks: Any, s
 def filled(builder: Any, node: Node, z: Affine, lower: Array, upper: Array, kinks: Array, slopes: Array) -> Affine:
     """f(z) - f(t_1) for units that have all these kinks inside: kinks (units, k), slopes (units, k + 1)."""
     size, k = kinks.shape
-    if builder.kinks == "bigm" or (builder.kinks == "sos1" and k > 1):
+    if builder.kinks == "bigm" or (builder.kinks == "pairs" and k > 1):
         builder.require_finite(node, lower, upper)
+    if builder.formulation == "partition" and k == 1:
+        d = z - kinks[:, 0]
+        w = partitioned(builder, node, d, lower - kinks[:, 0], upper - kinks[:, 0])
+        below: Affine = d.scaled(slopes[:, 0])
+        return below + w.scaled(slopes[:, 1] - slopes[:, 0])
     algebra, units = builder.algebra, np.arange(size)
     ends = np.column_stack([kinks, upper])
     lengths = np.column_stack([kinks[:, 0] - lower, np.diff(ends, axis=1)])  # of s, w_1, ..., w_k
@@ -151,7 +158,7 @@ def filled(builder: Any, node: Node, z: Affine, lower: Array, upper: Array, kink
     sums = row((parts[0], -1.0), *((part, 1.0) for part in parts[1:]))
     algebra.add_rows(kinks[:, 0], z - sums, kinks[:, 0])
     algebra.fillers.append(functools.partial(fill_parts, z, kinks, lengths, parts))
-    if builder.kinks == "sos1":
+    if builder.kinks == "pairs":
         add_pairs(builder, node, lengths, parts, row)
     else:
         is_open = ~np.isfinite(lengths).all(axis=1)  # only of what is relaxed

@@ -157,7 +157,7 @@ def tightened(statement: Statement, low: Array, high: Array, dropped: Sequence[N
 def add_network(builder: Builder, entry: Network, inputs: Affine, x: Indices, lower: Array, upper: Array) -> None:
     """Rows that make a network's outputs what it says, place by place."""
     name = entry.formulation or "bigm"
-    if name in ("external", "full-space", "reduced-space", "sos1", "epigraph"):
+    if name != "bigm":
         raise FormulationError(
             f"[Problem] solver='highs' takes networks as 'bigm': got formulation={name!r}. What to do: leave it out."
         )

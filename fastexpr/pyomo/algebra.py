@@ -11,6 +11,7 @@ from pyomo.core.base.var import VarData
 from pyomo.core.expr.numeric_expr import LinearExpression, MonomialTermExpression
 from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression, RangedExpression
 from pyomo.environ import Binary, Constraint, Integers, Reals, SOSConstraint, Var
+from pyomo.mpec import Complementarity, complements
 
 from fastexpr.formulations.affine import Affine
 from fastexpr.formulations.algebra import Algebra
@@ -18,7 +19,32 @@ from fastexpr.pyomo.formulas import Scalars, formula
 from fastexpr.pyomo.limit import Limit
 
 
-def write(block: Any, algebra: Algebra, inputs: Sequence[Any]) -> list[Any]:
+class Columns(list[Any]):
+    """The variable of each column.
+
+    Attributes
+    ----------
+    per_unit : dict
+        By column, what its variable is multiplied by to have no unit.
+    """
+
+    def __init__(self, variables: Sequence[Any]) -> None:
+        super().__init__(variables)
+        self.per_unit: dict[int, Any] = {}
+
+    def factors(self, places: list[int], numbers: list[float]) -> list[Any]:
+        """Numbers that these columns are multiplied by, with their units."""
+        if not self.per_unit:
+            return numbers
+        return [
+            number * self.per_unit[k] if k in self.per_unit else number
+            for k, number in zip(places, numbers, strict=True)
+        ]
+
+
+def write(
+    block: Any, algebra: Algebra, inputs: Sequence[Any], units: Sequence[Any] | None = None, pairs: type = SOSConstraint
+) -> Columns:
     """The algebra as `binaries`, `units`, `rows`, `pairs` and `calls` of the block.
 
     Parameters
@@ -28,28 +54,34 @@ def write(block: Any, algebra: Algebra, inputs: Sequence[Any]) -> list[Any]:
     algebra : Algebra
     inputs : sequence of variables, expressions and numbers
         The first columns.
+    units : sequence of units and None, optional
+        Of the inputs. All else is without units.
+    pairs : {SOSConstraint, Complementarity}
+        The component that says of pairs of columns that one is zero.
 
     Returns
     -------
-    list of variables
-        One for each column. An input that is no variable has one that equals it.
+    Columns
+        An input that is no variable has one that equals it.
     """
     n = len(inputs)
-    columns: list[Any] = [*inputs, *(None for _ in range(n, algebra.n_columns))]
+    columns = Columns([*inputs, *(None for _ in range(n, algebra.n_columns))])
     own = [k for k in range(n) if not isinstance(inputs[k], VarData)] + list(range(n, algebra.n_columns))
     _write_columns(block, algebra, own, columns)
+    per_unit = {k: 1 / unit for k, unit in enumerate(units or ()) if unit is not None}
+    columns.per_unit = {k: factor for k, factor in per_unit.items() if columns[k] is inputs[k]}
     _write_rows(block, algebra, columns)
     links = [k for k in own if k < n]
     if links:
         block.links = Constraint(links)
         for k in links:
-            block.links[k] = columns[k] == inputs[k]
-    _write_pairs(block, algebra, columns)
+            block.links[k] = columns[k] == (inputs[k] * per_unit[k] if k in per_unit else inputs[k])
+    _write_pairs(block, algebra, columns, pairs)
     _write_calls(block, algebra, columns)
     return columns
 
 
-def _write_columns(block: Any, algebra: Algebra, own: list[int], columns: list[Any]) -> None:
+def _write_columns(block: Any, algebra: Algebra, own: list[int], columns: Columns) -> None:
     """`binaries` and `units`, of which nearly all are made alike: Pyomo looks at what differs one by one."""
     lower, upper, is_integer = algebra.lower.tolist(), algebra.upper.tolist(), algebra.is_integer.tolist()
     binaries = [k for k in own if is_integer[k] and (lower[k], upper[k]) == (0.0, 1.0)]
@@ -71,10 +103,11 @@ def _write_columns(block: Any, algebra: Algebra, own: list[int], columns: list[A
             columns[k].setub(upper[k])
 
 
-def _write_rows(block: Any, algebra: Algebra, columns: list[Any]) -> None:
+def _write_rows(block: Any, algebra: Algebra, columns: Columns) -> None:
     """Rows as Pyomo keeps them: what operators would make of tuples, without their dispatch for each number."""
     matrix, low, high = algebra.rows()
-    starts, places, numbers = matrix.indptr.tolist(), matrix.indices.tolist(), matrix.data.tolist()
+    starts, places = matrix.indptr.tolist(), matrix.indices.tolist()
+    numbers = columns.factors(places, matrix.data.tolist())
     limits: list[list[Any]] = [low.tolist(), high.tolist()]
     if limits[0]:  # once is enough
         limits[0][0], limits[1][0] = (limit[0] if np.isinf(limit[0]) else Limit(limit[0], block) for limit in limits)
@@ -99,24 +132,30 @@ def _given(entries: list[Any], _: Any, index: int) -> Any:
     return entries[index]
 
 
-def linear(variables: list[Any], numbers: list[float], constant: float = 0.0) -> Any:
+def linear(variables: list[Any], numbers: list[Any], constant: float = 0.0) -> Any:
     """numbers @ variables + constant; a variable times 1 is that variable, which is half the objects."""
     terms = [
-        variable if number == 1.0 else MonomialTermExpression((number, variable))
+        variable if number.__class__ is float and number == 1.0 else MonomialTermExpression((number, variable))
         for number, variable in zip(numbers, variables, strict=True)
     ]
     return LinearExpression([constant, *terms] if constant else terms)
 
 
-def _write_pairs(block: Any, algebra: Algebra, columns: list[Any]) -> None:
+def _write_pairs(block: Any, algebra: Algebra, columns: list[Any], kind: type) -> None:
     pairs = np.concatenate(algebra.pairs).tolist() if algebra.pairs else []
-    if pairs:
-        found = [([columns[k] for k in pair], [1, 2]) for pair in pairs]
+    if not pairs:
+        return
+    of_columns = [[columns[k] for k in pair] for pair in pairs]
+    if kind is SOSConstraint:
+        found: list[Any] = [(pair, [1, 2]) for pair in of_columns]
         block.pairs = SOSConstraint(range(len(pairs)), rule=functools.partial(_given, found), sos=1)
-        found.clear()
+    else:
+        found = [complements(first >= 0.0, second >= 0.0) for first, second in of_columns]
+        block.pairs = Complementarity(range(len(pairs)), rule=functools.partial(_given, found))
+    found.clear()
 
 
-def _write_calls(block: Any, algebra: Algebra, columns: list[Any]) -> None:
+def _write_calls(block: Any, algebra: Algebra, columns: Columns) -> None:
     if not algebra.calls:
         return
     block.calls = Constraint(range(sum(call.columns.size for call in algebra.calls)))
@@ -129,15 +168,14 @@ def _write_calls(block: Any, algebra: Algebra, columns: list[Any]) -> None:
             number += 1
 
 
-def expressions(z: Affine, columns: Sequence[Any]) -> list[Any]:
+def expressions(z: Affine, columns: Columns) -> list[Any]:
     """Each unit as a number, a variable, or a linear expression."""
-    starts, places, numbers = z.matrix.indptr.tolist(), z.matrix.indices.tolist(), z.matrix.data.tolist()
+    starts, places = z.matrix.indptr.tolist(), z.matrix.indices.tolist()
+    numbers = columns.factors(places, z.matrix.data.tolist())
     found: list[Any] = []
     for first, stop, constant in zip(starts, starts[1:], z.constant.tolist(), strict=False):
-        if first == stop:
-            found.append(constant)
-        elif stop == first + 1 and numbers[first] == 1.0 and constant == 0.0:
-            found.append(columns[places[first]])
-        else:
-            found.append(linear([columns[k] for k in places[first:stop]], numbers[first:stop], constant))
+        variables = [columns[k] for k in places[first:stop]]
+        body = linear(variables, numbers[first:stop], constant) if variables else constant
+        is_variable = len(variables) == 1 and constant == 0.0 and body.args[0] is variables[0]
+        found.append(variables[0] if is_variable else body)
     return found

@@ -170,7 +170,8 @@ class NetworkBlock(Block):  # type: ignore[misc]
         Likewise, for the left sides of the equations.
     input_units, output_units : optional
         One unit for all, or one per entry (a list, or a dict by name); else the network's own (``net.with_units``).
-    formulation : {None, "external", "bigm", "sos1", "epigraph", "full-space", "reduced-space"}, optional
+    formulation : {None, "external", "bigm", "sos1", "epigraph", "partition", "complementarity", "full-space", \
+            "reduced-space"}, optional
         How the solver sees the network; case and hyphens aside. None takes what fits: "external" for smooth networks
         and networks with kinks, "bigm" for trees.
 
@@ -180,6 +181,8 @@ class NetworkBlock(Block):  # type: ignore[misc]
         - "sos1": the same with SOS constraints in place of binaries, but for trees.
         - "epigraph": without binaries: outputs that are convex in the inputs are bounded from below, concave ones from
           above. Exact where the model pushes against that side; with ``relax=True``, a relaxation of any network.
+        - "partition": "bigm" with tighter rows and more of them: a ReLU's argument is split in two (Tsay et al. 2021).
+        - "complementarity": "sos1" as Pyomo's Complementarity, for `mpec.simple_nonlinear` and other transformations.
         - "full-space": units that are smooth have a variable and an equation each, others as in "bigm".
         - "reduced-space": one nested expression for each output, for small networks.
     relax : bool

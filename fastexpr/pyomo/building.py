@@ -79,12 +79,13 @@ def _build(block: Any, index: tuple[Any, ...]) -> None:
     else:
         from fastexpr.pyomo.formulating import write_algebra
 
-        results = write_algebra(block, body, box, formulation, container._settings, placed)
+        results = write_algebra(block, body, box, formulation, container._settings, placed, units["input"])
         if outputs is None and formulation != "reduced-space":
             set_bounds(block._results.values(), *block._builder.output_bounds)
     block.equations = Constraint(list(net.output_names))
-    for name, result in zip(net.output_names, results, strict=True):
-        block.equations[name] = block._results[name] == result
+    own_units = None if formulation == "external" or body is not net else units["output"]  # a function has its own
+    for name, result, unit in zip(net.output_names, results, own_units or [None] * net.n_outputs, strict=True):
+        block.equations[name] = (block._results[name] if unit is None else block._results[name] / unit) == result
     if formulation == "external" and is_in_disjunct(block):
         block._box = box
         for name, result in zip(net.output_names, results, strict=True):

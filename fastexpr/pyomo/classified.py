@@ -88,10 +88,12 @@ def _build(block: Any) -> None:
         inputs = list(network.inputs.values())
         block.nn = NetworkBlock(classes.logits, inputs=inputs, formulation=formulation or "external", bounds=False)
         z = list(block.nn.outputs.values())
+    units = [None if v.is_expression_type() else v.parent_component().get_units() for v in z]
     if margin is None:
         bounds = [bound for variable in z for bound in variable.bounds if bound is not None]
         margin = usual_margin(bounds)
     margin = margin * classes.factor
+    z = [v if unit is None else v / unit for v, unit in zip(z, units, strict=True)]
     if len(z) == 1:
         body = z[0] - classes.threshold
         block.order = Constraint(expr=body >= margin if classes.position else body <= -margin)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pyomo.environ import SOSConstraint
+from pyomo.mpec import Complementarity
 
 from fastexpr._core import Function
 from fastexpr.errors import FormulationError
@@ -55,19 +58,29 @@ def body_of(net: Function, formulation: str) -> Function:
 
 
 def write_algebra(
-    block: Any, net: Function, box: InputBox, formulation: str, settings: dict[str, Any], placed: Placed | None
+    block: Any,
+    net: Function,
+    box: InputBox,
+    formulation: str,
+    settings: dict[str, Any],
+    placed: Placed | None,
+    units: Sequence[Any] | None,
 ) -> list[Any]:
-    """The block's algebra; an expression for each output of the network."""
+    """The block's algebra; an expression for each output of the network, without units."""
     if formulation == "reduced-space":
         block._summary = Summary(formulation, units=n_units(net))
-        return nested(net, box.scalars)
+        bare = [
+            x if unit is None else x / unit for x, unit in zip(box.scalars, units or [None] * net.n_inputs, strict=True)
+        ]
+        return nested(net, bare)
     try:
         placed = place(net, box, formulation, settings) if placed is None else placed
     except FormulationError as error:
         raise FormulationError(f"[NetworkBlock '{block.name}'] {error}") from None
     builder = placed.builder
     block._builder = builder
-    block._columns = write(block, builder.algebra, box.scalars)
+    pairs = Complementarity if formulation == "complementarity" else SOSConstraint
+    block._columns = write(block, builder.algebra, box.scalars, units, pairs)
     follow(block, builder.algebra.cuts, block._columns)
     block._summary = summary_of(builder, formulation, net.n_outputs)
     return expressions(placed.z, block._columns)
