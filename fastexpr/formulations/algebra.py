@@ -38,6 +38,31 @@ class Call:
     sense: str = "=="
 
 
+@dataclass(frozen=True)
+class Decision:
+    """Binaries with margins, which the network itself decides where all its inputs are fixed, at thresholds, too.
+
+    Attributes
+    ----------
+    node : int
+        A node of the network.
+    of_value : function
+        From the node's value to those of the binaries.
+    columns : (k,) array
+        The binaries.
+    rows : (first, stop)
+        What keeps the margin.
+    room : (stop - first,) array
+        So much less of it, above zero: of the lower limit; below zero: of the upper one.
+    """
+
+    node: int
+    of_value: Callable[[Array], Array]
+    columns: Indices
+    rows: tuple[int, int]
+    room: Array
+
+
 @dataclass
 class Algebra:
     """Columns and rows under construction.
@@ -52,6 +77,7 @@ class Algebra:
         What columns are: label, first, stop.
     cuts : list of Cuts
         Features of trees, with the binaries that say between which thresholds they are.
+    decisions : list of Decision
     fillers : list of functions
         Each takes values of all columns, and fills in those of some from those before: a network's forward pass.
     """
@@ -62,6 +88,7 @@ class Algebra:
     calls: list[Call] = field(default_factory=list)
     origins: list[tuple[str, int, int]] = field(default_factory=list)
     cuts: list[Cuts] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     fillers: list[Callable[[Array], None]] = field(default_factory=list)
     _bounds: list[tuple[Array, Array, npt.NDArray[np.bool_]]] = field(default_factory=list)
     _rows: list[tuple[Any, Array, Array]] = field(default_factory=list)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
+from fastexpr.formulations.algebra import Decision
 from fastexpr.formulations.margins import usual_margin
 from fastexpr.formulations.registry import Node, emitter
 
@@ -45,7 +46,10 @@ def hardmax(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
         difference = z.taken(first) - z.taken(second)
         M = d - np.minimum(builder.box(difference)[0], d)
         body = difference - entries(len(pairs), algebra.n_columns, np.arange(len(pairs)), a[first], M)
+        row = algebra.n_rows
         algebra.add_rows(d - M, body, np.inf)
+        room = np.full(len(pairs), 2.0 * d)
+        algebra.decisions.append(Decision(node.number, np.asarray, a, (row, algebra.n_rows), room))
     return entries(size, algebra.n_columns, np.arange(size), a)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, Mask, entries, widened
+from fastexpr.formulations.algebra import Decision
 from fastexpr.formulations.margins import usual_margin
 from fastexpr.formulations.piecewise import piecewise
 from fastexpr.formulations.registry import Node, emitter
@@ -65,10 +66,14 @@ def positive(builder: Any, node: Node, d: Affine, is_strict: bool) -> Affine:
     most = np.where(is_whole, 0.0 if is_strict else -1.0, -margin)  # where it is 0
     c = algebra.add_columns(np.zeros(units.size), np.ones(units.size), f"{node} binary", True)
     builder.counts.binaries += units.size
-    own, places = algebra.n_columns, np.arange(units.size)
+    own, places, row = algebra.n_columns, np.arange(units.size), algebra.n_rows
     algebra.add_rows(low, z - entries(units.size, own, places, c, least - low), np.inf)
     algebra.add_rows(-np.inf, z - entries(units.size, own, places, c, high - most), most)
     algebra.fillers.append(functools.partial(fill_positive, z, is_strict, c))
+    if node.operator.name != "Equal":  # of which the value says less than its two binaries
+        room = 2.0 * margin * ~is_whole
+        decided = functools.partial(np.take, indices=units)
+        algebra.decisions.append(Decision(node.number, decided, c, (row, algebra.n_rows), np.append(room, -room)))
     return result + entries(d.size, own, units, c)
 
 

@@ -42,6 +42,8 @@ class Cuts:
         The rows that bound x from below, and from above.
     margin : float
         The largest one.
+    source : (int, int)
+        The node that holds x, and its unit.
     scale : (factor, shift)
         What the trees compare is factor * x + shift, where x is a whole number and that is none.
     """
@@ -55,6 +57,7 @@ class Cuts:
     columns: Indices
     rows: tuple[int, int]
     margin: float
+    source: tuple[int, int]
     scale: tuple[float, float] = (1.0, 0.0)
 
     def groups_of(self, cuts: Array) -> Indices:
@@ -95,7 +98,15 @@ def whole_number(builder: Any, x: Affine) -> tuple[Affine, tuple[float, float]] 
     return own, (abs(float(numbers[0])), float(x.constant[0]))
 
 
-def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[float, float], is_integer: bool) -> Cuts:
+def add_cuts(
+    builder: Any,
+    node: Node,
+    x: Affine,
+    numbers: Any,
+    bounds: tuple[float, float],
+    is_integer: bool,
+    source: tuple[int, int],
+) -> Cuts:
     """Binaries and rows for the cuts of one feature.
 
     Parameters
@@ -109,6 +120,8 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
     bounds : pair of float
     is_integer : bool
         Whether x is a whole number.
+    source : (int, int)
+        The node that holds x, and its unit.
     """
     lower, upper = bounds
     scale = (1.0, 0.0)
@@ -161,7 +174,7 @@ def add_cuts(builder: Any, node: Node, x: Affine, numbers: Any, bounds: tuple[fl
         )
     algebra.fillers.append(functools.partial(fill_cuts, x, last, y))
     margin = float(max(margin_before.max(initial=0.0), margin_behind.max(initial=0.0)))
-    result = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin, scale)
+    result = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin, source, scale)
     algebra.cuts.append(result)
     return result
 

@@ -34,7 +34,7 @@ def trees(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
         here = np.arange(row * n_features, (row + 1) * n_features)
         features = builder.known_cuts.get((node.inputs[0], row))
         if features is None:
-            features = cuts_of_features(builder, node, inputs[0].taken(here), low[here], high[here])
+            features = cuts_of_features(builder, node, inputs[0].taken(here), low[here], high[here], here[0])
             builder.known_cuts[node.inputs[0], row] = features
         boxes = boxes_of(operator, features, low[here], high[here])
         z = leaf_columns(builder, node, boxes, features)
@@ -42,8 +42,8 @@ def trees(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     return joined(outputs)
 
 
-def cuts_of_features(builder: Any, node: Node, x: Affine, low: Array, high: Array) -> dict[int, Cuts]:
-    """Binaries for all cuts inside the bounds, of all ensembles that read these features."""
+def cuts_of_features(builder: Any, node: Node, x: Affine, low: Array, high: Array, first: int) -> dict[int, Cuts]:
+    """Binaries for all cuts inside the bounds, of all ensembles that read these features, the input's units on."""
     numbers: dict[int, list[Array]] = {}
     for operator in builder.tree_readers[node.inputs[0]]:
         for feature, cuts in inner_cuts(operator, low, high).items():
@@ -51,7 +51,13 @@ def cuts_of_features(builder: Any, node: Node, x: Affine, low: Array, high: Arra
     is_whole = builder.whole_units(x)
     return {
         feature: add_cuts(
-            builder, node, x.taken([feature]), np.concatenate(found), (low[feature], high[feature]), is_whole[feature]
+            builder,
+            node,
+            x.taken([feature]),
+            np.concatenate(found),
+            (low[feature], high[feature]),
+            is_whole[feature],
+            (node.inputs[0], first + feature),
         )
         for feature, found in sorted(numbers.items())
     }

@@ -81,7 +81,7 @@ def write_algebra(
     block._builder = builder
     pairs = Complementarity if formulation == "complementarity" else SOSConstraint
     block._columns = write(block, builder.algebra, box.scalars, units, pairs)
-    follow(block, builder.algebra.cuts, block._columns)
+    follow(block, net, box.scalars, builder.algebra, block._columns)
     block._summary = summary_of(builder, formulation, net.n_outputs)
     return expressions(placed.z, block._columns)
 

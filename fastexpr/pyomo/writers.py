@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from pyomo.core.expr.numeric_expr import ExternalFunctionExpression
+from pyomo.core.expr.numeric_expr import AbsExpression, ExternalFunctionExpression
 
 from fastexpr.errors import ModelError
-from fastexpr.pyomo.cut_bounds import CutLimit
+from fastexpr.pyomo.cut_bounds import CutLimit, DecidedLimit
 from fastexpr.pyomo.function import NetworkFunction
 from fastexpr.pyomo.limit import Limit
 
@@ -26,12 +26,13 @@ def refuse_networks() -> None:
 
 
 def read_limits() -> None:
-    """Make Pyomo's interface to SCIP read limits that are looked up, as all others do."""
+    """Make Pyomo's interface to SCIP read limits that are looked up, and absolute values, as all others do."""
     with contextlib.suppress(ImportError, AttributeError):  # another Pyomo may have another interface, or none
         from pyomo.contrib.solver.solvers.scip.base import _operator_map
 
-        for kind in (Limit, CutLimit):
+        for kind in (Limit, CutLimit, DecidedLimit):
             _operator_map[kind] = lambda node, *_: node()
+        _operator_map.setdefault(AbsExpression, lambda _, arguments, *__: abs(arguments[0]))
 
 
 def _handler(language: str, others: Any) -> Any:
