@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import formulated
+import formulation_check
+import formulation_networks
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -108,3 +110,17 @@ def test_random_graphs_leave_one_value(seed: int) -> None:
         low, high = formulated.extremes(builder, y, x)
         assert low == pytest.approx(net(x), rel=1e-6, abs=1e-6)
         assert high == pytest.approx(net(x), rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("formulation", formulation_check.FORMULATIONS)
+def test_fixed_inputs_leave_one_value_in_every_formulation(formulation: str) -> None:
+    """A few points of each network, at its kinks, thresholds and bounds, too; all points and operators in
+    formulation_check.py itself.
+    """
+    n_checked = 0
+    for name, make in formulation_networks.NETWORKS.items():
+        found = formulation_check.checked(*make(), formulation, 5)
+        if found is not None:
+            assert found[0] <= formulation_check.TOLERANCE, name
+            n_checked += 1
+    assert n_checked >= 2

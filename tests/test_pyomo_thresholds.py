@@ -29,7 +29,7 @@ def number(value: float) -> Any:
 
 def stump(x: Any, cut: float, yes: float, no: float) -> Any:
     """yes where x[0] <= cut, else no."""
-    forest = Forest(x.size)
+    forest = Forest(1)
     forest.add([0, 0, 0], [cut, 0.0, 0.0], [(1, 2), (-1, -1), (-1, -1)], [[], [(0, yes)], [(0, no)]])
     return forest.of(x)
 

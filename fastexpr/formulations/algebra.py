@@ -44,10 +44,10 @@ class Decision:
 
     Attributes
     ----------
-    node : int
-        A node of the network.
-    of_value : function
-        From the node's value to those of the binaries.
+    nodes : tuple of int
+        Nodes of the network.
+    of_values : function
+        From their values to those of the binaries.
     columns : (k,) array
         The binaries.
     rows : (first, stop)
@@ -56,8 +56,8 @@ class Decision:
         So much less of it, above zero: of the lower limit; below zero: of the upper one.
     """
 
-    node: int
-    of_value: Callable[[Array], Array]
+    nodes: tuple[int, ...]
+    of_values: Callable[..., Array]
     columns: Indices
     rows: tuple[int, int]
     room: Array

@@ -49,7 +49,7 @@ def hardmax(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
         row = algebra.n_rows
         algebra.add_rows(d - M, body, np.inf)
         room = np.full(len(pairs), 2.0 * d)
-        algebra.decisions.append(Decision(node.number, np.asarray, a, (row, algebra.n_rows), room))
+        algebra.decisions.append(Decision((node.number,), np.asarray, a, (row, algebra.n_rows), room))
     return entries(size, algebra.n_columns, np.arange(size), a)
 
 

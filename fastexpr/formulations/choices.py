@@ -43,11 +43,12 @@ def comparison(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     above = positive(builder, node, difference, is_strict=False)
     if node.operator.name == "LessOrEqual":
         return above
-    return above + positive(builder, node, difference.scaled(-1.0), is_strict=False) - 1.0
+    return above + positive(builder, node, difference, is_strict=False, sign=-1.0) - 1.0
 
 
-def positive(builder: Any, node: Node, d: Affine, is_strict: bool) -> Affine:
-    """1 where d > 0, or d >= 0, else 0: binaries where bounds leave it open."""
+def positive(builder: Any, node: Node, difference: Affine, is_strict: bool, sign: float = 1.0) -> Affine:
+    """1 where d > 0, or d >= 0, else 0, d being sign times the difference: binaries where bounds leave it open."""
+    d = difference.scaled(sign)
     algebra = builder.algebra
     low, high = builder.box(d)
     is_whole = builder.whole_units(d)
@@ -70,11 +71,21 @@ def positive(builder: Any, node: Node, d: Affine, is_strict: bool) -> Affine:
     algebra.add_rows(low, z - entries(units.size, own, places, c, least - low), np.inf)
     algebra.add_rows(-np.inf, z - entries(units.size, own, places, c, high - most), most)
     algebra.fillers.append(functools.partial(fill_positive, z, is_strict, c))
-    if node.operator.name != "Equal":  # of which the value says less than its two binaries
-        room = 2.0 * margin * ~is_whole
-        decided = functools.partial(np.take, indices=units)
-        algebra.decisions.append(Decision(node.number, decided, c, (row, algebra.n_rows), np.append(room, -room)))
+    room = 2.0 * margin * ~is_whole
+    shapes = [tuple(shape) for shape in (*node.operator.input_shapes, node.operator.shape)]
+    decided = functools.partial(is_positive, shapes, sign, is_strict, units)
+    nodes = tuple(node.inputs)
+    algebra.decisions.append(Decision(nodes, decided, c, (row, algebra.n_rows), np.append(room, -room)))
     return result + entries(d.size, own, units, c)
+
+
+def is_positive(shapes: Any, sign: float, is_strict: bool, units: Indices, first: Array, second: Array) -> Array:
+    """Of some units, whether sign (second - first) is positive."""
+    a, b = (
+        np.broadcast_to(z.reshape(shape), shapes[2]).ravel() for z, shape in zip((first, second), shapes, strict=False)
+    )
+    d = sign * (b - a)[units]
+    return np.asarray(d > 0 if is_strict else d >= 0)
 
 
 def fill_positive(z: Affine, is_strict: bool, columns: Indices, values: Array) -> None:

@@ -65,7 +65,7 @@ class FixedInputs:
 
     def __init__(self, net: Any, scalars: list[Any], decisions: list[Decision]) -> None:
         self.scalars, self.decisions = scalars, decisions
-        ids = sorted({decision.node for decision in decisions})
+        ids = sorted({node for decision in decisions for node in decision.nodes})
         self.nodes = values_of_nodes(net, ids)
         sizes = [int(np.prod(shape)) for shape in self.nodes.outputs.values()]
         self.places = dict(zip(ids, np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
@@ -86,7 +86,10 @@ class FixedInputs:
                 return None
         if self.known[0] != x:
             values = np.asarray(self.nodes(np.array(x)))
-            self.known = x, [entry.of_value(values[self.places[entry.node]]) for entry in self.decisions]
+            self.known = (
+                x,
+                [entry.of_values(*(values[self.places[node]] for node in entry.nodes)) for entry in self.decisions],
+            )
         return self.known[1][number]
 
 
@@ -152,7 +155,7 @@ def decision_of(cuts: Cuts) -> Decision:
     node, unit = cuts.source
     room = ROOM * cuts.margin
     return Decision(
-        node, _AtMost(unit, cuts.last), cuts.columns, (cuts.rows[0], cuts.rows[1] + 1), np.array([room, -room])
+        (node,), _AtMost(unit, cuts.last), cuts.columns, (cuts.rows[0], cuts.rows[1] + 1), np.array([room, -room])
     )
 
 
