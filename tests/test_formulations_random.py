@@ -119,6 +119,8 @@ def test_fixed_inputs_leave_one_value_in_every_formulation(formulation: str) -> 
     """
     n_checked = 0
     for name, make in formulation_networks.NETWORKS.items():
+        if name.startswith(("convolutions", "parametric")):  # PyTorch takes seconds to trace them; see test_formulations
+            continue
         found = formulation_check.checked(*make(), formulation, 5)
         if found is not None:
             assert found[0] <= formulation_check.TOLERANCE, name
