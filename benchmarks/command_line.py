@@ -29,7 +29,7 @@ ANSWERS = [
 USUAL = [
     *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
 ]
-COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds"]
+COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds", "sequences"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -70,6 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_answers(commands)
     add_minima(commands)
     add_bounds(commands)
+    add_sequences(commands)
     return parser
 
 
@@ -146,6 +147,12 @@ def add_nmpc(commands: SubParsers) -> None:
     parser.add_argument("--steps", type=int, default=40, help="length of the horizon, a multiple of 4 (default: 40)")
     parser.add_argument("--repeats", type=int, default=5, help="solves for one figure (default: 5)")
     parser.add_argument("--limit", type=float, default=200.0, help="seconds after which one is stopped (default: 200)")
+
+
+def add_sequences(commands: SubParsers) -> None:
+    parser = add_command(commands, "sequences", "A closed loop beside JAX, longer horizons, sweeps of prices.")
+    parser.add_argument("--steps", type=int, default=40, help="length of the horizon, a multiple of 4 (default: 40)")
+    parser.add_argument("--solves", type=int, default=100, help="plans of the closed loop (default: 100)")
 
 
 def add_doors(commands: SubParsers) -> None:
@@ -283,7 +290,7 @@ def checked(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> a
         parser.error("--clock cpu adds up the time of all threads: it makes sense with --threads 1 only")
     if arguments.command == "threads" and arguments.threads == 1:
         parser.error("--threads 1: there would be nothing to compare")
-    if arguments.command == "nmpc" and (arguments.steps < 4 or arguments.steps % 4):
+    if arguments.command in ("nmpc", "sequences") and (arguments.steps < 4 or arguments.steps % 4):
         parser.error(f"--steps must be a multiple of 4: got {arguments.steps}")
     return arguments
 
@@ -305,7 +312,7 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "formulations":
         arguments.limit = min(arguments.limit, 5.0)
-    elif arguments.command in ("rules", "bounds"):
+    elif arguments.command in ("rules", "bounds", "sequences"):
         return
     elif arguments.command == "kinks":
         arguments.walks = min(arguments.walks, 3)
