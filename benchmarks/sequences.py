@@ -1,4 +1,4 @@
-"""One solve after another: a closed loop of predictive control beside JAX's derivatives, longer horizons, sweeps of prices."""
+"""One solve after another: a closed loop of predictive control beside JAX, longer horizons, sweeps of prices."""
 
 from __future__ import annotations
 

@@ -205,6 +205,35 @@ def test_errors_name_the_parameter():
         p.solve(parameters={"state": 0.0, "cap": 1.0, "price": 1.0}, start={plant.price: 1.0})
 
 
+def test_results_keep_what_the_problem_was():
+    p = fx.Problem()
+    a = p.parameters((), value=0.5, name="a")
+    x = p.variables(2, lower=-a, name="x")
+    limit = p.subject_to(x.sum(), lower=a, name="limit")
+    p.minimize((x**2).sum())
+    result = p.solve()
+    p.remove(limit)
+    p.variables(3, name="more")
+    p.parameters(2, value=1.0, name="b")
+    p.set_parameters({a: 7.0})
+    assert result[x * a] == pytest.approx([0.125, 0.125], abs=1e-6)
+    assert result.to_dict()["parameters"] == {"a": 0.5}
+    assert result.verify().success
+    s = result.sensitivity(a)
+    assert s[x] == pytest.approx([0.5, 0.5], abs=1e-6)
+    assert s.met == ["limit"]
+
+
+def test_summaries_have_parameters():
+    p = fx.Problem()
+    cap = p.parameters(2, value=[1.0, 2.0], name="cap")
+    p.parameters((), name="price")
+    p.variables(2, upper=cap, name="x")
+    tables = p.summary().to_dict()
+    assert [list(row.values()) for row in tables["parameters"]] == [["cap", "2", "1 .. 2"], ["price", "single", "none"]]
+    assert tables["variables"][0]["upper"] == "1 .. 2"
+
+
 def test_warm_starts_save_iterations():
     plant = Plant(make_network())
     plant.p.set_parameters({"state": [0.1, 0.2], "cap": 0.5, "price": 1.0})

@@ -14,7 +14,7 @@ from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.solved import Solved
-from fastexpr.problem.statement import Constraint, Network, Statement
+from fastexpr.problem.statement import Constraint, Network, Statement, rows_of
 from fastexpr.program import Program
 from fastexpr.solvers import Solution
 
@@ -135,14 +135,14 @@ def make_result(
 ) -> Result:
     """What `Problem.solve` returns; `build` and `seconds` are the times of the assembly and of the solver."""
     spent = timings(build, seconds, nlp.evaluations)
-    rows_of, solved = row_finder(statement), Solved.of(statement, nlp)
+    finder, solved = row_finder(statement), Solved.of(statement, nlp)
     return Result(
         success=solution.success,
         status="infeasible" if solution.status == "contradiction" else solution.status,
         message=solution.message,
         objective=statement.sign * solution.objective,
         iterations=solution.iterations,
-        duals=ByConstraint(solution.multipliers.constraints, rows_of),
+        duals=ByConstraint(solution.multipliers.constraints, finder),
         lower_duals=ByVariable(solution.multipliers.lower, statement.positions),
         upper_duals=ByVariable(solution.multipliers.upper, statement.positions),
         timings=spent,
@@ -162,17 +162,20 @@ def make_result(
 
 
 def row_finder(statement: Statement) -> Callable[[object], Indices]:
-    """The rows of a constraint or network now, whatever comes or goes later."""
-    rows = statement.rows()
+    """The rows of a constraint or network now, whatever comes or goes later; made when somebody asks."""
+    handles = statement.handles()
+    found: dict[Any, Indices] = {}
 
-    def rows_of(handle: object) -> Indices:
-        if isinstance(handle, Constraint | Expression) and handle in rows:
-            return rows[handle]
+    def rows_of_handle(handle: object) -> Indices:
+        if not found:
+            found.update(rows_of(handles))
+        if isinstance(handle, Constraint | Expression) and handle in found:
+            return found[handle]
         raise KeyError(
             f"[Problem] no constraint of this problem: {handle!r}. duals takes what subject_to or network gave."
         )
 
-    return rows_of
+    return rows_of_handle
 
 
 def attached(result: Result, statement: Statement, nlp: Nlp) -> Result:

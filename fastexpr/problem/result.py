@@ -310,6 +310,7 @@ class Result:
         about |= {} if self.objective_bound is None else {"objective_bound": self.objective_bound}
         about |= {"stages": [stage._asdict() for stage in self.stages]}
         about |= {"variables": solved.values_by_name(self), "duals": solved.duals_by_name(self)}
+        about |= {"parameters": parameters} if (parameters := solved.parameters_by_name()) else {}
         result: dict[str, Any] = plain(about)
         return result
 

@@ -104,6 +104,7 @@ class Solved:
         nlp.functions = self.functions_then()
         nlp.lower, nlp.upper = self.lower, self.upper
         nlp.constraint_lower, nlp.constraint_upper = self.constraint_lower, self.constraint_upper
+        nlp.row_name = self.row_name
         nlp._known = {}
         nlp.reset_evaluations()
         return nlp
@@ -225,6 +226,14 @@ class Solved:
             if entry.offset + leaf.size <= result.x.size
         }
 
+    def parameters_by_name(self) -> dict[str, Any]:
+        """As they were, in their shapes."""
+        return {
+            entry.name: self.parameters[entry.offset : entry.offset + leaf.size].reshape(leaf.shape)
+            for leaf, entry in self.statement.parameters.items()
+            if entry.offset + leaf.size <= self.parameters.size
+        }
+
     def duals_by_name(self, result: Result) -> dict[str, Any]:
         """Of constraints and networks, in their shapes."""
         weights = result.multipliers.constraints
@@ -257,7 +266,7 @@ class Solved:
         objective = self.objective if self.objective is not None else constant(np.asarray(0.0))
         pieces = []
         for expression in [objective, *(entry.expression for entry in self.constraints)]:
-            function, components = self.statement.compile([expression], self.parameters)
+            function, components = self.statement.compile([expression], self.all_parameters())
             pieces.append((of_function(function), components))
         networks: dict[int, Evaluator] = {}
         for entry in self.networks:

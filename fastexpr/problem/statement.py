@@ -241,6 +241,9 @@ class Statement:
         if expression in self.variables:
             offset = self.variables[expression].offset
             return np.arange(offset, offset + expression.size).reshape(expression.shape)
+        if expression in self.parameters:
+            offset = self.n + self.parameters[expression].offset
+            return np.arange(offset, offset + expression.size).reshape(expression.shape)
         self.require_own(expression, is_variable=False)
         function, used = self.compile_open([expression])
         if not {operator.name for operator, _, _ in function._nodes()} <= MOVING_OPERATORS:
@@ -291,16 +294,13 @@ class Statement:
 
     def rows(self) -> dict[Constraint | Expression, Indices]:
         """The rows of g of every constraint, and of every network by its y, in their shapes."""
-        shapes: list[tuple[Constraint | Expression, tuple[int, ...]]]
-        shapes = [(constraint, constraint.expression.shape) for constraint in self.constraints]
-        shapes += [(network.y, network.y.shape) for network in self.networks]
-        rows: dict[Constraint | Expression, Indices] = {}
-        begin = 0
-        for handle, shape in shapes:
-            size = int(np.prod(shape))
-            rows[handle] = np.arange(begin, begin + size).reshape(shape)
-            begin += size
-        return rows
+        return rows_of(self.handles())
+
+    def handles(self) -> list[tuple[Constraint | Expression, Expression]]:
+        """What has rows, in order, and the expression whose elements these are."""
+        handles: list[tuple[Constraint | Expression, Expression]]
+        handles = [(constraint, constraint.expression) for constraint in self.constraints]
+        return handles + [(network.y, network.y) for network in self.networks]
 
     def limits(self) -> tuple[Vector, Vector]:
         """(m,) each: of the constraints, and 0 of the networks' equations."""
@@ -353,6 +353,18 @@ class Statement:
         if isinstance(handle, Constraint):
             return element_name(handle.name, rows.shape, row - rows.min())
         return f"the network's {element_name(self.variables[handle].name, rows.shape, row - rows.min())}"
+
+
+def rows_of(handles: list[tuple[Constraint | Expression, Expression]]) -> dict[Constraint | Expression, Indices]:
+    """The rows of each, in the shape of its expression."""
+    everything = np.arange(sum(expression.size for _, expression in handles))
+    rows: dict[Constraint | Expression, Indices] = {}
+    begin = 0
+    for handle, expression in handles:
+        end = begin + expression.size
+        rows[handle] = everything[begin:end].reshape(expression.shape)
+        begin = end
+    return rows
 
 
 def in_order(roots: list[Expression]) -> list[Expression]:

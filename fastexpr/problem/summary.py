@@ -26,7 +26,8 @@ def summary_of(statement: Statement, nlp: Nlp) -> Tables:
         "Jacobian": filled(nlp.jacobian_rows.size, m * n),
         "Hessian": filled(nlp.hessian_rows.size, n * (n + 1) // 2, " of its lower triangle"),
     }
-    return Tables(facts, [variables(statement), networks(statement), constraints(statement)])
+    sections = [variables(statement), networks(statement), constraints(statement)]
+    return Tables(facts, [*sections, parameters(statement)] if statement.parameters else sections)
 
 
 def filled(count: int, total: int, where: str = "") -> str:
@@ -43,8 +44,7 @@ def variables(statement: Statement) -> Section:
         [
             entry.name,
             shape_text(leaf.shape),
-            between(entry.lower),
-            between(entry.upper),
+            *map(between, entry.bounds(statement.parameter_values())),
             between(entry.start),
             "outputs of a network"
             if leaf in outputs
@@ -57,6 +57,15 @@ def variables(statement: Statement) -> Section:
         for leaf, entry in statement.variables.items()
     ]
     return Section("variables", header, rows)
+
+
+def parameters(statement: Statement) -> Section:
+    """Of `parameters`, with their values now."""
+    rows = [
+        [entry.name, shape_text(leaf.shape), "none" if np.isnan(entry.values).any() else between(entry.values)]
+        for leaf, entry in statement.parameters.items()
+    ]
+    return Section("parameters", ["name", "shape", "value"], rows)
 
 
 def networks(statement: Statement) -> Section:
