@@ -79,8 +79,10 @@ def tree_complexity(fitted: Any) -> int:
 
 
 def chosen(make: Callable[[int], Any], grid: list[int], X: pd.DataFrame, y: Any, repeats: int) -> int:
-    """The smallest complexity within one standard error of the best accuracy. Repeats bring no further data: they leave the
-    error as it is."""
+    """The smallest complexity within one standard error of the best accuracy.
+
+    Repeats bring no further data, so they leave that error as it is.
+    """
     splits = list(RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=repeats, random_state=1).split(X, y))
     scores = np.array([[make(c).fit(X.iloc[a], y[a]).score(X.iloc[b], y[b]) for a, b in splits] for c in grid])
     means = scores.mean(axis=1)

@@ -47,8 +47,8 @@ def conditions_of(columns: Sequence[Column], weights: Array, n_thresholds: int) 
 def thresholds(values: Array, weights: Array, count: int, is_integer: bool) -> list[float] | list[int]:
     """At most `count`, each between two neighbouring values: where the share of the weight reaches k / (count + 1).
 
-    A value with more weight than one of these parts counts as one part, and the others share the rest: a column that is mostly 0
-    is cut where it is not.
+    A value with more weight than one of these parts counts as one part, and the others share the rest: a column that is
+    mostly 0 is cut where it is not.
     """
     distinct, place = np.unique(values, return_inverse=True)
     last = len(distinct) - 1
@@ -66,7 +66,7 @@ def thresholds(values: Array, weights: Array, count: int, is_integer: bool) -> l
 
 
 def largest_part(weights: Array, parts: int) -> float:
-    """What each of the parts weighs when no weight counts for more than that: the root of sum min(weight, part) = parts * part."""
+    """The weight of a part where nothing counts for more than one: the root of sum min(weight, part) = parts * part."""
     rest = float(weights.sum())
     for n_heavy, weight in enumerate(np.sort(weights)[::-1][: parts - 1].tolist()):
         if weight <= rest / (parts - n_heavy):
