@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fastexpr.function.chain import chain
     from fastexpr.onnx import load_onnx
     from fastexpr.problem import Problem
+    from fastexpr.problem.many import solve_many
     from fastexpr.problem.multistart import multistart
     from fastexpr.problem.sweep import sweep
     from fastexpr.versions import build_info, show_versions
@@ -65,6 +66,7 @@ _LAZY = {
     "load_onnx": "fastexpr.onnx",
     "multistart": "fastexpr.problem.multistart",
     "show_versions": "fastexpr.versions",
+    "solve_many": "fastexpr.problem.many",
     "sweep": "fastexpr.problem.sweep",
     "variables": "fastexpr.expression",
     "verify": "fastexpr.bounds.minimum",
@@ -91,6 +93,7 @@ __all__ = [
     "rules",
     "set_num_threads",
     "show_versions",
+    "solve_many",
     "sweep",
     "variables",
     "verify",

@@ -18,7 +18,6 @@ from fastexpr.problem.problem import Problem
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import narrowed, start_of
 from fastexpr.solve.multistart import (
-    Executor,
     MultistartResult,
     Valleys,
     estimated_optima,
@@ -27,6 +26,7 @@ from fastexpr.solve.multistart import (
     require_count,
     search,
 )
+from fastexpr.solve.parcels import Executor
 from fastexpr.solve.sampling import sample
 from fastexpr.solvers.verification import widths
 

@@ -133,6 +133,8 @@ def places_of(statement: Statement, key: Any) -> tuple[Indices, str]:
     """Which components of the vector of all parameters these are, in their shape, and what they are called."""
     if isinstance(key, str):
         entry = next((entry for entry in statement.parameters.values() if entry.name == key), None)
+        if entry is None and key in (names := [statement.parameter_name(k) for k in range(statement.n_parameters)]):
+            return np.array(names.index(key)), key
         if entry is None:
             known = ", ".join(repr(own.name) for own in statement.parameters.values()) or "none"
             raise NotFoundError(f"[Problem] there is no parameter {key!r}: there are {known}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,11 @@ from fastexpr.problem.problem import Problem
 from fastexpr.problem.result import Result
 from fastexpr.problem.sensitivity import sensitivity_of
 from fastexpr.problem.statement import Statement, element_name
+from fastexpr.solve.rows import Rows
 
 
 @dataclass(repr=False)
-class SweepResult:
+class SweepResult(Rows):
     """What `fastexpr.sweep` found.
 
     ``s[x]`` are the values of variables, or of any expression of them and of parameters, at all points: of shape
@@ -53,26 +54,6 @@ class SweepResult:
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """The table by columns, of plain numbers and texts."""
-        return {name: [row[name] for row in self.table] for name in (self.table[0] if self.table else {})}
-
-    def to_pandas(self) -> Any:
-        """The table as a DataFrame.
-
-        Raises
-        ------
-        ModuleNotFoundError
-            pandas is not installed.
-        """
-        try:
-            import pandas
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "[sweep] pandas is not installed: use 'pip install pandas', or to_dict()."
-            ) from error
-        return pandas.DataFrame(self.table)
 
     def plot(self, x: Any = None, y: Any = None, axes: Any = None) -> Any:
         """Curves over a parameter, or of one quantity against another (a Pareto front).
@@ -215,9 +196,11 @@ def values_of(statement: Statement, parameters: Any) -> dict[Any, Vector]:
 
 def part_of(statement: Statement, key: Any) -> Any:
     """The expression that a name means."""
-    if isinstance(key, str):
-        return next(entry.leaf for entry in statement.parameters.values() if entry.name == key)
-    return key
+    if not isinstance(key, str):
+        return key
+    place = int(places_of(statement, key)[0].ravel()[0])
+    entry = next(own for own in statement.parameters.values() if place < own.offset + own.leaf.size)
+    return entry.leaf if entry.name == key else entry.leaf.reshape(-1)[place - entry.offset]
 
 
 def place_name(statement: Statement, key: Any) -> str:
@@ -243,11 +226,17 @@ def row_of(statement: Statement, point: Mapping[Any, Vector], result: Result) ->
         row.update(zip(names, values.ravel().tolist(), strict=True))
     row |= {"status": result.status, "success": result.success, "objective": float(result.objective)}
     row |= {"iterations": result.iterations, "seconds": result.timings["total"]}
+    return row | values_by_name(statement, result, row)
+
+
+def values_by_name(statement: Statement, result: Result, taken: Collection[str]) -> dict[str, float]:
+    """The variables of a result, element by element; such as are called like something else say what they are."""
+    values_of_all: dict[str, float] = {}
     own = {entry.variables for entry in statement.parameters.values()}
     for leaf, entry in statement.variables.items():
         if leaf not in own:
             values = result.x[entry.offset : entry.offset + leaf.size].tolist()
             names = [element_name(entry.name, leaf.shape, k) for k in range(leaf.size)]
-            names = [f"{name} (variable)" if name in row else name for name in names]
-            row.update(zip(names, values, strict=True))
-    return row
+            names = [f"{name} (variable)" if name in taken else name for name in names]
+            values_of_all.update(zip(names, values, strict=True))
+    return values_of_all

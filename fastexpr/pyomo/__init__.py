@@ -20,6 +20,7 @@ from fastexpr.pyomo.writers import read_limits, refuse_networks
 if TYPE_CHECKING:
     from fastexpr.pyomo.classified import ClassifiedAs
     from fastexpr.pyomo.grey_box import GreyBox
+    from fastexpr.pyomo.many import solve_many
     from fastexpr.pyomo.rule_block import RuleBlock
 
 # Imported at first use: they bring SciPy, PyNumero and scikit-learn along.
@@ -27,6 +28,7 @@ _LAZY = {
     "ClassifiedAs": "fastexpr.pyomo.classified",
     "GreyBox": "fastexpr.pyomo.grey_box",
     "RuleBlock": "fastexpr.pyomo.rule_block",
+    "solve_many": "fastexpr.pyomo.many",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "RuleBlock",
     "find_solver",
     "initialize",
+    "solve_many",
 ]
 
 register()

@@ -55,7 +55,7 @@ def thresholds(values: Array, weights: Array, count: int, is_integer: bool) -> l
     if last <= count:
         cuts = np.arange(last)
     else:
-        by_value = np.bincount(place, weights)
+        by_value: Array = np.bincount(place, weights).astype(np.float64)
         reached = np.cumsum(np.minimum(by_value, largest_part(by_value, count + 1)))
         goals = reached[-1] * np.arange(1, count + 1) / (count + 1)
         cuts = np.unique(np.searchsorted(reached, goals))

@@ -8,10 +8,7 @@ another.
 from __future__ import annotations
 
 import math
-import pickle
-import threading
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from fastexpr.errors import EvaluationError
+from fastexpr.solve.parcels import Executor, Sender
 from fastexpr.solvers.verification import Measure, relative
 
 if TYPE_CHECKING:
@@ -43,14 +41,6 @@ class Answer(Protocol):
     iterations: int
     relative_violation: float
     x: Vector
-
-
-class Executor(Protocol):
-    """As in `concurrent.futures`; Dask's Client and others' pools are of this kind, too."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
-        """A future of function(*arguments)."""
-        ...
 
 
 @dataclass
@@ -315,39 +305,38 @@ def run_there(
     task: Task, points: Iterable[Vector], executor: Executor, begin: float, time_limit: float | None
 ) -> Generator[tuple[Answer, float], None, None]:
     """By the executor, given back in the order of the points. What is not needed any more is called off."""
-    payload, key = pickle.dumps(task), uuid.uuid4().hex
     left = left_of(begin, time_limit)
     deadline = None if left is None else time.time() + left
-    futures = [executor.submit(run_pickled, key, payload, k, point, deadline) for k, point in enumerate(points)]
-    try:
-        for future in futures:
-            found = future.result()
-            if found is None:
-                return
-            yield found
-    finally:
-        for future in futures:
-            future.cancel()
+    turns: list[Any] = []
+    with Sender(Turn(task), executor) as sender:
+        try:
+            for call in enumerate(points):
+                calls = [(*call, deadline)]
+                turns.append((sender.submit(calls), calls))
+            for future, calls in turns:
+                (found,) = sender.result(future, calls)
+                if found is None:
+                    return
+                yield found
+        finally:
+            for future, _ in turns:
+                future.cancel()
 
 
-_local = threading.local()
+class Turn:
+    """The task with its time; None where that is over. The first start has its turn in any case."""
 
+    def __init__(self, task: Task) -> None:
+        self._task = task
 
-def run_pickled(
-    key: str, payload: bytes, number: int, point: Vector, deadline: float | None
-) -> tuple[Answer, float] | None:
-    """The other side of `run_there`; None where the time is over. The first start has its turn in any case.
-
-    Each thread of each process makes the task once, for what it solves is compiled then.
-    """
-    left = None if deadline is None else max(deadline - time.time(), 0.0)
-    if left == 0.0 and number > 0:
-        return None
-    if getattr(_local, "key", None) != key:
-        _local.task, _local.key = pickle.loads(payload), key
-    begin = time.perf_counter()
-    answer = _local.task(point, left)
-    return answer, time.perf_counter() - begin
+    def __call__(self, number: int, point: Vector, deadline: float | None) -> tuple[Answer, float] | None:
+        """The answer and its seconds."""
+        left = None if deadline is None else max(deadline - time.time(), 0.0)
+        if left == 0.0 and number > 0:
+            return None
+        begin = time.perf_counter()
+        answer = self._task(point, left)
+        return answer, time.perf_counter() - begin
 
 
 def least_violated(answers: Sequence[Answer], sign: float) -> Any:
