@@ -81,6 +81,31 @@ def test_first_layer_encloses_in_exact_arithmetic() -> None:
                 assert Fraction(high[i]) >= Fraction(float(b[i])) + sum(end[1] for end in ends)
 
 
+def test_products_that_underflow_are_not_taken_for_zero() -> None:
+    """What is exactly 0 stays so, whatever boxes are beside; 1e-400 does not."""
+    nodes = Nodes(2)
+    W = np.array([[1e-200, 0.0], [0.0, 1.0], [1e-200, 1e-200], [0.0, 0.0]])
+    function = nodes.function(nodes.add("Relu", nodes.add("Linear", 0, axis=0, transposed=0, constants=[W])))
+    low, high = function.output_bounds([[1e-200, 0.0], [0.0, 0.0]], [[2e-200, 0.0], [0.0, 0.0]], "linear")
+    assert np.all(high[0, [0, 2]] > 0)
+    assert np.all(low[0] <= 0)
+    assert np.all(high[0, [1, 3]] == 0)
+    assert np.all(low[1] == 0)
+    assert np.all(high[1] == 0)
+
+
+def test_one_infinite_box_leaves_the_others_alone() -> None:
+    function = mlp([3, 10, 1])
+    lower, upper = np.full((40, 3), -0.5), np.full((40, 3), 0.5)
+    low, high = function.output_bounds(lower, upper, "linear")
+    upper[7, 1] = np.inf
+    low_beside, high_beside = function.output_bounds(lower, upper, "linear")
+    others = np.arange(40) != 7
+    np.testing.assert_allclose(low_beside[others], low[others], rtol=1e-12)
+    np.testing.assert_allclose(high_beside[others], high[others], rtol=1e-12)
+    assert np.isinf(low_beside[7]) or np.isinf(high_beside[7])
+
+
 def test_second_layer_encloses_in_exact_arithmetic() -> None:
     """A point as the box: the exact value of two layers, with cancellation, lies inside."""
     generator = np.random.default_rng(8)

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 from operator_table import Nodes
-from scipy.optimize import LinearConstraint
+from scipy.optimize import LinearConstraint, minimize
 from test_bounds import mlp
 
 import fastexpr as fx
@@ -143,6 +143,55 @@ def test_limits_that_no_point_satisfies_are_proven_infeasible() -> None:
     assert "proved" in result.message
     rows = [LinearConstraint([[1.0, 0.0]], 0.5, np.inf), LinearConstraint([[1.0, 0.0]], -np.inf, 0.4)]
     assert fx.global_minimum(function, -1.0, 1.0, weights=[1.0, 0.0], constraints=rows).status == "infeasible"
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0])
+def test_limits_hold_whatever_the_units(unit: float) -> None:
+    """Of outputs and of rows: 1e-6 of nanometres in metres would be no limit at all."""
+    x = fx.variables(2)
+    net = mlp([2, 12, 12, 2], "Tanh", seed=4)
+    y = net(x / unit)
+    function = fx.Function(x, fx.Function(x, y)(x) * np.array([1.0, unit]))
+    X = lattice(np.full(2, -1.0), np.full(2, 1.0), 201)
+    Y = net(X)
+    limit = float(np.quantile(Y[:, 1], 0.3))
+    row = LinearConstraint([[1.0, 1.0]], -np.inf, 0.3 * unit)
+    result = fx.global_minimum(
+        function, -unit, unit, weights=[1, 0], output_upper=[None, limit * unit], constraints=row, tol=1e-4
+    )
+    assert result.status == "optimal"
+    assert net(result.x / unit)[1] <= limit + 1e-5
+    assert result.x.sum() <= (0.3 + 1e-5) * unit
+    best = Y[(Y[:, 1] <= limit) & (X.sum(axis=1) <= 0.3), 0].min()
+    assert result.objective <= best + 1e-4 * max(1, abs(best))
+    assert result.objective >= best - 0.05
+
+
+@pytest.mark.parametrize("seed", [1, 6, 8])
+def test_no_start_of_another_solver_ends_lower(seed: int) -> None:
+    """With its tolerance of limits, and where the search's own is loose."""
+    generator = np.random.default_rng(seed)
+    n = 2 + seed % 3
+    net = mlp([n, 20, 20, 3], "Tanh", seed=seed)
+    limits = np.quantile(net(generator.uniform(-1, 1, (2000, n)))[:, 1:], 0.4, axis=0)
+    result = fx.global_minimum(net, -1.0, 1.0, weights=[1, 0, 0], output_upper=[None, *limits], tol=1e-3)
+    assert np.all(net(result.x)[1:] <= limits + 1e-6)
+    row = {
+        "type": "ineq",
+        "fun": lambda x: limits - net(x)[1:],
+        "jac": lambda x: -net.jacobian(x)[1:],
+    }
+    for start in generator.uniform(-1, 1, (10, n)):
+        found = minimize(
+            lambda x: net(x)[0],
+            start,
+            jac=lambda x: net.jacobian(x)[0],
+            bounds=[(-1, 1)] * n,
+            constraints=row,
+            method="SLSQP",
+        )
+        if np.all(net(found.x)[1:] <= limits + 0.99e-6):
+            assert result.objective <= found.fun + 1e-9
 
 
 def test_integer_inputs_and_groups() -> None:

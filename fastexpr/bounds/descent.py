@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function
-from fastexpr.bounds.statement import FEASIBILITY, Statement
+from fastexpr.bounds.statement import Statement
 
 Array = npt.NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def local_solution(statement: Statement, start: Array, box: Array | None) -> Arr
     upper = np.where(statement.is_integer, x0, statement.upper)
     constraints: list[dict[str, Any]] = []
     if statement.limits.size:
-        limits = statement.limits + 0.99 * FEASIBILITY  # as far as other solvers go, too; never more than 1e-6
+        limits = statement.limits + statement.allowance
         constraints.append(
             {
                 "type": "ineq",

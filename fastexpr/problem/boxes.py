@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastexpr._core import Function
-from fastexpr.bounds.minimum import ProgressFunction, Reporter, explore, result_of
-from fastexpr.bounds.statement import Statement as BoxStatement
-from fastexpr.bounds.statement import behind
+from fastexpr.bounds.progress import ProgressFunction, Reporter
+from fastexpr.bounds.searching import certified_minimum
+from fastexpr.bounds.statement import statement_of_parts
 from fastexpr.errors import ModelError
 from fastexpr.expression import Expression, variables
 from fastexpr.expression.joining import join
@@ -57,13 +57,9 @@ def solve_by_boxes(
             rows, limits = [*rows, unit[k]], [*limits, most]
         if np.isfinite(least):
             rows, limits = [*rows, -unit[k]], [*limits, -least]
-    boxes = BoxStatement(
-        behind(flattened.function, np.array(rows)), low, high, np.array(limits, dtype=np.float64),
-        np.zeros((0, low.size)), np.zeros(0), is_integer,
-    )  # fmt: skip
-    search = boxes.search(tol)
-    ending = explore(boxes, search, began, time_limit, Reporter(progress, statement.sign))
-    found = result_of(boxes, search, ending, 1.0, tol)
+    nothing = np.zeros((0, low.size)), np.zeros(0)
+    boxes = statement_of_parts(flattened.function, low, high, np.array(rows), np.array(limits), *nothing, is_integer)
+    found = certified_minimum(boxes, began, tol, time_limit, Reporter(progress, statement.sign), 1.0)
     x = np.array(nlp.start)
     if found.x is not None:
         x[flattened.free] = found.x

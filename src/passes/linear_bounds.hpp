@@ -109,6 +109,7 @@ class LinearBounds {
   std::vector<double> gamma_;  // of every node: relative rounding of the linear stretch that ends in it
   LineNumbers below_, above_;
   Target target_;
+  std::vector<double> underflow_;               // of every box: what products may lose that are smaller than any double
   std::vector<double> rows_, offsets_, reach_;  // (points, columns) each
   std::vector<IntervalBlock> blocks_;
   std::vector<double> marks_;
