@@ -226,23 +226,16 @@ class Solver:
     """The least c . z for rows . z <= limits and z within its bounds: as a safe bound."""
 
     def __init__(self, rows: Array, limits: Array, lower: Array, upper: Array) -> None:
-        import highspy
         from scipy.sparse import csr_array
 
-        from fastexpr.solvers.highs import new_highs
+        from fastexpr.solvers.highs import LinearProgram
 
         self.rows, self.limits, self.lower, self.upper = rows, limits, lower, upper
-        sparse = csr_array(rows)
-        model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = rows.shape[1], rows.shape[0]
-        model.col_cost_ = np.zeros(rows.shape[1])
-        model.col_lower_, model.col_upper_ = lower, upper
-        model.row_lower_, model.row_upper_ = np.full(len(limits), -highspy.kHighsInf), limits
-        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        model.a_matrix_.start_, model.a_matrix_.index_ = sparse.indptr, sparse.indices
-        model.a_matrix_.value_ = sparse.data
-        self.highs = new_highs("output_bounds(method='lp')", "milp")
-        self.highs.passModel(model)
+        m, n = rows.shape
+        program = LinearProgram(
+            lower, upper, np.zeros(n, bool), csr_array(rows), np.full(m, -np.inf), limits, cost=np.zeros(n)
+        )
+        self.highs = program.highs("output_bounds(method='lp')")
         self.columns = np.arange(rows.shape[1], dtype=np.int32)
 
     def least(self, c: Array) -> float:

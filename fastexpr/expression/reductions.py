@@ -115,3 +115,8 @@ for _name, _function in {
     "minimum": reduce_min,
 }.items():
     ufunc_rules[f"{_name}.reduce"] = along_first_axis(_function)
+
+
+def softmax(x: Expression) -> Expression:
+    """exp(x) / sum exp(x), of a vector."""
+    return apply("Softmax", [x], {"axis": 0, "n_axes": 1})

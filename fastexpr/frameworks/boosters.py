@@ -11,7 +11,6 @@ import numpy.typing as npt
 from fastexpr._core import Function
 from fastexpr.errors import FrameworkError
 from fastexpr.expression import Expression, build_function
-from fastexpr.expression.node import apply
 from fastexpr.frameworks.agreement import check_agreement
 from fastexpr.frameworks.libraries import names_of_outputs
 from fastexpr.frameworks.trees import Forest
@@ -27,11 +26,6 @@ def refuse(caller: str, what: str, got: object, expected: str) -> NoReturn:
         f"[{caller}] {what}: got {got!r}, expected {expected}. Train with another setting, or convert the model with "
         "onnxmltools and read the result with load_onnx."
     )
-
-
-def softmax(scores: Any) -> Any:
-    """The probabilities of classes."""
-    return apply("Softmax", [scores], {"axis": 0, "n_axes": 1})
 
 
 def named_function(
@@ -59,8 +53,7 @@ def named_function(
 def sample_points(forest: Forest | None, n_features: int) -> Array:
     """Points for the comparison with the library: random ones, in the range of the thresholds of each feature."""
     table: Array = np.random.default_rng(0).normal(size=(8, n_features))
-    nodes = zip(forest.nodes, forest.thresholds, strict=True) if forest else ()
-    tests = [(node[1], threshold) for node, threshold in nodes if node[0]]
+    tests = forest.tests if forest else []
     for k in range(n_features):
         thresholds = np.array([threshold for feature, threshold in tests if feature == k])
         thresholds = thresholds[np.abs(thresholds) < 1e30]

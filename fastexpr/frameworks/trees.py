@@ -8,17 +8,18 @@ that splits the doubles in the same way: `at_most_in_single` and `below_in_singl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from fastexpr.errors import FrameworkError
 from fastexpr.expression.node import apply
+from fastexpr.frameworks.tree_tables import AT_MOST, LEAF, Leaves, Nodes, tables, visits
 
 Numbers = npt.NDArray[np.float64]
-AT_MOST = 1  # the core's number for the test x <= threshold
 
 
 def at_most_in_single(thresholds: Any) -> Numbers:
@@ -59,10 +60,10 @@ class Forest:
     """
 
     n_targets: int
-    nodes: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    features: list[int] = field(default_factory=list)
     thresholds: list[float] = field(default_factory=list)
-    targets: list[int] = field(default_factory=list)
-    numbers: list[float] = field(default_factory=list)
+    children: list[tuple[int, int]] = field(default_factory=list)
+    leaves: list[tuple[int, int, float]] = field(default_factory=list)
     roots: list[int] = field(default_factory=list)
 
     def add(
@@ -80,39 +81,42 @@ class Forest:
         children : places of both; (-1, -1) in a leaf
         leaves : (target, number) of a leaf, by ascending target
         """
-        order = list(from_the_root(children))
-        first = len(self.nodes)
-        place = {node: first + k for k, node in enumerate(order)}
+        first = len(self.children)
         self.roots.append(first)
-        for node in order:
-            yes, no = children[node]
-            if yes < 0:
-                start = len(self.numbers)
-                self.targets += [target for target, _ in leaves[node]]
-                self.numbers += [number for _, number in leaves[node]]
-                self.nodes.append((0, start, len(self.numbers), 0, 0))
-                self.thresholds.append(0.0)
-            else:
-                self.nodes.append((AT_MOST, int(features[node]), place[yes], place[no], 0))
-                self.thresholds.append(float(thresholds[node]))
+        for k, (yes, no) in enumerate(children):
+            is_leaf = yes < 0
+            self.features.append(0 if is_leaf else int(features[k]))
+            self.thresholds.append(0.0 if is_leaf else float(thresholds[k]))
+            self.children.append((-1, -1) if is_leaf else (first + yes, first + no))
+            self.leaves += [(first + k, target, number) for target, number in leaves[k]] if is_leaf else []
+
+    @property
+    def tests(self) -> list[tuple[int, float]]:
+        """Features and the thresholds that they are compared with."""
+        nodes = zip(self.features, self.thresholds, self.children, strict=True)
+        return [(feature, threshold) for feature, threshold, (yes, _) in nodes if yes >= 0]
 
     def of(self, x: Any) -> Any:
         """The sum over all trees, an expression of shape (n_targets,)."""
-        constants = [
-            np.array(self.nodes, np.int64),
-            np.array(self.thresholds, np.float64),
-            np.array(self.targets, np.int64),
-            np.array(self.numbers, np.float64),
-            np.array(self.roots, np.int64),
-        ]
+        following = np.array(self.children, np.int64).reshape(-1, 2)
+        n = len(following)
+        nodes = Nodes(
+            mode=np.where(following[:, 0] < 0, LEAF, AT_MOST),
+            feature=np.array(self.features, np.int64),
+            goes_yes_on_nan=np.zeros(n, np.int64),
+            next=following,
+            n_tests=np.ones(n, np.int64),
+            thresholds=np.array(self.thresholds, np.float64),
+            roots=np.array(self.roots, np.int64),
+        )
+        columns = zip(*self.leaves, strict=True) if self.leaves else ([], [], [])
+        kinds = (np.int64, np.int64, np.float64)
+        leaves = Leaves(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+        seen = visits(nodes, None, lambda k, side: f"node {following[k, side]}", refuse)
         attributes = {"n_targets": self.n_targets, "aggregate": "sum"}
-        return apply("TreeEnsemble", [x], attributes, constants)
+        return apply("TreeEnsemble", [x], attributes, tables(nodes, leaves, seen))
 
 
-def from_the_root(children: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """All nodes, each before its children."""
-    waiting = [0]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += [child for child in reversed(children[node]) if child >= 0]
+def refuse(what: str) -> NoReturn:
+    """A tree that is none."""
+    raise FrameworkError(f"[TreeEnsemble] the model {what}")

@@ -11,7 +11,8 @@ from scipy.special import expit, logit
 
 from fastexpr._core import Function
 from fastexpr.expression import variables
-from fastexpr.frameworks.boosters import Array, compare, named_function, refuse, sample_points, softmax
+from fastexpr.expression.reductions import softmax
+from fastexpr.frameworks.boosters import Array, compare, named_function, refuse, sample_points
 from fastexpr.frameworks.libraries import library
 from fastexpr.frameworks.trees import Forest, below_in_single
 

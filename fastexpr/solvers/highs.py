@@ -97,7 +97,7 @@ class LinearProgram:
     offset: float = 0.0
     Q: Any = None
 
-    def highs(self, **options: Any) -> Any:
+    def highs(self, caller: str = "solver='highs'", /, **options: Any) -> Any:
         """An instance of HiGHS that holds the program.
 
         Raises
@@ -105,7 +105,6 @@ class LinearProgram:
         ValueError
             HiGHS knows no such option, or not this value.
         """
-        caller = "solver='highs'"
         module, highs = highspy(caller, "milp"), new_highs(caller, "milp")
         for name, number in options.items():
             if highs.setOptionValue(name, number) != module.HighsStatus.kOk:

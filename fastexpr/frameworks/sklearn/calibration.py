@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from fastexpr.expression.reductions import softmax
 from fastexpr.frameworks.sklearn.registry import Array, Symbolic, dense, expression_of, refuse, rule
 from fastexpr.frameworks.sklearn.splines import indicators
-from fastexpr.frameworks.sklearn.steps import choose, softmax, step
+from fastexpr.frameworks.sklearn.steps import choose, step
 
 
 @rule("IsotonicRegression")

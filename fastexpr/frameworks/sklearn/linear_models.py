@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from fastexpr.expression.reductions import softmax
 from fastexpr.frameworks.sklearn.registry import Symbolic, dense, refuse, rule
-from fastexpr.frameworks.sklearn.steps import choose, softmax, step
+from fastexpr.frameworks.sklearn.steps import choose, step
 
 
 def linear_predictor(estimator: Any, x: Symbolic) -> Symbolic:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from fastexpr.expression.reductions import softmax
 from fastexpr.frameworks.sklearn.registry import Symbolic, refuse, rule
-from fastexpr.frameworks.sklearn.steps import softmax
 
 ACTIVATIONS = {
     "exp": np.exp,

@@ -1,4 +1,4 @@
-"""Conditions on expressions (numbers that are 1 or 0, with derivative 0), and the softmax."""
+"""Conditions on expressions: numbers that are 1 or 0, with derivative 0."""
 
 from __future__ import annotations
 
@@ -17,8 +17,3 @@ def step(x: Symbolic) -> Symbolic:
 def choose(condition: Symbolic, a: Any, b: Any) -> Symbolic:
     """Picks a where the condition is 1, b where it is 0."""
     return apply("Where", [condition, as_expression(a), as_expression(b)])
-
-
-def softmax(x: Symbolic) -> Symbolic:
-    """exp(x) / sum exp(x)."""
-    return apply("Softmax", [x], {"axis": 0, "n_axes": 1})

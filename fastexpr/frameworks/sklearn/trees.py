@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from fastexpr.expression.reductions import softmax
 from fastexpr.frameworks.sklearn.registry import Symbolic, dense, refuse, rule
-from fastexpr.frameworks.sklearn.steps import softmax
 from fastexpr.frameworks.trees import Forest, at_most_in_single
 
 # ---- trees and forests ----------------------------------------------

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import onnx
 
+from fastexpr.frameworks.tree_tables import LEAF, Leaves, Nodes, tables, visits
 from fastexpr.onnx.arrays import Array, tensor_array
 from fastexpr.onnx.converters.ml_features import features
 from fastexpr.onnx.converters.ml_linear import n_classes
 from fastexpr.onnx.converters.post_transforms import transformed
-from fastexpr.onnx.converters.tree_tables import LEAF, Leaves, Nodes, tables, visits
 from fastexpr.onnx.handle import Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import ML, converter
@@ -129,7 +129,7 @@ def trees_by_ids(node: OnnxNode, ids: Ids, leaves: Leaves) -> list[Array]:
         roots=ids.roots,
     )
     keys = np.stack([ids.trees, ids.places], axis=1)
-    seen = visits(node, nodes, keys, lambda k, side: f"node {(int(ids.trees[k]), int((no if side else yes)[k]))}")
+    seen = visits(nodes, keys, lambda k, side: f"node {(int(ids.trees[k]), int((no if side else yes)[k]))}", node.fail)
     return tables(nodes, leaves, seen)
 
 
@@ -223,7 +223,7 @@ def tree_ensemble(node: OnnxNode) -> Value:
 
     keys = np.array([(False, k) for k in range(n)] + [(True, k) for k in range(n_leaves)], object)
     leaves = Leaves(n + np.arange(n_leaves), targets, weights)
-    constants = tables(nodes, leaves, visits(node, nodes, keys, name_of_next))
+    constants = tables(nodes, leaves, visits(nodes, keys, name_of_next, node.fail))
     return transformed(node, apply(node, constants, n_targets, NUMBERED_AGGREGATES[aggregate]))
 
 

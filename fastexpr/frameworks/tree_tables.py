@@ -5,14 +5,14 @@ millions of nodes, so they are laid out all at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
-from fastexpr.onnx.arrays import Array
-from fastexpr.onnx.node import OnnxNode
+Array = npt.NDArray[Any]
 
-LEAF = 0  # among the modes
+LEAF, AT_MOST = 0, 1  # among the modes
 
 
 class Leaves(NamedTuple):
@@ -61,18 +61,24 @@ class Visits(NamedTuple):
     levels: list[int]
 
 
-def visits(node: OnnxNode, nodes: Nodes, keys: Array, name_of_next: Callable[[int, int], str]) -> Visits:
-    """All visits from the roots on. `keys` and `name_of_next` are what messages call nodes, and those that follow."""
+def visits(
+    nodes: Nodes, keys: Array | None, name_of_next: Callable[[int, int], str], fail: Callable[[str], NoReturn]
+) -> Visits:
+    """All visits from the roots on. `keys` and `name_of_next` are what `fail` calls nodes, and those that follow; without
+    keys, a tree may come to a node twice.
+    """
     n, level, tree = len(nodes.mode), nodes.roots, np.arange(len(nodes.roots))
     found, trees, following, levels = [level], [tree], [], [0]
     count = np.ones(len(nodes.roots), np.int64)
-    while level.size and count.max() <= n:  # a tree that comes to more nodes than there are comes to one twice
+    while level.size and (
+        keys is None or count.max() <= n
+    ):  # a tree that comes to more nodes than there are comes to one twice
         is_split = nodes.mode[level] != LEAF
         next_nodes = nodes.next[level[is_split]]
         if next_nodes.min(initial=0) < 0:
             row, column = np.argwhere(next_nodes < 0)[0]
             name = name_of_next(int(level[is_split][row]), int(column))
-            node.fail(f"has a tree that leads to {name}, which is not there. Export the model again.")
+            fail(f"has a tree that leads to {name}, which is not there. Export the model again.")
         levels.append(levels[-1] + len(level))
         n_splits = len(next_nodes)
         visit = np.zeros((len(level), 2), np.int64)
@@ -86,9 +92,9 @@ def visits(node: OnnxNode, nodes: Nodes, keys: Array, name_of_next: Callable[[in
     all_nodes = np.concatenate(found)
     places = np.sort(np.concatenate(trees) * n + all_nodes)
     twice = places[1:][places[1:] == places[:-1]]
-    if twice.size:
+    if keys is not None and twice.size:
         key = tuple(keys[twice[0] % n].tolist())
-        node.fail(f"has a tree that comes to node {key} twice, so it is no tree. Export the model again.")
+        fail(f"has a tree that comes to node {key} twice, so it is no tree. Export the model again.")
     return Visits(all_nodes, np.concatenate([*following, np.zeros((0, 2), np.int64)]), levels)
 
 
