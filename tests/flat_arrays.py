@@ -11,7 +11,8 @@ import pyomo.environ as pyo
 from pyomo.common.numeric_types import value
 from pyomo.environ import units
 
-from fastexpr.pyomo.walker import OPCODES, Walker
+from fastexpr.program import OPCODES
+from fastexpr.pyomo.walker import Walker
 
 FUNCTIONS: dict[str, Any] = {
     "sum": lambda *a: math.fsum(a),

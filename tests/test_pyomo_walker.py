@@ -25,8 +25,8 @@ from pyomo.core.expr.numeric_expr import (
 from pyomo.core.expr.numvalue import NumericConstant
 from pyomo.core.expr.relational_expr import InequalityExpression, NotEqualExpression
 
-from fastexpr import _core
 from fastexpr.errors import ModelError
+from fastexpr.program import OPCODES
 from fastexpr.pyomo import reading, walker
 
 POINTS = [(0.3, 0.7, 0.2), (0.9, 0.1, 0.6), (0.5, 0.5, 0.5)]
@@ -157,10 +157,6 @@ def test_a_constant_that_is_not_finite_stays_a_node() -> None:
     undefined = UnaryFunctionExpression((-1.0,), "log", math.log)
     flat = Flat(pyo.Expr_if(m.x >= 0, m.x, undefined))
     assert "log" in flat.names
-
-
-def test_the_opcodes_are_those_of_the_core() -> None:
-    assert _core.tape_opcodes() == walker.OPCODES
 
 
 # ---- what is shared, and what becomes of variables and parameters
@@ -310,4 +306,4 @@ def test_a_refused_expression_leaves_nothing_behind() -> None:
     root = pieces.add_expression(m.bad, None)
     opcodes, counts, operands, _, _ = pieces.take_arrays()
     assert root == 0
-    assert [opcodes.tolist(), counts.tolist(), operands.tolist()] == [[walker.OPCODES["product"]], [2], [1, 5]]
+    assert [opcodes.tolist(), counts.tolist(), operands.tolist()] == [[OPCODES["product"]], [2], [1, 5]]

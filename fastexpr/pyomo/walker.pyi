@@ -4,9 +4,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-#: The numbers of the operations, as those of `fastexpr._core`.
-OPCODES: dict[str, int]
-
 class _Targets(Protocol):
     def find(self, function: Any, arguments: Any, /) -> tuple[int, int]: ...
 

@@ -11,8 +11,7 @@ walked once. While a model is walked it must not change, so what is met on the w
 
 from cpython.object cimport PyObject
 from cython.operator cimport dereference
-from libc.math cimport (INFINITY, NAN, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, fabs, floor,
-                        isfinite, log, log10, pow, sin, sinh, sqrt, tan, tanh)
+from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport int32_t, uint8_t
 from libcpp.unordered_map cimport unordered_map
 from libcpp.vector cimport vector
@@ -37,6 +36,7 @@ from pyomo.core.expr.base import NPV_Mixin
 from pyomo.core.expr.boolean_value import BooleanConstant
 from pyomo.core.expr.numvalue import NonNumericValue, NumericConstant
 
+from fastexpr._core import tape_opcodes
 from fastexpr.pyomo.looked_up import LookedUp
 from fastexpr.errors import ModelError
 
@@ -57,22 +57,21 @@ ctypedef PyObject* Address
 cdef enum Kind:
     NODE, VARIABLE_KIND, PARAMETER_KIND, CONSTANT_KIND
 
-# What to do with an object, by its class. The first ones are the opcodes themselves: nodes that are as in Pyomo.
+cdef extern from "nlp/opcodes.hpp" namespace "fastexpr::nlp" nogil:
+    const uint8_t SUM "fastexpr::nlp::sum", PRODUCT "fastexpr::nlp::product", DIVISION "fastexpr::nlp::division"
+    const uint8_t NEGATION "fastexpr::nlp::negation", POWER "fastexpr::nlp::power", EXP "fastexpr::nlp::exp"
+    const uint8_t ABS "fastexpr::nlp::abs", FLOOR "fastexpr::nlp::floor", MINIMUM "fastexpr::nlp::minimum"
+    const uint8_t MAXIMUM "fastexpr::nlp::maximum", SELECT "fastexpr::nlp::select", LESS "fastexpr::nlp::less"
+    const uint8_t LESS_EQUAL "fastexpr::nlp::less_equal", EQUAL "fastexpr::nlp::equal", AND "fastexpr::nlp::both"
+    const uint8_t CALL "fastexpr::nlp::call", OUTPUT "fastexpr::nlp::output"
+    double value_of(uint8_t, const double*, size_t)
+
+# What to do with an object, by its class, where it is no node that is as in Pyomo: such have their opcodes.
 cdef enum Code:
-    SUM, PRODUCT, DIVISION, NEGATION, POWER, EXP, LOG, LOG10, SQRT, SIN, COS, TAN, ASIN, ACOS, ATAN, SINH, COSH, TANH
-    ASINH, ACOSH, ATANH, ABS, CEIL, FLOOR, MINIMUM, MAXIMUM, SELECT, LESS, LESS_EQUAL, EQUAL, AND, CALL
-    OUTPUT, NARY_SUM, UNARY, INEQUALITY, RANGED, NOT, NOT_EQUAL, NARY_AND, NARY_OR, NAMED, TEMPLATE, EXTERNAL
+    NARY_SUM = 64, UNARY, INEQUALITY, RANGED, NOT, NOT_EQUAL, NARY_AND, NARY_OR, NAMED, TEMPLATE, EXTERNAL
     FIRST_LEAF
     FLOAT, NUMBER, CONSTANT, TEXT, VARIABLE, PARAMETER, SCALAR_PARAMETER, BOOLEAN, PLAIN_CONSTRAINT, UNSUPPORTED
 
-OPCODES = {
-    name: number
-    for number, name in enumerate(
-        "sum product division negation power exp log log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh "
-        "atanh abs ceil floor minimum maximum select less less_equal equal and call "
-        "output".split()
-    )
-}
 # Truths are the numbers 0 and 1, so that Pyomo's logic needs no opcodes of its own: not a is a == 0, a or b is
 # max(a, b), a implies b is a <= b.
 _CLASSES = {
@@ -118,7 +117,7 @@ _CLASSES = {
     bytes: TEXT,
 }
 cdef dict code_of_class = dict(_CLASSES)
-cdef dict code_of_function = {name: code for name, code in OPCODES.items() if EXP <= code <= FLOOR}
+cdef dict code_of_function = {name: code for name, code in tape_opcodes().items() if EXP <= code <= FLOOR}
 
 
 cdef int classify(object thing) except -1:
@@ -163,53 +162,6 @@ cdef struct Frame:  # an expression whose operands are being walked
     int32_t output
 
 
-cdef double fold(int opcode, const Value* operand, size_t count) noexcept:
-    """The value of a node whose operands are numbers."""
-    cdef double a = operand[0].number
-    cdef double b = operand[1].number if count > 1 else 0.0
-    cdef size_t i
-    if opcode == SUM:
-        for i in range(1, count):
-            a += operand[i].number
-        return a
-    if opcode == MINIMUM:
-        for i in range(1, count):
-            a = operand[i].number if operand[i].number < a else a
-        return a
-    if opcode == MAXIMUM:
-        for i in range(1, count):
-            a = operand[i].number if operand[i].number > a else a
-        return a
-    if opcode == PRODUCT: return a * b
-    if opcode == DIVISION: return a / b if b != 0.0 else NAN
-    if opcode == NEGATION: return -a
-    if opcode == POWER: return pow(a, b)
-    if opcode == EXP: return exp(a)
-    if opcode == LOG: return log(a)
-    if opcode == LOG10: return log10(a)
-    if opcode == SQRT: return sqrt(a)
-    if opcode == SIN: return sin(a)
-    if opcode == COS: return cos(a)
-    if opcode == TAN: return tan(a)
-    if opcode == ASIN: return asin(a)
-    if opcode == ACOS: return acos(a)
-    if opcode == ATAN: return atan(a)
-    if opcode == SINH: return sinh(a)
-    if opcode == COSH: return cosh(a)
-    if opcode == TANH: return tanh(a)
-    if opcode == ASINH: return asinh(a)
-    if opcode == ACOSH: return acosh(a)
-    if opcode == ATANH: return atanh(a)
-    if opcode == ABS: return fabs(a)
-    if opcode == CEIL: return ceil(a)
-    if opcode == FLOOR: return floor(a)
-    if opcode == SELECT: return b if a != 0.0 else operand[2].number
-    if opcode == LESS: return a < b
-    if opcode == LESS_EQUAL: return a <= b
-    if opcode == EQUAL: return a == b
-    return a != 0.0 and b != 0.0  # AND
-
-
 cdef object to_array(const void* data, size_t size, dtype):
     dtype = np.dtype(dtype)
     return np.frombuffer(PyByteArray_FromStringAndSize(<const char*>data, size * dtype.itemsize), dtype)
@@ -238,7 +190,7 @@ cdef class Walker:
 
     cdef vector[uint8_t] _opcodes
     cdef vector[int32_t] _counts, _operands, _rows
-    cdef vector[double] _constants
+    cdef vector[double] _constants, _numbers
     cdef vector[Value] _values
     cdef vector[Frame] _frames
     cdef unordered_map[Address, Value] _known  # variables, parameters, and expressions with several owners
@@ -547,7 +499,10 @@ cdef class Walker:
             is_constant = is_constant and self._values[i].operand == CONSTANT_KIND
             varies = varies or self._values[i].varies
         if is_constant:
-            number = fold(opcode, &self._values[first], n_operands)
+            self._numbers.clear()
+            for i in range(first, self._values.size()):
+                self._numbers.push_back(self._values[i].number)
+            number = value_of(<uint8_t>opcode, self._numbers.data(), n_operands)
             if isfinite(number):  # whether another is an error depends on whether it is ever used
                 self._values.resize(first)
                 self._push_number(number)

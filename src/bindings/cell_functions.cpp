@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "bindings/nlp_arguments.hpp"
+#include "bindings/program_methods.hpp"
 
 namespace fastexpr::bindings {
 
@@ -73,23 +73,6 @@ py::tuple described(const CellFunctions::Unit& unit) {
   return py::make_tuple(unit.operation, unit.node->label, index, unit.call);
 }
 
-/// The result of a call that waits for other threads: they may need the GIL.
-template <class Call>
-auto without_gil(const Call& call) {
-  const WithoutGil released;
-  return call();
-}
-
-Index n_rows(const CellFunctions& self) {
-  return self.n_rows() + without_gil([&] { return self.n_walls(); });
-}
-
-/// The result of a member function that takes its room as a span.
-template <class Evaluate>
-Numbers evaluated_span(Index size, const Evaluate& evaluate) {
-  return evaluated(size, [&](double* result) { evaluate(std::span<double>(result, static_cast<std::size_t>(size))); });
-}
-
 /// A fact about every unit.
 template <class Number, class Fact>
 py::array_t<Number> of_units(const CellFunctions& self, const Fact& fact) {
@@ -102,11 +85,10 @@ void define_walls(py::class_<CellFunctions, std::shared_ptr<CellFunctions>>& typ
   type.def(
           "branches",
           [](CellFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
+            const Numbers x = point_of(self, point);
             Integers result(self.n_units());
             std::int32_t* branches = result.mutable_data();
-            const WithoutGil released;
-            self.branches(x.data(), branches);
+            released<CellFunctions>([&] { self.branches(x.data(), branches); });
             return result;
           },
           py::arg("x"))
@@ -114,17 +96,16 @@ void define_walls(py::class_<CellFunctions, std::shared_ptr<CellFunctions>>& typ
           "freeze",
           [](CellFunctions& self, const py::object& branches) {
             const Integers numbers = branches_of(self, branches);
-            const WithoutGil released;
-            self.freeze(numbers.data());
+            released<CellFunctions>([&] { self.freeze(numbers.data()); });
           },
           py::arg("branches"))
-      .def_property_readonly("frozen",
-                             [](const CellFunctions& self) { return array_of(without_gil([&] { return self.frozen(); })); })
+      .def_property_readonly(
+          "frozen", [](const CellFunctions& self) { return array_of(released<CellFunctions>([&] { return self.frozen(); })); })
       .def(
           "walls",
           [](CellFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            const CellFunctions::Walls walls = without_gil([&] { return self.walls(x.data()); });
+            const Numbers x = point_of(self, point);
+            const CellFunctions::Walls walls = released<CellFunctions>([&] { return self.walls(x.data()); });
             const py::tuple pair = pair_of(walls.walls);
             return py::make_tuple(pair[0], pair[1], array_of(walls.arguments));
           },
@@ -132,9 +113,9 @@ void define_walls(py::class_<CellFunctions, std::shared_ptr<CellFunctions>>& typ
       .def(
           "wall_gradients",
           [](CellFunctions& self, const py::object& point, const py::object& units, const py::object& to) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
+            const Numbers x = point_of(self, point);
             const std::vector<CellFunctions::Wall> walls = walls_of(units, to);
-            const CellFunctions::Rows rows = without_gil([&] { return self.wall_gradients(x.data(), walls); });
+            const CellFunctions::Rows rows = released<CellFunctions>([&] { return self.wall_gradients(x.data(), walls); });
             const std::vector<std::int64_t> starts(rows.starts.begin(), rows.starts.end());
             return py::make_tuple(array_of(starts), array_of(rows.columns), array_of(rows.entries));
           },
@@ -143,14 +124,14 @@ void define_walls(py::class_<CellFunctions, std::shared_ptr<CellFunctions>>& typ
           "choose",
           [](CellFunctions& self, const py::object& units, const py::object& to) {
             const std::vector<CellFunctions::Wall> walls = walls_of(units, to);
-            const WithoutGil released;
-            self.choose(walls);
+            released<CellFunctions>([&] { self.choose(walls); });
           },
           py::arg("units"), py::arg("to"))
-      .def_property_readonly("chosen",
-                             [](const CellFunctions& self) { return pair_of(without_gil([&] { return self.chosen(); })); })
+      .def_property_readonly(
+          "chosen", [](const CellFunctions& self) { return pair_of(released<CellFunctions>([&] { return self.chosen(); })); })
       .def_property_readonly("n_units", &CellFunctions::n_units)
-      .def_property_readonly("n_walls", [](const CellFunctions& self) { return without_gil([&] { return self.n_walls(); }); })
+      .def_property_readonly("n_walls",
+                             [](const CellFunctions& self) { return released<CellFunctions>([&] { return self.n_walls(); }); })
       .def_property_readonly("n_calls", &CellFunctions::n_calls)
       .def_property_readonly("unit_calls",
                              [](const CellFunctions& self) {
@@ -176,75 +157,8 @@ void define_cell_functions(py::module_& module) {
   py::class_<CellFunctions, std::shared_ptr<CellFunctions>> type(
       module, "CellFunctions", "A nonlinear program whose kinked units are on frozen branches, and walls of its cell as rows.");
   define_new(type);
+  define_program(type);
   define_walls(type);
-  type.def(
-          "set_parameters",
-          [](CellFunctions& self, const py::object& values) {
-            const Numbers numbers = vector_of(values, self.n_parameters(), "values");
-            const WithoutGil released;
-            self.set_parameters(numbers.data());
-          },
-          py::arg("values"))
-      .def(
-          "objective",
-          [](CellFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            const WithoutGil released;
-            return self.objective(x.data());
-          },
-          py::arg("x"))
-      .def(
-          "gradient",
-          [](CellFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            return evaluated(self.n_variables(), [&](double* result) { self.gradient(x.data(), result); });
-          },
-          py::arg("x"))
-      .def(
-          "constraints",
-          [](CellFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            return evaluated_span(n_rows(self), [&](std::span<double> result) { self.constraints(x.data(), result); });
-          },
-          py::arg("x"))
-      .def(
-          "jacobian",
-          [](CellFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            return evaluated_span(without_gil([&] { return self.n_jacobian_entries(); }),
-                                  [&](std::span<double> result) { self.jacobian(x.data(), result); });
-          },
-          py::arg("x"))
-      .def(
-          "hessian",
-          [](CellFunctions& self, const py::object& point, const py::object& multipliers, double objective_factor) {
-            if (!self.has_hessian()) throw py::value_error("[CellFunctions] compiled without second derivatives.");
-            const Numbers x = vector_of(point, self.n_variables(), "x"), w = vector_of(multipliers, n_rows(self), "multipliers");
-            return evaluated(static_cast<Index>(self.hessian_positions().rows.size()), [&](double* result) {
-              const auto size = static_cast<std::size_t>(w.size());
-              self.hessian(x.data(), {w.data(), size}, objective_factor, result);
-            });
-          },
-          py::arg("x"), py::arg("multipliers"), py::arg("objective_factor") = 1.0)
-      .def("row_constants",
-           [](CellFunctions& self) {
-             return evaluated_span(n_rows(self), [&](std::span<double> result) { self.row_constants(result); });
-           })
-      .def(
-          "steps",
-          [](const CellFunctions& self, const py::object& lower, const py::object& upper) {
-            const Numbers low = side_from(lower, self.n_variables(), "lower"),
-                          high = side_from(upper, self.n_variables(), "upper");
-            return texts_from(without_gil([&] { return self.steps(low.data(), high.data()); }));
-          },
-          py::arg("lower"), py::arg("upper"))
-      .def("jacobian_structure",
-           [](const CellFunctions& self) { return structure(without_gil([&] { return self.jacobian_positions(); })); })
-      .def("hessian_structure", [](const CellFunctions& self) { return structure(self.hessian_positions()); })
-      .def_property_readonly("n_variables", &CellFunctions::n_variables)
-      .def_property_readonly("n_parameters", &CellFunctions::n_parameters)
-      .def_property_readonly("n_rows", &CellFunctions::n_rows)
-      .def_property_readonly("has_hessian", &CellFunctions::has_hessian);
 }
 
 }  // namespace fastexpr::bindings

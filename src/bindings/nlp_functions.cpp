@@ -1,10 +1,6 @@
 #include "nlp/nlp_functions.hpp"
 
-#include "bindings/arguments.hpp"
-#include "bindings/bindings.hpp"
-#include "bindings/nlp_arguments.hpp"
-#include "graph/errors.hpp"
-#include "nlp/cell_functions.hpp"
+#include "bindings/program_methods.hpp"
 #include "nlp/network.hpp"
 #include "nlp/opcodes.hpp"
 
@@ -120,12 +116,6 @@ std::span<const Number> view(const Array& array, const char* what) {
   return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-void set_parameters(NlpFunctions& self, const py::object& values) {
-  const Numbers numbers = vector_of(values, self.n_parameters(), "values");
-  const WithoutGil released;
-  self.set_parameters(numbers.data());
-}
-
 std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts, const Integers& operands,
                                    const Numbers& constants, Index n_variables, Index n_parameters, std::int32_t objective,
                                    const Integers& rows, const py::sequence& targets, bool has_hessian,
@@ -141,13 +131,8 @@ std::shared_ptr<NlpFunctions> make(const Bytes& opcodes, const Integers& counts,
                            view<std::int32_t>(rows, "rows")};
   std::vector<ExternalPointer> externals;
   for (const py::handle target : targets) externals.push_back(external_from(target));
-  std::shared_ptr<NlpFunctions> functions;
-  try {
-    const WithoutGil released;
-    functions = std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian);
-  } catch (const GraphError& error) {
-    throw GraphError(std::string("[NlpFunctions] ") + error.what());
-  }
+  const auto functions =
+      released<NlpFunctions>([&] { return std::make_shared<NlpFunctions>(statement, std::move(externals), has_hessian); });
   if (!parameters.is_none()) set_parameters(*functions, parameters);
   return functions;
 }
@@ -181,8 +166,7 @@ py::tuple reduced(const py::object& self) {
 }
 
 std::shared_ptr<NlpFunctions> copied(const NlpFunctions& self) {
-  const WithoutGil released;
-  return std::make_shared<NlpFunctions>(self);
+  return released<NlpFunctions>([&] { return std::make_shared<NlpFunctions>(self); });
 }
 
 }  // namespace
@@ -200,10 +184,10 @@ void define_nlp_functions(py::module_& module) {
       module, "NlpFunctions",
       "Objective and rows of a nonlinear program, compiled from flat arrays, with sparse exact derivatives.");
   define_new(type);
+  define_program(type);
   type.def(py::init(&make), py::arg("opcodes"), py::arg("counts"), py::arg("operands"), py::arg("constants"),
            py::arg("n_variables"), py::arg("n_parameters"), py::arg("objective"), py::arg("rows"), py::arg("targets"),
            py::arg("has_hessian") = true, py::arg("parameters") = py::none())
-      .def("set_parameters", &set_parameters, py::arg("values"))
       .def("copy", &copied,
            "The same program for another thread: shares all that was compiled, and has parameters and a point of its own.")
       .def("__copy__", &copied)
@@ -211,69 +195,13 @@ void define_nlp_functions(py::module_& module) {
           "__deepcopy__", [](const NlpFunctions& self, const py::dict&) { return copied(self); }, py::arg("memo"))
       .def("__reduce__", &reduced)
       .def(
-          "objective",
-          [](NlpFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            const WithoutGil released;
-            return self.objective(x.data());
-          },
-          py::arg("x"))
-      .def(
-          "gradient",
-          [](NlpFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            return evaluated(self.n_variables(), [&](double* result) { self.gradient(x.data(), result); });
-          },
-          py::arg("x"))
-      .def(
-          "constraints",
-          [](NlpFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            return evaluated(self.n_rows(), [&](double* result) { self.constraints(x.data(), result); });
-          },
-          py::arg("x"))
-      .def(
-          "jacobian",
-          [](NlpFunctions& self, const py::object& point) {
-            const Numbers x = vector_of(point, self.n_variables(), "x");
-            return evaluated(static_cast<Index>(self.jacobian_positions().rows.size()),
-                             [&](double* result) { self.jacobian(x.data(), result); });
-          },
-          py::arg("x"))
-      .def(
-          "hessian",
-          [](NlpFunctions& self, const py::object& point, const py::object& multipliers, double objective_factor) {
-            if (!self.has_hessian()) throw py::value_error("[NlpFunctions] compiled without second derivatives.");
-            const Numbers x = vector_of(point, self.n_variables(), "x"), w = vector_of(multipliers, self.n_rows(), "multipliers");
-            return evaluated(static_cast<Index>(self.hessian_positions().rows.size()),
-                             [&](double* result) { self.hessian(x.data(), w.data(), objective_factor, result); });
-          },
-          py::arg("x"), py::arg("multipliers"), py::arg("objective_factor") = 1.0)
-      .def("row_constants",
-           [](NlpFunctions& self) { return evaluated(self.n_rows(), [&](double* result) { self.row_constants(result); }); })
-      .def(
-          "steps",
-          [](const NlpFunctions& self, const py::object& lower, const py::object& upper) {
-            const Numbers low = side_from(lower, self.n_variables(), "lower"),
-                          high = side_from(upper, self.n_variables(), "upper");
-            return texts_from(self.steps(low.data(), high.data()));
-          },
-          py::arg("lower"), py::arg("upper"))
-      .def(
           "cells",
           [](NlpFunctions& self) {
             if (!self.has_kinks()) throw py::value_error("[NlpFunctions] has no kinks, so it is one cell.");
-            const WithoutGil released;
-            return std::shared_ptr<nlp::CellFunctions>(self.cells());
+            return released<NlpFunctions>([&] { return std::shared_ptr<nlp::CellFunctions>(self.cells()); });
           },
           "The program with its kinked units on given branches: see CellFunctions.")
-      .def("jacobian_structure", [](const NlpFunctions& self) { return structure(self.jacobian_positions()); })
-      .def("hessian_structure", [](const NlpFunctions& self) { return structure(self.hessian_positions()); })
-      .def_property_readonly("n_variables", &NlpFunctions::n_variables)
-      .def_property_readonly("n_parameters", &NlpFunctions::n_parameters)
-      .def_property_readonly("n_rows", &NlpFunctions::n_rows)
       .def_property_readonly("has_kinks", &NlpFunctions::has_kinks)
-      .def_property_readonly("has_hessian", &NlpFunctions::has_hessian)
       .def_property_readonly("n_nodes", &NlpFunctions::n_nodes, "Nodes of the model's own algebra.")
       .def_property_readonly("n_instructions", &NlpFunctions::n_instructions,
                              "Numbers computed at a point, derivatives included.")

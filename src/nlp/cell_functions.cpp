@@ -18,8 +18,6 @@ namespace fastexpr::nlp {
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) { throw GraphError("[CellFunctions] " + what); }
-
 void expect_size(std::size_t size, std::size_t expected) {
   if (size != expected)
     refuse("the walls have changed: there are " + std::to_string(expected) + " numbers, not " + std::to_string(size) +

@@ -8,11 +8,7 @@
 
 namespace fastexpr::nlp {
 
-namespace {
-
-[[noreturn]] void refuse(const std::string& what) { throw GraphError("[CellFunctions] " + what); }
-
-}  // namespace
+namespace {}  // namespace
 
 /// The row of a wall w(u) of a network: the entries that u(x) and the components of u that w depends on make.
 const CellFunctions::Gradient* CellFunctions::gradient_of(std::int32_t call, Index unit) {

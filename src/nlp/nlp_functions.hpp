@@ -52,6 +52,7 @@ class NlpFunctions {
   Index n_rows() const { return static_cast<Index>(compiled_->roots.size()) - 1; }
   bool has_hessian() const { return compiled_->has_hessian; }
   const Positions& jacobian_positions() const { return compiled_->jacobian; }
+  Index n_jacobian_entries() const { return static_cast<Index>(compiled_->jacobian.rows.size()); }
   /// Of the lower triangle.
   const Positions& hessian_positions() const { return compiled_->hessian.positions(); }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -62,9 +63,12 @@ consteval std::uint8_t opcode(std::string_view name) {
 }
 
 inline constexpr std::uint8_t sum = opcode("sum"), product = opcode("product"), division = opcode("division"),
-                              negation = opcode("negation"), power = opcode("power"), abs = opcode("abs"),
-                              minimum = opcode("minimum"), maximum = opcode("maximum"), select = opcode("select"),
-                              less = opcode("less"), less_equal = opcode("less_equal"), equal = opcode("equal"),
-                              both = opcode("and"), call = opcode("call"), output = opcode("output");
+                              negation = opcode("negation"), power = opcode("power"), exp = opcode("exp"), abs = opcode("abs"),
+                              floor = opcode("floor"), minimum = opcode("minimum"), maximum = opcode("maximum"),
+                              select = opcode("select"), less = opcode("less"), less_equal = opcode("less_equal"),
+                              equal = opcode("equal"), both = opcode("and"), call = opcode("call"), output = opcode("output");
+
+/// The value of an operation, neither call nor output, of numbers.
+double value_of(std::uint8_t number, const double* operands, std::size_t count);
 
 }  // namespace fastexpr::nlp

@@ -42,9 +42,9 @@ Lane lane(const IntervalBlock& block, Index first, Index inner, Index members, I
 /// Writes the plane of one output unit, whose links stand together, as many for each.
 void put(const Plane& plane, Index unit, Index p, Index points, const Lines& lines);
 
-/// The links of an operator whose output units read whole lanes: unit i those of lane_of(i).
-template <class LaneOf>
-std::vector<Link> links(Index size, Index members, Index inner, LaneOf first_of) {
+/// The links of an operator whose output units read whole lanes: unit i that which begins at first_of(i).
+template <class FirstOf>
+std::vector<Link> links(Index size, Index members, Index inner, FirstOf first_of) {
   std::vector<Link> result;
   for (Index i = 0; i < size; ++i)
     for (Index m = 0; m < members; ++m) result.push_back({i, 0, first_of(i) + m * inner});

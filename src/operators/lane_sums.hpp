@@ -2,6 +2,7 @@
 
 #include "graph/rows.hpp"
 #include "operators/grouped.hpp"
+#include "operators/lane_lines.hpp"
 
 namespace fastexpr {
 
@@ -42,7 +43,23 @@ class LaneSums : public Grouped {
     });
   }
 
-  bool is_curved(const std::vector<bool>& depends) const final { return depends[0] && has_curvature(); }
+  std::vector<Link> links() const final {
+    return lane_lines::links(size(), members(), groups().inner, [this](Index lane) { return first_of(lane); });
+  }
+
+  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
+             Index points) const final {
+    Operator::lines(inputs, output, below, above, points);
+    for (Index lane = 0; lane < n_lanes(); ++lane)
+      for (Index p = 0; p < points; ++p) {
+        const lane_lines::Lane u = lane_lines::lane(inputs[0], first_of(lane), groups().inner, members(), p, points);
+        if (!lane_lines::is_moderate(u)) continue;
+        lane_lines::put(plane_below(u), lane, p, points, below);
+        lane_lines::put(plane_above(u), lane, p, points, above);
+      }
+  }
+
+  bool is_curved(const std::vector<bool>& depends) const final { return depends[0] && members() > 1; }
 
   void curvature(const Point& at, const double* output_adjoint, const double* const* tangents, double* const* S,
                  Index columns) const final {
@@ -73,7 +90,9 @@ class LaneSums : public Grouped {
   virtual double slopes(const double* u, Index stride, double v, double* p) const = 0;
   /// d_m, given p_m.
   virtual double diagonal(double p) const = 0;
-  virtual bool has_curvature() const = 0;
+  /// Planes below and above phi over a box.
+  virtual lane_lines::Plane plane_below(const lane_lines::Lane& u) const = 0;
+  virtual lane_lines::Plane plane_above(const lane_lines::Lane& u) const = 0;
 
  private:
   static constexpr Index chunk = 64;  // columns that are worked on together: their sums stand on the stack

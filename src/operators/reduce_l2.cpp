@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "operators/interval.hpp"
-#include "operators/lane_lines.hpp"
 #include "operators/lane_sums.hpp"
 #include "operators/registry.hpp"
 
@@ -31,22 +30,6 @@ class ReduceL2 final : public LaneSums {
     }
   }
 
-  std::vector<Link> links() const override {
-    return lane_lines::links(size(), members(), groups().inner, [this](Index lane) { return first_of(lane); });
-  }
-
-  void lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
-             Index points) const override {
-    Operator::lines(inputs, output, below, above, points);
-    for (Index lane = 0; lane < n_lanes(); ++lane)
-      for (Index p = 0; p < points; ++p) {
-        const lane_lines::Lane u = lane_lines::lane(inputs[0], first_of(lane), groups().inner, members(), p, points);
-        if (!lane_lines::is_moderate(u)) continue;
-        lane_lines::put(lane_lines::norm_below(u), lane, p, points, below);
-        lane_lines::put(lane_lines::norm_above(u), lane, p, points, above);
-      }
-  }
-
  private:
   double norm(const double* u, Index stride) const override {
     double largest = 0.0;
@@ -65,7 +48,8 @@ class ReduceL2 final : public LaneSums {
 
   double diagonal(double) const override { return 1.0; }
 
-  bool has_curvature() const override { return members() > 1; }
+  lane_lines::Plane plane_below(const lane_lines::Lane& u) const override { return lane_lines::norm_below(u); }
+  lane_lines::Plane plane_above(const lane_lines::Lane& u) const override { return lane_lines::norm_above(u); }
 };
 
 const Registered<ReduceL2> reduce_l2("ReduceL2");
