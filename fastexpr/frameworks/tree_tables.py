@@ -64,8 +64,8 @@ class Visits(NamedTuple):
 def visits(
     nodes: Nodes, keys: Array | None, name_of_next: Callable[[int, int], str], fail: Callable[[str], NoReturn]
 ) -> Visits:
-    """All visits from the roots on. `keys` and `name_of_next` are what `fail` calls nodes, and those that follow; without
-    keys, a tree may come to a node twice.
+    """All visits from the roots on. `keys` and `name_of_next` are what `fail` calls nodes, and those that follow.
+    Without keys, a tree may come to a node twice.
     """
     n, level, tree = len(nodes.mode), nodes.roots, np.arange(len(nodes.roots))
     found, trees, following, levels = [level], [tree], [], [0]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sparse
 
 from fastexpr.errors import NotFoundError
 from fastexpr.nlp import Vector
@@ -59,6 +58,8 @@ def has_highspy() -> bool:
 
 def by_highspy(cost: Vector, rows: Matrix, lower: Vector, upper: Vector, low: Vector, high: Vector) -> Optimum | None:
     """A tenth of SciPy's time to import, and half of it for a small program."""
+    import scipy.sparse as sparse
+
     from fastexpr.solvers.highs import LinearProgram
 
     program = LinearProgram(low, high, np.zeros(cost.size, dtype=bool), sparse.csr_matrix(rows), lower, upper, cost)

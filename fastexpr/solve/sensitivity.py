@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sparse
-from scipy.sparse.linalg import LinearOperator, onenormest, splu
 
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.program import PARAMETER, VARIABLE, Arrays
@@ -237,6 +235,8 @@ class State:
     # ---- derivatives -------------------------------------------------------------------------------------------------
 
     def derivatives(self, functions: Any, values: Vector, inside: Indices, k: int, movement: Movement) -> Derivatives:
+        import scipy.sparse as sparse
+
         nlp, n = self.nlp, self.nlp.n
         pull = self.pull()
         lower = np.where((self.bound == -1) | (self.bound == 2), np.maximum(pull, 0.0), 0.0)
@@ -287,6 +287,8 @@ class System:
     """The matrix of the conditions at a point, in widths of variables and sizes of rows and objective."""
 
     def __init__(self, state: State, hessian: Any, jacobian: Any, slope: Vector, gap: Vector) -> None:
+        import scipy.sparse as sparse
+
         self.state, self.hessian, self.jacobian = state, hessian, jacobian
         self.free, self.met = np.flatnonzero(state.bound == 0), np.flatnonzero(state.row)
         width, size = state.width[self.free], state.size
@@ -299,6 +301,8 @@ class System:
 
     @classmethod
     def at(cls, state: State, x: Vector, w: Vector) -> System:
+        import scipy.sparse as sparse
+
         nlp = state.nlp
         jacobian = sparse.csr_matrix((nlp.jacobian(x), (nlp.jacobian_rows, nlp.jacobian_columns)), shape=(nlp.m, nlp.n))
         rows, columns = nlp.hessian_rows, nlp.hessian_columns
@@ -312,6 +316,8 @@ class System:
 
     def solve(self, right: Matrix) -> Matrix | None:
         """None where the matrix is singular."""
+        from scipy.sparse.linalg import LinearOperator, onenormest, splu
+
         if not self.matrix.shape[0]:
             return right
         try:
