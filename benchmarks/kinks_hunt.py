@@ -29,9 +29,9 @@ Rng = np.random.Generator
 AROUND = (1e-3, 1e-5)
 
 #: Relative to max(1, |f|), for each of these.
-BETTER = (1e-6, 1e-8)
+BETTER = (1e-6, 1e-7)
 
-FEASIBLE = 1e-7
+FEASIBLE = 1e-6
 
 
 def start_and_box(rng: Rng, n: int) -> tuple[fx.Problem, Any, np.ndarray]:

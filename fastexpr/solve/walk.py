@@ -31,7 +31,7 @@ MOST_CELLS = 200
 GAIN = 1e-8
 
 #: Walls that every cell's program has from the beginning, the nearest ones: at most so many, and so many entries.
-FIRST_WALLS, FIRST_ENTRIES = 160, 30_000
+FIRST_WALLS, FIRST_ENTRIES = 160, 100_000
 
 #: In widths: where walls pass nearer than this, the walk goes on from so many points around that are half as near.
 CLOSE, MOST_BESIDE = 2e-3, 6
