@@ -281,6 +281,8 @@ def test_infinite_bounds_are_named() -> None:
     function = mlp([3, 10, 1])
     with pytest.raises(ValueError, match=r"finite bounds: got 'x\[1\]' \[-1, inf\].*lower= and upper="):
         fx.global_minimum(function, -1.0, [1.0, np.inf, 1.0])
+    with pytest.raises(ValueError, match=r"finite bounds: got 'x\[2\]' \[-1.7e\+308, 1.7e\+308\]"):
+        fx.global_minimum(function, [-1.0, -1.0, -1.7e308], [1.0, 1.0, 1.7e308])
 
 
 def test_operators_without_bounds_are_named() -> None:
@@ -296,7 +298,11 @@ def test_operators_without_bounds_are_named() -> None:
     [
         ({"tol": 0.0}, ValueError, "tol: got 0.0, expected a positive number"),
         ({"tol": np.nan}, ValueError, "tol"),
+        ({"tol": True}, ValueError, "tol: got True"),
+        ({"tol": "1e-3"}, ValueError, "tol: got '1e-3', expected a positive number"),
         ({"time_limit": -1.0}, ValueError, "time_limit"),
+        ({"time_limit": "3"}, ValueError, r"time_limit: got '3', expected seconds, or None"),
+        ({"time_limit": np.nan}, ValueError, "time_limit"),
         ({"weights": [1.0, 2.0, 3.0]}, errors.ShapeError, "weights: got 3 numbers, expected 2"),
         ({"weights": [1.0, np.inf]}, ValueError, "finite"),
         ({"constraints": lambda x: x}, TypeError, "expected scipy.optimize.LinearConstraint"),
@@ -314,6 +320,46 @@ def test_bad_input_is_refused(arguments: dict[str, object], error: type[Exceptio
     function = mlp([3, 5, 2])
     with pytest.raises(error, match=message):
         fx.global_minimum(function, -1.0, 1.0, **{"weights": [1.0, 0.0], **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"at_least": "a"}, r"\[verify\] at_least: got 'a', expected a finite number"),
+        ({"at_least": np.inf}, "at_least"),
+        ({"time_limit": -1}, r"\[verify\] time_limit: got -1, expected seconds"),
+        ({"time_limit": np.nan}, "time_limit"),
+    ],
+)
+def test_claims_are_checked(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fx.verify(mlp([2, 5, 1]), -1.0, 1.0, **arguments)
+    with pytest.raises(TypeError, match=r"net: got function, expected a fastexpr\.Function"):
+        fx.verify(lambda x: x, -1.0, 1.0)
+
+
+def test_what_refutes_is_seen_by_the_caller() -> None:
+    """At its own minimum a claim holds or does not: never by a value that only a batch of points has."""
+    for seed in range(20):
+        function = mlp([2, 7, 7, 1], "Tanh", seed=seed)
+        lowest = fx.global_minimum(function, -1.0, 1.0, tol=1e-4).objective
+        found = fx.verify(function, -1.0, 1.0, at_least=lowest, time_limit=0.2)
+        assert found.status != "refuted" or function(found.x)[0] < lowest
+        assert found.x is None or found.objective == function(found.x)[0]
+
+
+@pytest.mark.parametrize("half", [1e30, 1e155, 1e300])
+def test_numbers_that_overflow_warn_nobody(half: float) -> None:
+    x = fx.variables(2)
+    function = fx.Function(x, np.tanh(x[0]) + np.maximum(x[1], -2.0) * np.array([1.0]))
+    result = fx.global_minimum(function, -half, half, time_limit=1.0)
+    assert result.objective_bound <= -3.0 <= result.objective + 1e-9
+    outputs = fx.Function(x, [x[0], np.exp(x[0] * 1e3), x[1] ** 2])
+    limited = fx.global_minimum(
+        outputs, -half, half, weights=[1, 0, 0], output_lower=[None, 1.0, None], output_upper=[None, None, 1.0],
+        constraints=LinearConstraint([[1.0, 1.0]], -np.inf, half), time_limit=0.5,
+    )  # fmt: skip
+    assert limited.objective_bound <= 0.0
 
 
 def test_whole_numbers_need_room() -> None:

@@ -37,6 +37,8 @@ def statement_of(
     ValueError, TypeError, fastexpr.errors.ShapeError, fastexpr.errors.NotFoundError
         As `global_minimum`.
     """
+    if not isinstance(net, Function):
+        raise TypeError(f"[global_minimum] net: got {type(net).__name__}, expected a fastexpr.Function.")
     boxes = boxes_of(net, lower, upper)
     if boxes.is_batch:
         raise ShapeError("[global_minimum] lower and upper: got several boxes, expected one. Call it for each.")
@@ -66,7 +68,8 @@ def statement_of(
 
 
 def require_finite(net: Function, lower: Array, upper: Array) -> None:
-    wrong = np.flatnonzero(~(np.isfinite(lower) & np.isfinite(upper)))
+    with np.errstate(over="ignore"):
+        wrong = np.flatnonzero(~np.isfinite(upper - lower))  # the width, too
     if wrong.size:
         names = ", ".join(f"'{net.input_names[i]}' [{lower[i]:g}, {upper[i]:g}]" for i in wrong[:5])
         more = f" and {wrong.size - 5} more" if wrong.size > 5 else ""

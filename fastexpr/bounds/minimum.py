@@ -92,9 +92,9 @@ def global_minimum(
     >>> print(result.status, round(result.objective, 5), result.gap <= 1e-6)
     optimal -0.48201 True
     """
-    require_positive("tol", tol)
-    if time_limit is not None and not time_limit >= 0:
-        raise ValueError(f"[global_minimum] time_limit: got {time_limit!r}, expected seconds, or None.")
+    require("global_minimum", "tol", tol, is_number(tol) and 0 < tol < np.inf, "a positive number")
+    is_time = time_limit is None or (is_number(time_limit) and time_limit >= 0)
+    require("global_minimum", "time_limit", time_limit, is_time, "seconds, or None")
     began = time.monotonic()
     sign = -1.0 if maximize else 1.0
     statement = statement_of(
@@ -144,13 +144,15 @@ def verify(
     >>> fx.verify(f, -2.0, 2.0, at_least=0.0).status
     'refuted'
     """
-    if not np.isfinite(at_least):
-        raise ValueError(f"[verify] at_least: got {at_least!r}, expected a finite number.")
+    require("verify", "at_least", at_least, is_number(at_least) and np.isfinite(at_least), "a finite number")
+    is_time = time_limit is None or (is_number(time_limit) and time_limit >= 0)
+    require("verify", "time_limit", time_limit, is_time, "seconds, or None")
     began = time.monotonic()
     statement = statement_of(net, lower, upper, weights=weights)
     search = statement.search(1e-9, float(at_least))
     ending = explore(statement, search, began, time_limit, Reporter(progress, 1.0))
-    found = None if search.best is None else float(search.objective)
+    # One point may round differently from a batch of them: what refutes is what the caller sees.
+    found = None if search.best is None else float(statement.function(search.best)[0])
     if found is not None and found < at_least:
         status, message = "refuted", f"{found:.8g} is below {at_least:g}, at x"
     elif ending == "" and search.bound >= at_least:
@@ -162,6 +164,10 @@ def verify(
     return Verification(status, message, found, float(search.bound), search.best, search.n_boxes)
 
 
-def require_positive(name: str, number: float) -> None:
-    if not (isinstance(number, int | float | np.number) and 0 < number < np.inf):
-        raise ValueError(f"[global_minimum] {name}: got {number!r}, expected a positive number.")
+def is_number(given: Any) -> bool:
+    return isinstance(given, int | float | np.number) and not isinstance(given, bool) and not np.isnan(given)
+
+
+def require(where: str, name: str, given: Any, is_right: bool, expected: str) -> None:
+    if not is_right:
+        raise ValueError(f"[{where}] {name}: got {given!r}, expected {expected}.")

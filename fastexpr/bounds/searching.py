@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +70,9 @@ def certified_minimum(
     """The whole search; `sign` is -1 where what is minimised is minus what was asked for."""
     search = statement.search(tol)
     ending = explore(statement, search, began, time_limit, reporter)
-    if search.best is not None and ending != "interrupted":
-        offer(search, settled(statement, search.best))
+    best = search.best
+    if best is not None and ending != "interrupted":
+        offer(search, lambda: settled(statement, best))
     return result_of(statement, search, ending, sign, tol)
 
 
@@ -82,7 +84,7 @@ def explore(statement: Statement, search: BoxSearch, began: float, time_limit: f
     goal = FIRST_BOXES
     has_warned = False
     try:
-        offer(search, best_starts(statement))
+        offer(search, lambda: best_starts(statement))
         while not search.is_done:
             elapsed = time.monotonic() - began
             if time_limit is not None and elapsed >= time_limit:
@@ -95,7 +97,7 @@ def explore(statement: Statement, search: BoxSearch, began: float, time_limit: f
                 refuse_without_bounds(statement, search)
             if search.n_boxes >= goal and not search.is_done:
                 goal *= 2
-                offer(search, polished(statement, search.best, search.least_box))
+                offer(search, lambda: polished(statement, search.best, search.least_box))
             reporter.report(search, began)
             if not has_warned and time.monotonic() - began > 1.0:
                 has_warned = warn_of_many_inputs(statement, search, time.monotonic() - began)
@@ -106,7 +108,10 @@ def explore(statement: Statement, search: BoxSearch, began: float, time_limit: f
     return ""
 
 
-def offer(search: BoxSearch, points: Array) -> None:
+def offer(search: BoxSearch, look: Callable[[], Array]) -> None:
+    """Points that may be better; on the way to them, numbers may overflow."""
+    with np.errstate(all="ignore"):
+        points = look()
     if points.size:
         search.offer(np.ascontiguousarray(points))
 

@@ -63,10 +63,10 @@ def statement_of_parts(
 ) -> Statement:
     """Minimise matrix[0] @ net(x) where matrix[1:] @ net(x) <= limits and rows @ x <= row_limits."""
     low, high = net.output_bounds(lower, upper)
-    widths = np.abs(matrix[1:]) @ (high - low) if limits.size else np.zeros(0)
-    units = units_of(limits, widths)
+    with np.errstate(over="ignore", invalid="ignore"):  # widths may be infinite
+        units = units_of(limits, np.abs(matrix[1:]) @ (high - low))
+        row_units = units_of(row_limits, np.abs(rows) @ (upper - lower))
     matrix = np.vstack([matrix[:1], matrix[1:] * units[:, np.newaxis]])
-    row_units = units_of(row_limits, np.abs(rows) @ (upper - lower))
     return Statement(
         behind(net, matrix),
         lower,
