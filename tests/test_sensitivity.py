@@ -115,6 +115,26 @@ def test_the_first_order_update_is_near_the_next_solution():
     assert update.objective == pytest.approx(warm.objective, abs=1e-3)
 
 
+def test_the_update_meets_what_is_crossed_and_lets_go_what_pulls():
+    random = np.random.default_rng(4)
+    A, gain = random.normal(size=(12, 12)), random.normal(size=12)
+    p = fx.Problem()
+    a = p.parameters((), value=1.0, name="a")
+    x = p.variables(12, lower=0.0, upper=0.3)
+    p.minimize(x @ (A @ A.T / 6.0) @ x - a * (gain @ x))
+    limits = p.subject_to(np.stack([x[:6].sum(), x[6:].sum()]), upper=[0.4 * a, 0.5])
+    result = p.solve(**EXACT)
+    s = result.sensitivity(a)
+    for value in (0.3, 3.0):  # a quadratic program: the update is the solution
+        wanted = p.solve(parameters={a: value}, **EXACT)
+        met = [np.flatnonzero((r[x] < 1e-7) | (r[x] > 0.3 - 1e-7)).tolist() for r in (result, wanted)]
+        assert met[0] != met[1]
+        update = s.at(value)
+        np.testing.assert_allclose(update[x], wanted[x], atol=1e-7)
+        np.testing.assert_allclose(update.multipliers.constraints, wanted.duals[limits], atol=1e-6)
+        np.testing.assert_allclose(update.multipliers.lower, wanted.lower_duals[x], atol=1e-6)
+
+
 # ---- what is degenerate ----------------------------------------------------------------------------------------------
 
 

@@ -371,6 +371,7 @@ class Problem:
                 f"got {type(expression).__name__}."
             )
         require_limits(limits)
+        limits = {side: as_bound(limit) for side, limit in limits.items()}
         for side, limit in limits.items():
             if isinstance(limit, Expression):
                 if len(limits) > 1:

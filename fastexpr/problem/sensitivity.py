@@ -12,6 +12,7 @@ from fastexpr.expression import Expression
 from fastexpr.nlp import Indices, Vector
 from fastexpr.problem.parameters import as_values, places_of
 from fastexpr.solve.sensitivity import Derivatives, Matrix, Movement, derivatives
+from fastexpr.solve.update import updated
 from fastexpr.solvers import Multipliers
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class Sensitivity:
     def at(self, values: Any) -> Start:
         """The first-order update for other values of the parameters: a point with multipliers, and a start.
 
-        Variables stay within their bounds.
+        Bounds and limits that are crossed on the way are met, and what would pull is let go, so that it is a good start
+        also where others are met then.
 
         Parameters
         ----------
@@ -120,14 +122,8 @@ class Sensitivity:
         step = new - vector[p.ravel()]
         vector[p.ravel()] = new
         lower, upper = solved.moved_bounds(vector)
-        x = np.fmin(np.fmax(found.point + found.x @ step, lower), upper)
-        known = found.multipliers
-        multipliers = Multipliers(
-            known.constraints + found.constraints @ step,
-            np.maximum(known.lower + found.lower @ step, 0.0),
-            np.maximum(known.upper + found.upper @ step, 0.0),
-            known.found_with,
-        )
+        x, multipliers = updated(found, step)
+        x = np.fmin(np.fmax(x, lower), upper)
         objective = solved.then.objective(found.point) + float(found.objective @ step)
         return Start(x, multipliers, solved.sign * objective, vector, solved)
 

@@ -19,6 +19,7 @@ from pyomo.environ import value
 from fastexpr.errors import ModelError, NotFoundError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.sensitivity import Matrix, Movement, derivatives
+from fastexpr.solve.update import updated
 
 if TYPE_CHECKING:
     from fastexpr.pyomo.compiled import CompiledModel
@@ -79,6 +80,8 @@ class Sensitivity:
     def at(self, *changes: tuple[Any, float]) -> ComponentMap:
         """The first-order update: the variables' values for other values of the parameters.
 
+        With the bounds and limits that are met then, as by `fastexpr.Problem`'s.
+
         Parameters
         ----------
         *changes : pairs
@@ -99,7 +102,7 @@ class Sensitivity:
                 raise NotFoundError(f"[Sensitivity] these are no derivatives with respect to {parameter}.")
             k = self._columns[parameter]
             step[k] = float(number) - self._values[k]
-        x = self._found.point + self._found.x @ step
+        x, _ = updated(self._found, step)
         return ComponentMap(zip(self._compiled.variables, x.tolist(), strict=True))
 
     def __repr__(self) -> str:

@@ -73,6 +73,8 @@ class Derivatives:
         one side only.
     problem : str
         What makes derivatives not unique; empty for none. Those are NaN.
+    local : Local
+        What they were found from.
     """
 
     x: Matrix
@@ -82,9 +84,20 @@ class Derivatives:
     objective: Vector
     point: Vector
     multipliers: Multipliers
+    local: Local
     met: list[str] = field(default_factory=list)
     weak: list[str] = field(default_factory=list)
     problem: str = ""
+
+
+@dataclass
+class Local:
+    """The program near a solution: L_xp (n, k), g_p (m, k) are derivatives of the Lagrangian's gradient and of rows."""
+
+    state: State
+    L_xp: Matrix
+    g_p: Matrix
+    movement: Movement
 
 
 def arrays_of(functions: Any) -> Arrays:
@@ -274,7 +287,8 @@ class State:
         d_upper = np.where((upper > 0.0)[:, None], -slope, 0.0)
         met, weak = self.names()
         multipliers = Multipliers(self.w, lower, upper, self.found_with)
-        return Derivatives(dx, dw, d_lower, d_upper, objective, self.x, multipliers, met, weak, problem)
+        local = Local(self, L_xp, g_p, movement)
+        return Derivatives(dx, dw, d_lower, d_upper, objective, self.x, multipliers, local, met, weak, problem)
 
 
 def chosen_sides(low: Vector, high: Vector, force_low: Vector, force_high: Vector) -> npt.NDArray[np.int64]:
