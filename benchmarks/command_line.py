@@ -27,7 +27,19 @@ ANSWERS = [
 ]
 # What runs where no command is named.
 USUAL = [
-    *("derivatives", "architectures", "batches", "models", "solves", "nmpc", "doors", "interfaces", "wide", "startup"),
+    *(
+        "derivatives",
+        "architectures",
+        "batches",
+        "models",
+        "solves",
+        "nmpc",
+        "doors",
+        "interfaces",
+        "wide",
+        "startup",
+        "imports",
+    ),
 ]
 COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds", "sequences"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
@@ -64,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_largest(commands)
     add_wide(commands)
     add_startup(commands)
+    add_imports(commands)
     add_rules(commands)
     add_formulations(commands)
     add_kinks(commands)
@@ -204,6 +217,13 @@ def add_startup(commands: SubParsers) -> None:
     parser.add_argument("--repeats", type=int, default=11, help="processes for one figure (default: 11)")
 
 
+def add_imports(commands: SubParsers) -> None:
+    parser = add_command(commands, "imports", "Reading ONNX files, with the check, beside a session of ONNX Runtime.")
+    parser.add_argument("--repeats", type=int, default=4, help="half of the calls for one figure (default: 4)")
+    parser.add_argument("--every", type=int, default=5, help="of ONNX's tests, time every so many (default: 5)")
+    parser.add_argument("--megabytes", type=int, default=300, help="of weights beside a file (default: 300)")
+
+
 def add_largest(commands: SubParsers) -> None:
     parser = add_command(commands, "largest", "A network of 592,768,037 parameters: 5 GB of disk, 6 GB of memory.")
     parser.set_defaults(threads=2)
@@ -322,7 +342,7 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.halves, arguments.limit = ["tuned"], 20.0
     elif arguments.command == "wide":
         arguments.sizes, arguments.networks = [size for size in arguments.sizes if size <= 600], ["S1", "S2"]
-    elif arguments.command == "startup":
+    elif arguments.command in ("startup", "imports"):
         arguments.repeats = min(arguments.repeats, 3)
     elif arguments.command == "nmpc":
         arguments.steps, arguments.repeats = min(arguments.steps, 16), 2

@@ -16,11 +16,11 @@ from fastexpr.onnx.registry import find_converter, registered_versions
 
 
 def is_unjudged(entry: Row) -> bool:
-    """ONNX's evaluator is known to be wrong, and ONNX Runtime begins with operator set 7."""
-    old = ("BatchNormalization", "Dropout") if entry.opset < 7 else ()
+    """ONNX's evaluator is known to be wrong, ONNX Runtime begins with operator set 7, and there is no formula."""
+    old = ("Dropout",) if entry.opset < 7 else ()
     is_even = entry.operator == "LRN" and entry.attributes["size"] % 2 == 0  # ONNX Runtime has odd ones only
     has_power = entry.operator == "GlobalLpPool" and entry.opset >= 22
-    is_stretched = "broadcast" in entry.attributes and entry.operator != "Gemm"
+    is_stretched = "axis" in entry.attributes and "broadcast" in entry.attributes
     return is_stretched or entry.operator in old or is_even or (has_power and "p" in entry.attributes)
 
 

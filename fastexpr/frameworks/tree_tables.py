@@ -62,10 +62,13 @@ class Visits(NamedTuple):
 
 
 def visits(
-    nodes: Nodes, keys: Array | None, name_of_next: Callable[[int, int], str], fail: Callable[[str], NoReturn]
+    nodes: Nodes,
+    key: Callable[[int], tuple[object, int]] | None,
+    name_of_next: Callable[[int, int], str],
+    fail: Callable[[str], NoReturn],
 ) -> Visits:
-    """All visits from the roots on. `keys` and `name_of_next` are what `fail` calls nodes, and those that follow.
-    Without keys, a tree may come to a node twice.
+    """All visits from the roots on. `key` and `name_of_next` are what `fail` calls nodes, and those that follow. Without
+    keys, a tree may come to a node twice.
     """
     n, level, tree = len(nodes.mode), nodes.roots, np.arange(len(nodes.roots))
     found, trees, following, levels = [level], [tree], [], [0]
@@ -92,9 +95,9 @@ def visits(
     all_nodes = np.concatenate(found)
     places = np.sort(np.concatenate(trees) * n + all_nodes)
     twice = places[1:][places[1:] == places[:-1]]
-    if keys is not None and twice.size:
-        key = tuple(keys[twice[0] % n].tolist())
-        fail(f"has a tree that comes to node {key} twice, so it is no tree. Export the model again.")
+    if key is not None and twice.size:
+        name = key(int(twice[0] % n))
+        fail(f"has a tree that comes to node {name} twice, so it is no tree. Export the model again.")
     return Visits(all_nodes, np.concatenate([*following, np.zeros((0, 2), np.int64)]), levels)
 
 
@@ -125,7 +128,9 @@ def tables(nodes: Nodes, leaves: Leaves, seen: Visits) -> list[Array]:
     k = seen.node[of_row]
     is_leaf = nodes.mode[k] == LEAF
     step = row - first[of_row]
-    start, stop = (np.searchsorted(leaves.node, k, side) for side in ("left", "right"))
+    nowhere = np.searchsorted(leaves.node, 0)  # leaves of nodes that are not there come first
+    ends = np.append(nowhere, nowhere + np.cumsum(np.bincount(leaves.node[nowhere:], minlength=len(nodes.mode))))
+    start, stop = ends[k], ends[k + 1]
     n_numbers = np.where(is_leaf, stop - start, 0)
     end = np.cumsum(n_numbers)
     taken = np.repeat(start - (end - n_numbers), n_numbers) + np.arange(n_numbers.sum())

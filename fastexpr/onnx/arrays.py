@@ -120,11 +120,14 @@ def check_length(owner: str, dtype: np.dtype[Any], count: int, length: int) -> N
 
 
 def raw_array(data: Buffer, span: Span, owner: str, dtype: np.dtype[Any], count: int) -> Array:
-    """The numbers at these bytes; copied, because a place inside a message is seldom aligned."""
+    """The numbers at these bytes, read-only. Those of a file are copied: few places in it are aligned."""
     check_length(owner, dtype, count, span.stop - span.start)
+    if isinstance(data, bytes) and span.start == 0 and count > 0:
+        return np.frombuffer(data, dtype, count)
     array = np.empty(count, dtype)
     if count > 0:
         array.view(np.uint8)[:] = np.frombuffer(data, np.uint8, span.stop - span.start, span.start)
+    array.flags.writeable = False
     return array
 
 
@@ -175,7 +178,9 @@ def external_array(tensor: TensorProto, owner: str, folder: Path | None, dtype: 
             fail(owner, f"takes bytes {offset} to {offset + length} of {str(path)!r}, which has {size}")
         if length > memory_size():
             fail(owner, f"takes {length} bytes, more than this machine's memory of {memory_size()}")
-        return np.fromfile(file, dtype, count, offset=offset)
+        array = np.fromfile(file, dtype, count, offset=offset)
+        array.flags.writeable = False  # so that it need not be copied
+        return array
 
 
 def external_path(folder: Path, location: str, owner: str) -> Path:

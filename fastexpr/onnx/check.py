@@ -43,6 +43,7 @@ SLOWNESS = 25  # an element of Erf or Gelu takes the evaluator a microsecond
 TOLERANCE = 1e-9  # of max|y|, in double
 ROUNDED_TOLERANCE = 1e-5  # where the judge computes in float32 all the same
 QUANTIZED_TOLERANCE = 3e-2  # rounding to integers goes the other way where two numbers differ in the last digit
+SMALL = 500  # numbers of a tensor that is compared together with others
 NUDGE = 2.0**-50  # relative, of numbers, to see what rounding does to a result
 ROUNDING_FACTOR = 1000  # how many times that may be the difference
 
@@ -57,7 +58,7 @@ class Finding(NamedTuple):
 
 def is_cheap(importer: Importer) -> bool:
     """Whether the check takes less than a second, by a rough count."""
-    if len(importer.proto.graph.node) > LARGEST_NODE_COUNT:
+    if len(importer.nodes) > LARGEST_NODE_COUNT:
         return False
     if sum(array.nbytes for array in importer.model.weights.values()) > LARGEST_FILE:
         return False
@@ -84,8 +85,7 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
         With `must`, where some nodes cannot be judged.
     """
     point = find_point(importer, function)
-    protos = list(importer.proto.graph.node)
-    nodes = [(position, protos[position]) for position in importer.order]
+    nodes = [(position, importer.nodes[position]) for position in importer.order]
     nodes = [entry for entry in nodes if entry[1].op_type != "Constant"]
     found, unjudged = judge(importer, nodes, point)
     if found is not None:
@@ -94,7 +94,7 @@ def compare(importer: Importer, function: Function, must: bool) -> None:
             f"at most {found.tolerance:.0e}. The first node that differs is {found.title}. Load with check=False to go "
             "on all the same, and please report it."
         )
-    compare_whole(importer, function, point)
+    compare_whole(importer, point)
     if must and unjudged:
         report_unjudged(unjudged, everything=len(unjudged) == len(nodes))
 
@@ -115,11 +115,11 @@ def report_unjudged(unjudged: Sequence[str], everything: bool) -> None:
     )
 
 
-def compare_whole(importer: Importer, function: Function, point: Point) -> None:
+def compare_whole(importer: Importer, point: Point) -> None:
     """Refuses a function that differs from the values of the graph's outputs, which the nodes were judged by."""
     names = [output.source for output in importer.outputs]
     expected = np.concatenate([point.tensors[name].reshape(-1) for name in names]).astype(np.float64)
-    difference = distance(function(point.x), expected)
+    difference = distance(point.y, expected)
     if difference > TOLERANCE:
         nudged = tensors_at(importer, nudge(point.x))
         rounding = distance(np.concatenate([nudged[name].reshape(-1) for name in names]).astype(np.float64), expected)
@@ -190,29 +190,42 @@ def disagreeing_with_numpy(
 def agreeing(
     nodes: Sequence[tuple[int, onnx.NodeProto]], results: Mapping[int, Sequence[Array | None]], point: Point
 ) -> set[int]:
-    """The nodes all of whose outputs are finite and the same up to rounding in double, found in one pass."""
-    ours: list[Array] = []
-    theirs: list[Array] = []
-    owners: list[int] = []
+    """The nodes all of whose outputs are the same up to rounding in double. Small tensors are compared in one pass."""
+    found: set[int] = set()
     rest: set[int] = set()
+    small: list[tuple[int, Array, Array]] = []
     for position, node in nodes:
         for name, array in zip([name for name in node.output if name], results.get(position, [None]), strict=False):
             own = point.tensors.get(name)
-            if own is not None and has_numbers(own) and has_numbers(array) and own.size == array.size > 0:
-                ours.append(own.reshape(-1))
-                theirs.append(array.reshape(-1))
-                owners.append(position)
-            elif own is not None or array is not None:
+            if own is None and array is None:
+                continue
+            if own is None or not has_numbers(own) or not has_numbers(array) or own.size != array.size:
                 rest.add(position)
-    if not owners:
-        return set()
-    starts = np.cumsum([0, *(array.size for array in theirs[:-1])])
-    a, b = np.concatenate(ours, dtype=np.float64), np.concatenate(theirs, dtype=np.float64)
+            elif own.size <= SMALL:
+                small.append((position, own.reshape(-1), array.reshape(-1)))
+            elif not is_near(own.reshape(-1), array.reshape(-1), [0]).all():
+                rest.add(position)
+            found.add(position)
+    small = [entry for entry in small if entry[1].size]
+    if small:
+        owners, ours, theirs = zip(*small, strict=True)
+        starts = np.cumsum([0, *(array.size for array in theirs[:-1])])
+        near = is_near(np.concatenate(ours, dtype=np.float64), np.concatenate(theirs, dtype=np.float64), starts)
+        rest.update(owner for owner, fine in zip(owners, near.tolist(), strict=True) if not fine)
+    return found - rest
+
+
+def is_near(a: Array, b: Array, starts: Any) -> Array:
+    """Whether each part of b, which begin at these places, is a up to rounding in double. The same infinity is near."""
     with np.errstate(all="ignore"):
-        error, scale = (np.maximum.reduceat(np.abs(array), starts) for array in (a - b, b))
-        is_fine = (error <= TOLERANCE * scale) & np.isfinite(scale)  # false of NaN
-    rest.update(owner for owner, fine in zip(owners, is_fine.tolist(), strict=True) if not fine)
-    return set(owners) - rest
+        error = np.subtract(a, b, dtype=np.float64)
+        error = np.maximum.reduceat(np.abs(error, out=error), starts)
+        scale = np.maximum(np.maximum.reduceat(b, starts), -np.minimum.reduceat(b, starts).astype(np.float64))
+        if np.isfinite(scale).all():
+            return np.asarray(error <= TOLERANCE * scale)  # false of NaN
+        error = np.maximum.reduceat(np.where(a == b, 0.0, np.abs(a - b)), starts)
+        scale = np.maximum.reduceat(np.where(np.isfinite(b), np.abs(b), 0.0), starts)
+        return np.asarray(error <= TOLERANCE * scale)
 
 
 def has_numbers(array: Any) -> TypeGuard[Array]:
@@ -271,7 +284,7 @@ def rounding_of(
 ) -> float:
     """How much the judge's result changes where its inputs change in their last digits."""
     tensors = {name: nudge(point.tensors[name]) for name in reads(entry[1]) if name in point.tensors}
-    changed = evaluate([entry], Point(point.x, point.tensors | tensors), opsets).get(entry[0], [])
+    changed = evaluate([entry], point._replace(tensors=point.tensors | tensors), opsets).get(entry[0], [])
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(changed, theirs, strict=False) if not isinstance(b, list)]
     return max((distance(a.reshape(-1), b.reshape(-1)) for a, b in pairs), default=0.0)
 

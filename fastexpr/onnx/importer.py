@@ -38,6 +38,7 @@ from fastexpr.onnx.sizes import Budget, check_ports
 
 KNOWN_DOMAINS = {schema.domain for schema in onnx.defs.get_all_schemas()} | {MICROSOFT}
 DIVERGED = "The training has probably diverged: train and export again."
+FEW = 1000  # numbers that are looked at one by one
 LARGEST_UNROLLING = 30_000  # nodes of graphs inside If, Loop and Scan
 #: What chooses, compares or only moves numbers: the infinite ones may be left out later.
 MAY_BE_INFINITE = {
@@ -62,6 +63,7 @@ class Importer:
     fixed : the inputs that are constants
     beside_x : what another evaluator must be given for the other inputs
     outputs : what is computed, and the tensors that hold it
+    nodes : those of the model's graph
     order : positions of the nodes that were converted
     values : every tensor of the model's own graph that was computed, by its name in the file
     graph : the core nodes
@@ -83,8 +85,11 @@ class Importer:
         self.has_all_outputs = len(self.outputs) == len(declared)
         infos = [info for info in self.proto.graph.input if info.name not in weights or info.name in (fixed or {})]
         sources = [output.source for output in self.outputs]
-        self.order = evaluation_order(self.proto.graph, {*weights, *(str(info.name) for info in infos)}, sources)
-        used = {name for position in self.order for name in reads(self.proto.graph.node[position])} | set(sources)
+        self.nodes = list(self.proto.graph.node)
+        read = [reads(node) for node in self.nodes]
+        given = {*weights, *(str(info.name) for info in infos)}
+        self.order = evaluation_order(self.proto.graph, given, sources, nodes=self.nodes, read=read)
+        used = set(sources).union(*[read[position] for position in self.order])
         self.inputs, self.fixed, constants, self.beside_x = read_inputs(infos, used, shapes or {}, fixed or {})
         check_ports("Input", {port.name: port.size for port in self.inputs})
         self.graph: GraphBuilder = GraphBuilder(
@@ -105,9 +110,8 @@ class Importer:
         """Converts every node that the outputs need."""
         self._split_x()
         with np.errstate(all="ignore"):  # constants that are not finite are refused where they are used
-            nodes = list(self.proto.graph.node)
             for position in self.order:
-                self._convert(nodes[position], position, self._scope)
+                self._convert(self.nodes[position], position, self._scope)
 
     @property
     def folding_work(self) -> int:
@@ -308,9 +312,8 @@ class Importer:
         """Whether something that is converted reads the tensor; inside of loops and definitions, that is assumed."""
         if scope is not self._scope:
             return True
-        nodes = self.proto.graph.node
         return any(name == output.source for output in self.outputs) or any(
-            name in reads(nodes[position]) for position in self.order
+            name in reads(self.nodes[position]) for position in self.order
         )
 
     def inputs_behind(self, value: Handle) -> set[str]:
@@ -328,8 +331,8 @@ class Importer:
     def maker_of(self, name: str) -> str:
         """How messages name the node that gives the tensor, or the input that it is."""
         for position in self.order:
-            if name in self.proto.graph.node[position].output:
-                return node_title(self.proto.graph.node[position], position)
+            if name in self.nodes[position].output:
+                return node_title(self.nodes[position], position)
         return f"[Input {name!r}]"
 
     def output_handle(self, output: Output) -> Handle:
@@ -444,9 +447,13 @@ def check_finite(
     """Refuses NaN and infinity, or all of them but -inf; returns whether all numbers are finite."""
     if array.dtype.kind != "f":
         return True
-    with np.errstate(all="ignore"):
-        if np.isfinite(array.sum()):  # much faster than isfinite; a sum hides nothing that is not finite
+    if array.size <= FEW:
+        if np.isfinite(array).all():
             return True
+    else:
+        with np.errstate(all="ignore"):
+            if math.isfinite(np.add.reduce(array, axis=None)):  # much faster; a sum hides nothing that is not finite
+                return True
     finite = np.isfinite(array)
     fits = finite | (array == -np.inf) if may_be_masked else finite
     if not fits.all():

@@ -19,6 +19,7 @@ from fastexpr.onnx.wire import Buffer, Span, WireError, without_weights
 ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
+SMALL = 2**20  # bytes of a file that is parsed as it is: copying is faster than looking for what need not be copied
 LARGEST_GROWTH = 1000  # a tensor written out, against its values that are not 0
 
 
@@ -27,7 +28,8 @@ class ModelFile:
 
     Attributes
     ----------
-    proto : the model; its large weights are missing where it came from a file or bytes
+    proto : the model; its large weights are missing where it came from a large file
+    is_complete : whether they are there
     weights : the initializers by name, each in the file's precision
     opsets : the version of each operator domain; ONNX's own is ""
     description : how messages call the model
@@ -37,6 +39,7 @@ class ModelFile:
         self.source = source
         self.description = repr(str(source)) if isinstance(source, (str, os.PathLike)) else "the model"
         self.proto: onnx.ModelProto
+        self.is_complete = True
         self.weights: dict[str, Array] = {}
         if isinstance(source, onnx.ModelProto):
             self.proto = source
@@ -53,6 +56,8 @@ class ModelFile:
         """The model with its weights, for ONNX's own evaluator."""
         if isinstance(self.source, onnx.ModelProto):
             return self.source
+        if self.is_complete and not any(tensor.external_data for tensor in self.proto.graph.initializer):
+            return self.proto
         if isinstance(self.source, (str, os.PathLike)):
             return onnx.load(self.source)
         return onnx.load_from_string(bytes(self.source))
@@ -61,12 +66,16 @@ class ModelFile:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise FileError(f"{self.description} is empty, not an ONNX file. Export the model again.")
+            if os.fstat(file.fileno()).st_size <= SMALL:
+                self._parse(file.read(), path.parent)
+                return
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # open only while the weights are copied
                 self._parse(data, path.parent)
 
     def _parse(self, data: Buffer, folder: Path | None) -> None:
         try:
-            skeleton, cuts = without_weights(data)
+            skeleton, cuts = (data[:], {}) if len(data) <= SMALL else without_weights(data)
+            self.is_complete = not cuts
             self.proto = onnx.ModelProto.FromString(skeleton)
         except (WireError, DecodeError) as error:
             raise FileError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import onnx
@@ -15,9 +15,12 @@ from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.handle import Handle, Tensors, Value, exact
 from fastexpr.onnx.signatures import schema_of
 from fastexpr.onnx.sizes import check_result
+from fastexpr.onnx.wire import list_array
 
 #: What the name of a node's property begins with that holds an attribute in double: ONNX's own are float32.
 EXACT = "fastexpr.exact."
+
+LONG = 200  # entries of a list
 
 #: Converts the graph that is the attribute of this name, on these inputs; the last one goes into labels.
 RunGraph = Callable[[str, Sequence[Value], str], list[Value]]
@@ -85,6 +88,17 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
     if kind == onnx.AttributeProto.TENSOR:
         return attribute.t
     return None if kind == onnx.AttributeProto.UNDEFINED else attribute
+
+
+class LongList(NamedTuple):
+    """An attribute that is a list whose numbers nobody has asked for yet."""
+
+    attribute: onnx.AttributeProto
+
+
+def is_long(attribute: onnx.AttributeProto) -> bool:
+    """Whether the attribute lists so much that an object for each takes time."""
+    return max(len(attribute.floats), len(attribute.ints), len(attribute.strings)) > LONG
 
 
 def exact_attributes(proto: onnx.NodeProto) -> dict[str, float]:
@@ -155,7 +169,10 @@ class OnnxNode:
                 self.fail(f"attribute {name!r} is missing. Export the model again.")
 
     def _own_attributes(self) -> dict[str, Any]:
-        own = {str(attribute.name): attribute_value(attribute) for attribute in self.proto.attribute}
+        own = {
+            str(attribute.name): LongList(attribute) if is_long(attribute) else attribute_value(attribute)
+            for attribute in self.proto.attribute
+        }
         expected = attribute_types(self.operator, self.opset, self.domain)
         for attribute in self.proto.attribute:
             name = str(attribute.name)
@@ -200,7 +217,16 @@ class OnnxNode:
 
     def attribute(self, name: str) -> Any:
         """The attribute's value, else the standard's default, else None."""
-        return self._attributes.get(name)
+        value = self._attributes.get(name)
+        return attribute_value(value.attribute) if isinstance(value, LongList) else value
+
+    def list_attribute(self, name: str) -> Any:
+        """The same; long lists of numbers as arrays."""
+        value = self._attributes.get(name)
+        if not isinstance(value, LongList):
+            return value
+        found = list_array(value.attribute)
+        return attribute_value(value.attribute) if found is None else found
 
     def number(self, name: str) -> float:
         """A float attribute."""

@@ -22,7 +22,7 @@ def no_other(name: str) -> bool:
 
 def reads(node: onnx.NodeProto) -> list[str]:
     """Names of the tensors that the node reads, those among them that graphs inside it take from around them."""
-    names = list(filter(None, node.input))
+    names = [name for name in node.input if name]
     if node.op_type in WITH_GRAPHS:
         names += outer_names(attribute.g for attribute in node.attribute)
     return names
@@ -37,21 +37,19 @@ def outer_names(graphs: Iterable[onnx.GraphProto]) -> Iterator[str]:
         yield from (name for name in read if name not in own)
 
 
-def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
+def producers(nodes: Sequence[onnx.NodeProto], given: Iterable[str]) -> dict[str, int]:
     """The position of the node that gives each tensor.
 
     Raises OnnxError where two nodes, or a node and an input or initializer, give the same one.
     """
     origin: dict[str, int] = {}
     taken = set(given)
-    for position, node in enumerate(graph.node):
+    for position, node in enumerate(nodes):
         for name in node.output:
             if not name:
                 continue
             if name in origin or name in taken:
-                other = (
-                    node_title(graph.node[origin[name]], origin[name]) if name in origin else "an input or initializer"
-                )
+                other = node_title(nodes[origin[name]], origin[name]) if name in origin else "an input or initializer"
                 raise OnnxError(
                     f"{node_title(node, position)} gives {name!r}, which {other} gives, too. Names must be unique: "
                     "export the model again."
@@ -61,7 +59,12 @@ def producers(graph: onnx.GraphProto, given: Iterable[str]) -> dict[str, int]:
 
 
 def evaluation_order(
-    graph: onnx.GraphProto, given: set[str], wanted: Sequence[str], is_known: Known = no_other
+    graph: onnx.GraphProto,
+    given: set[str],
+    wanted: Sequence[str],
+    is_known: Known = no_other,
+    nodes: Sequence[onnx.NodeProto] | None = None,
+    read: Sequence[list[str]] | None = None,
 ) -> list[int]:
     """Positions of the nodes that the outputs need, each after those it reads from; in the file's order where that will
     do.
@@ -76,23 +79,34 @@ def evaluation_order(
         Names of the outputs.
     is_known
         Whether a graph around this one has a tensor of this name.
+    nodes, read
+        The graph's nodes and what each of them reads, where the caller has them: a message gives them slowly.
 
     Raises
     ------
     OnnxError
         Where a node reads a tensor or the graph has an output that nothing gives, or nodes form a cycle.
     """
-    origin = producers(graph, given)
-    needed = needed_nodes(graph, origin, wanted, lambda name: name in given or is_known(name))
+    nodes = list(graph.node) if nodes is None else nodes
+    read = [reads(node) for node in nodes] if read is None else read
+    origin = producers(nodes, given)
+    needed = needed_nodes(nodes, read, origin, wanted, lambda name: name in given or is_known(name))
     placed: set[int] = set()
     for position in needed:
-        if any(origin[name] not in placed for name in reads(graph.node[position]) if name in origin):
-            return sorted_nodes(graph, origin, needed)
+        for name in read[position]:
+            if name in origin and origin[name] not in placed:
+                return sorted_nodes(nodes, read, origin, needed)
         placed.add(position)
     return needed
 
 
-def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], wanted: Sequence[str], is_given: Known) -> list[int]:
+def needed_nodes(
+    nodes: Sequence[onnx.NodeProto],
+    read: Sequence[list[str]],
+    origin: dict[str, int],
+    wanted: Sequence[str],
+    is_given: Known,
+) -> list[int]:
     """Positions of the nodes from which an output can be reached, ascending."""
     for output in wanted:
         if output not in origin and not is_given(output):
@@ -106,12 +120,11 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], wanted: Sequenc
     needed = set(waiting)
     while waiting:
         position = waiting.pop()
-        node = graph.node[position]
-        for name in reads(node):
+        for name in read[position]:
             if name not in origin and not is_given(name):
                 raise OnnxError(
-                    f"{node_title(node, position)} reads {name!r}, which no node, input or initializer gives. Export "
-                    "the model again."
+                    f"{node_title(nodes[position], position)} reads {name!r}, which no node, input or initializer "
+                    "gives. Export the model again."
                 )
             if name in origin and origin[name] not in needed:
                 needed.add(origin[name])
@@ -119,11 +132,11 @@ def needed_nodes(graph: onnx.GraphProto, origin: dict[str, int], wanted: Sequenc
     return sorted(needed)
 
 
-def sorted_nodes(graph: onnx.GraphProto, origin: dict[str, int], needed: list[int]) -> list[int]:
+def sorted_nodes(
+    nodes: Sequence[onnx.NodeProto], read: Sequence[list[str]], origin: dict[str, int], needed: list[int]
+) -> list[int]:
     """The needed nodes sorted by Kahn's algorithm."""
-    sources_of = {
-        position: {origin[name] for name in reads(graph.node[position]) if name in origin} for position in needed
-    }
+    sources_of = {position: {origin[name] for name in read[position] if name in origin} for position in needed}
     readers: dict[int, list[int]] = {position: [] for position in needed}
     for position, sources in sources_of.items():
         for source in sources:
@@ -140,14 +153,14 @@ def sorted_nodes(graph: onnx.GraphProto, origin: dict[str, int], needed: list[in
     if len(order) < len(needed):
         raise OnnxError(
             "The graph has a cycle: "
-            + " -> ".join(cycle(graph, sources_of))
+            + " -> ".join(cycle(nodes, sources_of))
             + ". Expected an order in which each node reads "
             "only what is there. Export the model again."
         )
     return order
 
 
-def cycle(graph: onnx.GraphProto, sources_of: dict[int, set[int]]) -> list[str]:
+def cycle(nodes: Sequence[onnx.NodeProto], sources_of: dict[int, set[int]]) -> list[str]:
     """Titles of nodes that read from one another in a circle, in the direction of the data; `sources_of` holds what is
     stuck.
     """
@@ -157,4 +170,4 @@ def cycle(graph: onnx.GraphProto, sources_of: dict[int, set[int]]) -> list[str]:
         path[position] = len(path)
         position = min(sources_of[position])
     circle = [*list(path)[path[position] :], position]
-    return [node_title(graph.node[place], place) for place in reversed(circle)]
+    return [node_title(nodes[place], place) for place in reversed(circle)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from onnx import TensorProto, numpy_helper
 
 from fastexpr.onnx.arrays import Array
 
@@ -28,5 +29,12 @@ class ReferenceNode(NamedTuple):
         return None if found is None else [int(number) for number in found]
 
     def column(self, name: str, dtype: Any) -> Array:
-        """An attribute that is a list."""
-        return np.array(self.attributes[name] or [], dtype)
+        """An attribute that is a list, or the tensor that holds the same in double."""
+        given, tensor = self.attributes.get(name), self.attributes.get(f"{name}_as_tensor")
+        given = given if tensor is None else tensor
+        given = numpy_helper.to_array(given) if isinstance(given, TensorProto) else given
+        return np.array([] if given is None else given, dtype)
+
+
+#: The node's output, or several; None where the formula is not for this node.
+Reference = Callable[[ReferenceNode], Array | tuple[Array | None, ...] | None]

@@ -55,17 +55,19 @@ def windows(x: Array, at: Frame, fill: float) -> Array:
 
 
 def convolution(node: ReferenceNode) -> Array:
-    """Sums of products of a window with weights; groups of channels apart."""
+    """Sums of products of a window with weights; groups of channels apart. One product for each place in the window."""
     x, W = node.inputs[:2]
     n, n_groups = x.ndim - 2, node.attributes["group"]
-    seen = windows(x, frame(node, x.shape[2:], W.shape[2:]), 0.0)
-    axes = [1, *range(2 + n, 2 + 2 * n)]
-    parts = [
-        np.moveaxis(np.tensordot(part, weights, (axes, [1, *range(2, 2 + n)])), -1, 1)
-        for part, weights in zip(np.split(seen, n_groups, 1), np.split(W, n_groups), strict=True)
-    ]
-    y = np.concatenate(parts, 1)
+    at = frame(node, x.shape[2:], W.shape[2:])
+    seen = windows(x, at, 0.0)
+    n_points, places, k = len(x), seen.shape[2 : 2 + n], W.shape[1]
+    weights = np.asarray(W, np.float64).reshape(n_groups, -1, k, *W.shape[2:])
+    y = np.zeros((n_points, n_groups, weights.shape[1], math.prod(places)))
+    for offset in np.ndindex(*W.shape[2:]):
+        part = seen[(..., *offset)].reshape(n_points, n_groups, k, -1)
+        y += weights[(..., *offset)] @ part
     bias = node.input(2)
+    y = y.reshape(n_points, len(W), *places)
     return y if bias is None else y + bias.reshape(-1, *[1] * n)
 
 

@@ -56,7 +56,10 @@ def converter(*names: str, since: int = 1, takes_constants: bool = False, domain
 
 def find_converter(name: str, version: int, domain: str = "") -> Converter | None:
     """The converter of an operator as it was in this version; None where there is none."""
-    return next((entry for entry in _converters.get((domain, name), []) if entry.since <= version), None)
+    for entry in _converters.get((domain, name), ()):
+        if entry.since <= version:
+            return entry
+    return None
 
 
 def convert(node: OnnxNode) -> list[Value | Tensors | None]:

@@ -29,7 +29,7 @@ def is_row_by_row(importer: Importer) -> bool:
     values, rows = importer.values, {port.name for port in importer.inputs if port.batch_axes == (0,)}
     lengths: dict[str, Lengths] = {}  # tensors of lengths, among them the number of rows
     for position in importer.order:
-        node = importer.proto.graph.node[position]
+        node = importer.nodes[position]
         inputs: list[Any] = [
             values.get(name, importer.model.weights.get(name)) if name else None for name in node.input
         ]

@@ -76,7 +76,7 @@ def gemm_offset(node: OnnxNode, shape: Shape) -> Value | None:
         return None
     c = node.input(2)
     try:
-        fits = np.broadcast_shapes(c.shape, shape) == shape
+        fits = c.shape == shape[1:] or np.broadcast_shapes(c.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:
@@ -93,4 +93,5 @@ def split_bias(offset: Value | None, shape: Shape) -> tuple[Array | None, Value 
     """The offset as a bias that Linear adds itself, or else as it was."""
     if offset is None or isinstance(offset, Handle) or (len(offset.shape) == 2 and offset.shape[0] != 1):
         return None, offset
-    return np.broadcast_to(offset.reshape(-1), shape[1:]), None
+    bias = offset.reshape(-1)
+    return bias if bias.shape == shape[1:] else np.broadcast_to(bias, shape[1:]), None

@@ -26,6 +26,7 @@ EQUAL, MEMBER = MODES["BRANCH_EQ"], 7
 AGGREGATES = {"SUM": "sum", "AVERAGE": "mean", "MIN": "min", "MAX": "max"}
 NUMBERED_AGGREGATES = ("mean", "sum", "min", "max")
 MOST_TARGETS = 2**20
+SMALLEST_TABLE = 1000
 
 
 def apply(node: OnnxNode, constants: list[Array], n_targets: int, aggregate: str) -> Value:
@@ -42,7 +43,7 @@ def apply(node: OnnxNode, constants: list[Array], n_targets: int, aggregate: str
 
 def column(node: OnnxNode, name: str, dtype: Any, length: int | None = None, default: Any = None) -> Array:
     """An attribute that is a list, or the tensor that holds the same in double precision."""
-    value = node.attribute(name)
+    value = node.list_attribute(name)
     tensor = node.attribute(f"{name}_as_tensor")
     if isinstance(value, onnx.TensorProto) or tensor is not None:
         array = tensor_array(value if isinstance(value, onnx.TensorProto) else tensor, f"{node.title} {name}")
@@ -61,30 +62,49 @@ class Ids:
     def __init__(self, node: OnnxNode) -> None:
         self.trees = column(node, "nodes_treeids", np.int64)
         self.places = column(node, "nodes_nodeids", np.int64, len(self.trees))
-        self.known_trees, self.roots = np.unique(self.trees, return_index=True)  # a tree begins with its first node
-        self.known_places = np.unique(self.places)
+        n = len(self.trees)
+        is_first = np.append(True, self.trees[1:] != self.trees[:-1])[:n]
+        self.known_trees, order = np.unique(self.trees[is_first], return_index=True)
+        self.roots = np.flatnonzero(is_first)[order]  # a tree begins with its first node
+        self.span = int(self.places.max(initial=0)) + 1
+        self.table: Array | None = None  # of positions, by tree and place, where there are few gaps
         codes = self._codes(self.trees, self.places)
-        self.order = np.argsort(codes, kind="stable")
-        self.codes = codes[self.order]
-        n_different = len(codes) and 1 + np.count_nonzero(self.codes[1:] != self.codes[:-1])
-        if len(codes) == 0 or n_different != len(codes):
-            node.fail(
-                f"has {len(codes)} nodes, of which {n_different} are different. The table is damaged: export again."
-            )
+        if len(self.known_trees) * self.span <= 4 * n + SMALLEST_TABLE and self.places.min(initial=0) >= 0:
+            self.table = np.full(len(self.known_trees) * self.span, -1)
+            self.table[codes] = np.arange(n)
+            n_different = int(np.count_nonzero(self.table >= 0))
+        else:
+            self.known_places = np.unique(self.places)
+            codes = self._sparse_codes(self.trees, self.places)
+            self.order = np.argsort(codes, kind="stable")
+            self.codes = codes[self.order]
+            n_different = n and 1 + int(np.count_nonzero(self.codes[1:] != self.codes[:-1]))
+        if n == 0 or n_different != n:
+            node.fail(f"has {n} nodes, of which {n_different} are different. The table is damaged: export again.")
 
     def _codes(self, trees: Array, places: Array) -> Array:
+        """A place in the table."""
+        return position(self.known_trees, trees) * self.span + places
+
+    def _sparse_codes(self, trees: Array, places: Array) -> Array:
         """One number for both; -1 where there is no such tree or no such node in any tree."""
         tree, place = position(self.known_trees, trees), position(self.known_places, places)
         return np.where((tree < 0) | (place < 0), -1, tree * len(self.known_places) + place)
 
     def find(self, trees: Array, places: Array) -> Array:
         """Their positions; -1 where there is none such."""
-        k = position(self.codes, self._codes(trees, places))
-        return np.where(k < 0, -1, self.order[k])
+        if self.table is None:
+            k = position(self.codes, self._sparse_codes(trees, places))
+            return np.where(k < 0, -1, self.order[k])
+        codes = self._codes(trees, places)
+        is_there = (codes >= 0) & (places >= 0) & (places < self.span)
+        return np.where(is_there, self.table[np.where(is_there, codes, 0)], -1)
 
 
 def position(known: Array, values: Array) -> Array:
     """Where the values stand among the known ones, which are sorted; -1 where they do not."""
+    if len(known) and known[0] == 0 and known[-1] == len(known) - 1:  # 0, 1, 2, ...
+        return np.where((values >= 0) & (values < len(known)), values, -1)
     k = np.minimum(np.searchsorted(known, values), len(known) - 1)
     return np.where(known[k] == values, k, -1)
 
@@ -101,8 +121,10 @@ def leaves_of(
         node.fail(f"has a leaf for target {wrong[0]} of {n_targets}. The table is damaged: export the model again.")
     places = ids.find(trees, places)
     targets = np.zeros_like(targets) if is_binary else targets
-    order = np.lexsort((targets, places))
-    places, targets, numbers = places[order], targets[order], numbers[order]
+    codes = places * n_targets + targets
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")
+        places, targets, numbers = places[order], targets[order], numbers[order]
     is_new = np.append(True, (places[1:] != places[:-1]) | (targets[1:] != targets[:-1]))[: len(places)]
     if not is_new.all():
         numbers = combine.reduceat(numbers, np.flatnonzero(is_new))
@@ -115,12 +137,14 @@ def trees_by_ids(node: OnnxNode, ids: Ids, leaves: Leaves) -> list[Array]:
     feature, yes, no = (
         column(node, f"nodes_{name}", np.int64, n) for name in ("featureids", "truenodeids", "falsenodeids")
     )
-    values, names = column(node, "nodes_values", np.float64, n), column(node, "nodes_modes", object, n)
+    values, names = column(node, "nodes_values", np.float64, n), node.attribute("nodes_modes") or []
+    if len(names) != n:
+        node.fail(f"has {len(names)} nodes_modes, expected {n}. The table is damaged: export the model again.")
     unknown = set(names) - set(MODES) - {"LEAF"}
     if unknown:
         node.fail(f"has the modes {sorted(unknown)}, expected {', '.join(MODES)} or LEAF. Export the model again.")
     nodes = Nodes(
-        mode=np.array([MODES.get(name, LEAF) for name in names]),
+        mode=np.fromiter(map({**MODES, "LEAF": LEAF}.__getitem__, names), np.int64, n),
         feature=feature,
         goes_yes_on_nan=column(node, "nodes_missing_value_tracks_true", np.int64, n, 0),
         next=np.stack([ids.find(ids.trees, yes), ids.find(ids.trees, no)], axis=1),
@@ -128,8 +152,11 @@ def trees_by_ids(node: OnnxNode, ids: Ids, leaves: Leaves) -> list[Array]:
         thresholds=values,
         roots=ids.roots,
     )
-    keys = np.stack([ids.trees, ids.places], axis=1)
-    seen = visits(nodes, keys, lambda k, side: f"node {(int(ids.trees[k]), int((no if side else yes)[k]))}", node.fail)
+
+    def key(k: int) -> tuple[int, int]:
+        return int(ids.trees[k]), int(ids.places[k])
+
+    seen = visits(nodes, key, lambda k, side: f"node {(int(ids.trees[k]), int((no if side else yes)[k]))}", node.fail)
     return tables(nodes, leaves, seen)
 
 
@@ -221,9 +248,11 @@ def tree_ensemble(node: OnnxNode) -> Value:
         is_leaf, which = (no_leaf, no) if side else (yes_leaf, yes)
         return f"{'leaf' if is_leaf[k] else 'node'} {which[k]}"
 
-    keys = np.array([(False, k) for k in range(n)] + [(True, k) for k in range(n_leaves)], object)
+    def key(k: int) -> tuple[bool, int]:
+        return k >= n, k - n if k >= n else k
+
     leaves = Leaves(n + np.arange(n_leaves), targets, weights)
-    constants = tables(nodes, leaves, visits(nodes, keys, name_of_next, node.fail))
+    constants = tables(nodes, leaves, visits(nodes, key, name_of_next, node.fail))
     return transformed(node, apply(node, constants, n_targets, NUMBERED_AGGREGATES[aggregate]))
 
 
