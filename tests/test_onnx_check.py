@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +14,10 @@ from onnx import TensorProto, helper
 from onnx_models import make_model, mlp
 
 import fastexpr as fx
-from fastexpr.errors import OnnxError, UncheckedWarning
+from fastexpr.errors import FastexprError, OnnxError, UncheckedWarning
 from fastexpr.onnx import check
 from fastexpr.onnx import importer as importer_module
+from fastexpr.onnx.builder import GraphBuilder
 from fastexpr.onnx.converters import control
 from fastexpr.onnx.judges import is_large_forest
 
@@ -386,3 +389,26 @@ def test_a_harmful_node_that_no_output_needs_is_not_run() -> None:
     unused = node("RegexFullMatch", ["text"], ["m"], pattern="(a*)*b")
     model = make_model([unused, node("Tanh", ["x"], ["y"])], {"x": [1, 2]}, ["y"], {"text": np.array(["a" * 40])}, 20)
     assert fx.load_onnx(model, check=True)([0.0, 0.0]).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("content", ["good", "damaged"])
+def test_an_import_leaves_nothing_to_the_garbage_collector(content: str) -> None:
+    """Large arrays would stay in memory until it runs."""
+    last = node("Add", ["h", "b" if content == "good" else "x"], ["y"])
+    nodes = [node("MatMul", ["x", "W"], ["u"]), node("Tanh", ["u"], ["h"]), last]
+    model = make_model(nodes, {"x": [1, 4]}, ["y"], weights(W=(4, 3), b=(3,)))
+    builders: weakref.WeakSet[Any] = weakref.WeakSet()
+    build = GraphBuilder.__init__
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(GraphBuilder, "__init__", lambda self, *a, **k: builders.add(self) or build(self, *a, **k))
+            if content == "good":
+                fx.load_onnx(model)
+            else:
+                with pytest.raises(FastexprError):
+                    fx.load_onnx(model)
+        assert len(builders) == 0
+    finally:
+        gc.enable()

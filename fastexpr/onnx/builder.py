@@ -70,7 +70,7 @@ class GraphBuilder:
     ) -> None:
         self.largest = largest
         self.of_constants = of_constants
-        self.x = Handle(0, (n_inputs,), self)
+        self.n_inputs = n_inputs
         self.nodes: list[CoreNode] = []
         self.label = ""
         self.masked: dict[int, Array] = {}
@@ -81,7 +81,12 @@ class GraphBuilder:
         self._in_order: dict[Any, tuple[Array, Array]] = like._in_order if like else {}
         self._operators: dict[Any, tuple[Operator, list[Array]]] = {}
         self._numbers: dict[tuple[float, float], Array] = {}
-        self._constants: dict[int, tuple[Array, Handle]] = {}  # the array is kept: its id must stay its own
+        self._constants: dict[int, tuple[Array, int]] = {}  # the array is kept: its id must stay its own
+
+    @property
+    def x(self) -> Handle:
+        """All inputs: node 0. Made anew each time: a handle keeps its graph, so a graph must keep no handle."""
+        return Handle(0, (self.n_inputs,), self)
 
     def apply(self, name: str, *operands: Operand, constants: Sequence[Array] = (), **attributes: Any) -> Handle:
         """A new node. Constants and numbers among the operands become Constant nodes."""
@@ -149,8 +154,8 @@ class GraphBuilder:
             constant = np.ascontiguousarray(as_float(value)).reshape(value.shape)  # ascontiguousarray makes scalars 1-D
             if must_be_finite and not self.of_constants and not np.isfinite(constant).all():
                 raise GraphError("[Constant] a number computed from the weights is not finite. Check the weights.")
-            self._constants[id(value)] = (value, self.apply("Constant", constants=[constant]))
-        return self._constants[id(value)][1]
+            self._constants[id(value)] = (value, self.apply("Constant", constants=[constant]).id)
+        return Handle(self._constants[id(value)][1], value.shape, self)
 
     def arithmetic(self, name: str, a: Value, b: Value) -> Value:
         """Add, Sub, Mul, Div or Pow with NumPy broadcasting."""
