@@ -67,15 +67,13 @@ def visits(
     name_of_next: Callable[[int, int], str],
     fail: Callable[[str], NoReturn],
 ) -> Visits:
-    """All visits from the roots on. `key` and `name_of_next` are what `fail` calls nodes, and those that follow. Without
-    keys, a tree may come to a node twice.
+    """All visits from the roots on. `key` and `name_of_next` are what `fail` calls nodes, and those that follow.
+    Without `key`, a tree may come to a node twice.
     """
     n, level, tree = len(nodes.mode), nodes.roots, np.arange(len(nodes.roots))
     found, trees, following, levels = [level], [tree], [], [0]
     count = np.ones(len(nodes.roots), np.int64)
-    while level.size and (
-        keys is None or count.max() <= n
-    ):  # a tree that comes to more nodes than there are comes to one twice
+    while level.size and (key is None or count.max() <= n):  # who comes to more nodes than there are comes to one twice
         is_split = nodes.mode[level] != LEAF
         next_nodes = nodes.next[level[is_split]]
         if next_nodes.min(initial=0) < 0:
@@ -96,8 +94,8 @@ def visits(
     places = np.sort(np.concatenate(trees) * n + all_nodes)
     twice = places[1:][places[1:] == places[:-1]]
     if key is not None and twice.size:
-        name = key(int(twice[0] % n))
-        fail(f"has a tree that comes to node {name} twice, so it is no tree. Export the model again.")
+        again = key(int(twice[0] % n))
+        fail(f"has a tree that comes to node {again} twice, so it is no tree. Export the model again.")
     return Visits(all_nodes, np.concatenate([*following, np.zeros((0, 2), np.int64)]), levels)
 
 
