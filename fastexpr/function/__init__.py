@@ -23,6 +23,7 @@ from fastexpr.export.casadi_function import to_casadi
 from fastexpr.export.formula import to_latex, to_sympy
 from fastexpr.export.jax_function import to_jax
 from fastexpr.export.torch_function import to_torch
+from fastexpr.function.data import with_data
 from fastexpr.function.derivative_check import DerivativeReport, check_derivatives
 from fastexpr.function.gradient import gradient_function
 from fastexpr.function.kink import Kink, kinks
@@ -129,6 +130,7 @@ for _method in (
     smoothed,
     gradient_function,
     with_parameters,
+    with_data,
     check_derivatives,
     to_onnx,
     to_c,

@@ -465,6 +465,41 @@ class Problem:
         """
         return classified_as(self, y, label, margin, classes, name)
 
+    def within_data(
+        self, x: Expression, network: Function, method: str = "ellipsoid", name: str | None = None
+    ) -> Constraint:
+        """States that x stays near the data that a network was trained with: beyond them nobody knows what it says.
+
+        Parameters
+        ----------
+        x : Expression
+            What enters the network: (n,), or (T, n) for T points.
+        network : Function
+            With data: ``net.with_data(X)``.
+        method : {"ellipsoid", "hull", "neighbours"}
+            "ellipsoid": the Mahalanobis distance is at most the data's largest one, a convex quadratic row. "hull": a
+            weighted mean of data, linear rows with a variable for each vertex. "neighbours": the distance to the
+            nearest data, smoothed, is at most the data's own spacing; for data in several clouds, and not convex.
+        name : str, optional
+            What messages call it.
+
+        Returns
+        -------
+        Constraint
+
+        Raises
+        ------
+        ValueError
+            The network has no data.
+        fastexpr.errors.NotFoundError
+            There is no such method.
+        fastexpr.errors.ShapeError, TypeError
+            x does not fit the network, or is no Expression.
+        """
+        from fastexpr.problem.guards import within_data
+
+        return within_data(self, x, network, method, name)
+
     def set_limits(self, constraint: Constraint, lower: Any = None, upper: Any = None, equal: Any = None) -> None:
         """Gives a constraint other limits, all of them; nothing is compiled again.
 

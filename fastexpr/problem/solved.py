@@ -173,7 +173,7 @@ class Solved:
         """See `Result.report`."""
         from fastexpr.solve.report import NEAR_KINK, Point, Report, met_kinks
 
-        kinks, ranges = met_kinks(result.kinks), []
+        kinks, ranges, data = met_kinks(result.kinks), [], []
         for entry in self.networks:
             name = self.statement.variables[entry.y].name
             for number, x in enumerate(result.x[entry.inputs]):
@@ -182,6 +182,8 @@ class Solved:
                     kinks += [f"{where}: {k}" for k in entry.function.kinks(x) if k.distance <= NEAR_KINK]
                 if entry.function.lower is not None and entry.function.upper is not None:
                     ranges.append((where, x, entry.function.lower, entry.function.upper))
+                if (own := getattr(entry.function, "data", None)) is not None:
+                    data.append((where, *own.distances(x)))
         return Report(
             Point(
                 facts_of(result),
@@ -198,6 +200,7 @@ class Solved:
                 kinks,
                 ranges,
                 result.conflicts,
+                data,
             )
         )
 

@@ -94,15 +94,21 @@ def narrowed(statement: Statement, lower: Vector, upper: Vector) -> tuple[Vector
 
 
 def start_in_range(statement: Statement, function: Function, inputs: Indices) -> None:
-    """Variables of which neither a start nor both bounds are known start in the middle of the network's range."""
-    low, high = function.lower, function.upper
-    if low is None or high is None:
-        return
+    """Where variables start that have no start of their own: at the centre of the network's data, where it has some.
+
+    Else those without both bounds start in the middle of the network's range.
+    """
+    low, high, data = function.lower, function.upper, getattr(function, "data", None)
     middle = np.full(statement.n, np.nan)
-    middle[inputs] = np.where(np.isfinite(low) & np.isfinite(high), low / 2 + high / 2, np.nan)
+    if data is not None:
+        middle[inputs] = data.center
+    elif low is None or high is None:
+        return
+    else:
+        middle[inputs] = np.where(np.isfinite(low) & np.isfinite(high), low / 2 + high / 2, np.nan)
     for entry in statement.variables.values():
         here = middle[entry.offset : entry.offset + entry.leaf.size]
-        has_both = np.isfinite(entry.lower) & np.isfinite(entry.upper)
+        has_both = np.isfinite(entry.lower) & np.isfinite(entry.upper) & (data is None)
         is_open = np.isfinite(here) & ~has_both & (not entry.has_start)
         entry.start = np.where(is_open, np.clip(here, entry.lower, entry.upper), entry.start)
 

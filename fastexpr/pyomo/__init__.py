@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from fastexpr.pyomo.grey_box import GreyBox
     from fastexpr.pyomo.many import solve_many
     from fastexpr.pyomo.rule_block import RuleBlock
+    from fastexpr.pyomo.within_data import WithinData
 
 # Imported at first use: they bring SciPy, PyNumero and scikit-learn along.
 _LAZY = {
     "ClassifiedAs": "fastexpr.pyomo.classified",
     "GreyBox": "fastexpr.pyomo.grey_box",
     "RuleBlock": "fastexpr.pyomo.rule_block",
+    "WithinData": "fastexpr.pyomo.within_data",
     "solve_many": "fastexpr.pyomo.many",
 }
 
@@ -39,6 +41,7 @@ __all__ = [
     "NetworkBlock",
     "NetworkOutputs",
     "RuleBlock",
+    "WithinData",
     "find_solver",
     "initialize",
     "solve_many",

@@ -91,22 +91,31 @@ class Solved:
                 met_kinks(solution.kinks),
                 self._ranges(),
                 solution.conflicts,
+                [(name, *b.net.data.distances(x)) for name, b, x in self._networks() if hasattr(b.net, "data")],
             )
         )
 
     def _ranges(self) -> list[tuple[str, Vector, Vector, Vector]]:
         """Inputs of the blocks' networks that have a range."""
+        return [
+            (name, x, block.net.lower, block.net.upper)
+            for name, block, x in self._networks()
+            if block.net.lower is not None and block.net.upper is not None
+        ]
+
+    def _networks(self) -> list[tuple[str, Any, Vector]]:
+        """Blocks of networks, and what enters these."""
         from fastexpr.pyomo.block import NetworkBlockData
 
         columns = {id(variable): column for column, variable in enumerate(self._variables)}
         found = []
         for block in self._model.component_data_objects(Block, active=True):
-            if not isinstance(block, NetworkBlockData) or block.net.lower is None or block.net.upper is None:
+            if not isinstance(block, NetworkBlockData):
                 continue
             inputs = list(block.inputs.values())
             x = [self._solution.x[columns[id(v)]] if id(v) in columns else value(v, exception=False) for v in inputs]
             if None not in x:
-                found.append((str(block.name), np.array(x, dtype=float), block.net.lower, block.net.upper))
+                found.append((str(block.name), block, np.array(x, dtype=float)))
         return found
 
     # ---- check -------------------------------------------------------------------------------------------------------

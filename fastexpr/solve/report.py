@@ -42,6 +42,8 @@ class Point:
         Inputs of networks that have a range.
     conflicts : list of Conflict
         Where there is no feasible point.
+    data : list of (name, distance to the centre, distance to the nearest point)
+        Of what enters networks with data, over the data's own.
     """
 
     facts: dict[str, Any]
@@ -58,6 +60,7 @@ class Point:
     kinks: list[str] = field(default_factory=list)
     ranges: list[tuple[str, Vector, Vector, Vector]] = field(default_factory=list)
     conflicts: Sequence[Any] = ()
+    data: list[tuple[str, float, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -138,6 +141,7 @@ def sections_of(point: Point) -> list[Section]:
         largest_multipliers(point),
         kinks(point),
         ranges(point),
+        data(point),
         conflicts(point),
     ]
 
@@ -206,6 +210,14 @@ def ranges(point: Point) -> Section:
         note = f"all {n_inputs} inputs are inside; the nearest edge is {nearest:.2g} of the width away"
     header = ["input", "value", "lower", "upper", "distance over width"]
     return Section("networks' ranges", header, found[:SHOWN], note)
+
+
+def data(point: Point) -> Section:
+    """How far from the data of their networks the inputs are: above 1, farther than any of the data."""
+    order = sorted(point.data, key=lambda entry: -max(entry[1:]))
+    found = [[*entry, "outside" if max(entry[1:]) > 1.0 + NEAR_EDGE else "inside"] for entry in order]
+    header = ["input of", "Mahalanobis distance over the data's", "nearest point over the data's spacing", "where"]
+    return Section("networks' data", header, found[:SHOWN], more(found))
 
 
 def conflicts(point: Point) -> Section:
