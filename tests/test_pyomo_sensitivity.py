@@ -78,6 +78,8 @@ def test_errors():
     results = solver.solve(m)
     with pytest.raises(ModelError, match="mutable Params and fixed variables: got free"):
         results.sensitivity(m.free)
+    with pytest.raises(ModelError, match="mutable Params and fixed variables: got constant"):
+        results.sensitivity(m.constant)
     s = results.sensitivity(m.price)
     with pytest.raises(NotFoundError, match="no derivatives with respect to state"):
         s[m.x[0], m.state]

@@ -11,7 +11,8 @@ from fastexpr.errors import ShapeError
 from fastexpr.expression import Expression
 from fastexpr.nlp import Indices, Vector
 from fastexpr.problem.parameters import as_values, places_of
-from fastexpr.solve.sensitivity import Derivatives, Matrix, Movement, derivatives
+from fastexpr.solve.conditions import Matrix
+from fastexpr.solve.sensitivity import Derivatives, Movement, derivatives
 from fastexpr.solve.update import updated
 from fastexpr.solvers import Multipliers
 

@@ -18,7 +18,8 @@ from pyomo.environ import value
 
 from fastexpr.errors import ModelError, NotFoundError
 from fastexpr.nlp import Nlp, Vector
-from fastexpr.solve.sensitivity import Matrix, Movement, derivatives
+from fastexpr.solve.conditions import Matrix
+from fastexpr.solve.sensitivity import Movement, derivatives
 from fastexpr.solve.update import updated
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def sensitivity_of(
     wanted = list(members(things)) or list(walked.parameters)
     for thing in wanted:
         is_fixed = isinstance(thing, VarData) and thing.fixed
-        if not isinstance(thing, ParamData) and not is_fixed:
+        is_mutable = isinstance(thing, ParamData) and thing.parent_component().mutable
+        if not is_mutable and not is_fixed:
             raise ModelError(
                 f"[Sensitivity] derivatives are with respect to mutable Params and fixed variables: got {thing}. What "
                 "to do: Param(mutable=True), or fix the variable before the solve."

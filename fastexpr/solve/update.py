@@ -13,7 +13,8 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import splu
 
 from fastexpr.nlp import Vector
-from fastexpr.solve.sensitivity import Derivatives, Matrix, State, System
+from fastexpr.solve.conditions import Matrix, System
+from fastexpr.solve.sensitivity import Derivatives, State
 from fastexpr.solvers.interior_point import Multipliers
 
 MOST_CHANGES = 12
