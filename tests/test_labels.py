@@ -430,3 +430,17 @@ def test_kinks_of_a_batch_are_refused_by_every_function() -> None:
             net.kinks(np.ones((2, 2)))
         with pytest.raises(ValueError, match="x is not finite: component 1"):
             net.kinks([0.0, np.nan])
+
+
+def test_a_table_that_is_not_computed_yet() -> None:
+    """A LazyFrame of polars has names and no numbers."""
+
+    class LazyFrame:
+        def collect_schema(self) -> dict[str, type]:
+            return {"a": float}
+
+    x = fx.variables(1)
+    net = fx.Function(x, x**2).with_names(["a"])
+    for call in (net, net.jacobian, lambda frame: net.with_bounds(frame, 1.0)):
+        with pytest.raises(TypeError, match=r"got a LazyFrame, which holds no numbers yet\. .*collect\(\)"):
+            call(LazyFrame())

@@ -140,13 +140,14 @@ def test_bounds_that_make_no_sense_are_refused(lower: Any, upper: Any) -> None:
         compile_model(m)
 
 
-def test_a_gams_file_cannot_hold_a_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("language", "ending"), [("GAMS", "gms"), ("BARON", "bar")])
+def test_files_that_cannot_hold_a_network(language: str, ending: str, tmp_path: Path) -> None:
     m = pyo.ConcreteModel()
     m.x = pyo.Var(range(3), initialize=0.1)
     m.net = fxp.ExternalNetwork(network(3, 2))
     m.o = pyo.Objective(expr=m.x[0] + m.net(m.x)[1] ** 2)
-    with pytest.raises(ModelError, match="a GAMS file cannot hold a network"):
-        m.write(str(tmp_path / "model.gms"))
+    with pytest.raises(ModelError, match=f"a {language} file cannot hold a network"):
+        m.write(str(tmp_path / f"model.{ending}"))
     m.o.set_value(m.x[0] + pyo.log(m.x[1] + 1))
-    m.write(str(tmp_path / "model.gms"))
-    assert "log(" in (tmp_path / "model.gms").read_text()
+    m.write(str(tmp_path / f"model.{ending}"))
+    assert "log(" in (tmp_path / f"model.{ending}").read_text()

@@ -78,6 +78,11 @@ def labelled(value: Any) -> Labelled | None:
     if hasattr(value, "column_names") and hasattr(value, "columns"):  # pyarrow
         return Labelled(list(value.column_names), list(value.columns))
     if not hasattr(value, "to_numpy"):
+        if hasattr(value, "collect_schema"):  # polars: whoever asked for its columns would have them computed
+            raise TypeError(
+                "[Function] got a LazyFrame, which holds no numbers yet. What to do: give frame.collect(), or "
+                "frame.collect().row(0) for one row."
+            )
         return None
     labels = getattr(value, "columns", getattr(value, "index", None))  # of a DataFrame, or else of a pandas Series
     if labels is None or callable(labels):

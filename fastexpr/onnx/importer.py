@@ -424,6 +424,11 @@ def unknown_operator(proto: onnx.NodeProto, title: str, opset: int | None) -> st
         )
     listed = ML if domain == ML else ""
     names = operator_names(listed)
+    if name in names:
+        return (
+            f"{title} operator {name} of domain {domain or 'ai.onnx'!r}, operator set {opset}: the installed onnx "
+            f"{onnx.__version__} does not know it. Update the onnx package."
+        )
     return (
         f"{title} unknown operator: got {name} of domain {domain or 'ai.onnx'!r}, operator set {opset}, expected one "
         f"of the {len(names)} of domain {listed or 'ai.onnx'!r} that are known, e.g. {', '.join(nearest(name, names))} "

@@ -15,7 +15,7 @@ from fastexpr.pyomo.limit import Limit
 
 
 def refuse_networks() -> None:
-    """Make Pyomo's GAMS writer refuse models with networks; what it does with other functions stays."""
+    """Make Pyomo's writers for GAMS and BARON refuse models with networks; what they do with other functions stays."""
     with contextlib.suppress(ImportError, AttributeError):  # another Pyomo may have another writer
         from pyomo.repn.plugins.gams_writer import ToGamsVisitor
 
@@ -23,6 +23,12 @@ def refuse_networks() -> None:
         others = handlers.get(ExternalFunctionExpression)
         if not getattr(others, "refuses_networks", False):
             handlers[ExternalFunctionExpression] = _handler("GAMS", others)
+    with contextlib.suppress(ImportError, AttributeError):
+        from pyomo.repn.plugins.baron_writer import ToBaronVisitor
+
+        visit = ToBaronVisitor.visiting_potential_leaf
+        if not getattr(visit, "refuses_networks", False):
+            ToBaronVisitor.visiting_potential_leaf = _before("BARON", visit)
 
 
 def read_limits() -> None:
@@ -43,6 +49,18 @@ def _handler(language: str, others: Any) -> Any:
 
     handle.refuses_networks = True  # type: ignore[attr-defined]
     return handle
+
+
+def _before(language: str, visit: Any) -> Any:
+    """The visitor's method, which looks at arguments before it looks at functions: their texts end in a TypeError."""
+
+    def look(visitor: Any, node: Any) -> Any:
+        if isinstance(node, ExternalFunctionExpression) and isinstance(node._fcn, NetworkFunction):
+            _refuse(language, node)
+        return visit(visitor, node)
+
+    look.refuses_networks = True  # type: ignore[attr-defined]
+    return look
 
 
 def _refuse(language: str, node: Any) -> NoReturn:
