@@ -7,6 +7,7 @@ Where f and g come from is another matter: the core's NlpFunctions evaluates the
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -117,7 +118,7 @@ class Nlp:
     owner : str
         What messages begin with.
     complete : callable from x to x
-        Computes components anew that others define: the outputs of networks.
+        Computes components anew that others define, the outputs of networks: at a point (n,), or points (count, n).
     constants : callable, optional
         Returns (m,): additive constants of g; without it, those that the functions know of count.
     arrays : Arrays, optional
@@ -216,6 +217,22 @@ class Nlp:
             return math.inf
         gaps = [self.lower - x, x - self.upper, self.constraint_lower - values, values - self.constraint_upper]
         return float(max(0.0, *(gap.max(initial=0.0) for gap in gaps)))
+
+    def values(self, points: npt.NDArray[np.float64]) -> tuple[Vector, npt.NDArray[np.float64]]:
+        """Objectives (count,) and rows (count, m) at points (count, n), networks at all of them together.
+
+        Numbers that are not finite are results here, too; where a function cannot be evaluated they are NaN.
+        """
+        together = getattr(self.functions, "values", None)
+        if together is not None:
+            with contextlib.suppress(EvaluationError):  # else one by one, for it is one of them that cannot
+                found: tuple[Vector, npt.NDArray[np.float64]] = together(points)
+                return found
+        objectives, rows = np.full(len(points), np.nan), np.full((len(points), self.m), np.nan)
+        for k, x in enumerate(points):
+            with contextlib.suppress(EvaluationError):
+                objectives[k], rows[k] = self.functions.objective(x), self.functions.constraints(x)
+        return objectives, rows
 
     # ---- how ---------------------------------------------------------------------------------------------------------
 

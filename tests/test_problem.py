@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import pickle
+import re
 import signal
 import threading
 import time
@@ -467,6 +468,16 @@ def test_a_start_that_cannot_be_evaluated_is_named(solver):
     result = p.solve(solver)
     assert (result.success, result.status) == (False, "invalid_number")
     assert "balance[0] is not finite" in result.message
+
+
+@each_solver
+def test_what_diverges_is_named(solver):
+    p = fx.Problem()
+    x, flow = p.variables(2, lower=-1.0, upper=1.0), p.variables(2, name="flow", start=1.0)
+    p.minimize((x**2).sum() + flow[0] ** 2 - 1e3 * flow[1])
+    result = p.solve(solver)
+    assert result.status == "diverging"
+    assert re.search(r"Farthest out is flow\[1\], at \d", result.message)
 
 
 @each_solver

@@ -72,9 +72,9 @@ def best_sample(statement: Statement, word: str, nlp: Nlp) -> Vector:
     low, high = narrowed(statement, nlp.lower, nlp.upper)
     points = np.vstack([first[None], sample(low, high, first, SAMPLE_SIZE)])
     is_fixed = nlp.lower == nlp.upper
-    for k in range(1, len(points)):
-        x = statement.completed(points[k], is_fixed)
-        points[k] = np.clip(x, nlp.lower, nlp.upper) if np.isfinite(x).all() else first
+    completed = statement.completed(points[1:], is_fixed)
+    is_finite = np.isfinite(completed).all(axis=1)[:, None]
+    points[1:] = np.where(is_finite, np.clip(completed, nlp.lower, nlp.upper), first)
     best: Vector = points[ranked(nlp, points)[0]]
     return best
 

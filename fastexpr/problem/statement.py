@@ -83,12 +83,13 @@ class Auxiliaries:
     compiled: tuple[Function, Indices, int] | None = None  # of variables and parameters, and how many variables
 
     def value(self, statement: Statement, x: Vector) -> Vector:
-        """Of the expression, flat."""
+        """Of the expression, flat; x (n,), or points (count, n)."""
         if self.compiled is None:
             self.compiled = (*statement.compile_open([self.expression]), statement.n)
         function, used, n = self.compiled
-        point = np.append(x[:n], statement.parameter_values())
-        result: Vector = function(point[used])
+        parameters = np.broadcast_to(statement.parameter_values(), (*x.shape[:-1], statement.n_parameters))
+        point = np.concatenate([x[..., :n], parameters], axis=-1)
+        result: Vector = function(point[..., used])
         return result
 
 
@@ -271,15 +272,19 @@ class Statement:
         return [(entry.outputs if isinstance(entry, Network) else entry.places).ravel() for entry in self.definitions]
 
     def completed(self, x: Vector, is_kept: npt.NDArray[np.bool_]) -> Vector:
-        """x with what it defines: inputs of networks that are expressions, and outputs; but for components to keep."""
+        """x with what it defines: inputs of networks that are expressions, and outputs; but for components to keep.
+
+        x is one point (n,), or points (count, n) that are evaluated together.
+        """
         result = np.array(x)
         for entry in self.definitions:
             if isinstance(entry, Network):
-                places, values = entry.outputs.ravel(), entry.function(result[entry.inputs]).ravel()
+                places, inputs = entry.outputs.ravel(), result[..., entry.inputs]
+                values = entry.function(inputs.reshape(-1, inputs.shape[-1])).reshape(*x.shape[:-1], places.size)
             else:
                 places, values = entry.places.ravel(), entry.value(self, result)
             is_open = ~is_kept[places]
-            result[places[is_open]] = values[is_open]
+            result[..., places[is_open]] = values[..., is_open]
         return result
 
     def names_of(self, expression: Expression) -> Callable[[], Names] | None:

@@ -116,6 +116,10 @@ class CompiledModel:
             arrays=self._arrays,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle, as results that name their model have it, holds the model: compiled where it arrives."""
+        return compile_model, (self.model, self.has_hessian)
+
     @property
     def has_hessian(self) -> bool:
         """Whether second derivatives were compiled."""

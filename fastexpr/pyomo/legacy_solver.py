@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pyomo.common.collections import Bunch
 from pyomo.contrib.solver.common.base import LegacySolverWrapper
@@ -25,7 +25,7 @@ from pyomo.contrib.solver.common.results import (
 )
 from pyomo.contrib.solver.common.util import NoOptimalSolutionError
 from pyomo.core.base.label import NumericLabeler
-from pyomo.core.base.objective import Objective, minimize
+from pyomo.core.base.objective import minimize
 from pyomo.core.base.suffix import active_import_suffix_generator
 from pyomo.core.base.symbol_map import SymbolMap
 from pyomo.opt.base.solvers import OptSolver
@@ -38,6 +38,9 @@ from pyomo.opt.results.solver import TerminationCondition as ClassicCondition
 from fastexpr.pyomo.solution_loader import FastexprSolutionLoader
 from fastexpr.pyomo.solver import Fastexpr, FastexprConfig
 from fastexpr.pyomo.solver_log import logger
+
+if TYPE_CHECKING:
+    from fastexpr.pyomo.compiled import CompiledModel
 
 conditions = {
     **legacy_termination_condition_map,
@@ -166,7 +169,7 @@ class LegacyFastexpr(LegacySolverWrapper, Fastexpr):  # type: ignore[misc]
             )
         if report_timing:
             print(results.timing_info.timer)
-        classic = classic_results(model, results)
+        classic = classic_results(model, results, self._compiled)
         if not load_solutions and has_solution:
             names = [name for name, _ in active_import_suffix_generator(model)]
             add_solution(classic, results, [*map(re.escape, names), *(suffixes or ())])
@@ -190,7 +193,7 @@ def without_prefix(config: FastexprConfig) -> None:
         del config.solver_options[name]
 
 
-def classic_results(model: Any, results: Results) -> SolverResults:
+def classic_results(model: Any, results: Results, compiled: CompiledModel | None) -> SolverResults:
     """Everything but the solution."""
     classic, about = SolverResults(), results.extra_info
     solver, problem = classic.solver, classic.problem
@@ -207,7 +210,7 @@ def classic_results(model: Any, results: Results) -> SolverResults:
     problem.number_of_binary_variables = problem.number_of_integer_variables = 0
     problem.number_of_constraints = about.number_of_constraints
     problem.number_of_nonzeros = about.number_of_nonzeros
-    objectives = list(model.component_data_objects(Objective, active=True))
+    objectives = [] if compiled is None or compiled.objective is None else [compiled.objective]
     problem.number_of_objectives = len(objectives)
     for objective in objectives:
         problem.sense = objective.sense

@@ -189,9 +189,9 @@ class Form:
         return f"the bound of {self._stated.variable_name(int(self._definitions.columns[own[0]]))}"
 
     def _completed(self, x: Vector) -> Vector:
-        whole = self._stated.start.copy()
-        whole[self._kept] = x
-        return self._stated.complete(whole)[self._kept]
+        whole = np.broadcast_to(self._stated.start, (*x.shape[:-1], self._stated.n)).copy()
+        whole[..., self._kept] = x
+        return self._stated.complete(whole)[..., self._kept]
 
     # ---- and back ----------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fastexpr.errors import EvaluationError
-
 if TYPE_CHECKING:
     from fastexpr.nlp import Indices, Nlp, Vector
 
@@ -61,17 +59,22 @@ def sample(
     return points
 
 
+def measured(nlp: Nlp, points: npt.NDArray[np.float64]) -> tuple[Vector, Vector]:
+    """(count,) each: objectives, and the largest violations of bounds and limits; infinite where not finite."""
+    objectives, rows = nlp.values(points)
+    gaps = (nlp.lower - points, points - nlp.upper, nlp.constraint_lower - rows, rows - nlp.constraint_upper)
+    violations = np.maximum(0.0, np.max([gap.max(axis=1, initial=0.0) for gap in gaps], axis=0))
+    first, second = (np.where(np.isfinite(values), values, np.inf) for values in (objectives, violations))
+    return first, second
+
+
 def ranked(nlp: Nlp, points: npt.NDArray[np.float64]) -> Indices:
     """The points' numbers, the most promising first: feasible ones by objective, then by violation plus objective.
 
-    Both are measured by their spread among the points. Points at which something is not finite come last.
+    Both are measured by their spread among the points, which are evaluated together. Points at which something is not
+    finite come last.
     """
-    violations, objectives = np.full(len(points), np.inf), np.full(len(points), np.inf)
-    for k, x in enumerate(points):
-        try:
-            objectives[k], violations[k] = nlp.objective(x), nlp.violation(x)
-        except EvaluationError:
-            objectives[k], violations[k] = np.inf, np.inf
+    objectives, violations = measured(nlp, points)
     is_usable = np.isfinite(objectives) & np.isfinite(violations)
     if not is_usable.any():
         return np.arange(len(points))

@@ -141,7 +141,7 @@ def points_of(nlp: Nlp, known: Vector) -> npt.NDArray[np.float64]:
     random = np.random.default_rng(0)
     strata = random.permuted(np.tile(np.arange(N_POINTS)[:, None], nlp.n), axis=0)
     points = low + (strata + random.random((N_POINTS, nlp.n))) / N_POINTS * (high - low)
-    return np.vstack([nlp.start, *(nlp.complete(point) for point in points)])
+    return np.vstack([nlp.start, nlp.complete(points)])
 
 
 def largest_slopes(nlp: Nlp, known: Vector) -> Slopes:

@@ -12,7 +12,7 @@ from fastexpr.nlp import Functions, Indices, Nlp, Structure, Vector
 from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import elastic_program
 from fastexpr.solve.conflicts import holding, violated
-from fastexpr.solve.sampling import ranked, sample
+from fastexpr.solve.sampling import measured, ranked, sample
 from fastexpr.solve.stages import cells, cold, has_kinks, ipopt, is_better
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
 from fastexpr.solvers.verification import Measure
@@ -43,15 +43,14 @@ def solve_from(program: Nlp, x: Vector, budget: Budget) -> Solution:
 def sampled(program: Nlp, point: Solution, budget: Budget) -> Solution:
     """From the best of a sample of the box: feasible points first, then the least of violation and objective."""
     budget.count(point)  # what has come of the first start
-    points = sample(program.lower, program.upper, program.start, N_SAMPLED, seed=0)
-    points = np.array([program.complete(x) for x in points])
+    points = program.complete(sample(program.lower, program.upper, program.start, N_SAMPLED, seed=0))
     first = ranked(program, points)[0]
     found = solve_from(program, points[first], budget)
     if found.success or budget.is_over or not has_kinks(program, budget):
         return found
     from fastexpr.solve.cells import feasible_from
 
-    order = np.argsort([program.violation(x) for x in points], kind="stable")[:N_CROSSED]
+    order = np.argsort(measured(program, points)[1], kind="stable")[:N_CROSSED]
     other = feasible_from(program, points[order], budget)
     return found if other is None else other
 

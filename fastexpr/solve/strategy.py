@@ -153,7 +153,12 @@ def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solu
 
 
 def with_conflicts(nlp: Nlp, point: Solution, budget: Budget) -> Solution:
-    """Where no feasible point was found, which limits are violated and by how much; the message names them."""
+    """Where no feasible point was found, which limits are violated and by how much; the message names them, and what
+    runs away where the iterates diverge.
+    """
+    if point.status == "diverging":
+        farthest = int(np.nan_to_num(abs(point.x), nan=np.inf).argmax())
+        point.message += f" Farthest out is {nlp.variable_name(farthest)}, at {point.x[farthest]:.2g}."
     if point.status not in LOST or point.relative_violation <= FEASIBILITY:
         return point
     point.conflicts = violated(nlp, point.x)
