@@ -255,8 +255,12 @@ def add_minima(commands: SubParsers) -> None:
 
 def add_formulations(commands: SubParsers) -> None:
     parser = add_command(
-        commands, "formulations", "Networks and trees as mixed-integer programs, beside OMLT and gurobi-ml."
+        commands,
+        "formulations",
+        "Networks and trees as mixed-integer programs, beside OMLT, gurobi-ml and PySCIPOpt-ML.",
     )
+    parts = ["building", "robustness", "choices", "trees"]
+    parser.add_argument("--parts", nargs="+", default=parts, choices=parts, help="which tables (default: all)")
     parser.add_argument("--eps", type=float, default=0.02, help="size of the boxes around images (default: 0.02)")
     parser.add_argument("--limit", type=float, default=25.0, help="seconds for one solve by HiGHS (default: 25)")
 

@@ -1,4 +1,4 @@
-"""The same networks and trees by OMLT and gurobi-ml."""
+"""The same networks and trees by OMLT, gurobi-ml and PySCIPOpt-ML."""
 
 from __future__ import annotations
 
@@ -92,6 +92,50 @@ def gurobi_building(_: Any, estimator: Any, lower: np.ndarray, upper: np.ndarray
         return statistics.median(samples), f"{model.NumGenConstrs} (general constraints), {model.NumConstrs}"
 
 
+def scip_model(estimator: Any, lower: np.ndarray, upper: np.ndarray, n_outputs: int) -> tuple[Any, Any, Any]:
+    """A SCIP model that PySCIPOpt-ML put an estimator into, with its inputs and outputs."""
+    import pyscipopt
+    from pyscipopt_ml.add_predictor import add_predictor_constr
+
+    model = pyscipopt.Model()
+    model.hideOutput()
+    x = np.array([model.addVar(lb=low, ub=high) for low, high in zip(lower.tolist(), upper.tolist(), strict=True)])
+    y = np.array([model.addVar(lb=None) for _ in range(n_outputs)])
+    add_predictor_constr(model, estimator, x.reshape(1, -1), y.reshape(1, -1))
+    return model, x, y
+
+
+def scip_building(_: Any, estimator: Any, lower: np.ndarray, upper: np.ndarray, repeats: int) -> tuple[float, str]:
+    """CPU seconds in SCIP; binaries (SOS1 constraints have none) and constraints."""
+    samples = []
+    for _number in range(repeats):
+        begin = time.process_time()
+        model, _, _ = scip_model(estimator, lower, upper, 10)
+        samples.append(time.process_time() - begin)
+    kinds = [constraint.getConshdlrName() for constraint in model.getConss()]
+    return statistics.median(samples), f"{kinds.count('SOS1')} (SOS1 constraints), {len(kinds)}"
+
+
+def scip_trees(estimator: Any, repeats: int, limit: float) -> tuple[float, float, float, float, np.ndarray]:
+    """Of trees within two limits: CPU seconds of building and of solving, bound, objective, and the point."""
+    samples = []
+    for _ in range(repeats):
+        begin = time.process_time()
+        model, x, y = scip_model(estimator, np.zeros(10), np.ones(10), 1)
+        samples.append(time.process_time() - begin)
+    model.addCons(sum(x.tolist()) <= 4.0)
+    model.addCons(x[0] - x[1] <= 0.2)
+    model.setObjective(y[0], "maximize")
+    model.setRealParam("limits/time", limit)
+    begin = time.process_time()
+    model.optimize()
+    took = time.process_time() - begin
+    if not model.getNSols():
+        return statistics.median(samples), took, model.getDualbound(), np.nan, np.full(10, np.nan)
+    point = np.array([model.getVal(variable) for variable in x])
+    return statistics.median(samples), took, model.getDualbound(), model.getObjVal(), point
+
+
 def omlt_trees(estimator: Any, folder: Path, repeats: int) -> tuple[float, Any, list[Any], Any]:
     """CPU seconds of building in Pyomo; the model, its inputs and its output."""
     import onnx
@@ -115,4 +159,5 @@ def omlt_trees(estimator: Any, folder: Path, repeats: int) -> tuple[float, Any, 
 PEERS: dict[str, Callable[..., tuple[float, str]]] = {
     "OMLT, into Pyomo": omlt_building,
     "gurobi-ml, into Gurobi": gurobi_building,
+    "PySCIPOpt-ML, into SCIP": scip_building,
 }

@@ -1,4 +1,4 @@
-"""Networks and trees as mixed-integer linear programs, beside OMLT and gurobi-ml: building, size, HiGHS on the result.
+"""Networks and trees as mixed-integer linear programs, beside OMLT, gurobi-ml and PySCIPOpt-ML: building, size, solving.
 
 Answers first: every optimum is evaluated by the network or the trees themselves.
 """
@@ -24,7 +24,7 @@ from sklearn.neural_network import MLPRegressor
 import fastexpr as fx
 import fastexpr.pyomo as fxp
 from benchmarks import machine
-from benchmarks.formulation_peers import PEERS, omlt_network, omlt_trees
+from benchmarks.formulation_peers import PEERS, omlt_network, omlt_trees, scip_trees
 from benchmarks.tables import Table, show, write_csv
 from fastexpr.formulations.affine import entries
 from fastexpr.formulations.building import Builder
@@ -265,6 +265,16 @@ def trees(table: Table, limit: float, repeats: int) -> None:
         said = f"{pyo.value(output):.4f}, {float(model.predict([[v.value for v in inputs]])[0]):.4f}"
         gap_text = f"{100 * abs(bound - objective) / abs(objective):.1f} %"
     table.add("OMLT", f"-, {build:.3f} s", f"{root_of(peer):.2f}", gap_text, f"{took:.1f} s", said)
+    try:
+        build, took, bound, objective, point = scip_trees(model, repeats, limit)
+    except ImportError as error:
+        print(f"PySCIPOpt-ML: {error}")
+        return
+    predicted = float(model.predict([point])[0]) if np.isfinite(objective) else np.nan
+    table.add(
+        "PySCIPOpt-ML, into SCIP", f"{build:.3f} s, -", "-", f"{100 * abs(bound - objective) / abs(objective):.1f} %",
+        f"{took:.1f} s", f"{objective:.4f}, {predicted:.4f}",
+    )  # fmt: skip
 
 
 def limits(m: Any, x: list[Any]) -> None:
@@ -282,28 +292,35 @@ def root_of(m: Any) -> float:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """All tables."""
-    machine.introduce(arguments, ["highspy", "omlt", "pyomo", "gurobi-machinelearning", "gurobipy", "scikit-learn"])
-    net, layers, model = classifier((50, 50))
-    X, _ = large_digits()
-    repeats = 1 if arguments.quick else 5
-    build = Table(f"784-50-50-10 in a box of {EPS:g} around an image, CPU time", ["", "building", "binaries, rows"])
-    building(build, net, layers, model, X[0], repeats)
-    show(build, arguments.markdown)
-    count = 3 if arguments.quick else 12
-    robust = Table("Robustness, CPU time of HiGHS", ["", "fastexpr", "OMLT", "ratio"])
-    robustness(robust, net, layers, count, arguments.eps, arguments.limit)
-    show(robust, arguments.markdown)
-    which = Table("A minimum, CPU time of building and solving", ["", "solver", "CPU", "minimum"])
-    choices(which)
-    show(which, arguments.markdown)
-    forest = Table(
-        f"100 trees of depth 5, ten inputs, two limits; HiGHS stops after {arguments.limit:g} s",
-        ["", "building (arrays, Pyomo)", "root", "gap", "CPU", "claimed, predicted"],
+    """All tables, or the parts asked for."""
+    machine.introduce(
+        arguments,
+        [
+            *("highspy", "omlt", "pyomo", "gurobi-machinelearning", "gurobipy"),
+            *("pyscipopt", "pyscipopt-ml", "scikit-learn"),
+        ],
     )
-    trees(forest, arguments.limit, repeats)
-    show(forest, arguments.markdown)
-    tables = (build, robust, which, forest)
+    repeats = 1 if arguments.quick else 5
+    tables = []
+    if {"building", "robustness"} & set(arguments.parts):
+        net, layers, model = classifier((50, 50))
+    if "building" in arguments.parts:
+        X, _ = large_digits()
+        title = f"784-50-50-10 in a box of {EPS:g} around an image, CPU time"
+        tables.append(Table(title, ["", "building", "binaries, rows"]))
+        building(tables[-1], net, layers, model, X[0], repeats)
+    if "robustness" in arguments.parts:
+        tables.append(Table("Robustness, CPU time of HiGHS", ["", "fastexpr", "OMLT", "ratio"]))
+        robustness(tables[-1], net, layers, 3 if arguments.quick else 12, arguments.eps, arguments.limit)
+    if "choices" in arguments.parts:
+        tables.append(Table("A minimum, CPU time of building and solving", ["", "solver", "CPU", "minimum"]))
+        choices(tables[-1])
+    if "trees" in arguments.parts:
+        title = f"100 trees of depth 5, ten inputs, two limits; solvers stop after {arguments.limit:g} s"
+        tables.append(Table(title, ["", "building (arrays, Pyomo)", "root", "gap", "CPU", "claimed, predicted"]))
+        trees(tables[-1], arguments.limit, repeats)
+    for table in tables:
+        show(table, arguments.markdown)
     if arguments.output is not None:
         rows = [dict(zip(t.header, row, strict=True)) | {"table": t.title} for t in tables for row in t.rows]
         write_csv(arguments.output / "formulations.csv", rows)

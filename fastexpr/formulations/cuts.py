@@ -44,6 +44,8 @@ class Cuts:
         The largest one.
     source : (int, int)
         The node that holds x, and its unit.
+    holes : (g, 2) array
+        Around or behind each group, what was left out: x is more than the first number and at most the second.
     scale : (factor, shift)
         What the trees compare is factor * x + shift, where x is a whole number and that is none.
     """
@@ -58,6 +60,7 @@ class Cuts:
     rows: tuple[int, int]
     margin: float
     source: tuple[int, int]
+    holes: Array
     scale: tuple[float, float] = (1.0, 0.0)
 
     def groups_of(self, cuts: Array) -> Indices:
@@ -174,7 +177,9 @@ def add_cuts(
         )
     algebra.fillers.append(functools.partial(fill_cuts, x, last, y))
     margin = float(max(margin_before.max(initial=0.0), margin_behind.max(initial=0.0)))
-    result = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin, source, scale)
+    holes = np.column_stack([first, np.where(is_empty[1:], np.append(first[1:], upper), last)])
+    holes[0, 0] = -np.inf if is_empty[0] else first[0]
+    result = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin, source, holes, scale)
     algebra.cuts.append(result)
     return result
 

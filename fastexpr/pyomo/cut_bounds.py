@@ -7,12 +7,13 @@ input of trees, or, of what is compared with a threshold later in the network, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from pyomo.core.base.var import VarData
 from pyomo.environ import value
 
+from fastexpr.errors import ModelError
 from fastexpr.function.kink import values_of_nodes
 from fastexpr.pyomo.looked_up import LookedUp
 
@@ -27,15 +28,32 @@ ROOM = 2.0  # times the margin
 class CutBound(LookedUp):
     """A bound of the binary "x <= cut"; `side` 0 is the lower one."""
 
-    def __init__(self, x: Any, cut: float, side: int) -> None:
-        self.x, self.cut, self.side = x, cut, side
+    def __init__(self, x: Any, cut: float, side: int, hole: tuple[float, float]) -> None:
+        self.x, self.cut, self.side, self.hole = x, cut, side, hole
 
     def __call__(self, exception: Any = None) -> float:
-        """0 or 1."""
+        """0 or 1.
+
+        Raises
+        ------
+        ModelError
+            x is a number that was left out.
+        """
         low, high = _range(self.x)
+        if low is not None and low == high and self.hole[0] < low <= self.hole[1]:
+            refuse(f"'{self.x.name}'", low)
         if self.side == 0:
             return 1.0 if high is not None and high <= self.cut else 0.0
         return 0.0 if low is not None and low > self.cut else 1.0
+
+
+def refuse(what: str, number: float) -> NoReturn:
+    """Raises for an input that is fixed where no interval is."""
+    raise ModelError(
+        f"[NetworkBlock] {what} is fixed at {number!r}, in an interval between thresholds that was left out: it is "
+        "narrower than the margin, or than solvers can tell. What to do: the number itself in inputs= when the block "
+        "is built, or bounds of the variable that are this number, which makes the block say what the network says."
+    )
 
 
 class CutLimit(LookedUp):
@@ -155,25 +173,32 @@ def decision_of(cuts: Cuts) -> Decision:
     node, unit = cuts.source
     room = ROOM * cuts.margin
     return Decision(
-        (node,), _AtMost(unit, cuts.last), cuts.columns, (cuts.rows[0], cuts.rows[1] + 1), np.array([room, -room])
+        (node,),
+        _AtMost(unit, cuts.last, cuts.holes),
+        cuts.columns,
+        (cuts.rows[0], cuts.rows[1] + 1),
+        np.array([room, -room]),
     )
 
 
 class _AtMost:
     """Whether a unit is at most each cut."""
 
-    def __init__(self, unit: int, cuts: Array) -> None:
-        self.unit, self.cuts = unit, cuts
+    def __init__(self, unit: int, cuts: Array, holes: Array) -> None:
+        self.unit, self.cuts, self.holes = unit, cuts, holes
 
     def __call__(self, values: Array) -> Array:
+        number = values[self.unit]
+        if ((self.holes[:, 0] < number) & (number <= self.holes[:, 1])).any():
+            refuse("what trees read", float(number))
         return np.asarray(values[self.unit] <= self.cuts)
 
 
 def follow_feature(block: Any, found: Cuts, x: Any, columns: list[Any]) -> None:
     """Bounds and limits that look at this input alone."""
-    for column, last in zip(found.columns.tolist(), found.last.tolist(), strict=True):
-        columns[column].setlb(CutBound(x, last, 0))
-        columns[column].setub(CutBound(x, last, 1))
+    for column, last, hole in zip(found.columns.tolist(), found.last.tolist(), found.holes.tolist(), strict=True):
+        columns[column].setlb(CutBound(x, last, 0, hole))
+        columns[column].setub(CutBound(x, last, 1, hole))
     for row, side, room in zip(found.rows, (0, 2), (-ROOM * found.margin, ROOM * found.margin), strict=True):
         parts: list[Any] = list(block.rows[row].to_bounded_expression())
         parts[side] = CutLimit(x, parts[side], room)
