@@ -1,4 +1,4 @@
-"""Networks and trees as mixed-integer linear programs, beside OMLT, gurobi-ml and PySCIPOpt-ML: building, size, solving.
+"""Networks and trees as mixed-integer programs, beside OMLT, gurobi-ml and PySCIPOpt-ML: building, size, solving.
 
 Answers first: every optimum is evaluated by the network or the trees themselves.
 """

@@ -139,7 +139,7 @@ def by_highs(builder: Builder, y: Any) -> Extremes:
 
 
 def by_scip(builder: Builder, y: Any) -> Extremes:
-    """The algebra in SCIP, which knows SOS constraints."""
+    """The algebra in SCIP, which knows SOS constraints; see `weights_of`."""
     import pyscipopt
 
     algebra = builder.algebra
@@ -174,33 +174,37 @@ def by_scip(builder: Builder, y: Any) -> Extremes:
         model.optimize()
         return float(model.getObjVal()) if model.getStatus() == "optimal" else np.nan
 
+    weights = weights_of(y.size)
+    row = np.zeros(algebra.n_columns)
+    row[: y.matrix.shape[1]] = weights @ y.matrix.toarray()
+
     def extremes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = np.full((2, y.size), np.nan)
-        for k in range(y.size):
-            row = np.zeros(algebra.n_columns)
-            entry = y.matrix[[k]]
-            row[entry.indices] = entry.data
-            for side, sense in enumerate(("minimize", "maximize")):
-                found[side, k] = solved(x, row, sense) + y.constant[k]
+        expected = y.at(algebra.completed(x))
+        for side, sense in enumerate(("minimize", "maximize")):
+            off = solved(x, row, sense) + weights @ (y.constant - expected)
+            found[side] = expected + off / weights.size
         return found[0], found[1]
 
     return extremes
 
 
+def weights_of(size: int) -> np.ndarray:
+    """Of a weighting of all outputs at once: where its least and its largest number are what the network says, so are
+    all outputs, but for weights that are chosen to hide it.
+    """
+    return np.random.default_rng(11).uniform(0.5, 1.5, size)
+
+
 def by_pyomo(
     net: fx.Function, lower: np.ndarray, upper: np.ndarray, formulation: str, solver: str, sides: np.ndarray
 ) -> Extremes:
-    """A block whose inputs are fixed after the build; of a random weighting of all outputs at once.
-
-    Where the least and the largest number are what the network says, so are all outputs, but for weights that are
-    chosen to hide it.
-    """
+    """A block whose inputs are fixed after the build."""
     m = pyo.ConcreteModel()
     m.nn = fxp.NetworkBlock(net.with_bounds(lower, upper), formulation=formulation)
     outputs = list(m.nn._results.values())
-    weights = np.random.default_rng(11).uniform(0.5, 1.5, len(outputs))
     # Of an epigraph, what is not affine is pushed to its exact side: convex outputs down, concave ones up.
-    weights = np.where(sides[0], 1.0, -1.0) * weights
+    weights = np.where(sides[0], 1.0, -1.0) * weights_of(len(outputs))
     ways = [sides.any(axis=0).all(), sides.all()]
     if formulation == "complementarity":
         pyo.TransformationFactory("mpec.simple_disjunction").apply_to(m)

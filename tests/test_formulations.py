@@ -161,6 +161,24 @@ def test_hard_swish_states_its_error() -> None:
         assert low == pytest.approx(net(x), abs=error)
 
 
+def test_units_behind_an_approximation_are_not_cut_off() -> None:
+    """Their bounds are the network's own and the error; 4 wide, HiGHS finds one point infeasible by rounding alone."""
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(2, 6), torch.nn.Hardswish(), torch.nn.Linear(6, 6), torch.nn.ReLU()]
+    layers += [torch.nn.Linear(6, 6), torch.nn.Hardswish(), torch.nn.Linear(6, 1)]
+    net = fx.from_torch(torch.nn.Sequential(*layers).double(), torch.zeros(1, 2, dtype=torch.float64))
+    for width in (0.01, 0.3, 4.0):
+        lower, upper = np.full(2, 0.5 - width), np.full(2, 0.5 + width)
+        builder = Builder("bigm")
+        y = builder.place(net, lower, upper)
+        for x in [lower, upper, *np.random.default_rng(0).uniform(lower, upper, (15, 2))]:
+            low, high = formulated.extremes(builder, y, x)
+            assert low == pytest.approx(high, abs=1e-6)
+            assert low == pytest.approx(net(x), abs=0.05)
+            assert builder.output_bounds[0] <= low + 1e-9
+            assert builder.output_bounds[1] >= high - 1e-9
+
+
 CONVOLUTIONS = {
     "bias": {"padding": 0},
     "padding": {"padding": 1},

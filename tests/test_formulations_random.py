@@ -119,7 +119,9 @@ def test_fixed_inputs_leave_one_value_in_every_formulation(formulation: str) -> 
     """
     n_checked = 0
     for name, make in formulation_networks.NETWORKS.items():
-        if name.startswith(("convolutions", "parametric")):  # PyTorch takes seconds to trace them; see test_formulations
+        if name.startswith(
+            ("convolutions", "parametric")
+        ):  # PyTorch takes seconds to trace them; see test_formulations
             continue
         found = formulation_check.checked(*make(), formulation, 5)
         if found is not None:
