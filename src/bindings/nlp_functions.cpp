@@ -195,6 +195,21 @@ void define_nlp_functions(py::module_& module) {
           "__deepcopy__", [](const NlpFunctions& self, const py::dict&) { return copied(self); }, py::arg("memo"))
       .def("__reduce__", &reduced)
       .def(
+          "values",
+          [](NlpFunctions& self, const py::object& points) {
+            const Numbers x = numbers_from(points, "points");
+            if (x.ndim() != 2 || x.shape(1) != self.n_variables())
+              throw ShapeError("[NlpFunctions] points have a wrong shape: got " +
+                               to_string(Shape(x.shape(), x.shape() + x.ndim())) + ", expected (count, " +
+                               std::to_string(self.n_variables()) + ").");
+            const Index count = x.shape(0);
+            Numbers objectives(count), rows(std::vector<Index>{count, self.n_rows()});
+            double *first = objectives.mutable_data(), *second = rows.mutable_data();
+            released<NlpFunctions>([&] { self.values(x.data(), count, first, second); });
+            return py::make_tuple(objectives, rows);
+          },
+          py::arg("points"), "Objective (count,) and rows (count, m) at points (count, n), networks in one batch.")
+      .def(
           "cells",
           [](NlpFunctions& self) {
             if (!self.has_kinks()) throw py::value_error("[NlpFunctions] has no kinks, so it is one cell.");

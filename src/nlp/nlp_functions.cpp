@@ -159,6 +159,19 @@ void NlpFunctions::constraints(const double* x, double* result) {
   program_.gather(Compiled::row_values, result);
 }
 
+void NlpFunctions::values(const double* points, Index count, double* objectives, double* rows) {
+  constexpr std::size_t most_numbers = std::size_t{1} << 23;  // of all points that are evaluated together
+  const std::scoped_lock lock(mutex_);
+  require({Stage::fixed});
+  const auto most = static_cast<Index>(std::max<std::size_t>(1, most_numbers / program_.schedule().n_numbers));
+  for (Index begin = 0; begin < count; begin += most)
+    program_.run_together(points + begin * n_variables(), std::min(most, count - begin), {Stage::objective, Stage::values},
+                          [&](Index p) {
+                            program_.gather(Compiled::objective_value, objectives + begin + p);
+                            program_.gather(Compiled::row_values, rows + (begin + p) * n_rows());
+                          });
+}
+
 void NlpFunctions::gradient(const double* x, double* result) {
   const std::scoped_lock lock(mutex_);
   move_to(x);

@@ -68,6 +68,8 @@ class NlpFunctions {
 
   void set_parameters(const double* values);
   double objective(const double* x);
+  /// At points (count, n), networks at all of them in one batch: objectives (count), rows (count, m).
+  void values(const double* points, Index count, double* objectives, double* rows);
   void gradient(const double* x, double* result);     // (n)
   void constraints(const double* x, double* result);  // (m)
   void jacobian(const double* x, double* entries);

@@ -59,14 +59,55 @@ void Program::make_evaluations() {
   }
 }
 
-void Program::run(Stage stage) {
+template <class OnRuns, class OnBatch>
+void Program::for_epochs(Stage stage, const OnRuns& on_runs, const OnBatch& on_batch) const {
   const auto s = static_cast<std::size_t>(stage);
   const std::size_t begin = s == 0 ? 0 : schedule_->epochs_end[s - 1];
   for (std::size_t e = begin; e < schedule_->epochs_end[s]; ++e) {
     const Epoch previous = e == 0 ? Epoch{0, 0} : schedule_->epochs[e - 1];
-    for (std::size_t r = previous.runs_end; r < schedule_->epochs[e].runs_end; ++r) run_one(schedule_->runs[r]);
-    for (std::size_t b = previous.batches_end; b < schedule_->epochs[e].batches_end; ++b) run_batch(schedule_->batches[b]);
+    on_runs(previous.runs_end, schedule_->epochs[e].runs_end);
+    for (std::size_t b = previous.batches_end; b < schedule_->epochs[e].batches_end; ++b) on_batch(schedule_->batches[b]);
   }
+}
+
+void Program::run(Stage stage) {
+  for_epochs(
+      stage,
+      [this](std::size_t begin, std::size_t end) {
+        for (std::size_t r = begin; r < end; ++r) run_one(schedule_->runs[r]);
+      },
+      [this](const Batch& batch) { run_batch(batch); });
+}
+
+void Program::run_together(const double* points, Index count, std::initializer_list<Stage> stages,
+                           const std::function<void(Index)>& visit) {
+  std::vector<std::vector<double>> numbers(static_cast<std::size_t>(count), numbers_);
+  for (Index p = 0; p < count; ++p)
+    std::copy_n(points + p * schedule_->n_variables, schedule_->n_variables, numbers[static_cast<std::size_t>(p)].data() + 1);
+  std::vector<std::unique_ptr<External::Evaluation>> evaluations(schedule_->groups.size());
+  const auto at_each = [&](const auto& body) {
+    for (std::size_t p = 0; p < numbers.size(); ++p) {
+      numbers_.swap(numbers[p]);
+      body(static_cast<Index>(p));
+      numbers_.swap(numbers[p]);
+    }
+  };
+  for (const Stage stage : stages)
+    for_epochs(
+        stage,
+        [&](std::size_t begin, std::size_t end) {
+          at_each([&](Index) {
+            for (std::size_t r = begin; r < end; ++r) run_one(schedule_->runs[r]);
+          });
+        },
+        [&](const Batch& batch) {
+          const CallGroup& group = schedule_->groups[batch.evaluation];
+          std::unique_ptr<External::Evaluation>& evaluation = evaluations[batch.evaluation];
+          if (evaluation == nullptr)
+            evaluation = schedule_->externals[static_cast<std::size_t>(group.target)]->evaluation(count * batch.calls, 0);
+          run_batch_together(batch, *evaluation, numbers);
+        });
+  at_each(visit);
 }
 
 const double* Program::fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const {
@@ -201,6 +242,17 @@ void Program::run_batch(const Batch& batch) {
     evaluation.hessian(batch_inputs_.data(), batch_weights_.data(), result);
     clear_without_weights(batch, result);
   }
+}
+
+void Program::run_batch_together(const Batch& batch, External::Evaluation& evaluation,
+                                 std::vector<std::vector<double>>& numbers) {
+  const auto size = static_cast<std::size_t>(batch.calls * batch.size);
+  std::vector<double> inputs, results(size * numbers.size());
+  inputs.reserve(batch.inputs.size() * numbers.size());
+  for (const std::vector<double>& own : numbers)
+    for (const Scaled& input : batch.inputs) inputs.push_back(input.scale * own[static_cast<std::size_t>(input.id)]);
+  evaluation.value(inputs.data(), results.data());
+  for (std::size_t p = 0; p < numbers.size(); ++p) std::copy_n(results.data() + p * size, size, numbers[p].data() + batch.first);
 }
 
 /// A call none of whose outputs counts has no second derivatives, whatever its inputs are: it may stand in a branch that is not

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -140,6 +142,10 @@ class Program {
 
   /// Computes a stage; those that it needs have been computed at the same point.
   void run(Stage stage);
+  /// Computes stages of values at points (count, n_variables), external functions at all of them in one call, and calls
+  /// visit(point), in which `gather` gives the numbers of that point. Fixed numbers have been computed.
+  void run_together(const double* points, Index count, std::initializer_list<Stage> stages,
+                    const std::function<void(Index)>& visit);
   void gather(std::size_t output, double* result) const { schedule_->gathers[output](numbers_.data(), result); }
 
   /// The external's array of second derivatives of the k-th of Outputs::hessians_of_calls.
@@ -151,12 +157,15 @@ class Program {
 
  private:
   void make_evaluations();
+  template <class OnRuns, class OnBatch>
+  void for_epochs(Stage stage, const OnRuns& on_runs, const OnBatch& on_batch) const;
   void run_one(const Run& run);
   void run_sums(const Run& run);
   void finish_sums(const Run& run, std::int32_t begin, std::int32_t n);
   double chain_sum(const Run& run, std::int32_t i) const;
   void clear_without_weights(const Batch& batch, double* result) const;
   void run_batch(const Batch& batch);
+  void run_batch_together(const Batch& batch, External::Evaluation& evaluation, std::vector<std::vector<double>>& numbers);
   const double* fetch(const Operand& operand, std::int32_t begin, std::int32_t n, double* buffer) const;
   std::int32_t place(const Operand& operand, std::int32_t i) const {
     return operand.indices < 0 ? operand.first + i * operand.stride
