@@ -153,8 +153,6 @@ def sweep(
     ([0.8, 0.5, 0.2], True)
     """
     statement = problem._statement
-    if "parameters" in settings:
-        raise ValueError("[sweep] the parameters are those of the second argument; others: set_parameters.")
     swept = values_of(statement, parameters)
     count = len(next(iter(swept.values())))
     joined: Any = np.concatenate([part_of(statement, key).reshape(-1) for key in swept])
