@@ -1,4 +1,5 @@
-"""The set of problems: what people put networks into, from seeds. One half is for tuning, the other stays unseen.
+"""The set of problems: what people put networks into, from seeds. One half is for tuning, the other stays unseen;
+"further" ones are of other kinds (`benchmarks.answer_further`).
 
 A problem states its objective and rows by a function of x and its networks, with +, -, *, sums and indices only: NumPy,
 JAX, expressions and arrays of Pyomo variables all take it, so that everybody solves the same.
@@ -19,6 +20,7 @@ Array = NDArray[Any]
 Rows = list[tuple[str, Any, Any, Any]]  # name, expression, lower, upper
 Statement = Callable[[Any, Sequence[Callable[[Any], Any]]], tuple[Any, Rows]]
 HALVES = ("tuned", "unseen")
+FURTHER = "further"
 #: Ranges as engineers have them: temperatures, pressures, concentrations, angles, flows.
 UNITS = [(300.0, 600.0), (1e5, 3e6), (1e-4, 1e-3), (0.0, 1.0), (-50.0, 50.0), (1e-7, 5e-7), (1e3, 1e7), (-1.0, 1.0)]
 
@@ -336,7 +338,11 @@ def key_of(name: str) -> str:
 
 
 def make_half(half: str) -> list[Case]:
-    """The problems of a half; families are the same, seeds, sizes and networks others."""
+    """The problems of a half; families are the same, seeds, sizes and networks others. Or the further ones."""
+    if half == FURTHER:
+        from benchmarks.answer_further import make_further
+
+        return make_further()
     is_tuned = half == "tuned"
     seed, rest = (100, "a") if is_tuned else (900, "b")
     cases: list[Case] = []

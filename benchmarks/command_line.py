@@ -294,9 +294,9 @@ def add_answers(commands: SubParsers) -> None:
     parser.add_argument(
         "--halves",
         nargs="+",
-        choices=["tuned", "unseen"],
+        choices=["tuned", "unseen", "further"],
         default=["tuned", "unseen"],
-        help="of the set (default: both)",
+        help='of the set, or "further" problems of other kinds (default: both halves)',
     )
     parser.add_argument("--candidates", nargs="+", choices=ANSWERS, default=ANSWERS, help="who solves (default: all)")
     parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
