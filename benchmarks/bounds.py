@@ -244,7 +244,7 @@ def compare_limited(arguments: argparse.Namespace, rows: list[dict[str, object]]
         start = time.process_time()
         best = multistart(net, limits, generator.uniform(-1, 1, (20, n)))
         other = time.process_time() - start
-        if result.objective is None or result.objective > best + 1e-3 * max(1, abs(best)):
+        if result.objective is None or result.objective > best + 1e-7 * max(1, abs(best)):
             raise SystemExit(f"bounds: surrogate {seed}: {result} is worse than multistart's {best:.8g}.")
         table.add(
             f"{seed}: n = {n}", f"{result.objective:.6g} ({result.status})", f"{best:.6g}", seconds(own), seconds(other)
