@@ -76,6 +76,15 @@ def test_objective_bound_keeps_what_was_discarded() -> None:
         assert loose.n_boxes <= exact.n_boxes
 
 
+def test_none_is_nothing() -> None:
+    function = mlp([2, 5, 1])
+    bare = fx.global_minimum(function, -1.0, 1.0)
+    assert (
+        fx.global_minimum(function, -1.0, 1.0, constraints=None, integer=None, one_of=None).x.tolist()
+        == bare.x.tolist()
+    )
+
+
 def test_a_point_as_the_box() -> None:
     function = mlp([2, 5, 1])
     result = fx.global_minimum(function, [0.3, 0.4], [0.3, 0.4])
@@ -310,6 +319,9 @@ def test_operators_without_bounds_are_named() -> None:
         ({"integer": ["T"]}, errors.NotFoundError, "integer: got 'T'"),
         ({"integer": [7]}, errors.NotFoundError, "integer: got 7"),
         ({"one_of": [[0, 1], [1, 2]]}, ValueError, "one_of"),
+        ({"one_of": ["x[0]", "x[1]"]}, ValueError, r"one_of: got \['x\[0\]', 'x\[1\]'\], expected groups of inputs"),
+        ({"one_of": [0, 1]}, ValueError, "expected groups of inputs"),
+        ({"one_of": "x[0]"}, ValueError, "expected groups of inputs"),
         ({"output_lower": 1.0, "output_upper": 0.0}, ValueError, "within its limits"),
         ({"output_upper": {"z": 1.0}}, errors.NotFoundError, "output_upper: got 'z'"),
         ({"output_upper": [1.0, 2.0, 3.0]}, errors.ShapeError, "output_upper"),
@@ -452,3 +464,7 @@ def test_ties_are_proved() -> None:
     function = fx.Function(x, np.abs(x[0]) + np.abs(x[1]))
     assert fx.verify(function, -1.0, 1.0, at_least=-1e-9)
     assert fx.verify(function, -1.0, 1.0, at_least=1e-9).status == "refuted"
+    plateau = fx.Function(x, 0.0 * x[0] + 0.1)  # equal everywhere: rounding leaves it open, and the search ends
+    assert fx.verify(plateau, -1.0, 1.0, at_least=0.1).status in ("proved", "undecided")
+    flat = fx.Function(x, 0.0 * mlp([2, 10, 10, 1])(x) + 1 / 3)
+    assert fx.verify(flat, -1.0, 1.0, at_least=1 / 3).status in ("proved", "undecided")

@@ -39,6 +39,7 @@ def statement_of(
     """
     if not isinstance(net, Function):
         raise TypeError(f"[global_minimum] net: got {type(net).__name__}, expected a fastexpr.Function.")
+    constraints, integer, one_of = (() if given is None else given for given in (constraints, integer, one_of))
     boxes = boxes_of(net, lower, upper)
     if boxes.is_batch:
         raise ShapeError("[global_minimum] lower and upper: got several boxes, expected one. Call it for each.")
@@ -132,6 +133,8 @@ def components_of(net: Function, chosen: Any, what: str) -> list[int]:
 
 
 def groups_of(net: Function, one_of: Any) -> list[list[int]]:
+    if isinstance(one_of, str | Mapping) or any(isinstance(group, str | int | np.integer) for group in one_of):
+        raise ValueError(f"[global_minimum] one_of: got {one_of!r}, expected groups of inputs: [[...], [...]].")
     groups = [components_of(net, group, "one_of") for group in one_of]
     members = [member for group in groups for member in group]
     if any(not group for group in groups) or len(set(members)) < len(members):

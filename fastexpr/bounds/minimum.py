@@ -11,6 +11,7 @@ from fastexpr._core import Function
 from fastexpr.bounds.arguments import statement_of
 from fastexpr.bounds.progress import Bracket, ProgressFunction, Reporter
 from fastexpr.bounds.searching import ENDINGS, GlobalMinimum, Verification, certified_minimum, explore
+from fastexpr.bounds.statement import Statement
 
 __all__ = ["Bracket", "GlobalMinimum", "Verification", "global_minimum", "verify"]
 
@@ -150,7 +151,9 @@ def verify(
     began = time.monotonic()
     statement = statement_of(net, lower, upper, weights=weights)
     search = statement.search(1e-9, float(at_least))
-    ending = explore(statement, search, began, time_limit, Reporter(progress, 1.0))
+    ending = explore(
+        statement, search, began, time_limit, Reporter(progress, 1.0), at_least - rounding(statement, at_least)
+    )
     # One point may round differently from a batch of them: what refutes is what the caller sees.
     found = None if search.best is None else float(statement.function(search.best)[0])
     if found is not None and found < at_least:
@@ -162,6 +165,13 @@ def verify(
         low = "nothing" if found is None else f"{found:.8g}"
         message = f"{ENDINGS.get(ending, ENDINGS['stalled'])}: the least value is between {search.bound:.8g} and {low}"
     return Verification(status, message, found, float(search.bound), search.best, search.n_boxes)
+
+
+def rounding(statement: Statement, claim: float) -> float:
+    """Within so much of the claim, boxes would be split until they are as small as rounding, and tell no more."""
+    low, high = statement.function.output_bounds(statement.lower, statement.upper)
+    width = float(high[0]) - float(low[0])
+    return 1e-11 * max(abs(claim), width if np.isfinite(width) else 0.0)
 
 
 def is_number(given: Any) -> bool:

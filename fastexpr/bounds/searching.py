@@ -76,8 +76,15 @@ def certified_minimum(
     return result_of(statement, search, ending, sign, tol)
 
 
-def explore(statement: Statement, search: BoxSearch, began: float, time_limit: float | None, reporter: Reporter) -> str:
-    """Runs the search to its end; why it ended, "" where there is nothing left to do.
+def explore(
+    statement: Statement,
+    search: BoxSearch,
+    began: float,
+    time_limit: float | None,
+    reporter: Reporter,
+    enough: float = np.inf,
+) -> str:
+    """Runs the search to its end, or to a bound that is enough; why it ended, "" where there is nothing left to do.
 
     Points are looked for after numbers of boxes, never after times: the search is the same on every machine.
     """
@@ -85,7 +92,7 @@ def explore(statement: Statement, search: BoxSearch, began: float, time_limit: f
     has_warned = False
     try:
         offer(search, lambda: best_starts(statement))
-        while not search.is_done:
+        while not search.is_done and search.bound < enough:
             elapsed = time.monotonic() - began
             if time_limit is not None and elapsed >= time_limit:
                 return "time_limit"
