@@ -8,6 +8,7 @@ libraries; and prints a table. The tests take fewer points.
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -313,6 +314,7 @@ def main(texts: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--formulations", nargs="*", default=FORMULATIONS)
     arguments = parser.parse_args(texts)
+    logging.getLogger("pyomo").setLevel(logging.CRITICAL)  # it prints what is refused, operator by operator
     failures = []
     for formulation in arguments.formulations:
         begin, n_cases, n_points, worst = time.process_time(), 0, 0, 0.0
