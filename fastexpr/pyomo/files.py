@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from fastexpr import _core
-from fastexpr._core import Function, load
+from fastexpr._core import Function, content_hash, load, read_content_hash
 from fastexpr.errors import FileError
 
 CACHE_VARIABLE = "FASTEXPR_CACHE_DIR"  # the AMPL library reads it, too: see src/ampl/loaded_network.cpp
@@ -167,7 +166,7 @@ class NetworkFile:
                 "fastexpr.load_onnx(path), for a saved network fastexpr.load(path)."
             )
         if path is None:
-            new_path = str(_planned_directory() / f"{_core.content_hash(net)}.fx")
+            new_path = str(_planned_directory() / f"{content_hash(net)}.fx")
         else:
             new_path = str(Path(path).absolute())
             if not is_plain(new_path):
@@ -262,7 +261,7 @@ def _holds(file: Path) -> bool:
         status = file.stat()
         identity = (status.st_ino, status.st_size, status.st_mtime_ns)
         if _whole.get(file) != identity:
-            if _core.read_content_hash(file) != file.stem:
+            if read_content_hash(file) != file.stem:
                 return False
             _whole[file] = identity
     except (OSError, FileError):
