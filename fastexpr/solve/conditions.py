@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sparse
-from scipy.sparse.linalg import LinearOperator, onenormest, splu
 
 from fastexpr.nlp import Vector
 
@@ -30,6 +28,7 @@ class System:
     """The matrix of the conditions at a point, in widths of variables and sizes of rows and objective."""
 
     def __init__(self, state: State, hessian: Any, jacobian: Any, slope: Vector, gap: Vector) -> None:
+        import scipy.sparse as sparse
 
         self.state, self.hessian, self.jacobian = state, hessian, jacobian
         self.free, self.met = np.flatnonzero(state.bound == 0), np.flatnonzero(state.row)
@@ -43,6 +42,7 @@ class System:
 
     @classmethod
     def at(cls, state: State, x: Vector, w: Vector) -> System:
+        import scipy.sparse as sparse
 
         nlp = state.nlp
         jacobian = sparse.csr_matrix((nlp.jacobian(x), (nlp.jacobian_rows, nlp.jacobian_columns)), shape=(nlp.m, nlp.n))
@@ -57,6 +57,8 @@ class System:
 
     def solve(self, right: Matrix) -> Matrix | None:
         """None where the matrix is singular."""
+        from scipy.sparse.linalg import LinearOperator, onenormest, splu
+
         if not self.matrix.shape[0]:
             return right
         try:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from copy import copy
 
 import numpy as np
-import scipy.sparse as sparse
-from scipy.sparse.linalg import splu
 
 from fastexpr.nlp import Vector
 from fastexpr.solve.conditions import Matrix, System
@@ -67,6 +65,9 @@ class Update:
 
     def solve(self) -> bool:
         """Where the bounds and limits at hand are met; False: there is no such point."""
+        import scipy.sparse as sparse
+        from scipy.sparse.linalg import splu
+
         state, nlp = self.state, self.state.nlp
         system = System.at(state, state.x, state.w)
         free, met = system.free, system.met
