@@ -73,7 +73,7 @@ def best_sample(statement: Statement, word: str, nlp: Nlp) -> Vector:
     points = np.vstack([first[None], sample(low, high, first, SAMPLE_SIZE)])
     is_fixed = nlp.lower == nlp.upper
     completed = statement.completed(points[1:], is_fixed)
-    is_finite = np.isfinite(completed).all(axis=1)[:, None]
+    is_finite = np.isfinite(completed).all(axis=1, keepdims=True)
     points[1:] = np.where(is_finite, np.clip(completed, nlp.lower, nlp.upper), first)
     best: Vector = points[ranked(nlp, points)[0]]
     return best
