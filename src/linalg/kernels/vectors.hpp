@@ -16,38 +16,38 @@ struct VectorTypes<2> {
   using Double = double __attribute__((vector_size(16)));
   using Float = float __attribute__((vector_size(8)));
   using Mask = long __attribute__((vector_size(16)));
-  using LooseDouble = double __attribute__((vector_size(16), aligned(8), may_alias));
-  using LooseFloat = float __attribute__((vector_size(8), aligned(4), may_alias));
 };
 template <>
 struct VectorTypes<4> {
   using Double = double __attribute__((vector_size(32)));
   using Float = float __attribute__((vector_size(16)));
   using Mask = long __attribute__((vector_size(32)));
-  using LooseDouble = double __attribute__((vector_size(32), aligned(8), may_alias));
-  using LooseFloat = float __attribute__((vector_size(16), aligned(4), may_alias));
 };
 template <>
 struct VectorTypes<8> {
   using Double = double __attribute__((vector_size(64)));
   using Float = float __attribute__((vector_size(32)));
   using Mask = long __attribute__((vector_size(64)));
-  using LooseDouble = double __attribute__((vector_size(64), aligned(8), may_alias));
-  using LooseFloat = float __attribute__((vector_size(32), aligned(4), may_alias));
 };
 
 template <int lanes>
 using Vector = typename VectorTypes<lanes>::Double;
 
+/// A vector anywhere in memory: an alignment that is an attribute of the vector's type is lost by Clang in templates.
+template <class Numbers>
+struct [[gnu::packed, gnu::may_alias]] Loose {
+  Numbers numbers;
+};
+
 /// `lanes` numbers from memory, widened to double; no alignment is asked for.
 template <int lanes>
 inline Vector<lanes> load(const double* x) {
-  return *reinterpret_cast<const typename VectorTypes<lanes>::LooseDouble*>(x);
+  return reinterpret_cast<const Loose<Vector<lanes>>*>(x)->numbers;
 }
 template <int lanes>
 inline Vector<lanes> load(const float* x) {
   using Float = typename VectorTypes<lanes>::Float;
-  const Float numbers = *reinterpret_cast<const typename VectorTypes<lanes>::LooseFloat*>(x);
+  const Float numbers = reinterpret_cast<const Loose<Float>*>(x)->numbers;
   // GCC 12 halves the conversion of a whole register, which costs more than the product it is for.
 #if defined(__AVX512F__) && !defined(__clang__)
   if constexpr (lanes == 8) return __builtin_ia32_cvtps2pd512_mask(numbers, Vector<8>{}, -1, 4);
@@ -60,7 +60,7 @@ inline Vector<lanes> load(const float* x) {
 
 template <int lanes>
 inline void store(double* y, Vector<lanes> numbers) {
-  *reinterpret_cast<typename VectorTypes<lanes>::LooseDouble*>(y) = numbers;
+  reinterpret_cast<Loose<Vector<lanes>>*>(y)->numbers = numbers;
 }
 
 /// Asks for numbers that are read once and wanted soon, past the caches where that is possible.
