@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,23 +13,26 @@ namespace fastexpr {
 using Attribute = std::variant<Index, double, std::string, std::vector<Index>, std::vector<double>>;
 
 /// An operator's named settings, e.g. axis = 1 or alpha = 0.01. Getters throw GraphError naming the attribute.
+/// Copies share the entries until one is changed: copying takes no memory.
 class Attributes {
  public:
-  Attributes() = default;
-  explicit Attributes(std::map<std::string, Attribute> entries) : entries_(std::move(entries)) {}
+  using Entries = std::map<std::string, Attribute>;
 
-  bool has(const std::string& name) const { return entries_.count(name) > 0; }
+  Attributes() = default;
+  explicit Attributes(Entries entries) : entries_(std::make_shared<const Entries>(std::move(entries))) {}
+
+  bool has(const std::string& name) const { return entries().count(name) > 0; }
   Index integer(const std::string& name) const;
   double number(const std::string& name) const;  // an integer is taken, too
   const std::string& text(const std::string& name) const;
   std::vector<Index> integers(const std::string& name) const;
 
-  void set(const std::string& name, Attribute value) { entries_[name] = std::move(value); }
+  void set(const std::string& name, Attribute value);
 
-  const std::map<std::string, Attribute>& entries() const { return entries_; }
+  const Entries& entries() const;
 
  private:
-  std::map<std::string, Attribute> entries_;
+  std::shared_ptr<const Entries> entries_;  // null: none
 };
 
 }  // namespace fastexpr
