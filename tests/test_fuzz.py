@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 import warnings
@@ -32,6 +33,18 @@ def test_bytes(target: str, tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert f"{RUNS[target]} mutations: no fault" in result.stdout
+
+
+def test_allocations(tmp_path: Path) -> None:
+    """Each fails once, in reading, writing, evaluating and bounding every operator, and in a program with cells."""
+    from seeds import write_seeds
+
+    write_seeds(tmp_path)
+    result = subprocess.run([PROGRAMS / "allocations", tmp_path], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    networks, failures = map(int, re.findall(r"\d+", result.stdout))
+    assert networks > 50
+    assert failures > 50_000
 
 
 @pytest.mark.parametrize("target", CASES)

@@ -326,7 +326,7 @@ def test_operators_without_bounds_are_named() -> None:
         ({"output_upper": {"z": 1.0}}, errors.NotFoundError, "output_upper: got 'z'"),
         ({"output_upper": [1.0, 2.0, 3.0]}, errors.ShapeError, "output_upper"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bad_input_is_refused(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     function = mlp([3, 5, 2])

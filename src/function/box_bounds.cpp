@@ -38,6 +38,7 @@ std::unique_ptr<LinearBounds> LinearBoundsPool::take(Index points) {
         waiting_.pop_back();
         return found;
       }
+    waiting_.reserve(++n_made_);  // to give one back takes no memory
   }
   return std::make_unique<LinearBounds>(graph_, layout_, points);
 }

@@ -41,6 +41,7 @@ class LinearBoundsPool {
   const Graph& graph_;
   const Layout& layout_;
   Index most_;
+  std::size_t n_made_ = 0;
   std::mutex mutex_;
   std::vector<std::unique_ptr<LinearBounds>> waiting_;
 };

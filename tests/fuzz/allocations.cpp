@@ -60,7 +60,7 @@ long fail_everywhere(const std::string& bytes) {
   const Index n = kept->n_inputs(), m = kept->n_outputs();
   const auto size = [](Index count) { return static_cast<std::size_t>(count); };
   const std::vector<double> x(size(n), 0.25), weights(size(m), 1.0), lower(size(n), -1.0), upper(size(n), 1.0);
-  std::vector<double> value(size(m)), jacobian(size(m * n)), hessian(size(n * n)), high(size(m));
+  std::vector<double> value(size(m)), jacobian(size(m * n)), hessian(size(n * n)), high(size(m)), product(size(n));
   long failures = 0;
   failures += fail_everywhere([&] { read(); });
   failures += fail_everywhere([&] { to_bytes(*kept); });
@@ -71,7 +71,7 @@ long fail_everywhere(const std::string& bytes) {
                         .value = value.data(),
                         .jacobian = jacobian.data(),
                         .hessian = hessian.data()});
-    function->hvp(1, x.data(), weights.data(), x.data(), value.data());
+    function->hvp(1, x.data(), weights.data(), x.data(), product.data());
     function->sparse_hessian(x.data(), weights.data(), hessian.data());
   });
   failures +=
