@@ -1,4 +1,4 @@
-"""Values of a program at many points in one batch are those of one point after another, whatever the program is made of."""
+"""Values of a program at many points in one batch are those of one point after another."""
 
 from __future__ import annotations
 

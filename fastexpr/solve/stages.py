@@ -55,10 +55,10 @@ def cold_start(program: Nlp, point: Solution, budget: Budget) -> Solution | None
 
 
 def unscaled(program: Nlp, point: Solution, budget: Budget, multipliers: Multipliers | None = None) -> Solution | None:
-    """Where factors of ours have led to no optimum, without them; where there are kinks, cells are what helps."""
+    """Where factors and settings of ours have led to no optimum, Ipopt's own; kinks are for cells."""
     if point.status not in POOR or not budget.settings.has_own_scaling or has_kinks(program, budget):
         return None
-    found = budget.run(program, multipliers, {"nlp_scaling_method": "gradient-based"})
+    found = budget.run(program, multipliers, {"nlp_scaling_method": "gradient-based", "constr_mult_init_max": 1e3})
     return found if found.status == "optimal" else point
 
 
