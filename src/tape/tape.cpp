@@ -53,8 +53,8 @@ Tape::Tape(Index n_variables, Index n_parameters, Index n_rows, std::vector<Exte
       hessian_entries_(externals_.size()) {
   constexpr Index most = std::numeric_limits<Id>::max() / 16;
   if (n_variables > most || n_parameters > most || n_rows > most)
-    throw GraphError("the model is too large: got " + std::to_string(n_variables) + " variables and " +
-                     std::to_string(n_rows) + " constraints.");
+    throw GraphError("the model is too large: got " + std::to_string(n_variables) + " variables and " + std::to_string(n_rows) +
+                     " constraints.");
   append({Operation::one, false, true, 0, 0, 0});
   for (Index j = 0; j < n_variables_; ++j) append({Operation::variable, true, false, static_cast<Id>(j), 0, 0});
   for (Index k = 0; k < n_parameters_; ++k) append({Operation::parameter, false, true, static_cast<Id>(k), 0, 0});
