@@ -85,7 +85,7 @@ def check_same_as_network_blocks(box: pyo.ConcreteModel) -> None:
     of_equations = box.dual[box.egb]
     for t in range(T):
         for name in meant().output_names:  # PyNumero writes net(x) - y == 0, a NetworkBlock y - net(x) == 0
-            mine, its = of_equations[f"egb.output_constraints[{name}[{t}]]"], reference.nn[t].equations[name]
+            mine, its = of_equations[f"egb.output_constraints['{name}[{t}]']"], reference.nn[t].equations[name]
             assert -mine == pytest.approx(reference.dual[its], rel=1e-6, abs=1e-6)
 
 

@@ -45,7 +45,7 @@ def test_the_derivatives_are_those_of_the_real_asl() -> None:
     row = {name: position for position, name in enumerate(nlp.constraint_names())}
     names = meant().output_names
     rows = [row["c"], *(row[f"link[{i}]"] for i in range(N))]
-    rows += [row[f"egb.output_constraints[{name}[{t}]]"] for t in range(T) for name in names]
+    rows += [row[f"egb.output_constraints['{name}[{t}]']"] for t in range(T) for name in names]
     equations = [reference.nn[t].equations[name] for t in range(T) for name in names]
     its_rows = asl.get_constraint_indices([reference.c, *reference.link.values(), *equations])
     sign = np.array([1.0] * (1 + N) + [-1.0] * (T * M))

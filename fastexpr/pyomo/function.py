@@ -120,7 +120,8 @@ class NetworkFunction(AMPLExternalFunction):  # type: ignore[misc]
         if fgh == 1 and not all(argument.__class__ in native_types for argument in args):
             raise ModelError(
                 f"[NetworkFunction '{self.name}'] a network has no symbolic derivatives: got arguments that are not "
-                "numbers. Differentiate with mode=Modes.reverse_numeric."
+                "numbers. Differentiate with mode=Modes.reverse_numeric. In MindtPy take a GreyBox, or "
+                "formulation='full-space' with differentiate_mode='sympy'."
             )
         return super().evaluate_fgh(args, fixed, fgh)
 

@@ -20,6 +20,7 @@ from fastexpr.function.labels import Names, names_of
 from fastexpr.pyomo.grey_box_batch import Batch
 from fastexpr.pyomo.grey_box_variables import (
     Instance,
+    OutputName,
     check_index,
     set_bounds,
     set_scaling,
@@ -176,7 +177,8 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
 
     def output_names(self) -> list[str]:
         """The outputs' names, instance by instance."""
-        return list(self._output_names)
+        # plain for the keys of the block's variables, which are made first; then for the names of its equations
+        return [(OutputName if self._is_in_a_block else str)(name) for name in self._output_names]
 
     def instances(self, block: Any) -> list[Instance]:
         """The variables of a block that has this GreyBox, by instance and by the network's names.

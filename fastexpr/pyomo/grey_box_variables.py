@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pyomo.core.base.component_namer import name_repr
 from pyomo.core.base.var import VarData
 from pyomo.environ import Suffix
 
@@ -16,6 +17,18 @@ from fastexpr.pyomo.network_bounds import Enclosure, enclose, keep_in_range
 
 Array = npt.NDArray[np.float64]
 SAMPLES = 32  # points in the network's range, to see how much its outputs vary
+
+
+class OutputName(str):
+    """A name that is formatted as Pyomo writes it into a component's name: in quotes where it has brackets or dots.
+
+    PyNumero formats the names of outputs into those of their equations; MindtPy looks these up by the variables' names.
+    """
+
+    __slots__ = ()
+
+    def __format__(self, specification: str) -> str:
+        return format(name_repr(str(self)), specification)
 
 
 class Instance(NamedTuple):
