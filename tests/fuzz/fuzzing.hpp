@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -92,6 +93,13 @@ class Bytes {
   std::vector<double> numbers(std::size_t count) {
     std::vector<double> result(count);
     for (double& entry : result) entry = number();
+    return result;
+  }
+  /// 0, or of a size that products of some of them neither overflow nor underflow.
+  std::vector<double> usual_numbers(std::size_t count) {
+    std::vector<double> result = numbers(count);
+    for (double& entry : result)
+      if (!(entry == 0.0 || (std::abs(entry) > 1e-6 && std::abs(entry) < 1e6))) entry = 0.25;
     return result;
   }
 
