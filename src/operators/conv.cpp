@@ -65,9 +65,9 @@ ConvShape conv_shape(const OperatorSpec& spec) {
   const Shape& input = spec.input_shapes[0];
   const Shape& W = spec.constants[0].shape;
   const Index axis = spec.attributes.integer("axis");
-  const auto rank = static_cast<Index>(input.size()) - axis - 1;
-  if (axis < 0 || rank < 1)
+  if (axis < 0 || axis >= static_cast<Index>(input.size()) - 1)
     throw GraphError("axis " + std::to_string(axis) + " has no axes behind it in input " + to_string(input));
+  const Index rank = static_cast<Index>(input.size()) - axis - 1;
   const auto n = static_cast<std::size_t>(rank);
   if (W.size() != n + 2 || size_of(W) == 0 || spec.constants[0].precision == Precision::int64)
     throw ShapeError("weights must be floats of " + std::to_string(n + 2) + " axes, got shape " + to_string(W));
