@@ -81,18 +81,18 @@ def test_every_layout_solves(layout: str, tmp_path: Path) -> None:
     assert run.stderr == ""
 
 
+def what_import_says(folder: Path) -> str:
+    """The error of importing the door to cyipopt, where this folder has a package of that name."""
+    command = [sys.executable, "-c", "import fastexpr.solvers.cyipopt"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stderr
+
+
 def test_an_unknown_layout_is_said(tmp_path: Path) -> None:
     (tmp_path / "cyipopt").mkdir()
     (tmp_path / "cyipopt/__init__.py").write_text("")
     (tmp_path / "ipopt_wrapper.py").write_text("")
-    run = subprocess.run(
-        [sys.executable, "-c", "import fastexpr.solvers.cyipopt"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "laid out in a way that is not known" in run.stderr
+    assert "laid out in a way that is not known" in what_import_says(tmp_path)
 
 
 def test_a_build_that_hides_ipopt_is_said(tmp_path: Path) -> None:
@@ -100,15 +100,9 @@ def test_a_build_that_hides_ipopt_is_said(tmp_path: Path) -> None:
     (tmp_path / "cyipopt").mkdir()
     (tmp_path / "cyipopt/__init__.py").write_text("")
     (tmp_path / "cyipopt/ipopt_wrapper.py").write_text(hiding)
-    run = subprocess.run(
-        [sys.executable, "-c", "import fastexpr.solvers.cyipopt"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "does not show the functions of Ipopt" in run.stderr
-    assert "solver='pounce'" in run.stderr
+    said = what_import_says(tmp_path)
+    assert "does not show the functions of Ipopt" in said
+    assert "solver='pounce'" in said
 
 
 def test_many_solves_leave_nothing_behind() -> None:
