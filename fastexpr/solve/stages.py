@@ -58,7 +58,8 @@ def unscaled(program: Nlp, point: Solution, budget: Budget, multipliers: Multipl
     """Where factors and settings of ours have led to no optimum, Ipopt's own; kinks are for cells."""
     if point.status not in POOR or not budget.settings.has_own_scaling or has_kinks(program, budget):
         return None
-    found = budget.run(program, multipliers, {"nlp_scaling_method": "gradient-based", "constr_mult_init_max": 1e3})
+    options: dict[str, Option] = {"constr_mult_init_max": 1e3, **budget.settings.options}  # a user's own counts
+    found = budget.run(program, multipliers, {**options, "nlp_scaling_method": "gradient-based"})
     return found if found.status == "optimal" else point
 
 
