@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from boxed_networks import mlp
 from operator_table import ROWS, Nodes, Row
 from soundness import KINDS, METHODS, Case, Samples, cases, check, outside, random_boxes
 
@@ -48,18 +48,6 @@ def test_lines_are_never_looser_than_intervals(row: Row) -> None:
     slack = 1e-9 * (1 + np.abs(loose_high - loose_low)) + 1e-6 * (np.abs(loose_low) + np.abs(loose_high))  # near poles
     assert np.all((low >= loose_low - slack) | np.isinf(loose_low))
     assert np.all((high <= loose_high + slack) | np.isinf(loose_high))
-
-
-def mlp(sizes: list[int], activation: str = "Relu", seed: int = 0) -> fx.Function:
-    generator = np.random.default_rng(seed)
-    nodes = Nodes(sizes[0])
-    node = 0
-    for k, (a, b) in enumerate(itertools.pairwise(sizes)):
-        weights = [generator.normal(size=(b, a)) / np.sqrt(a), generator.normal(size=b) * 0.1]
-        node = nodes.add("Linear", node, axis=0, transposed=0, constants=weights)
-        if k < len(sizes) - 2:
-            node = nodes.add(activation, node)
-    return nodes.function(node)
 
 
 def test_first_layer_encloses_in_exact_arithmetic() -> None:

@@ -8,17 +8,12 @@ import threading
 
 import numpy as np
 import pytest
+from boxed_networks import lattice, mlp
 from operator_table import Nodes
 from scipy.optimize import LinearConstraint, minimize
-from test_bounds import mlp
 
 import fastexpr as fx
 from fastexpr import errors
-
-
-def lattice(lower: np.ndarray, upper: np.ndarray, count: int) -> np.ndarray:
-    sides = [np.linspace(a, b, count) for a, b in zip(lower, upper, strict=True)]
-    return np.array(list(itertools.product(*sides)))
 
 
 def assert_bracket(result: fx.bounds.minimum.GlobalMinimum, lowest: float, tol: float) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from front_networks import classifier
 from operator_table import Nodes
-from test_front import classifier
-from test_hessian_directions import N, second_moments
+from token_formulas import N, second_moments
 
 import fastexpr as fx
 

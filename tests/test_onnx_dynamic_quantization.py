@@ -10,53 +10,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from onnx import helper
-from onnx_models import Array, distance, make_model, mlp
+from onnx_bodies import model
+from onnx_models import distance, make_model, mlp
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from test_onnx_conditions import model
+from quantizable_models import RANDOM, attention, floats, image_network, node, runtime
 
 import fastexpr as fx
 from fastexpr.errors import DerivativeWarning
 
-node = helper.make_node
-RANDOM = np.random.default_rng(8)
 rounding = pytest.mark.filterwarnings("ignore::fastexpr.errors.DerivativeWarning")
-
-
-def floats(*shape: int) -> Array:
-    return RANDOM.normal(size=shape) / np.sqrt(np.prod(shape[1:]) or 1)
-
-
-def image_network() -> onnx.ModelProto:
-    nodes = [
-        node("Conv", ["x", "K", "k"], ["a"], pads=[1, 1, 1, 1]),
-        node("Relu", ["a"], ["b"]),
-        node("MaxPool", ["b"], ["c"], kernel_shape=[2, 2], strides=[2, 2]),
-        node("Conv", ["c", "L"], ["d"]),
-        node("Sigmoid", ["d"], ["e"]),
-        node("Flatten", ["e"], ["f"]),
-        node("Gemm", ["f", "W", "w"], ["y"]),
-    ]
-    weights = {"K": floats(4, 2, 3, 3), "k": floats(4), "L": floats(3, 4, 2, 2), "W": floats(12, 2), "w": floats(2)}
-    return make_model(nodes, {"x": (1, 2, 6, 6)}, ["y"], weights, 17, np.float32)
-
-
-def attention() -> onnx.ModelProto:
-    """Products of two parts that depend on x are quantized, too."""
-    nodes = [
-        *(node("MatMul", ["x", f"W{k}"], [k]) for k in "qkv"),
-        node("Transpose", ["k"], ["t"], perm=[0, 2, 1]),
-        node("MatMul", ["q", "t"], ["s"]),
-        node("Softmax", ["s"], ["p"]),
-        node("MatMul", ["p", "v"], ["m"]),
-        node("Add", ["x", "m"], ["r"]),
-        node("LayerNormalization", ["r", "g", "b"], ["n"]),
-        node("MatMul", ["n", "Wo"], ["y"]),
-    ]
-    weights = {f"W{k}": floats(6, 6) for k in "qkv"} | {"Wo": floats(6, 2), "g": floats(6), "b": floats(6)}
-    return make_model(nodes, {"x": (1, 4, 6)}, ["y"], weights, 17, np.float32)
 
 
 def embedded() -> onnx.ModelProto:
@@ -105,12 +68,6 @@ def quantized(proto: onnx.ModelProto, folder: Path, **settings: Any) -> onnx.Mod
     finally:
         logging.disable(logging.NOTSET)
     return onnx.load(folder / "quantized.onnx")
-
-
-def runtime(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @rounding

@@ -14,7 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 from onnx_models import Array, distance, make_model, mlp
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
-from test_onnx_dynamic_quantization import attention, floats, image_network, runtime
+from quantizable_models import attention, floats, image_network, runtime
 
 import fastexpr as fx
 from fastexpr.errors import OnnxError

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from onnx_bodies import compare, model, runtime
 from onnx_models import Array, distance, make_model
-from test_onnx_conditions import compare, model, runtime
 
 import fastexpr as fx
 from fastexpr.errors import OnnxError

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from onnx_bodies import compare, model, reference
 from onnx_models import Array, make_model
-from test_onnx_conditions import compare, model, reference
 
 import fastexpr as fx
 from fastexpr.errors import OnnxError

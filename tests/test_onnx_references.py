@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnx_faults import forest, with_fault
 from onnx_models import distance, evaluate
 from onnx_table import ROWS, Row, identify, row_model, row_point
-from test_onnx_check import forest, with_fault
 
 import fastexpr as fx
 from fastexpr.errors import OnnxError

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_bounds import mlp
-from test_global_minimum import lattice
+from boxed_networks import lattice, mlp
 
 import fastexpr as fx
 from fastexpr import errors
