@@ -26,7 +26,7 @@ from scipy.sparse import coo_matrix
 import fastexpr as fx
 import fastexpr.pyomo as fxp
 from fastexpr.errors import EvaluationError
-from fastexpr.pyomo.grey_box_batch import Batch
+from fastexpr.pyomo.grey_box_batch import Instances
 
 
 def test_ipopt_finds_no_error_in_the_derivatives(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ class Counting:
 
 
 def test_a_point_costs_one_batch_of_each_kind() -> None:
-    batch = Batch(meant(), T, "[GreyBox]")
+    batch = Instances(meant(), T, "[GreyBox]")
     batch._functions = counting = Counting(batch._functions)
 
     def evaluate(x: Any, multipliers: Any) -> Any:

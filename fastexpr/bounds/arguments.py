@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function
+from fastexpr.bounds.box_problem import FEASIBILITY, BoxProblem, statement_of_parts
 from fastexpr.bounds.boxes import boxes_of
-from fastexpr.bounds.statement import FEASIBILITY, Statement, statement_of_parts
 from fastexpr.errors import NotFoundError, ShapeError
 from fastexpr.function.arguments import numbers_of, real_numbers
 
@@ -29,7 +29,7 @@ def statement_of(
     output_upper: Any = None,
     integer: Any = (),
     one_of: Any = (),
-) -> Statement:
+) -> BoxProblem:
     """Checks everything and puts it together; `sign` is -1 where the largest value is wanted.
 
     Raises

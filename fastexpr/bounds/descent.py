@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function
-from fastexpr.bounds.statement import Statement
+from fastexpr.bounds.box_problem import BoxProblem
 
 Array = npt.NDArray[np.float64]
 
@@ -17,36 +17,36 @@ N_STEPS = 12
 N_LOCAL = 6  # starts of SLSQP
 
 
-def best_starts(statement: Statement) -> Array:
+def best_starts(problem: BoxProblem) -> Array:
     """Points for a start: descents from random points, and where there are limits SLSQP from the best of them."""
     generator = np.random.default_rng(0)
-    free = int((statement.lower < statement.upper).sum())
-    shares = generator.uniform(size=(min(N_STARTS, 8 * max(free, 1)), statement.lower.size))
-    starts = statement.lower + shares * (statement.upper - statement.lower)
-    if statement.is_bare:
-        return descents(statement.function, starts, statement.lower, statement.upper)
-    merit = merits(statement, starts)
+    free = int((problem.lower < problem.upper).sum())
+    shares = generator.uniform(size=(min(N_STARTS, 8 * max(free, 1)), problem.lower.size))
+    starts = problem.lower + shares * (problem.upper - problem.lower)
+    if problem.is_bare:
+        return descents(problem.function, starts, problem.lower, problem.upper)
+    merit = merits(problem, starts)
     order = np.argsort(merit, kind="stable")[:N_LOCAL]
-    return np.vstack([starts, *(local_solution(statement, starts[k], None) for k in order)])
+    return np.vstack([starts, *(local_solution(problem, starts[k], None) for k in order)])
 
 
-def polished(statement: Statement, best: Array | None, box: Array) -> Array:
+def polished(problem: BoxProblem, best: Array | None, box: Array) -> Array:
     """Better points near the best one and in the box with the least bound."""
     if not box.size:
-        return np.zeros((0, statement.lower.size))
-    n = statement.lower.size
+        return np.zeros((0, problem.lower.size))
+    n = problem.lower.size
     center = 0.5 * (box[:n] + box[n:])
     starts = np.array([center] if best is None else [center, best])
-    if statement.is_bare:
-        return descents(statement.function, starts, statement.lower, statement.upper)
-    return np.vstack([local_solution(statement, start, box) for start in starts])
+    if problem.is_bare:
+        return descents(problem.function, starts, problem.lower, problem.upper)
+    return np.vstack([local_solution(problem, start, box) for start in starts])
 
 
-def settled(statement: Statement, best: Array) -> Array:
+def settled(problem: BoxProblem, best: Array) -> Array:
     """Where the best point leads: a gap within `tol` may end a search that has not looked for its local minimum."""
-    if statement.is_bare:
-        return descents(statement.function, best[np.newaxis].copy(), statement.lower, statement.upper)
-    return local_solution(statement, best, None)
+    if problem.is_bare:
+        return descents(problem.function, best[np.newaxis].copy(), problem.lower, problem.upper)
+    return local_solution(problem, best, None)
 
 
 def descents(function: Function, x: Array, lower: Array, upper: Array) -> Array:
@@ -68,30 +68,30 @@ def descents(function: Function, x: Array, lower: Array, upper: Array) -> Array:
     return x
 
 
-def violations(statement: Statement, x: Array, outputs: Array) -> Array:
+def violations(problem: BoxProblem, x: Array, outputs: Array) -> Array:
     """(points, limits and rows): by how much each is missed, relative to max(1, |limit|)."""
-    over = np.hstack([outputs[:, 1:] - statement.limits, x @ statement.rows.T - statement.row_limits])
-    limits = np.concatenate([statement.limits, statement.row_limits])
+    over = np.hstack([outputs[:, 1:] - problem.limits, x @ problem.rows.T - problem.row_limits])
+    limits = np.concatenate([problem.limits, problem.row_limits])
     return np.asarray(np.maximum(over, 0.0) / np.maximum(1.0, np.abs(limits)))
 
 
-def merits(statement: Statement, x: Array) -> Array:
-    outputs = statement.function(x)
+def merits(problem: BoxProblem, x: Array) -> Array:
+    outputs = problem.function(x)
     spread = float(np.ptp(outputs[:, 0])) or 1.0
-    return np.asarray(outputs[:, 0] + 10.0 * spread * violations(statement, x, outputs).sum(axis=1))
+    return np.asarray(outputs[:, 0] + 10.0 * spread * violations(problem, x, outputs).sum(axis=1))
 
 
-def local_solution(statement: Statement, start: Array, box: Array | None) -> Array:
+def local_solution(problem: BoxProblem, start: Array, box: Array | None) -> Array:
     """(points, n): a local minimum by SLSQP, and the start; whole numbers stay where they are rounded to."""
     from scipy.optimize import minimize
 
-    function, n = statement.function, start.size
-    x0 = np.where(statement.is_integer, np.round(start), start)
-    lower = np.where(statement.is_integer, x0, statement.lower)
-    upper = np.where(statement.is_integer, x0, statement.upper)
+    function, n = problem.function, start.size
+    x0 = np.where(problem.is_integer, np.round(start), start)
+    lower = np.where(problem.is_integer, x0, problem.lower)
+    upper = np.where(problem.is_integer, x0, problem.upper)
     constraints: list[dict[str, Any]] = []
-    if statement.limits.size:
-        limits = statement.limits + statement.allowance
+    if problem.limits.size:
+        limits = problem.limits + problem.allowance
         constraints.append(
             {
                 "type": "ineq",
@@ -99,8 +99,8 @@ def local_solution(statement: Statement, start: Array, box: Array | None) -> Arr
                 "jac": lambda x: -function.jacobian(x)[1:],
             }
         )
-    if statement.row_limits.size:
-        rows, row_limits = statement.rows, statement.row_limits
+    if problem.row_limits.size:
+        rows, row_limits = problem.rows, problem.row_limits
         constraints.append({"type": "ineq", "fun": lambda x: row_limits - rows @ x, "jac": lambda x: -rows})
     first = np.zeros(function.n_outputs)
     first[0] = 1.0

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.bounds.arguments import statement_of
+from fastexpr.bounds.box_problem import BoxProblem
 from fastexpr.bounds.progress import Bracket, ProgressFunction, Reporter
 from fastexpr.bounds.searching import ENDINGS, GlobalMinimum, Verification, certified_minimum, explore
-from fastexpr.bounds.statement import Statement
 
 __all__ = ["Bracket", "GlobalMinimum", "Verification", "global_minimum", "verify"]
 
@@ -98,11 +98,11 @@ def global_minimum(
     require("global_minimum", "time_limit", time_limit, is_time, "seconds, or None")
     began = time.monotonic()
     sign = -1.0 if maximize else 1.0
-    statement = statement_of(
+    problem = statement_of(
         net, lower, upper, weights=weights, sign=sign, constraints=constraints, output_lower=output_lower,
         output_upper=output_upper, integer=integer, one_of=one_of,
     )  # fmt: skip
-    return certified_minimum(statement, began, tol, time_limit, Reporter(progress, sign), sign)
+    return certified_minimum(problem, began, tol, time_limit, Reporter(progress, sign), sign)
 
 
 def verify(
@@ -149,13 +149,13 @@ def verify(
     is_time = time_limit is None or (is_number(time_limit) and time_limit >= 0)
     require("verify", "time_limit", time_limit, is_time, "seconds, or None")
     began = time.monotonic()
-    statement = statement_of(net, lower, upper, weights=weights)
-    search = statement.search(1e-9, float(at_least))
+    problem = statement_of(net, lower, upper, weights=weights)
+    search = problem.search(1e-9, float(at_least))
     ending = explore(
-        statement, search, began, time_limit, Reporter(progress, 1.0), at_least - rounding(statement, at_least)
+        problem, search, began, time_limit, Reporter(progress, 1.0), at_least - rounding(problem, at_least)
     )
     # One point may round differently from a batch of them: what refutes is what the caller sees.
-    found = None if search.best is None else float(statement.function(search.best)[0])
+    found = None if search.best is None else float(problem.function(search.best)[0])
     if found is not None and found < at_least:
         status, message = "refuted", f"{found:.8g} is below {at_least:g}, at x"
     elif ending == "" and search.bound >= at_least:
@@ -167,9 +167,9 @@ def verify(
     return Verification(status, message, found, float(search.bound), search.best, search.n_boxes)
 
 
-def rounding(statement: Statement, claim: float) -> float:
+def rounding(problem: BoxProblem, claim: float) -> float:
     """Within so much of the claim, boxes would be split until they are as small as rounding, and tell no more."""
-    low, high = statement.function.output_bounds(statement.lower, statement.upper)
+    low, high = problem.function.output_bounds(problem.lower, problem.upper)
     width = float(high[0]) - float(low[0])
     return 1e-11 * max(abs(claim), width if np.isfinite(width) else 0.0)
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import BoxSearch
+from fastexpr.bounds.box_problem import BoxProblem
 from fastexpr.bounds.descent import best_starts, polished, settled
 from fastexpr.bounds.progress import PROGRESS_SECONDS, Reporter
-from fastexpr.bounds.statement import Statement
 from fastexpr.errors import EvaluationError, SearchWarning
 
 Array = npt.NDArray[np.float64]
@@ -65,19 +65,19 @@ class Verification:
 
 
 def certified_minimum(
-    statement: Statement, began: float, tol: float, time_limit: float | None, reporter: Reporter, sign: float
+    problem: BoxProblem, began: float, tol: float, time_limit: float | None, reporter: Reporter, sign: float
 ) -> GlobalMinimum:
     """The whole search; `sign` is -1 where what is minimised is minus what was asked for."""
-    search = statement.search(tol)
-    ending = explore(statement, search, began, time_limit, reporter)
+    search = problem.search(tol)
+    ending = explore(problem, search, began, time_limit, reporter)
     best = search.best
     if best is not None and ending != "interrupted":
-        offer(search, lambda: settled(statement, best))
-    return result_of(statement, search, ending, sign, tol)
+        offer(search, lambda: settled(problem, best))
+    return result_of(problem, search, ending, sign, tol)
 
 
 def explore(
-    statement: Statement,
+    problem: BoxProblem,
     search: BoxSearch,
     began: float,
     time_limit: float | None,
@@ -91,7 +91,7 @@ def explore(
     goal = FIRST_BOXES
     has_warned = False
     try:
-        offer(search, lambda: best_starts(statement))
+        offer(search, lambda: best_starts(problem))
         while not search.is_done and search.bound < enough:
             elapsed = time.monotonic() - began
             if time_limit is not None and elapsed >= time_limit:
@@ -101,13 +101,13 @@ def explore(
                 PROGRESS_SECONDS if time_limit is None else min(PROGRESS_SECONDS, time_limit - elapsed),
             )
             if search.n_boxes >= BOXES_WITHOUT_BOUNDS and search.bound == -np.inf:
-                refuse_without_bounds(statement, search)
+                refuse_without_bounds(problem, search)
             if search.n_boxes >= goal and not search.is_done:
                 goal *= 2
-                offer(search, lambda: polished(statement, search.best, search.least_box))
+                offer(search, lambda: polished(problem, search.best, search.least_box))
             reporter.report(search, began)
             if not has_warned and time.monotonic() - began > 1.0:
-                has_warned = warn_of_many_inputs(statement, search, time.monotonic() - began)
+                has_warned = warn_of_many_inputs(problem, search, time.monotonic() - began)
     except KeyboardInterrupt:
         return "interrupted"
     finally:
@@ -123,8 +123,8 @@ def offer(search: BoxSearch, look: Callable[[], Array]) -> None:
         search.offer(np.ascontiguousarray(points))
 
 
-def warn_of_many_inputs(statement: Statement, search: BoxSearch, seconds: float) -> bool:
-    n_free = int((statement.lower < statement.upper).sum())
+def warn_of_many_inputs(problem: BoxProblem, search: BoxSearch, seconds: float) -> bool:
+    n_free = int((problem.lower < problem.upper).sum())
     if n_free <= MANY_INPUTS or search.is_done:
         return False
     gap = search.objective - search.bound
@@ -138,7 +138,7 @@ def warn_of_many_inputs(statement: Statement, search: BoxSearch, seconds: float)
     return True
 
 
-def refuse_without_bounds(statement: Statement, search: BoxSearch) -> None:
+def refuse_without_bounds(problem: BoxProblem, search: BoxSearch) -> None:
     """Names the first node whose bounds are infinite in the box that is worst.
 
     Raises
@@ -146,10 +146,10 @@ def refuse_without_bounds(statement: Statement, search: BoxSearch) -> None:
     fastexpr.errors.EvaluationError
         Always.
     """
-    n = statement.function.n_inputs
+    n = problem.function.n_inputs
     box = search.least_box
     where = "the network"
-    for layer in statement.function.bounds_by_layer(box[:n], box[n:], method="interval"):
+    for layer in problem.function.bounds_by_layer(box[:n], box[n:], method="interval"):
         if np.isinf(layer.lower).any() and np.isinf(layer.upper).any():
             where = f"[{layer.operator} '{layer.node}']"
             break
@@ -160,11 +160,11 @@ def refuse_without_bounds(statement: Statement, search: BoxSearch) -> None:
     )
 
 
-def result_of(statement: Statement, search: BoxSearch, ending: str, sign: float, tol: float) -> GlobalMinimum:
+def result_of(problem: BoxProblem, search: BoxSearch, ending: str, sign: float, tol: float) -> GlobalMinimum:
     bound, objective, x = float(search.bound), None, search.best
     if x is not None:
-        objective = float(statement.function(x)[0])
-        exact, _ = statement.function._output_bounds(x.reshape(1, -1), x.reshape(1, -1), "linear")
+        objective = float(problem.function(x)[0])
+        exact, _ = problem.function._output_bounds(x.reshape(1, -1), x.reshape(1, -1), "linear")
         bound = min(bound, float(exact[0, 0]))  # the value is rounded, too
     gap = np.inf if objective is None else max(0.0, objective - bound) / max(1.0, abs(objective))
     if objective is None and ending == "":

@@ -13,13 +13,13 @@ from fastexpr.export.program.lowering import lower
 from fastexpr.export.program.registry import WAY_OUT
 from fastexpr.export.program.statements import (
     Array,
+    Assignment,
     Binary,
     Choice,
     Linear,
     Product,
     Program,
-    Statement,
-    Step,
+    Routine,
     Unary,
 )
 from fastexpr.frameworks.libraries import library
@@ -55,7 +55,7 @@ def number(sp: Any, value: Any) -> Any:
     return sp.Integer(int(value)) if value.is_integer() and abs(value) < 1e6 else sp.Float(value)
 
 
-def formulas(sp: Any, statement: Statement, of: Any, caller: str) -> list[Any]:
+def formulas(sp: Any, statement: Assignment, of: Any, caller: str) -> list[Any]:
     """The output of one statement, entry by entry."""
     size = statement.output.size
     if isinstance(statement, Linear):
@@ -89,7 +89,7 @@ def formulas(sp: Any, statement: Statement, of: Any, caller: str) -> list[Any]:
             sp.Piecewise((joined[yes], is_true(sp, condition)), (joined[no], True))
             for condition, (yes, no) in zip(conditions, statement.candidates, strict=True)
         ]
-    assert isinstance(statement, Step)
+    assert isinstance(statement, Routine)
     if statement.kind == "Maximum":  # what it is taken off from is the same for any number: for 0, too
         return [sp.Integer(0)] * size
     raise GraphError(f"[{caller}] has no formula for these operators: got {statement.label}. {WAY_OUT}")

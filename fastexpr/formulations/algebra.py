@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Call:
+class OperatorCall:
     """Columns that an operator defines which is no linear algebra: `columns` are its output, entry by entry.
 
     Attributes
@@ -72,7 +72,7 @@ class Algebra:
     n_columns, n_rows : int
     pairs : list of (k, 2) arrays
         Columns, not negative, of which at most one is not zero: SOS constraints of type 1.
-    calls : list of Call
+    calls : list of OperatorCall
     origins : list of (str, int, int)
         What columns are: label, first, stop.
     cuts : list of Cuts
@@ -85,7 +85,7 @@ class Algebra:
     n_columns: int = 0
     n_rows: int = 0
     pairs: list[Indices] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[OperatorCall] = field(default_factory=list)
     origins: list[tuple[str, int, int]] = field(default_factory=list)
     cuts: list[Cuts] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)

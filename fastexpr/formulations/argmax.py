@@ -16,11 +16,11 @@ import numpy as np
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
 from fastexpr.formulations.algebra import Decision
 from fastexpr.formulations.margins import usual_margin
-from fastexpr.formulations.registry import Node, emitter
+from fastexpr.formulations.registry import BoundedNode, emitter
 
 
 @emitter("Hardmax")
-def hardmax(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def hardmax(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """1 for the largest of each lane, else 0."""
     attributes, shape = node.operator.attributes, node.operator.shape
     axis, stop = attributes["axis"], attributes["axis"] + attributes["n_axes"]

@@ -32,7 +32,7 @@ from fastexpr.formulations.convexity import Curvature, curvatures, require_curva
 from fastexpr.formulations.graph import bounded_nodes, needed_nodes
 from fastexpr.formulations.hard_swish import hard_swish
 from fastexpr.formulations.products import Products
-from fastexpr.formulations.registry import Node, find_emitter
+from fastexpr.formulations.registry import BoundedNode, find_emitter
 from fastexpr.function.kink import values_of_nodes
 
 #: How units with a kink are written. "bigm": a binary for each; "pairs": of which one is zero; "relaxed": neither.
@@ -176,7 +176,7 @@ class Builder:
             run.values[number] = self._affine(operator, label, sources, moving, fixed, run.values, run.tight)
             return
         emit = find_emitter(operator.name)
-        node = Node(number, operator, list(sources), label, *run.tight[number])
+        node = BoundedNode(number, operator, list(sources), label, *run.tight[number])
         if emit is None:
             raise FormulationError(
                 f"{node} has no formulation as algebra. What to do: formulation='external' with "
@@ -200,7 +200,7 @@ class Builder:
             return run.known[k].ravel(), run.known[k].ravel()
         return run.tight[k] if k in run.tight and k not in run.approximate else self.box(self.needed(k))
 
-    def approximates(self, node: Node) -> None:
+    def approximates(self, node: BoundedNode) -> None:
         """Notes that a node is not written exactly."""
         self._run.approximate.add(node.number)
 
@@ -323,7 +323,7 @@ class Builder:
         found: Mask = (counts == z.lengths) & (z.constant == np.round(z.constant))
         return found
 
-    def require_finite(self, node: Node, lower: Array, upper: Array) -> None:
+    def require_finite(self, node: BoundedNode, lower: Array, upper: Array) -> None:
         """Raises where a unit that needs bounds has none."""
         is_open = ~(np.isfinite(lower) & np.isfinite(upper))
         if is_open.any():

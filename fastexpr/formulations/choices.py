@@ -17,7 +17,7 @@ from fastexpr.formulations.affine import Affine, Array, Indices, Mask, entries, 
 from fastexpr.formulations.algebra import Decision
 from fastexpr.formulations.margins import usual_margin
 from fastexpr.formulations.piecewise import piecewise
-from fastexpr.formulations.registry import Node, emitter
+from fastexpr.formulations.registry import BoundedNode, emitter
 
 COMPARISONS = ("Less", "LessOrEqual", "Equal")
 EXACT = 1e-12  # relative: numbers of rows that are multiples of each other
@@ -31,7 +31,7 @@ def broadcast(z: Affine, shape: Any, to: Any) -> Affine:
 
 
 @emitter(*COMPARISONS)
-def comparison(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def comparison(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """1 where it holds, else 0."""
     first, second = (
         broadcast(z, shape, node.operator.shape) for z, shape in zip(inputs, node.operator.input_shapes, strict=True)
@@ -46,7 +46,7 @@ def comparison(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     return above + positive(builder, node, difference, is_strict=False, sign=-1.0) - 1.0
 
 
-def positive(builder: Any, node: Node, difference: Affine, is_strict: bool, sign: float = 1.0) -> Affine:
+def positive(builder: Any, node: BoundedNode, difference: Affine, is_strict: bool, sign: float = 1.0) -> Affine:
     """1 where d > 0, or d >= 0, else 0, d being sign times the difference: binaries where bounds leave it open."""
     d = difference.scaled(sign)
     algebra = builder.algebra
@@ -95,7 +95,7 @@ def fill_positive(z: Affine, is_strict: bool, columns: Indices, values: Array) -
 
 
 @emitter("Where")
-def where(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def where(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """a where the condition is not 0, else b."""
     shapes, to = node.operator.input_shapes, node.operator.shape
     a, b = (broadcast(z, shape, to) for z, shape in zip(inputs[1:], shapes[1:], strict=True))
@@ -140,7 +140,7 @@ def spread(z: Affine, units: Indices, size: int) -> Affine:
     return Affine(grown.tocsr(), constant)
 
 
-def chosen(builder: Any, node: Node, c: Affine, e: Affine) -> Affine:
+def chosen(builder: Any, node: BoundedNode, c: Affine, e: Affine) -> Affine:
     """c e, unit by unit, where c is an affine function of columns that are 0 or 1."""
     algebra = builder.algebra
     reads = c.matrix.tocoo()

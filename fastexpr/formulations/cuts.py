@@ -18,7 +18,7 @@ import numpy as np
 
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
 from fastexpr.formulations.margins import margins_of
-from fastexpr.formulations.registry import Node
+from fastexpr.formulations.registry import BoundedNode
 
 NARROW = 1e-9  # of the size of their numbers: cuts that are nearer to each other are one
 
@@ -103,7 +103,7 @@ def whole_number(builder: Any, x: Affine) -> tuple[Affine, tuple[float, float]] 
 
 def add_cuts(
     builder: Any,
-    node: Node,
+    node: BoundedNode,
     x: Affine,
     numbers: Any,
     bounds: tuple[float, float],
@@ -115,7 +115,7 @@ def add_cuts(
     Parameters
     ----------
     builder : Builder
-    node : Node
+    node : BoundedNode
         For messages.
     x : Affine of size 1
     numbers : (k,) array

@@ -9,12 +9,12 @@ import numpy as np
 
 from fastexpr.formulations.affine import Affine
 from fastexpr.formulations.piecewise import Bounds, piecewise
-from fastexpr.formulations.registry import Node
+from fastexpr.formulations.registry import BoundedNode
 
 ERROR = 0.01  # of a unit
 
 
-def hard_swish(builder: Any, node: Node, z: Affine, bounds: Bounds, alpha: float, beta: float) -> Affine:
+def hard_swish(builder: Any, node: BoundedNode, z: Affine, bounds: Bounds, alpha: float, beta: float) -> Affine:
     """Chords that are at most ERROR from the parabola."""
     if alpha == 0.0:
         return z.scaled(min(max(beta, 0.0), 1.0))

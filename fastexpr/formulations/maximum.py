@@ -9,11 +9,11 @@ import numpy as np
 
 from fastexpr.formulations.affine import Affine
 from fastexpr.formulations.piecewise import Bounds, piecewise
-from fastexpr.formulations.registry import Node, emitter
+from fastexpr.formulations.registry import BoundedNode, emitter
 
 
 @emitter("Max", "Min")
-def extreme(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def extreme(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """The larger, or the smaller one, with NumPy's broadcasting."""
     sign = 1.0 if node.operator.name == "Max" else -1.0
     pair: list[tuple[Affine, Bounds]] = []
@@ -25,7 +25,7 @@ def extreme(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
 
 
 @emitter("ReduceMax")
-def reduce_max(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def reduce_max(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """The largest of each lane."""
     attributes, shape = node.operator.attributes, node.operator.input_shapes[0]
     axis, stop = attributes["axis"], attributes["axis"] + attributes["n_axes"]
@@ -44,7 +44,7 @@ def reduce_max(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
 
 
 def larger(
-    builder: Any, node: Node, first: tuple[Affine, Bounds], second: tuple[Affine, Bounds]
+    builder: Any, node: BoundedNode, first: tuple[Affine, Bounds], second: tuple[Affine, Bounds]
 ) -> tuple[Affine, Bounds]:
     """max(a, b), and its bounds."""
     (a, (a_low, a_high)), (b, (b_low, b_high)) = first, second

@@ -20,12 +20,12 @@ import numpy as np
 import scipy.sparse
 
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
-from fastexpr.formulations.registry import Node
+from fastexpr.formulations.registry import BoundedNode
 
 N_PARTS = 2
 
 
-def partitioned(builder: Any, node: Node, d: Affine, lower: Array, upper: Array) -> Affine:
+def partitioned(builder: Any, node: BoundedNode, d: Affine, lower: Array, upper: Array) -> Affine:
     """max(d, 0), where lower < 0 < upper are the bounds of d."""
     algebra, size, units = builder.algebra, d.size, np.arange(d.size)
     parts, owner = parts_of(d)

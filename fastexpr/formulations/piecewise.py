@@ -22,26 +22,26 @@ import numpy as np
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
 from fastexpr.formulations.partition import partitioned
-from fastexpr.formulations.registry import Node, emitter
+from fastexpr.formulations.registry import BoundedNode, emitter
 
 Bounds = tuple[Array, Array]
 
 
 @emitter("Relu")
-def relu(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def relu(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """max(z, 0)"""
     return piecewise(builder, node, inputs[0], builder.bounds[0], kinks=[0.0], slopes=[0.0, 1.0], anchor=0.0)
 
 
 @emitter("LeakyRelu")
-def leaky_relu(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def leaky_relu(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """z for z > 0, else alpha z"""
     slopes = [node.operator.attributes["alpha"], 1.0]
     return piecewise(builder, node, inputs[0], builder.bounds[0], kinks=[0.0], slopes=slopes, anchor=0.0)
 
 
 @emitter("PRelu")
-def prelu(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def prelu(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """z for z > 0, else w z, with NumPy's broadcasting of slopes w that are numbers"""
     z, w = inputs
     if w.matrix.nnz:
@@ -57,13 +57,13 @@ def prelu(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
 
 
 @emitter("Abs")
-def absolute(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def absolute(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """|z|"""
     return piecewise(builder, node, inputs[0], builder.bounds[0], kinks=[0.0], slopes=[-1.0, 1.0], anchor=0.0)
 
 
 @emitter("Clip")
-def clip(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def clip(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """min(max(z, low), high)"""
     low = float(node.operator.attributes.get("lower", -np.inf))
     high = float(node.operator.attributes.get("upper", np.inf))
@@ -71,7 +71,7 @@ def clip(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
 
 
 @emitter("HardSigmoid")
-def hard_sigmoid(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def hard_sigmoid(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """min(max(alpha z + beta, 0), 1)"""
     alpha, beta = node.operator.attributes["alpha"], node.operator.attributes["beta"]
     low, high = builder.bounds[0]
@@ -79,7 +79,7 @@ def hard_sigmoid(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     return clipped(builder, node, inputs[0].scaled(alpha) + beta, (ends[0], ends[1]), 0.0, 1.0)
 
 
-def clipped(builder: Any, node: Node, z: Affine, bounds: Bounds, low: float, high: float) -> Affine:
+def clipped(builder: Any, node: BoundedNode, z: Affine, bounds: Bounds, low: float, high: float) -> Affine:
     """min(max(z, low), high)"""
     if low >= high:  # high everywhere
         return z.kept(np.zeros(z.size, bool)) + np.full(z.size, high)
@@ -90,7 +90,9 @@ def clipped(builder: Any, node: Node, z: Affine, bounds: Bounds, low: float, hig
     return piecewise(builder, node, z, bounds, kinks=kinks, slopes=slopes, anchor=kinks[0])
 
 
-def piecewise(builder: Any, node: Node, z: Affine, bounds: Bounds, kinks: Any, slopes: Any, anchor: Any) -> Affine:
+def piecewise(
+    builder: Any, node: BoundedNode, z: Affine, bounds: Bounds, kinks: Any, slopes: Any, anchor: Any
+) -> Affine:
     """f(z), unit by unit.
 
     Parameters
@@ -136,7 +138,9 @@ def piecewise(builder: Any, node: Node, z: Affine, bounds: Bounds, kinks: Any, s
     return result
 
 
-def filled(builder: Any, node: Node, z: Affine, lower: Array, upper: Array, kinks: Array, slopes: Array) -> Affine:
+def filled(
+    builder: Any, node: BoundedNode, z: Affine, lower: Array, upper: Array, kinks: Array, slopes: Array
+) -> Affine:
     """f(z) - f(t_1) for units that have all these kinks inside: kinks (units, k), slopes (units, k + 1)."""
     size, k = kinks.shape
     if builder.kinks == "bigm" or (builder.kinks == "pairs" and k > 1):
@@ -172,7 +176,7 @@ def filled(builder: Any, node: Node, z: Affine, lower: Array, upper: Array, kink
 
 
 def add_binaries(
-    builder: Any, node: Node, z: Affine, kinks: Array, lengths: Array, parts: list[Indices], row: Any
+    builder: Any, node: BoundedNode, z: Affine, kinks: Array, lengths: Array, parts: list[Indices], row: Any
 ) -> None:
     """a_1, ..., a_k, and which parts may hold something; relaxed, they are numbers between 0 and 1."""
     algebra, size = builder.algebra, z.size
@@ -186,7 +190,7 @@ def add_binaries(
         algebra.add_rows(-np.inf, row((parts[j], 1.0), (a, -lengths[:, j])), 0.0)
 
 
-def add_pairs(builder: Any, node: Node, lengths: Array, parts: list[Indices], row: Any) -> None:
+def add_pairs(builder: Any, node: BoundedNode, lengths: Array, parts: list[Indices], row: Any) -> None:
     """s or w_1 is zero; what w_j lacks, or w_{j+1}, is zero."""
     algebra = builder.algebra
     algebra.pairs.append(np.column_stack(parts[:2]))

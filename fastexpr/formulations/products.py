@@ -10,7 +10,7 @@ import numpy as np
 
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, entries, joined
-from fastexpr.formulations.registry import Node
+from fastexpr.formulations.registry import BoundedNode
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Products:
 
     parts: list[tuple[Affine, Affine, Indices]] = field(default_factory=list)
 
-    def add(self, builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+    def add(self, builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
         """The output of a node that multiplies."""
         first, second, units = pairs_of(node, inputs)
         size, algebra = first.size, builder.algebra
@@ -42,7 +42,7 @@ class Products:
         return joined(first), joined(second), np.concatenate(columns)
 
 
-def pairs_of(node: Node, inputs: list[Affine]) -> tuple[Affine, Affine, Indices]:
+def pairs_of(node: BoundedNode, inputs: list[Affine]) -> tuple[Affine, Affine, Indices]:
     """What is multiplied with what, and in which unit of the node's output it is added up."""
     operator, shapes = node.operator, node.operator.input_shapes
     size = int(np.prod(operator.shape))

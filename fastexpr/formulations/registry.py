@@ -15,7 +15,7 @@ from fastexpr.formulations.affine import Affine, Array
 
 
 @dataclass(frozen=True)
-class Node:
+class BoundedNode:
     """A node of the network.
 
     Attributes
@@ -41,7 +41,7 @@ class Node:
         return f"[{self.operator.name} '{self.label}']"
 
 
-Emitter = Callable[[Any, Node, list[Affine]], Affine]
+Emitter = Callable[[Any, BoundedNode, list[Affine]], Affine]
 
 _emitters: dict[str, Emitter] = {}
 

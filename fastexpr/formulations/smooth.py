@@ -11,10 +11,10 @@ import numpy as np
 from fastexpr._core import Function, Operator
 from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
-from fastexpr.formulations.algebra import Call
+from fastexpr.formulations.algebra import OperatorCall
 from fastexpr.formulations.choices import broadcast, chosen
 from fastexpr.formulations.hard_swish import hard_swish
-from fastexpr.formulations.registry import Node, emitter, known_emitters
+from fastexpr.formulations.registry import BoundedNode, emitter, known_emitters
 
 #: As formulas of Pyomo: see `fastexpr.pyomo.formulas`.
 SMOOTH = (
@@ -25,7 +25,7 @@ SMOOTH = (
 
 
 @emitter(*SMOOTH)
-def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def function(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """New columns that equal the operator's output."""
     if builder.products is not None:
         return builder.products.add(builder, node, inputs)  # type: ignore[no-any-return]
@@ -59,7 +59,7 @@ def function(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     low = node.lower if sense != "<=" else np.full(size, -np.inf)
     high = node.upper if sense != ">=" else np.full(size, np.inf)
     columns = algebra.add_columns(low, high, str(node))
-    algebra.calls.append(Call(node.operator, arguments, columns, str(node), sense))
+    algebra.calls.append(OperatorCall(node.operator, arguments, columns, str(node), sense))
     algebra.fillers.append(functools.partial(fill_call, alone(node.operator), arguments, columns))
     builder.counts.units += size
     builder.counts.widths.append(node.upper - node.lower)

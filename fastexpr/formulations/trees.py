@@ -20,12 +20,12 @@ from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import Affine, Array, Indices, constants, entries, joined
 from fastexpr.formulations.cuts import Cuts, add_cuts
 from fastexpr.formulations.maximum import larger
-from fastexpr.formulations.registry import Node, emitter
+from fastexpr.formulations.registry import BoundedNode, emitter
 from fastexpr.formulations.tree_boxes import Boxes, boxes_of, inner_cuts
 
 
 @emitter("TreeEnsemble")
-def trees(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
+def trees(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     """The sum, mean, least or largest of what the trees say, row by row."""
     operator, n_features = node.operator, node.operator.input_shapes[0][-1]
     low, high = builder.bounds[0]
@@ -42,7 +42,9 @@ def trees(builder: Any, node: Node, inputs: list[Affine]) -> Affine:
     return joined(outputs)
 
 
-def cuts_of_features(builder: Any, node: Node, x: Affine, low: Array, high: Array, first: int) -> dict[int, Cuts]:
+def cuts_of_features(
+    builder: Any, node: BoundedNode, x: Affine, low: Array, high: Array, first: int
+) -> dict[int, Cuts]:
     """Binaries for all cuts inside the bounds, of all ensembles that read these features, the input's units on."""
     numbers: dict[int, list[Array]] = {}
     for operator in builder.tree_readers[node.inputs[0]]:
@@ -63,7 +65,7 @@ def cuts_of_features(builder: Any, node: Node, x: Affine, low: Array, high: Arra
     }
 
 
-def leaf_columns(builder: Any, node: Node, boxes: Boxes, features: dict[int, Cuts]) -> Indices:
+def leaf_columns(builder: Any, node: BoundedNode, boxes: Boxes, features: dict[int, Cuts]) -> Indices:
     """A column for each leaf, and the rows that tie them to the cuts; -1 for a leaf that is its tree's only one."""
     algebra, n_trees = builder.algebra, len(node.operator.constants[4])
     counts = np.bincount(boxes.trees, minlength=n_trees)
@@ -140,7 +142,7 @@ def fill_leaves(boxes: Boxes, features: dict[int, Cuts], columns: Indices, value
 # ---- what the leaves say
 
 
-def aggregated(builder: Any, node: Node, boxes: Boxes, z: Indices) -> Affine:
+def aggregated(builder: Any, node: BoundedNode, boxes: Boxes, z: Indices) -> Affine:
     """What all trees say together."""
     operator = node.operator
     aggregate, n_targets, n_trees = (
@@ -188,7 +190,7 @@ def of_leaves(builder: Any, z: Indices, size: int, leaf: Indices, rows: Indices,
     return entries(size, width, rows[has_column], z[leaf[has_column]], numbers[has_column]) + constant
 
 
-def all_silent(builder: Any, node: Node, silences: list[Affine], neutral: Array) -> Affine:
+def all_silent(builder: Any, node: BoundedNode, silences: list[Affine], neutral: Array) -> Affine:
     """What is added where no tree says anything about a target: 0 in place of the neutral number."""
     total = functools.reduce(lambda a, b: a + b, silences)
     can_be = np.logical_and.reduce([(part.lengths > 0) | (part.constant > 0.5) for part in silences]) & (neutral != 0)

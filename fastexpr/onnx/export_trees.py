@@ -17,7 +17,7 @@ from fastexpr.onnx.export_graph import ExportGraph
 AGGREGATES = {"sum": 1, "mean": 1, "min": 2, "max": 3}  # a mean is a sum that is divided
 
 
-class Tables:
+class TreeAttributes:
     """The operator's attributes under construction."""
 
     def __init__(self, op: Operator) -> None:
@@ -62,7 +62,7 @@ class Tables:
 
 def tree_attributes(graph: ExportGraph, op: Operator) -> dict[str, Any]:
     """Everything that the node has."""
-    tables = Tables(op)
+    tables = TreeAttributes(op)
     ends = [*tables.roots[1:].tolist(), len(tables.nodes)]
     for first, stop in zip(tables.roots.tolist(), ends, strict=True):
         leaves = tables.nodes[first:stop][tables.nodes[first:stop, 0] == 0]

@@ -32,7 +32,7 @@ from fastexpr.onnx.node import OnnxNode, RunGraph, node_title, operator_domain, 
 from fastexpr.onnx.ordering import WITH_GRAPHS, evaluation_order, reads
 from fastexpr.onnx.ports import Output
 from fastexpr.onnx.registry import ML, find_converter, listed, operator_names
-from fastexpr.onnx.scope import Block, Scope, inner_block
+from fastexpr.onnx.scope import Scope, Subgraph, inner_block
 from fastexpr.onnx.signatures import MICROSOFT
 from fastexpr.onnx.sizes import Budget, check_ports
 
@@ -100,7 +100,7 @@ class Importer:
         self._scope = Scope(weights, model.opsets)
         self.values = self._scope.values
         self.values |= constants
-        self._blocks: dict[tuple[int, str], tuple[onnx.NodeProto, Block]] = {}  # a kept node's id stays its own
+        self._blocks: dict[tuple[int, str], tuple[onnx.NodeProto, Subgraph]] = {}  # a kept node's id stays its own
         self._constant_results: dict[int, tuple[list[Any], Sequence[Any]]] = {}  # of the model's own nodes
         self._known_results = like._constant_results if like else {}
         self._n_unrolled = 0
@@ -267,7 +267,7 @@ class Importer:
 
         return run_graph
 
-    def _block(self, proto: onnx.NodeProto, attribute: str, title: str, scope: Scope) -> Block:
+    def _block(self, proto: onnx.NodeProto, attribute: str, title: str, scope: Scope) -> Subgraph:
         """The graph that is this attribute, prepared once."""
         key = (id(proto), attribute)
         if key not in self._blocks:

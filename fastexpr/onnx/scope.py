@@ -84,7 +84,7 @@ class Scope:
         return Scope(weights, self.opsets, self, self.title, self.label, f"{place}/")
 
 
-class Block(NamedTuple):
+class Subgraph(NamedTuple):
     """A graph inside a node, ready to be converted as often as a loop needs it."""
 
     nodes: Sequence[onnx.NodeProto]
@@ -94,7 +94,7 @@ class Block(NamedTuple):
     outputs: Sequence[str]
 
 
-def inner_block(graph: onnx.GraphProto, title: str, scope: Scope) -> Block:
+def inner_block(graph: onnx.GraphProto, title: str, scope: Scope) -> Subgraph:
     """The graph with its weights read and its nodes sorted."""
     if scope.depth >= DEEPEST_NESTING:
         raise OnnxError(f"{title} is nested more than {DEEPEST_NESTING} levels deep. Export the model again.")
@@ -104,4 +104,4 @@ def inner_block(graph: onnx.GraphProto, title: str, scope: Scope) -> Block:
     inputs = [str(info.name) for info in graph.input if info.name not in weights]
     outputs = [str(info.name) for info in graph.output]
     order = evaluation_order(graph, set(weights) | set(inputs), outputs, scope.has)
-    return Block(list(graph.node), order, weights, inputs, outputs)
+    return Subgraph(list(graph.node), order, weights, inputs, outputs)

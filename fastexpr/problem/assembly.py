@@ -14,7 +14,7 @@ from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.solved import Solved
-from fastexpr.problem.statement import Constraint, Network, Statement, rows_of
+from fastexpr.problem.statement import Constraint, NetworkRows, Statement, rows_of
 from fastexpr.program import Program
 from fastexpr.solvers import Solution
 
@@ -122,9 +122,9 @@ def of_variables(starts: Any, columns: Any, is_variable: Any) -> tuple[Any, Any]
     return counts[starts], columns[is_variable[columns]]
 
 
-def same_networks(statement: Statement) -> list[list[Network]]:
+def same_networks(statement: Statement) -> list[list[NetworkRows]]:
     """The calls of `Problem.network`, those of one Function together."""
-    groups: dict[int, list[Network]] = {}
+    groups: dict[int, list[NetworkRows]] = {}
     for entry in statement.networks:
         groups.setdefault(id(entry.function), []).append(entry)
     return list(groups.values())

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastexpr._core import Function
+from fastexpr.bounds.box_problem import statement_of_parts
 from fastexpr.bounds.progress import ProgressFunction, Reporter
 from fastexpr.bounds.searching import certified_minimum
-from fastexpr.bounds.statement import statement_of_parts
 from fastexpr.errors import ModelError
 from fastexpr.expression import Expression, variables
 from fastexpr.expression.joining import join
 from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp, Vector
-from fastexpr.problem.statement import Auxiliaries, Network, Statement
+from fastexpr.problem.statement import Auxiliaries, NetworkRows, Statement
 from fastexpr.solvers import Multipliers, Solution
 from fastexpr.solvers.verification import Measure
 
@@ -109,7 +109,7 @@ def flatten_problem(statement: Statement) -> Flattened:
     z = variables(free.size)
     known: Expression = z
     for entry in statement.definitions:
-        if isinstance(entry, Network):
+        if isinstance(entry, NetworkRows):
             parts = [entry.function(known[place[row]]) for row in entry.inputs]
             targets = entry.outputs.ravel()
         else:

@@ -16,7 +16,7 @@ from fastexpr.formulations.building import Builder
 from fastexpr.formulations.choices import spread
 from fastexpr.formulations.heads import without_head
 from fastexpr.formulations.products import Products
-from fastexpr.problem.statement import Auxiliaries, Network, Statement
+from fastexpr.problem.statement import Auxiliaries, NetworkRows, Statement
 from fastexpr.solvers.highs import LinearProgram
 
 #: Of the largest eigenvalue: so much below zero the smallest one may be, by rounding.
@@ -66,7 +66,7 @@ class MixedInteger:
     quadratic : Quadratic or None
     rows : dict
         By constraint, its rows of the program.
-    dropped : list of Network
+    dropped : list of NetworkRows
         Whose outputs nothing reads: they are computed afterwards.
     """
 
@@ -74,7 +74,7 @@ class MixedInteger:
     program: LinearProgram
     quadratic: Quadratic | None
     rows: dict[Any, Indices]
-    dropped: list[Network]
+    dropped: list[NetworkRows]
 
 
 def mixed_integer(statement: Statement) -> MixedInteger:
@@ -127,14 +127,16 @@ def components_read(statement: Statement) -> Any:
     return read
 
 
-def is_unread(entry: Network, read: Any, statement: Statement) -> bool:
+def is_unread(entry: NetworkRows, read: Any, statement: Statement) -> bool:
     """Whether a network's outputs are in no row, objective or bound."""
     places = entry.outputs.ravel()
     lower, upper = (side[places] for side in statement.bounds())
     return not read[places].any() and not (np.isfinite(lower) | np.isfinite(upper)).any()
 
 
-def tightened(statement: Statement, low: Array, high: Array, dropped: Sequence[Network] = ()) -> tuple[Array, Array]:
+def tightened(
+    statement: Statement, low: Array, high: Array, dropped: Sequence[NetworkRows] = ()
+) -> tuple[Array, Array]:
     """Bounds of all components: those of networks' outputs, and of their inputs that are expressions, follow."""
     lower, upper = low.copy(), high.copy()
     for entry in statement.definitions:
@@ -154,7 +156,7 @@ def tightened(statement: Statement, low: Array, high: Array, dropped: Sequence[N
     return lower, upper
 
 
-def add_network(builder: Builder, entry: Network, inputs: Affine, x: Indices, lower: Array, upper: Array) -> None:
+def add_network(builder: Builder, entry: NetworkRows, inputs: Affine, x: Indices, lower: Array, upper: Array) -> None:
     """Rows that make a network's outputs what it says, place by place."""
     name = entry.formulation or "bigm"
     if name != "bigm":
@@ -185,7 +187,7 @@ def written(
         raise FormulationError(f"[Problem] {what} is not for HiGHS: {error}") from None
 
 
-def finished(builder: Builder, value: Affine, rows: dict[Any, Indices], dropped: list[Network]) -> MixedInteger:
+def finished(builder: Builder, value: Affine, rows: dict[Any, Indices], dropped: list[NetworkRows]) -> MixedInteger:
     """The program, its objective split into what is linear and what is not."""
     algebra, products = builder.algebra, builder.products.joined() if builder.products is not None else None
     n = algebra.n_columns

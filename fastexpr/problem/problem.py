@@ -38,7 +38,7 @@ from fastexpr.problem.integers import mixed_integer_result, network_formulation,
 from fastexpr.problem.parameters import as_bound, as_values, assigned, at, moving_bound
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import start_in_range, start_of
-from fastexpr.problem.statement import Auxiliaries, Constraint, Network, Statement
+from fastexpr.problem.statement import Auxiliaries, Constraint, NetworkRows, Statement
 from fastexpr.solve import Settings
 from fastexpr.solvers import Option, Progress, choose
 from fastexpr.solvers.checked import answer, contradicting_bounds, warm_start_options
@@ -302,7 +302,7 @@ class Problem:
             start = self._network_value(network, inputs, name).reshape(leaf.shape)
         y = self._add_variables(leaf, name, low, high, start, names)
         places = self._statement.positions(y).reshape(-1, m)
-        entry = Network(network, inputs, places, y, formulation, has_start)
+        entry = NetworkRows(network, inputs, places, y, formulation, has_start)
         self._statement.networks.append(entry)
         self._statement.definitions.append(entry)
         return y

@@ -16,7 +16,7 @@ from fastexpr.errors import GraphError
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
 from fastexpr.nlp import Functions, Nlp, Vector
-from fastexpr.problem.statement import Constraint, Network, Statement, element_name
+from fastexpr.problem.statement import Constraint, NetworkRows, Statement, element_name
 
 if TYPE_CHECKING:
     from fastexpr.problem.result import Result
@@ -52,7 +52,7 @@ class Solved:
 
     statement: Statement
     constraints: list[Constraint]
-    networks: list[Network]
+    networks: list[NetworkRows]
     objective: Expression | None
     sign: float
     lower: Vector
@@ -134,11 +134,11 @@ class Solved:
                 return f"the network's {element_name(name, shape, row - begin)}"
         raise IndexError(row)
 
-    def blocks(self) -> list[tuple[Constraint | Network, int, tuple[int, ...]]]:
+    def blocks(self) -> list[tuple[Constraint | NetworkRows, int, tuple[int, ...]]]:
         """Constraints and networks with their first row and their shape, in the order of the rows."""
-        result: list[tuple[Constraint | Network, int, tuple[int, ...]]] = []
+        result: list[tuple[Constraint | NetworkRows, int, tuple[int, ...]]] = []
         begin = 0
-        handles: list[Constraint | Network] = [*self.constraints, *self.networks]
+        handles: list[Constraint | NetworkRows] = [*self.constraints, *self.networks]
         for handle in handles:
             shape = handle.expression.shape if isinstance(handle, Constraint) else handle.y.shape
             result.append((handle, begin, shape))
@@ -308,7 +308,7 @@ def facts_of(result: Result) -> dict[str, Any]:
     return facts
 
 
-def files_of(networks: list[Network], onnx: Any) -> dict[int, Any]:
+def files_of(networks: list[NetworkRows], onnx: Any) -> dict[int, Any]:
     """The paths that were given, by the identities of the networks."""
     if onnx is None:
         return {}

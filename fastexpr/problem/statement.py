@@ -49,7 +49,7 @@ class Variables:
 
 
 @dataclass(eq=False)
-class Network:
+class NetworkRows:
     """y == function(x) for B instances: inputs (B, n) and outputs (B, m) are components of x."""
 
     function: Function
@@ -99,8 +99,8 @@ class Statement:
     def __init__(self) -> None:
         self.variables: dict[Expression, Variables] = {}
         self.parameters: dict[Expression, Parameters] = {}
-        self.networks: list[Network] = []
-        self.definitions: list[Network | Auxiliaries] = []  # in the order in which they were stated
+        self.networks: list[NetworkRows] = []
+        self.definitions: list[NetworkRows | Auxiliaries] = []  # in the order in which they were stated
         self.constraints: list[Constraint] = []
         self.objective: Expression | None = None
         self.sign = 1.0  # -1: maximize
@@ -269,7 +269,9 @@ class Statement:
 
     def defined(self) -> list[Indices]:
         """The components of x that `completed` computes."""
-        return [(entry.outputs if isinstance(entry, Network) else entry.places).ravel() for entry in self.definitions]
+        return [
+            (entry.outputs if isinstance(entry, NetworkRows) else entry.places).ravel() for entry in self.definitions
+        ]
 
     def completed(self, x: Vector, is_kept: npt.NDArray[np.bool_]) -> Vector:
         """x with what it defines: inputs of networks that are expressions, and outputs; but for components to keep.
@@ -278,7 +280,7 @@ class Statement:
         """
         result = np.array(x)
         for entry in self.definitions:
-            if isinstance(entry, Network):
+            if isinstance(entry, NetworkRows):
                 places, inputs = entry.outputs.ravel(), result[..., entry.inputs]
                 values = entry.function(inputs.reshape(-1, inputs.shape[-1])).reshape(*x.shape[:-1], places.size)
             else:

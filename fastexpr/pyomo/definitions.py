@@ -32,15 +32,15 @@ _SUMS = (SumExpression, LinearExpression)
 
 
 @dataclass(eq=False)
-class Step:
+class Computation:
     """What can be computed when the variables and calls that it needs are known."""
 
     variables: dict[int, VarData] = field(default_factory=dict)  # by id, those that are not fixed
-    calls: dict[int, Call] = field(default_factory=dict)  # by id
+    calls: dict[int, NetworkCall] = field(default_factory=dict)  # by id
 
 
 @dataclass(eq=False)
-class Call(Step):
+class NetworkCall(Computation):
     """A network at certain inputs, for all its outputs, however many of them the model uses."""
 
     network: Any = None
@@ -49,7 +49,7 @@ class Call(Step):
 
 
 @dataclass(eq=False)
-class Definition(Step):
+class Definition(Computation):
     """variable = -(constant + sum(coefficient * term)) / scale"""
 
     constraint: Any = None
@@ -77,7 +77,7 @@ class Definitions:
 
     def __init__(self, blocks: Iterable[Any], overwrite: bool) -> None:
         self._overwrite = overwrite
-        self._calls: dict[tuple[Any, ...], Call] = {}
+        self._calls: dict[tuple[Any, ...], NetworkCall] = {}
         self._by_variable: dict[int, Definition] = {}
         less_clear: list[Definition] = []
         for constraint in _equations(blocks):
@@ -98,21 +98,21 @@ class Definitions:
         """Leave its variable as it is."""
         del self._by_variable[id(definition.variable)]
 
-    def needs(self, step: Step) -> Iterator[Step]:
+    def needs(self, step: Computation) -> Iterator[Computation]:
         """What comes before a step: its calls, and the definitions of its variables."""
         yield from step.calls.values()
         for variable in step.variables:
             if variable in self._by_variable:
                 yield self._by_variable[variable]
 
-    def call(self, node: Any) -> Call:
+    def call(self, node: Any) -> NetworkCall:
         """The call that a node is one output of: the same for all nodes with the same arguments."""
         arguments = node.args
         key = (arguments[0], *map(id, arguments[N_STRINGS:]))
         found = self._calls.get(key)
         if found is None:
             net, _, inputs = node._fcn.split(arguments)
-            found = self._calls[key] = Call(network=net, arguments=tuple(inputs))
+            found = self._calls[key] = NetworkCall(network=net, arguments=tuple(inputs))
             self._survey(inputs, found)
         return found
 
@@ -135,7 +135,7 @@ class Definitions:
             return None, False
         return definition, bool(alone)
 
-    def _survey(self, nodes: Iterable[Any], step: Step) -> None:
+    def _survey(self, nodes: Iterable[Any], step: Computation) -> None:
         """Note which variables and calls the expressions consist of, but not what those calls consist of."""
         seen: set[int] = set()  # named expressions, which may occur often
         stack = list(nodes)

@@ -17,7 +17,7 @@ from fastexpr._core import Function
 from fastexpr.errors import ModelError, ShapeError
 from fastexpr.function.arguments import in_order, numbers_of
 from fastexpr.function.labels import Names, names_of
-from fastexpr.pyomo.grey_box_batch import Batch
+from fastexpr.pyomo.grey_box_batch import Instances
 from fastexpr.pyomo.grey_box_variables import (
     Instance,
     OutputName,
@@ -95,7 +95,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
         self._has_scaling = scaling is True
         self._equation_factors = None if isinstance(scaling, bool) else self._checked_factors(net, scaling)
         self._is_in_a_block = False
-        self._batch = Batch(net, self.n_instances, self._owner)
+        self._batch = Instances(net, self.n_instances, self._owner)
 
     def _check_network(self, net: Any) -> None:
         if not isinstance(net, Function):
@@ -159,7 +159,7 @@ class GreyBox(ExternalGreyBoxModel):  # type: ignore[misc]
                     f"{', '.join(before[:10])}. Give it the same names, net.with_names({kind}s=[...]), or build the "
                     "model again."
                 )
-        self._batch = Batch(net, self.n_instances, self._owner)
+        self._batch = Instances(net, self.n_instances, self._owner)
 
     # ---- the block and its variables ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ class GreyBoxEvaluationError(EvaluationError, PyNumeroEvaluationError):  # type:
     """A result that is not finite: of the class that PyNumero's solvers step back from."""
 
 
-class Batch:
+class Instances:
     """Values, Jacobian and Hessian of `count` instances of a network of n inputs and m outputs.
 
     A point that is not finite is accepted, and fails where something is evaluated: there solvers step back.

@@ -13,7 +13,7 @@ from pyomo.environ import value
 
 from fastexpr.errors import EvaluationError
 from fastexpr.pyomo.building import middle_of_bounds
-from fastexpr.pyomo.definitions import Call, Definition, Definitions, Step, is_network_call
+from fastexpr.pyomo.definitions import Computation, Definition, Definitions, NetworkCall, is_network_call
 from fastexpr.pyomo.files import is_any_network
 
 
@@ -65,7 +65,7 @@ def initialize(model: Any, overwrite: bool = True) -> int:
     definitions = Definitions(list(model.values()) if model.is_indexed() else [model], overwrite)
     values = _Values(definitions)
     for level in _levels(definitions):
-        _evaluate_calls([step for step in level if isinstance(step, Call)], values)
+        _evaluate_calls([step for step in level if isinstance(step, NetworkCall)], values)
         for step in level:
             if isinstance(step, Definition):
                 _set(step, values)
@@ -111,9 +111,9 @@ class _Values(StreamBasedExpressionVisitor):  # type: ignore[misc]
         return result
 
 
-def _evaluate_calls(calls: Sequence[Call], values: _Values) -> None:
+def _evaluate_calls(calls: Sequence[NetworkCall], values: _Values) -> None:
     """Those of one network as one batch; equal inputs are one point. What is not finite is left for `_set` to see."""
-    points: dict[Any, dict[bytes, tuple[Any, list[Call]]]] = {}
+    points: dict[Any, dict[bytes, tuple[Any, list[NetworkCall]]]] = {}
     for call in calls:
         try:
             x = np.array([values(argument) for argument in call.arguments], dtype=float)
@@ -149,7 +149,7 @@ def _set(definition: Definition, values: _Values) -> None:
     values.set(variable, result)
 
 
-def _levels(definitions: Definitions) -> list[list[Step]]:
+def _levels(definitions: Definitions) -> list[list[Computation]]:
     """The steps in the order of their dependence, and together those that can be taken at once."""
     levels, stuck = _sorted(definitions)
     if stuck:
@@ -160,16 +160,16 @@ def _levels(definitions: Definitions) -> list[list[Step]]:
     return levels
 
 
-def _sorted(definitions: Definitions) -> tuple[list[list[Step]], dict[Step, list[Step]]]:
+def _sorted(definitions: Definitions) -> tuple[list[list[Computation]], dict[Computation, list[Computation]]]:
     """The levels, and what depends on itself or on such steps, with what it needs."""
-    needs: dict[Step, list[Step]] = {}
-    stack: list[Step] = list(definitions)
+    needs: dict[Computation, list[Computation]] = {}
+    stack: list[Computation] = list(definitions)
     while stack:
         step = stack.pop()
         if step not in needs:
             needs[step] = list(definitions.needs(step))
             stack.extend(step.calls.values())
-    users: dict[Step, list[Step]] = {step: [] for step in needs}
+    users: dict[Computation, list[Computation]] = {step: [] for step in needs}
     for step, needed in needs.items():
         for other in needed:
             users[other].append(step)
@@ -188,7 +188,7 @@ def _sorted(definitions: Definitions) -> tuple[list[list[Step]], dict[Step, list
     return levels, {step: needs[step] for step, count in missing.items() if count > 0}
 
 
-def _cyclic(needs: dict[Step, list[Step]]) -> Iterator[Step]:
+def _cyclic(needs: dict[Computation, list[Computation]]) -> Iterator[Computation]:
     """The steps that depend on themselves."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

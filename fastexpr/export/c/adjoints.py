@@ -11,11 +11,11 @@ from fastexpr.export.c.pieces import (
     product,
 )
 from fastexpr.export.program.statements import (
+    Assignment,
     Binary,
     Choice,
     Linear,
     Product,
-    Statement,
     Terms,
     Unary,
 )
@@ -24,7 +24,7 @@ from fastexpr.export.program.statements import (
 class Adjoints(Places):
     """The pass from the outputs to x."""
 
-    def backward(self, statement: Statement) -> list[str]:
+    def backward(self, statement: Assignment) -> list[str]:
         """The lines that add the output's adjoint to those of the inputs."""
         g = f"const double *restrict g = {self.adjoint(statement.output)};"
         size = statement.output.size

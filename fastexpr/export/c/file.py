@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from fastexpr.export.c.functions import texts
 from fastexpr.export.c.layout import Layout, make_layout, tangent_order
-from fastexpr.export.c.numbers import Tables
+from fastexpr.export.c.numbers import ConstantTables
 from fastexpr.export.c.writer import Writer
-from fastexpr.export.program.statements import Program, Statement
+from fastexpr.export.program.statements import Assignment, Program
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Source:
 
 def write_source(program: Program, name: str, version: str, about: str) -> Source:
     """C99 for a program whose functions are called `name`_value and so on."""
-    layout, tables = make_layout(program), Tables(name)
+    layout, tables = make_layout(program), ConstantTables(name)
     m = sum(array.size for array in program.outputs)
     passes = write_passes(layout, Writer(layout, tables))
     entry = write_entry(layout, tables, m)
@@ -115,7 +115,7 @@ def write_passes(layout: Layout, writer: Writer) -> str:
     )
 
 
-def blocks(statements: list[Statement], write: Callable[[Statement], list[str]]) -> list[str]:
+def blocks(statements: list[Assignment], write: Callable[[Assignment], list[str]]) -> list[str]:
     """A block for each statement, named by where it comes from."""
     lines = []
     for statement in statements:
@@ -125,7 +125,7 @@ def blocks(statements: list[Statement], write: Callable[[Statement], list[str]])
     return lines
 
 
-def write_entry(layout: Layout, tables: Tables, m: int) -> str:
+def write_entry(layout: Layout, tables: ConstantTables, m: int) -> str:
     """What a program calls."""
     n = layout.program.n
     values, rows, seeds, first = [], [], [], 0

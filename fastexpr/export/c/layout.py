@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from fastexpr.export.program.statements import (
     Array,
+    Assignment,
     Binary,
     Choice,
     Linear,
     Product,
     Program,
-    Statement,
     Unary,
 )
 
@@ -44,7 +44,7 @@ class Layout:
         return self.program.arrays[0]
 
 
-def is_dense_of_x(statement: Statement) -> bool:
+def is_dense_of_x(statement: Assignment) -> bool:
     """Whether the statement is W x, whose tangents are W: those of x are then not needed for it."""
     return (
         isinstance(statement, Linear)
@@ -74,7 +74,7 @@ def make_layout(program: Program) -> Layout:
     return layout
 
 
-def scratch_of(statement: Statement | None) -> int:
+def scratch_of(statement: Assignment | None) -> int:
     """Numbers of a direction that second derivatives are collected in, twice of which are there."""
     if isinstance(statement, (Binary, Product)):
         return max(statement.output.size, statement.a.size, statement.b.size)
@@ -88,7 +88,7 @@ def take(layout: Layout, count: int) -> int:
     return here
 
 
-def locals_of(statement: Statement) -> int:
+def locals_of(statement: Assignment) -> int:
     """Numbers that are kept from the values for the derivatives, for each number of the output."""
     if isinstance(statement, Choice):
         return 1
@@ -109,7 +109,7 @@ def partials(statement: Binary) -> list[str]:
     ]
 
 
-def tangent_order(program: Program) -> tuple[list[Statement], list[Statement]]:
+def tangent_order(program: Program) -> tuple[list[Assignment], list[Assignment]]:
     """Statements whose tangents a Hessian needs, and those that only a Jacobian needs: these come later."""
     statements = [statement for statement in program.statements if statement.output.is_differentiated]
     needed: set[int] = set()
@@ -122,7 +122,7 @@ def tangent_order(program: Program) -> tuple[list[Statement], list[Statement]]:
     return first, [statement for statement in statements if statement.output.number not in needed]
 
 
-def is_curved(statement: Statement) -> bool:
+def is_curved(statement: Assignment) -> bool:
     """Whether it has a second derivative."""
     if isinstance(statement, Unary):
         return statement.formula.second != "0.0"

@@ -25,7 +25,7 @@ def number(value: Any, real: str) -> str:
     return f"{short}f"
 
 
-class Tables:
+class ConstantTables:
     """Constants of the file; equal ones are written once."""
 
     def __init__(self, prefix: str) -> None:

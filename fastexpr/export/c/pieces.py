@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastexpr.export.c.layout import Layout
-from fastexpr.export.c.numbers import Tables, real_of
+from fastexpr.export.c.numbers import ConstantTables, real_of
 from fastexpr.export.program.statements import (
     Array,
+    Assignment,
     Choice,
     Loops,
-    Statement,
     Terms,
 )
 
@@ -22,7 +22,7 @@ from fastexpr.export.program.statements import (
 class Places:
     """Pointers of one program; `tables` collects its constants."""
 
-    def __init__(self, layout: Layout, tables: Tables) -> None:
+    def __init__(self, layout: Layout, tables: ConstantTables) -> None:
         self.layout = layout
         self.tables = tables
 
@@ -38,7 +38,7 @@ class Places:
     def tangent(self, array: Array) -> str:
         return f"work + {self.layout.tangents[array.number]}"
 
-    def local(self, statement: Statement, number: int = 0) -> str:
+    def local(self, statement: Assignment, number: int = 0) -> str:
         return f"work + {self.layout.locals[statement.output.number] + number * statement.output.size}"
 
     def type_of(self, array: Array) -> str:

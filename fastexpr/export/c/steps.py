@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastexpr.export.c.numbers import Tables
+from fastexpr.export.c.numbers import ConstantTables
 from fastexpr.export.program.formulas import literal
-from fastexpr.export.program.statements import Step
+from fastexpr.export.program.statements import Routine
 
 TESTS = ["", "<=", "<", ">=", ">", "==", "!="]  # by the number that a node of a tree has; 0 is a leaf
 
 
-def step_code(statement: Step, tables: Tables) -> list[str]:
+def step_code(statement: Routine, tables: ConstantTables) -> list[str]:
     """Lines that set v from u."""
     if statement.kind == "TreeEnsemble":
         return trees(statement, tables)
@@ -31,7 +31,7 @@ def step_code(statement: Step, tables: Tables) -> list[str]:
     return [f"for (int i = 0; i < {statement.output.size}; ++i) v[i] = 0.0;", *find, "v[best] = 1.0;", "}"]
 
 
-def trees(statement: Step, tables: Tables) -> list[str]:
+def trees(statement: Routine, tables: ConstantTables) -> list[str]:
     """Each row of features goes from every root to a leaf."""
     settings = statement.settings
     nodes, features, targets = settings["nodes"], settings["features"], settings["n_targets"]

@@ -13,11 +13,11 @@ from fastexpr.export.c.pieces import (
     repeated,
 )
 from fastexpr.export.program.statements import (
+    Assignment,
     Binary,
     Choice,
     Linear,
     Product,
-    Statement,
     Terms,
     Unary,
 )
@@ -26,7 +26,7 @@ from fastexpr.export.program.statements import (
 class Tangents(Places):
     """The pass from x that carries a direction for each of its numbers."""
 
-    def tangents(self, statement: Statement) -> list[str]:
+    def tangents(self, statement: Assignment) -> list[str]:
         """The lines that set the output's tangents (directions, size); with `hessian` they add second derivatives."""
         T = f"double *restrict T = {self.tangent(statement.output)};"
         if isinstance(statement, Linear):

@@ -19,12 +19,12 @@ from fastexpr.export.c.pieces import (
 from fastexpr.export.c.steps import step_code
 from fastexpr.export.program.formulas import literal
 from fastexpr.export.program.statements import (
+    Assignment,
     Binary,
     Choice,
     Linear,
     Product,
-    Statement,
-    Step,
+    Routine,
     Terms,
     Unary,
 )
@@ -33,7 +33,7 @@ from fastexpr.export.program.statements import (
 class Values(Places):
     """The pass from x to the outputs."""
 
-    def forward(self, statement: Statement) -> list[str]:
+    def forward(self, statement: Assignment) -> list[str]:
         """The lines that set the output, and what derivatives need."""
         if isinstance(statement, Linear):
             return self.forward_linear(statement)
@@ -45,7 +45,7 @@ class Values(Places):
             return self.forward_binary(statement)
         if isinstance(statement, Choice):
             return self.forward_choice(statement)
-        assert isinstance(statement, Step)
+        assert isinstance(statement, Routine)
         return [
             self.source("u", statement.u),
             f"double *restrict v = {self.value(statement.output)};",

@@ -7,39 +7,41 @@ from typing import Any
 import numpy as np
 
 from fastexpr.export.program.formulas import PAIRS, UNARY
-from fastexpr.export.program.registry import Node, lowers
+from fastexpr.export.program.registry import LoweredNode, lowers
 from fastexpr.export.program.statements import Array, Binary, Choice, Indices, Linear, Terms, Unary
 
 STEPS = {"Sign", "Floor", "Ceil", "Round", "Less", "LessOrEqual", "Equal"}
 OWN = {"Root"}
 
 
-def broadcast(node: Node, k: int) -> Indices:
+def broadcast(node: LoweredNode, k: int) -> Indices:
     """For each number of the output, that of input k which meets it."""
     shape = node.input_shapes[k]
     numbers = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
     return np.broadcast_to(numbers, node.shape).ravel()
 
 
-def apply(node: Node, name: str, u: Array, attributes: Any = None) -> Array:
+def apply(node: LoweredNode, name: str, u: Array, attributes: Any = None) -> Array:
     """A function of one number, on all of an array."""
     output = node.array(u.size, u, is_differentiated=name not in STEPS)
     return node.add(Unary(output, node.label, u, UNARY[name](attributes or {})))
 
 
 @lowers(*(name for name in UNARY if name not in OWN))
-def unary(node: Node) -> Array:
+def unary(node: LoweredNode) -> Array:
     return apply(node, node.name, node.inputs[0], node.attributes)
 
 
-def combine(node: Node, name: str, a: Array, b: Array, of_a: Indices, of_b: Indices, attributes: Any = None) -> Array:
+def combine(
+    node: LoweredNode, name: str, a: Array, b: Array, of_a: Indices, of_b: Indices, attributes: Any = None
+) -> Array:
     """A function of two numbers; index by index."""
     output = node.array(len(of_a), a, b, is_differentiated=name not in STEPS)
     return node.add(Binary(output, node.label, a, b, of_a, of_b, PAIRS[name](attributes or {})))
 
 
 @lowers("Mul", "Div", "Pow", "Max", "Min", "PRelu", "Mod", "Less", "LessOrEqual", "Equal")
-def binary(node: Node) -> Array:
+def binary(node: LoweredNode) -> Array:
     a, b = node.inputs
     constant = {"Mul": True, "Div": b.numbers is not None and name_of_factor(b)}.get(node.name, False)
     if constant and (a.numbers is not None or b.numbers is not None):
@@ -55,7 +57,7 @@ def name_of_factor(b: Array) -> bool:
     return bool(np.all(np.abs(mantissas) == 0.5))
 
 
-def scale(node: Node, a: Array, b: Array) -> Array:
+def scale(node: LoweredNode, a: Array, b: Array) -> Array:
     """A product with, or a quotient by, numbers that stand in the code: linear."""
     factor, k = (a, 1) if a.numbers is not None else (b, 0)
     assert factor.numbers is not None
@@ -67,7 +69,7 @@ def scale(node: Node, a: Array, b: Array) -> Array:
 
 
 @lowers("Add", "Sub")
-def add(node: Node) -> Array:
+def add(node: LoweredNode) -> Array:
     terms, bias = [], None
     for k, u in enumerate(node.inputs):
         sign = -1.0 if node.name == "Sub" and k == 1 else 1.0
@@ -79,7 +81,7 @@ def add(node: Node) -> Array:
 
 
 @lowers("Where")
-def where(node: Node) -> Array:
+def where(node: LoweredNode) -> Array:
     condition, a, b = node.inputs
     candidates = np.stack([broadcast(node, 1), a.size + broadcast(node, 2)], axis=1)
     output = node.array(node.size, a, b)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.export.program.registry import Node, lowers
+from fastexpr.export.program.registry import LoweredNode, lowers
 from fastexpr.export.program.statements import Array, Linear, Loops, Terms
 
 ONE = np.array(1.0)
@@ -17,12 +17,12 @@ def size_of(shape: Any) -> int:
 
 
 @lowers("Reshape")
-def reshape(node: Node) -> Array:
+def reshape(node: LoweredNode) -> Array:
     return node.inputs[0]
 
 
 @lowers("Select")
-def select(node: Node) -> Array:
+def select(node: LoweredNode) -> Array:
     u, indices = node.inputs[0], node.constants[0].ravel()
     if len(indices) == u.size and np.array_equal(indices, np.arange(u.size)):
         return u
@@ -30,7 +30,7 @@ def select(node: Node) -> Array:
 
 
 @lowers("Concat")
-def concat(node: Node) -> Array:
+def concat(node: LoweredNode) -> Array:
     places = [np.arange(size_of(shape)).reshape(shape) for shape in node.input_shapes]
     axis, terms, bias = node.attributes["axis"], [], None
     for k, u in enumerate(node.inputs):
@@ -46,7 +46,7 @@ def concat(node: Node) -> Array:
 
 
 @lowers("Linear")
-def linear(node: Node) -> Array:
+def linear(node: LoweredNode) -> Array:
     u, W = node.inputs[0], node.constants[0]
     axis, shape = node.attributes["axis"], node.input_shapes[0]
     W = W.T if node.attributes["transposed"] else W
@@ -68,7 +68,7 @@ def linear(node: Node) -> Array:
 
 
 @lowers("SparseLinear")
-def sparse_linear(node: Node) -> Array:
+def sparse_linear(node: LoweredNode) -> Array:
     u, (starts, columns, values) = node.inputs[0], node.constants
     axis, shape = node.attributes["axis"], node.input_shapes[0]
     outer, k, inner = size_of(shape[:axis]), shape[axis], size_of(shape[axis + 1 :])
@@ -80,7 +80,7 @@ def sparse_linear(node: Node) -> Array:
 
 
 @lowers("Conv")
-def conv(node: Node) -> Array:
+def conv(node: LoweredNode) -> Array:
     """Loops over images, groups, channels, positions and the kernel; a transposed one exchanges input and output."""
     u, W, settings = node.inputs[0], node.constants[0], node.attributes
     is_transposed, groups, axis = settings["transposed"], settings["group"], settings["axis"]
@@ -115,7 +115,7 @@ def conv(node: Node) -> Array:
 
 
 @lowers("CumSum")
-def cum_sum(node: Node) -> Array:
+def cum_sum(node: LoweredNode) -> Array:
     u, settings = node.inputs[0], node.attributes
     axis, last = settings["axis"], settings["axis"] + settings["n_axes"]
     shape = node.input_shapes[0]

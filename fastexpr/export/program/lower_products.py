@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastexpr.export.program.lower_linear import size_of
-from fastexpr.export.program.registry import Node, lowers
+from fastexpr.export.program.registry import LoweredNode, lowers
 from fastexpr.export.program.statements import Array, Linear, Loops, Product, Terms
 
 
 @lowers("MatMul")
-def matmul(node: Node) -> Array:
+def matmul(node: LoweredNode) -> Array:
     """C = A B for stacks of matrices; leading dimensions broadcast."""
     a, b = node.inputs
     shape_a, shape_b = node.input_shapes

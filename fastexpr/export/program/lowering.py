@@ -15,7 +15,7 @@ from fastexpr.export.program import (  # noqa: F401  (they register their operat
     lower_linear,
     lower_products,
 )
-from fastexpr.export.program.registry import LOWERINGS, WAY_OUT, Builder, Node
+from fastexpr.export.program.registry import LOWERINGS, WAY_OUT, Builder, LoweredNode
 from fastexpr.export.program.statements import Array, Program
 
 
@@ -36,7 +36,7 @@ def lower(net: Function, caller: str) -> Program:
         if number in known:
             at.append(builder.constant(known[number]))
             continue
-        node = Node(builder, operator, [at[i] for i in inputs], label)
+        node = LoweredNode(builder, operator, [at[i] for i in inputs], label)
         array = LOWERINGS[node.name](node)
         assert array.size == node.size, node.label
         at.append(array)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastexpr.errors import GraphError
-from fastexpr.export.program.statements import Array, Statement
+from fastexpr.export.program.statements import Array, Assignment
 
 WAY_OUT = "What to do: call the C library (fastexpr.h), which has every operator, or replace the operator in the model."
 
 
-class Node:
+class LoweredNode:
     """One node while it is put into statements."""
 
     def __init__(self, builder: Builder, operator: Any, inputs: list[Array], label: str) -> None:
@@ -35,7 +35,7 @@ class Node:
         """A new array; derivatives go through it where they go through one of its sources."""
         return self.builder.array(size, is_differentiated and any(source.is_differentiated for source in sources))
 
-    def add(self, statement: Statement) -> Array:
+    def add(self, statement: Assignment) -> Array:
         """The statement's output."""
         self.builder.statements.append(statement)
         return statement.output
@@ -45,7 +45,7 @@ class Node:
         return GraphError(f"[{self.label}] {what} {WAY_OUT}")
 
 
-Lowering = Callable[[Node], Array]
+Lowering = Callable[[LoweredNode], Array]
 LOWERINGS: dict[str, Lowering] = {}
 
 
@@ -65,7 +65,7 @@ class Builder:
 
     def __init__(self, n: int) -> None:
         self.arrays: list[Array] = []
-        self.statements: list[Statement] = []
+        self.statements: list[Assignment] = []
         self.n = n
         self.array(n, True)
 

@@ -8,7 +8,7 @@ An array is a flat list of numbers; every statement sets one, from arrays that c
     Binary    v[o] = phi(a[i(o)], b[k(o)])
     Choice    v[o] = one number of one input                          which one is decided at each point
 
-and a Step is a value without a derivative (a comparison is a Binary whose partial derivatives are zero).
+and a Routine is a value without a derivative (a comparison is a Binary whose partial derivatives are zero).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class PairFormula:
 
 
 @dataclass
-class Statement:
+class Assignment:
     """Sets `output`; `label` is the operator and the node it comes from."""
 
     output: Array
@@ -157,7 +157,7 @@ class Statement:
 
 
 @dataclass
-class Linear(Statement):
+class Linear(Assignment):
     """See the head of this file."""
 
     terms: list[Terms]
@@ -169,7 +169,7 @@ class Linear(Statement):
 
 
 @dataclass
-class Product(Statement):
+class Product(Assignment):
     """See the head of this file."""
 
     a: Array
@@ -182,7 +182,7 @@ class Product(Statement):
 
 
 @dataclass
-class Unary(Statement):
+class Unary(Assignment):
     """See the head of this file."""
 
     u: Array
@@ -194,7 +194,7 @@ class Unary(Statement):
 
 
 @dataclass
-class Binary(Statement):
+class Binary(Assignment):
     """See the head of this file."""
 
     a: Array
@@ -209,7 +209,7 @@ class Binary(Statement):
 
 
 @dataclass
-class Choice(Statement):
+class Choice(Assignment):
     """Where (`condition` is set: its number chooses between two inputs), or the largest of a group of one input.
 
     `candidates` (size, count) are numbers of the inputs, joined: the first input's, then the second's.
@@ -226,7 +226,7 @@ class Choice(Statement):
 
 
 @dataclass
-class Step(Statement):
+class Routine(Assignment):
     """A value without a derivative that takes code of its own: "Maximum" of groups, "Hardmax", "TreeEnsemble"."""
 
     u: Array
@@ -244,5 +244,5 @@ class Program:
 
     n: int
     arrays: list[Array]
-    statements: list[Statement]
+    statements: list[Assignment]
     outputs: list[Array]

@@ -17,7 +17,7 @@ FEASIBILITY = 1e-6  # relative to max(1, |limit|), as solves are checked
 
 
 @dataclass(frozen=True)
-class Statement:
+class BoxProblem:
     """Minimise output 0 of `function` over a box, where its other outputs and rows of x are limited."""
 
     function: Function
@@ -60,14 +60,14 @@ def statement_of_parts(
     row_limits: Array,
     is_integer: npt.NDArray[np.bool_],
     allowance: float = 0.0,
-) -> Statement:
+) -> BoxProblem:
     """Minimise matrix[0] @ net(x) where matrix[1:] @ net(x) <= limits and rows @ x <= row_limits."""
     low, high = net.output_bounds(lower, upper)
     with np.errstate(over="ignore", invalid="ignore"):  # widths may be infinite
         units = units_of(limits, np.abs(matrix[1:]) @ (high - low))
         row_units = units_of(row_limits, np.abs(rows) @ (upper - lower))
     matrix = np.vstack([matrix[:1], matrix[1:] * units[:, np.newaxis]])
-    return Statement(
+    return BoxProblem(
         behind(net, matrix),
         lower,
         upper,
