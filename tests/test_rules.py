@@ -355,6 +355,13 @@ def test_among_other_estimators():
         ({"loss": "log"}, "loss is out of range: got 'log'"),
         ({"time_limit": 0}, "time_limit is out of range: got 0"),
         ({"time_limit": np.nan}, "time_limit is out of range: got nan"),
+        ({"time_limit": 1j}, "time_limit is out of range: got 1j"),
+        (
+            {"max_complexity": 2**70},
+            "max_complexity is out of range: got 1180591620717411303424, expected at most 1000000",
+        ),
+        ({"max_length": 10**7}, "max_length is out of range: got 10000000, expected at most 1000000"),
+        ({"n_thresholds": 10**12}, "n_thresholds is out of range: got 1000000000000, expected at most 1000000"),
         ({"form": "cnf"}, "got 3 classes for form='cnf', expected 2"),
     ],
 )
@@ -377,6 +384,10 @@ def test_settings_are_refused(settings, message):
         (pd.DataFrame({"i": [1.0, np.inf, 2.0, 3.0]}), [0, 1, 0, 1], "contains infinity"),
         (pd.DataFrame({"a": []}), [], "0 sample"),
         (pd.DataFrame({"a": [1.0, 2.0]}), [0, 1, 1], "y has a wrong length: got 3, expected 2"),
+        (np.zeros((4, 1)), np.ma.masked_array([0, 1, 0, 1], [0, 0, 0, 1]), "y is masked in 1 rows"),
+        (np.array([[10**400], [1]] * 2, dtype=object), [0, 1, 0, 1], "a number too large for a double"),
+        (np.array([["1e4000"], ["1"]] * 2, dtype=np.longdouble), [0, 1, 0, 1], "a number too large for a double"),
+        (np.arange(45_000.0).reshape(2, -1)[[0, 1]], [0, 1], "too many conditions: got 45000, expected at most 40000"),
     ],
 )
 def test_data_are_refused(X, y, message):
@@ -384,8 +395,89 @@ def test_data_are_refused(X, y, message):
         BooleanRuleClassifier().fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("class_weight", "sample_weight", "message"),
+    [
+        ({0: -1, 1: 1}, None, "out of range: got -1 to 1"),
+        ({0: np.nan, 1: 1}, None, "out of range: got nan"),
+        ({0: np.inf, 1: 1}, None, "out of range: got 1 to inf"),
+        ({0: 0, 1: 1}, None, "one class only: got \\[1\\]"),
+        (None, np.full(300, 1e308), "out of range: got 1e\\+308 to 1e\\+308"),
+        ({0: 1e200, 1: 1e200}, np.full(300, 1e200), "out of range: got inf to inf"),
+    ],
+)
+def test_weights_are_refused(class_weight, sample_weight, message):
+    with pytest.raises(RuleError, match=message):
+        BooleanRuleClassifier(class_weight=class_weight).fit(*noisy(), sample_weight)
+
+
+def test_a_table_that_is_not_computed_yet():
+    class LazyFrame:
+        columns = ("a",)
+        dtypes = (float,)
+
+        def collect_schema(self):
+            return {"a": float}
+
+    with pytest.raises(RuleError, match=r"got a LazyFrame, which holds no values yet.* X\.collect"):
+        BooleanRuleClassifier().fit(LazyFrame(), [0, 1])
+
+
+def test_limits_that_are_none():
+    """No rule is longer than the complexity allows, and no time is too long to count."""
+    X, y = noisy()
+    usual = BooleanRuleClassifier(max_complexity=4, max_length=3).fit(X, y)
+    for settings in ({"time_limit": np.inf}, {"time_limit": 10**400}, {"max_length": 1000}):
+        rules = BooleanRuleClassifier(**{"max_complexity": 4, "max_length": 3, **settings}).fit(X, y)
+        assert not rules.timed_out_
+        assert str(rules) == str(usual)
+        assert rules.lower_bound_ == usual.lower_bound_
+        assert rules.proved_length_ == rules.max_length == len(rules.bounds_by_length_)
+
+
+def test_lists_and_masks_keep_their_values():
+    """NumPy turns numbers beside text into text, and forgets what is masked."""
+    X, y = noisy()
+    X = X.fillna(0.0)
+    settings = {"max_complexity": 6, "max_length": 2}
+    expected = BooleanRuleClassifier(**settings).fit(X.to_numpy(dtype=object), y)
+    for kind in (X.to_numpy(dtype=object).tolist(), list(map(tuple, X.to_numpy(dtype=object).tolist()))):
+        by_list = BooleanRuleClassifier(**settings).fit(kind, y)
+        assert str(by_list) == str(expected)
+        assert by_list.column_kinds_ == ["double", "double", "string", "bool"]
+        assert (by_list.predict(kind) == expected.predict(X.to_numpy(dtype=object))).all()
+    values = np.arange(40.0)[:, None]
+    masked = np.ma.masked_array(values, values > 25)
+    rules = BooleanRuleClassifier(max_complexity=2).fit(masked, values[:, 0] > 25)
+    assert str(rules) == "IF x[0] is missing\nTHEN True\nELSE False"
+    assert rules.score(masked, values[:, 0] > 25) == 1.0
+    assert not rules.predict(np.ma.masked_array(values, False)).any()
+
+
+def test_columns_of_another_kind_than_before():
+    """Bools are numbers, 0 and 1; numbers are no text, also where only a != is asked; nothing there fulfils nothing."""
+    numbers = pd.DataFrame({"b": [0, 1] * 10})
+    by_number = BooleanRuleClassifier(max_complexity=2).fit(numbers, numbers.b)
+    by_bool = BooleanRuleClassifier(max_complexity=2).fit(numbers.astype(bool), numbers.b)
+    for rules in (by_number, by_bool):
+        for kind in (int, bool, float, object, "Int64", "boolean"):
+            assert (rules.predict(numbers.astype(kind)) == numbers.b).all()
+        assert rules.predict(pd.DataFrame({"b": [None, None]})).tolist() == [0, 0]
+        assert rules.predict(pd.DataFrame({"b": [True, None]}, dtype=object)).tolist() == [1, 0]
+        with pytest.raises(RuleError, match="column 'b' has categories: got '0', expected numbers"):
+            rules.predict(numbers.astype(str))
+    text = pd.DataFrame({"k": list("ab") * 10})
+    by_text = BooleanRuleClassifier(max_complexity=2).fit(text, text.k != "a")
+    assert not by_text.predict(pd.DataFrame({"k": [None, None]})).any()
+    for frame in (text.assign(k=1.5), text.assign(k=True), text.assign(k=b"a")):
+        with pytest.raises(RuleError, match=r"column 'k' has .*: got (1.5|True|b'a'), expected categories such as 'b'"):
+            by_text.predict(frame)
+
+
 def test_predictions_are_refused():
     X, y = noisy()
+    with pytest.raises(NotFittedError):
+        BooleanRuleClassifier().to_onnx()
     with pytest.raises(NotFittedError):
         BooleanRuleClassifier().predict(X)
     rules = BooleanRuleClassifier(max_complexity=6, n_thresholds=19).fit(X, y)

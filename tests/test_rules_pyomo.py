@@ -117,6 +117,16 @@ def test_margins():
     m = near([1.0], [0.0], [1.0], [1.0])
     with pytest.raises(RuleError, match=r"margin for 'x\[0\]' is out of range: got -1"):
         m.r = fxp.RuleBlock(rules, inputs=m.x, require=False, margin=-1)
+    for margin, message in (
+        (np.nan, "out of range: got nan"),
+        ("wide", "out of range: got 'wide'"),
+        ([0.1], r"out of range: got \[0.1\]"),
+        ({"x[0]": "wide"}, "out of range: got 'wide'"),
+        ({"heat": 0.1}, r"margin has unknown names: got \['heat'\]"),
+    ):
+        m = near([1.0], [0.0], [1.0], [1.0])
+        with pytest.raises(RuleError, match=message):
+            m.r = fxp.RuleBlock(rules, inputs=m.x, require=False, margin=margin)
 
 
 def test_free_predictions_agree_with_the_rules():
@@ -339,6 +349,13 @@ def test_refusals():
         refused(rules, pyo.Var(["flow", "cold"], bounds=(0, 10)))
     with pytest.raises(ModelError, match=r"unknown are \['cold'\], missing are \['heat'\]"):
         refused(rules, pyo.Var([0, 1], bounds=(0, 10)), inputs={"flow": 3.0, "cold": 1.0})
+    for number, message in (
+        (np.nan, "got nan"),
+        (-np.inf, "got -inf"),
+        (None, "'heat'.*, which rules look at, are None"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            refused(rules, pyo.Var([0, 1], bounds=(0, 10)), inputs=[3.0, number])
     with pytest.raises(ModelError, match="has no inputs"):
         refused(rules, pyo.Var([0, 1], bounds=(0, 10)), inputs=None)
     m = pyo.ConcreteModel()

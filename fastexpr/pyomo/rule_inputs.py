@@ -103,6 +103,9 @@ def given_inputs(block: Any, given: Any, rules: Any, index: tuple[Any, ...]) -> 
         parts = list(given)
     else:
         parts = list(Entries(owner, "input", names, {"x": (len(names),)}).match([given]))
+    asked = {condition.column for rule in rules.rules_ for condition in rule.conditions}
+    if left_out := [names[k] for k, part in enumerate(parts) if part is None and k in asked]:
+        raise ModelError(f"{owner} the inputs for the columns {left_out[:10]}, which rules look at, are None.")
     has_categories = {condition.column for condition in rules.conditions_ if condition.operator in ("==", "!=")}
     return [
         None if part is None else _entry(owner, name, kind, part, kind != "double" or k in has_categories)
@@ -144,6 +147,11 @@ def _entry(owner: str, name: str, kind: str, part: Any, has_categories: bool) ->
         )
     scalars = Entries(owner, "input", [name], {name: (1,)}).match([part])
     entry = Entry(name, scalar=scalars[0])
+    if not entry.is_variable() and not np.isfinite(entry.scalar):
+        raise ModelError(
+            f"{owner} the input for column '{name}' is no number: got {entry.scalar!r}, expected a finite one. A model "
+            "has no missing values."
+        )
     entry.built_bounds = entry.bounds()
     return entry
 

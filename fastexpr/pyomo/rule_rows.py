@@ -44,6 +44,11 @@ class RuleRows:
         for found in self.thresholds.values():
             found.sort()
         self.intervals: dict[int, list[Interval | None]] = {}  # between thresholds; None where x cannot be
+        if isinstance(margin, Mapping) and (unknown := [key for key in margin if key not in rules._names()]):
+            raise RuleError(
+                f"{self.owner} margin has unknown names: got {unknown[:10]}, expected some of the columns "
+                f"{rules._names()[:10]}."
+            )
         self.margins = {column: self.margin_of(column, margin) for column in self.thresholds}
 
     def build(self) -> None:
@@ -207,8 +212,11 @@ class RuleRows:
         found, name = self.thresholds[column], self.named(column)
         given = margin.get(name) if isinstance(margin, Mapping) else margin
         if given is not None:
-            if not 0.0 <= float(given) < math.inf:
-                raise RuleError(f"{self.owner} the margin for '{name}' is out of range: got {given}, expected >= 0.")
+            if not isinstance(given, (int, float, np.integer, np.floating)) or not 0.0 <= float(given) < math.inf:
+                raise RuleError(
+                    f"{self.owner} the margin for '{name}' is out of range: got {given!r}, expected a finite number of "
+                    "at least 0, or a dict of such by name."
+                )
             return dict.fromkeys(found, float(given))
         entry = self.entries[column]
         assert entry is not None

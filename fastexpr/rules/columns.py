@@ -46,8 +46,32 @@ class Column:
 
 
 def is_table(X: Any) -> bool:
-    """Whether X is a table with columns of their own types: a DataFrame of pandas or polars."""
+    """Whether X is a table with columns of their own types: a DataFrame of pandas or polars.
+
+    Raises
+    ------
+    RuleError
+        Its values are not known yet.
+    """
+    if hasattr(X, "collect_schema") and not hasattr(X, "to_numpy"):
+        raise RuleError(
+            f"[BooleanRuleClassifier] got a {type(X).__name__}, which holds no values yet. What to do: pass "
+            "X.collect()."
+        )
     return hasattr(X, "columns") and hasattr(X, "dtypes") and not isinstance(X, np.ndarray)
+
+
+def as_array(X: Any) -> Any:
+    """X, where NumPy would turn numbers into text, or forget what is masked, as an array of objects."""
+    if isinstance(X, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(X), np.nan, X.data.astype(object)) if np.ma.is_masked(X) else X.data
+    if isinstance(X, (list, tuple)) and not isinstance(getattr(X, "dtype", None), np.dtype):
+        try:
+            is_text = np.asarray(X).dtype.kind in "US"
+        except (ValueError, OverflowError):  # which scikit-learn says better
+            return X
+        return np.array(X, dtype=object) if is_text else X
+    return X
 
 
 def columns_of_table(X: Any) -> list[Column]:
@@ -86,7 +110,8 @@ def column_of(name: str, values: NDArray[Any], missing: NDArray[np.bool_], is_ca
     """
     kind = values.dtype.kind
     if kind in "iuf" and not is_category:
-        numbers = values.astype(np.float64)
+        with np.errstate(over="ignore"):  # is found below
+            numbers = values.astype(np.float64)
         return checked(Column(name, numbers, missing | np.isnan(numbers), True, kind in "iu"))
     if kind not in "iufbOUST":
         raise RuleError(
@@ -96,7 +121,7 @@ def column_of(name: str, values: NDArray[Any], missing: NDArray[np.bool_], is_ca
     present = [value.item() if isinstance(value, np.generic) else value for value in values[~missing]]
     if present and not is_category and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in present):
         numbers = np.full(len(values), np.nan)
-        numbers[~missing] = np.array(present, dtype=np.float64)
+        numbers[~missing] = [as_double(value) for value in present]
         return checked(
             Column(name, numbers, missing | np.isnan(numbers), True, all(isinstance(v, int) for v in present))
         )
@@ -111,10 +136,17 @@ def column_of(name: str, values: NDArray[Any], missing: NDArray[np.bool_], is_ca
     return Column(name, objects, missing, False)
 
 
+def as_double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number without limits
+        return np.inf if value > 0 else -np.inf
+
+
 def checked(column: Column) -> Column:
     if np.isinf(column.values).any():
         raise RuleError(
-            f"[BooleanRuleClassifier] column '{column.name}' contains infinity, expected finite numbers. Replace it, "
-            "by NaN where the value is not known."
+            f"[BooleanRuleClassifier] column '{column.name}' contains infinity, or a number too large for a "
+            "double, expected finite numbers. Replace it, by NaN where the value is not known."
         )
     return column

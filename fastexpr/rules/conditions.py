@@ -52,16 +52,25 @@ class Condition:
             return column.missing
         if self.operator == "is present":
             return ~column.missing
+        self.check_kind(column)
         if self.operator in ("<=", ">"):
-            if not column.is_numeric:
-                raise RuleError(
-                    f"[BooleanRuleClassifier] column '{self.name}' has categories: got "
-                    f"{column.values[~column.missing][0]!r}, expected numbers, as in the data that it was fitted to."
-                )
-            numbers = column.values  # NaN where missing, so that either comparison is false
+            # NaN where missing, so that either comparison is false
+            numbers = np.where(column.missing, np.nan, column.values).astype(np.float64)
             return np.asarray(numbers <= self.value if self.operator == "<=" else numbers > self.value)
         equal = np.asarray(column.values.astype(object) == self.value, dtype=bool)
         return (equal if self.operator == "==" else ~equal) & ~column.missing
+
+    def check_kind(self, column: Column) -> None:
+        """Raises RuleError where numbers would be compared with text. A bool is a number, 0 or 1."""
+        present = column.values[~column.missing]
+        if len(present) and kind_of(present[0]) != kind_of(self.value):
+            got = "numbers" if kind_of(present[0]) is float else "categories"
+            example = present[0].item() if isinstance(present[0], np.generic) else present[0]
+            expected = "numbers" if kind_of(self.value) is float else f"categories such as {self.value!r}"
+            raise RuleError(
+                f"[BooleanRuleClassifier] column '{self.name}' has {got}: got {example!r}, expected {expected}, as in "
+                "the data that it was fitted to."
+            )
 
     def negated(self) -> str:
         """The text of the opposite."""
@@ -121,6 +130,11 @@ def sentence(rules: list[Rule], default: Any, form: str) -> str:
         if k + 1 == len(rules) or rules[k + 1].label != rule.label:
             lines.append(f"THEN {text_of(rule.label)}")
     return "\n".join([*lines, f"{'ELSE' if rules else 'ALWAYS'} {text_of(default)}"])
+
+
+def kind_of(value: Any) -> type:
+    """str, bytes, or float for all numbers."""
+    return type(value) if isinstance(value, (str, bytes)) else float
 
 
 def text_of(value: Any) -> str:

@@ -16,12 +16,18 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastexpr.errors import RuleError
 from fastexpr.rules.binarizer import conditions_of, table_of
-from fastexpr.rules.checks import check_parameters, checked_classes, checked_target
-from fastexpr.rules.columns import Column, columns_of_array, columns_of_table, is_table
+from fastexpr.rules.checks import (
+    check_conditions,
+    check_parameters,
+    checked_classes,
+    checked_target,
+    checked_weights,
+)
+from fastexpr.rules.columns import Column, as_array, columns_of_array, columns_of_table, is_table
 from fastexpr.rules.conditions import Rule, sentence
 from fastexpr.rules.generation import Generation
 from fastexpr.rules.patterns import Patterns
-from fastexpr.rules.settings import Clock, Learnt, Settings
+from fastexpr.rules.settings import FOREVER, Clock, Learnt, Settings
 
 Array = npt.NDArray[np.float64]
 
@@ -158,16 +164,19 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             This one.
         """
         check_parameters(self)
-        clock = Clock(self.time_limit)
+        clock = Clock(float(min(self.time_limit, FOREVER)))
         columns, n_rows = self._columns(X, reset=True)
         y = checked_target(y, n_rows)
         weights = _check_sample_weight(sample_weight, np.empty((n_rows, 1)), dtype=np.float64, ensure_non_negative=True)
         classes = checked_classes(y, weights, self.form)
-        weights = weights * compute_class_weight(self.class_weight, classes=classes, y=y)[np.searchsorted(classes, y)]
+        by_class = compute_class_weight(self.class_weight, classes=classes, y=y)
+        weights = checked_weights(weights, by_class[np.searchsorted(classes, y)])
+        checked_classes(y, weights, self.form)  # a class may weigh nothing
         with clock.measure("binarize"):
             taken = np.flatnonzero(weights > 0)
             columns, y, weights = [part.take(taken) for part in columns], y[taken], weights[taken]
             self.conditions_ = conditions_of(columns, weights, self.n_thresholds)
+            check_conditions(len(self.conditions_))
             patterns = Patterns(table_of(self.conditions_, columns, len(y)))
         self.column_kinds_ = [part.kind for part in columns]
         self.classes_ = classes
@@ -268,6 +277,7 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def to_onnx(self, path: str | os.PathLike[str] | None = None) -> Any:
         """The rules as an ONNX model of comparisons and logic; see :func:`fastexpr.rules.onnx.to_onnx`."""
+        check_is_fitted(self)
         from fastexpr.rules.onnx import to_onnx  # only here, because it brings ONNX along
 
         return to_onnx(self, path)
@@ -297,6 +307,7 @@ class BooleanRuleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                     "while a minimum of 1 is required."
                 )
             return columns_of_table(X), len(X)
+        X = as_array(X)
         X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
         return columns_of_array(X, self._names()), len(X)
 

@@ -48,7 +48,9 @@ class Generation:
         self.covers: list[NDArray[np.bool_]] = []
         self.known: set[RuleKey] = set()
         self.master = Master(self.p, settings.max_complexity)
-        self.bounds = np.zeros(settings.max_length)
+        # Longer rules are not allowed, or say nothing more.
+        self.max_length = max(1, min(settings.max_length, settings.max_complexity - 1, len(holds)))
+        self.bounds = np.zeros(self.max_length)
         self.proved_length = 0
         self.n_iterations = 0
         self.is_late = False
@@ -60,7 +62,10 @@ class Generation:
         chosen = self.choose(multipliers)
         rules = [self.rules[k] for k in chosen]
         bounds = np.maximum.accumulate(self.bounds[::-1])[::-1]  # what holds for longer rules holds for shorter ones
-        return Learnt(rules, bounds, self.proved_length, self.n_iterations, self.is_late, dict(self.clock.timings))
+        n_longer = self.settings.max_length - self.max_length
+        bounds = np.append(bounds, np.full(n_longer, bounds[-1]))
+        proved_length = self.proved_length + (n_longer if self.proved_length == self.max_length else 0)
+        return Learnt(rules, bounds, proved_length, self.n_iterations, self.is_late, dict(self.clock.timings))
 
     # ---- generating
 
@@ -92,7 +97,7 @@ class Generation:
                 grid.gains,
                 grid.losses(self.q),
                 grid.price,
-                self.settings.max_length,
+                self.max_length,
                 RULES_A_ROUND,
                 width,
                 self.clock.left(SHARE_FOR_PRICING),
@@ -107,7 +112,7 @@ class Generation:
         losses = grid.losses(self.q)
         spent = 0
         self.proved_length = 0
-        for length in range(1, self.settings.max_length + 1):
+        for length in range(1, self.max_length + 1):
             with self.clock.measure("exact"):
                 rules, bound, is_complete, is_late, used = self.table.price(
                     grid.gains,
@@ -206,7 +211,7 @@ class Generation:
                     gains,
                     losses,
                     1,
-                    min(length, self.settings.max_length),
+                    min(length, self.max_length),
                     RULES_A_ROUND,
                     BEAM_WIDTHS[0],
                     self.clock.left(),

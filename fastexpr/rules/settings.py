@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 RuleKey = tuple[int, ...]  # numbers of conditions, ascending
+FOREVER = 1e8  # seconds, three years
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Learnt:
 class Clock:
     """Time left, and where it went."""
 
-    limit: float
+    limit: float  # at most FOREVER, with which everyone can count
     begin: float = field(default_factory=time.perf_counter)
     timings: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
