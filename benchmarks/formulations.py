@@ -68,7 +68,7 @@ def in_highs(net: fx.Function, lower: np.ndarray, upper: np.ndarray, weights: np
     """The network in HiGHS, with weights @ outputs to be maximized."""
     builder = Builder("bigm")
     y = builder.place(net, lower, upper)
-    out = builder.algebra.add_columns(*builder.output_bounds, "output")
+    out = builder.algebra.add_columns(*builder.output_bounds)
     n = builder.algebra.n_columns
     builder.algebra.add_rows(0.0, y - entries(out.size, n, np.arange(out.size), out), 0.0)
     A, low, high = builder.algebra.rows()

@@ -73,8 +73,6 @@ class Algebra:
     pairs : list of (k, 2) arrays
         Columns, not negative, of which at most one is not zero: SOS constraints of type 1.
     calls : list of OperatorCall
-    origins : list of (str, int, int)
-        What columns are: label, first, stop.
     cuts : list of Cuts
         Features of trees, with the binaries that say between which thresholds they are.
     decisions : list of Decision
@@ -86,27 +84,23 @@ class Algebra:
     n_rows: int = 0
     pairs: list[Indices] = field(default_factory=list)
     calls: list[OperatorCall] = field(default_factory=list)
-    origins: list[tuple[str, int, int]] = field(default_factory=list)
     cuts: list[Cuts] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     fillers: list[Callable[[Array], None]] = field(default_factory=list)
     _bounds: list[tuple[Array, Array, npt.NDArray[np.bool_]]] = field(default_factory=list)
     _rows: list[tuple[Any, Array, Array]] = field(default_factory=list)
 
-    def add_columns(self, lower: Any, upper: Any, origin: str, is_integer: Any = False) -> Indices:
+    def add_columns(self, lower: Any, upper: Any, is_integer: Any = False) -> Indices:
         """New columns; which ones they are.
 
         Parameters
         ----------
         lower, upper : (k,) array
-        origin : str
-            What they are, for messages.
         is_integer : bool or (k,) array of bool
         """
         lower, upper = np.array(lower, np.float64), np.array(upper, np.float64)
         first, stop = self.n_columns, self.n_columns + lower.size
         self._bounds.append((lower, upper, np.broadcast_to(np.asarray(is_integer, bool), lower.shape)))
-        self.origins.append((origin, first, stop))
         self.n_columns = stop
         return np.arange(first, stop)
 
@@ -158,8 +152,3 @@ class Algebra:
         for fill in self.fillers:
             fill(result)
         return result
-
-    def origin_of(self, column: int) -> str:
-        """What messages call a column."""
-        label, first, _ = next(entry for entry in self.origins if entry[1] <= column < entry[2])
-        return f"{label}[{column - first}]"

@@ -29,11 +29,11 @@ def hardmax(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     low, high = builder.bounds[0]
     builder.require_finite(node, low, high)
     algebra, size = builder.algebra, inputs[0].size
-    z = builder.compacted(inputs[0], np.full(size, 2 * (lanes.shape[1] - 1)), (low, high), str(node))
+    z = builder.compacted(inputs[0], np.full(size, 2 * (lanes.shape[1] - 1)), (low, high))
     d = usual_margin([*low, *high]) if builder.margin is None else builder.margin
     can_win = high[lanes] >= low[lanes].max(axis=1, keepdims=True)
     builder.counts.units += size
-    a = algebra.add_columns(np.zeros(size), np.ones(size), f"{node} binary", True)
+    a = algebra.add_columns(np.zeros(size), np.ones(size), True)
     algebra.fillers.append(functools.partial(fill_hardmax, z, lanes, a))
     algebra.tighten(a[lanes[~can_win]], upper=0.0)
     builder.counts.binaries += int(can_win.sum())

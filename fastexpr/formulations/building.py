@@ -108,7 +108,7 @@ class Builder:
             raise FormulationError(
                 f"the bounds of input '{net.input_names[k]}' leave nothing: got ({lower[k]}, {upper[k]})."
             )
-        columns = self.algebra.add_columns(lower, upper, "input", is_integer)
+        columns = self.algebra.add_columns(lower, upper, is_integer)
         return self.apply(net, entries(net.n_inputs, net.n_inputs, columns, columns), lower, upper)
 
     def apply(self, net: Function, inputs: Affine, lower: Any, upper: Any) -> Affine:
@@ -173,7 +173,7 @@ class Builder:
             fixed = [None if does else run.known[k] for k, does in zip(sources, moving, strict=True)]
             for k in sources:
                 self.needed(k)
-            run.values[number] = self._affine(operator, label, sources, moving, fixed, run.values, run.tight)
+            run.values[number] = self._affine(operator, sources, moving, fixed, run.values, run.tight)
             return
         emit = find_emitter(operator.name)
         node = BoundedNode(number, operator, list(sources), label, *run.tight[number])
@@ -260,7 +260,6 @@ class Builder:
     def _affine(
         self,
         operator: Any,
-        label: str,
         sources: Sequence[int],
         moving: Sequence[bool],
         fixed: Sequence[Any],
@@ -279,24 +278,24 @@ class Builder:
         for k in inputs:
             size = values[k].size
             known_bounds = None if k in self._run.approximate else tight.get(k)
-            values[k] = self.compacted(values[k], uses[begin : begin + size], known_bounds, label)
+            values[k] = self.compacted(values[k], uses[begin : begin + size], known_bounds)
             begin += size
             parts.append(values[k])
         return product(W, b, joined(parts))
 
     # ---- what emitters use
 
-    def compacted(self, z: Affine, uses: Indices, bounds: tuple[Array, Array] | None, label: str) -> Affine:
+    def compacted(self, z: Affine, uses: Indices, bounds: tuple[Array, Array] | None) -> Affine:
         """z, with columns of their own for units where that costs fewer numbers than to write them out at every use."""
         lengths = z.lengths
         is_costly = (lengths > 1) & (uses * lengths > uses + lengths + 1)
-        return self.columned(z, is_costly, bounds, label) if is_costly.any() else z
+        return self.columned(z, is_costly, bounds) if is_costly.any() else z
 
-    def columned(self, z: Affine, which: Mask, bounds: tuple[Array, Array] | None, label: str) -> Affine:
+    def columned(self, z: Affine, which: Mask, bounds: tuple[Array, Array] | None) -> Affine:
         """z, where some units are columns that equal them."""
         part = z.taken(np.flatnonzero(which))
         low, high = self.box(part) if bounds is None else (bounds[0][which], bounds[1][which])
-        columns = self.algebra.add_columns(low, high, label)
+        columns = self.algebra.add_columns(low, high)
         self.algebra.fillers.append(functools.partial(fill_affine, part, columns))
         own = entries(part.size, self.algebra.n_columns, np.arange(part.size), columns)
         self.algebra.add_rows(0.0, part - own, 0.0)

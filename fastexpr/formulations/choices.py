@@ -65,7 +65,7 @@ def positive(builder: Any, node: BoundedNode, difference: Affine, is_strict: boo
     margin = margin if builder.margin is None else np.full(units.size, float(builder.margin))
     least = np.where(is_whole, 1.0 if is_strict else 0.0, margin)  # of d where c is 1
     most = np.where(is_whole, 0.0 if is_strict else -1.0, -margin)  # where it is 0
-    c = algebra.add_columns(np.zeros(units.size), np.ones(units.size), f"{node} binary", True)
+    c = algebra.add_columns(np.zeros(units.size), np.ones(units.size), True)
     builder.counts.binaries += units.size
     own, places, row = algebra.n_columns, np.arange(units.size), algebra.n_rows
     algebra.add_rows(low, z - entries(units.size, own, places, c, least - low), np.inf)
@@ -161,9 +161,9 @@ def chosen(builder: Any, node: BoundedNode, c: Affine, e: Affine) -> Affine:
     units, binaries, factors = (part[~is_number[reads.coords[0]]] for part in (units, binaries, factors))
     if not units.size:
         return result
-    z = builder.compacted(e, 2 * np.bincount(units, minlength=e.size), (low, high), str(node)).taken(units)
+    z = builder.compacted(e, 2 * np.bincount(units, minlength=e.size), (low, high)).taken(units)
     L, U, places = low[units], high[units], np.arange(units.size)
-    p = algebra.add_columns(np.minimum(L, 0.0), np.maximum(U, 0.0), str(node))
+    p = algebra.add_columns(np.minimum(L, 0.0), np.maximum(U, 0.0))
     own = entries(units.size, algebra.n_columns, places, p)
 
     def times(numbers: Array) -> Affine:

@@ -151,7 +151,7 @@ def add_cuts(
     L = np.concatenate([[lower], np.minimum(last + margin_behind, upper)])
     R = np.concatenate([np.maximum(first - margin_before, lower), [upper]])
     algebra, size = builder.algebra, first.size
-    y = algebra.add_columns(np.zeros(size), np.ones(size), f"{node} threshold", True)
+    y = algebra.add_columns(np.zeros(size), np.ones(size), True)
     builder.counts.binaries += size
     is_empty = R + 1e-15 * np.maximum(1.0, np.abs(R)) < L  # where the margin is wider than the interval
     L = np.minimum(L, R)

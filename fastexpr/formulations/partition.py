@@ -20,19 +20,18 @@ import numpy as np
 import scipy.sparse
 
 from fastexpr.formulations.affine import Affine, Array, Indices, entries
-from fastexpr.formulations.registry import BoundedNode
 
 N_PARTS = 2
 
 
-def partitioned(builder: Any, node: BoundedNode, d: Affine, lower: Array, upper: Array) -> Affine:
+def partitioned(builder: Any, d: Affine, lower: Array, upper: Array) -> Affine:
     """max(d, 0), where lower < 0 < upper are the bounds of d."""
     algebra, size, units = builder.algebra, d.size, np.arange(d.size)
     parts, owner = parts_of(d)
     low, high = builder.box(parts)
-    q = algebra.add_columns(np.zeros(size), np.ones(size), f"{node} binary", True)
-    a = algebra.add_columns(np.minimum(low, 0.0), np.maximum(high, 0.0), f"{node} share")
-    w = algebra.add_columns(np.zeros(size), upper, str(node))
+    q = algebra.add_columns(np.zeros(size), np.ones(size), True)
+    a = algebra.add_columns(np.minimum(low, 0.0), np.maximum(high, 0.0))
+    w = algebra.add_columns(np.zeros(size), upper)
     builder.counts.binaries += size
     algebra.fillers.append(functools.partial(fill_partition, d, parts, owner, q, a, w))
 

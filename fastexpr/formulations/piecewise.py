@@ -147,13 +147,13 @@ def filled(
         builder.require_finite(node, lower, upper)
     if builder.formulation == "partition" and k == 1:
         d = z - kinks[:, 0]
-        w = partitioned(builder, node, d, lower - kinks[:, 0], upper - kinks[:, 0])
+        w = partitioned(builder, d, lower - kinks[:, 0], upper - kinks[:, 0])
         below: Affine = d.scaled(slopes[:, 0])
         return below + w.scaled(slopes[:, 1] - slopes[:, 0])
     algebra, units = builder.algebra, np.arange(size)
     ends = np.column_stack([kinks, upper])
     lengths = np.column_stack([kinks[:, 0] - lower, np.diff(ends, axis=1)])  # of s, w_1, ..., w_k
-    parts = [algebra.add_columns(np.zeros(size), lengths[:, j], str(node)) for j in range(k + 1)]
+    parts = [algebra.add_columns(np.zeros(size), lengths[:, j]) for j in range(k + 1)]
 
     def row(*terms: tuple[Indices, Any]) -> Affine:
         place = [(units, columns, np.broadcast_to(numbers, size)) for columns, numbers in terms]
@@ -163,25 +163,23 @@ def filled(
     algebra.add_rows(kinks[:, 0], z - sums, kinks[:, 0])
     algebra.fillers.append(functools.partial(fill_parts, z, kinks, lengths, parts))
     if builder.kinks == "pairs":
-        add_pairs(builder, node, lengths, parts, row)
+        add_pairs(builder, lengths, parts, row)
     else:
         is_open = ~np.isfinite(lengths).all(axis=1)  # only of what is relaxed
         builder.counts.binaries += 0 if builder.kinks == "relaxed" else size * k
         if not is_open.any():
-            add_binaries(builder, node, z, kinks, lengths, parts, row)
+            add_binaries(builder, z, kinks, lengths, parts, row)
     factors = np.column_stack([-slopes[:, 0], slopes[:, 1:]])
     value = row(*((part, factors[:, j]) for j, part in enumerate(parts)))
     value.matrix.eliminate_zeros()
     return value
 
 
-def add_binaries(
-    builder: Any, node: BoundedNode, z: Affine, kinks: Array, lengths: Array, parts: list[Indices], row: Any
-) -> None:
+def add_binaries(builder: Any, z: Affine, kinks: Array, lengths: Array, parts: list[Indices], row: Any) -> None:
     """a_1, ..., a_k, and which parts may hold something; relaxed, they are numbers between 0 and 1."""
     algebra, size = builder.algebra, z.size
     for j in range(1, len(parts)):
-        a = algebra.add_columns(np.zeros(size), np.ones(size), f"{node} binary", builder.kinks == "bigm")
+        a = algebra.add_columns(np.zeros(size), np.ones(size), builder.kinks == "bigm")
         algebra.fillers.append(functools.partial(fill_binaries, z, kinks[:, j - 1], a))
         if j == 1:
             algebra.add_rows(-np.inf, row((parts[0], 1.0), (a, lengths[:, 0])), lengths[:, 0])
@@ -190,12 +188,12 @@ def add_binaries(
         algebra.add_rows(-np.inf, row((parts[j], 1.0), (a, -lengths[:, j])), 0.0)
 
 
-def add_pairs(builder: Any, node: BoundedNode, lengths: Array, parts: list[Indices], row: Any) -> None:
+def add_pairs(builder: Any, lengths: Array, parts: list[Indices], row: Any) -> None:
     """s or w_1 is zero; what w_j lacks, or w_{j+1}, is zero."""
     algebra = builder.algebra
     algebra.pairs.append(np.column_stack(parts[:2]))
     for j in range(1, len(parts) - 1):
-        lacks = algebra.add_columns(np.zeros(len(lengths)), lengths[:, j], str(node))
+        lacks = algebra.add_columns(np.zeros(len(lengths)), lengths[:, j])
         algebra.fillers.append(functools.partial(fill_lacks, lengths[:, j], parts[j], lacks))
         algebra.add_rows(lengths[:, j], row((parts[j], 1.0), (lacks, 1.0)), lengths[:, j])
         algebra.pairs.append(np.column_stack([lacks, parts[j + 1]]))

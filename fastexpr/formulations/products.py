@@ -29,7 +29,7 @@ class Products:
         """The output of a node that multiplies."""
         first, second, units = pairs_of(node, inputs)
         size, algebra = first.size, builder.algebra
-        columns = algebra.add_columns(np.full(size, -np.inf), np.full(size, np.inf), str(node))
+        columns = algebra.add_columns(np.full(size, -np.inf), np.full(size, np.inf))
         algebra.fillers.append(functools.partial(fill_products, first, second, columns))
         self.parts.append((first, second, columns))
         return entries(int(np.prod(node.operator.shape)), algebra.n_columns, units, columns)

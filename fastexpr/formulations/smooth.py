@@ -53,12 +53,12 @@ def function(builder: Any, node: BoundedNode, inputs: list[Affine]) -> Affine:
     arguments = []
     for z, bounds in zip(inputs, builder.bounds, strict=True):
         is_more = (z.lengths > 1) | ((z.lengths == 1) & (z.constant != 0.0))
-        arguments.append(builder.columned(z, is_more, bounds, f"{node} argument") if is_more.any() else z)
+        arguments.append(builder.columned(z, is_more, bounds) if is_more.any() else z)
     size = math.prod(node.operator.shape)
     # An epigraph is open on its other side.
     low = node.lower if sense != "<=" else np.full(size, -np.inf)
     high = node.upper if sense != ">=" else np.full(size, np.inf)
-    columns = algebra.add_columns(low, high, str(node))
+    columns = algebra.add_columns(low, high)
     algebra.calls.append(OperatorCall(node.operator, arguments, columns, str(node), sense))
     algebra.fillers.append(functools.partial(fill_call, alone(node.operator), arguments, columns))
     builder.counts.units += size

@@ -79,7 +79,7 @@ def leaf_columns(builder: Any, node: BoundedNode, boxes: Boxes, features: dict[i
     counts[boxes.trees[boxes.leaf]] += 1  # a leaf with limits is none that is always chosen
     is_open = counts[boxes.trees] > 1
     z = np.full(boxes.trees.size, -1)
-    z[is_open] = algebra.add_columns(np.zeros(is_open.sum()), np.ones(is_open.sum()), f"{node} leaf")
+    z[is_open] = algebra.add_columns(np.zeros(is_open.sum()), np.ones(is_open.sum()))
     builder.leaves.append(z[is_open])
     rows = np.cumsum(counts > 1)[boxes.trees[is_open]] - 1
     n_rows = int((counts > 1).sum())
@@ -178,7 +178,7 @@ def aggregated(builder: Any, node: BoundedNode, boxes: Boxes, z: Indices) -> Aff
     while len(found) > 1:
         rest = found[len(found) // 2 * 2 :]
         found = [larger(builder, node, *found[k : k + 2]) for k in range(0, len(found) - 1, 2)] + rest
-    return (found[0][0] + all_silent(builder, node, [silence.taken(part) for part in units], neutral)).scaled(sign)
+    return (found[0][0] + all_silent(builder, [silence.taken(part) for part in units], neutral)).scaled(sign)
 
 
 def of_leaves(builder: Any, z: Indices, size: int, leaf: Indices, rows: Indices, numbers: Array) -> Affine:
@@ -190,7 +190,7 @@ def of_leaves(builder: Any, z: Indices, size: int, leaf: Indices, rows: Indices,
     return entries(size, width, rows[has_column], z[leaf[has_column]], numbers[has_column]) + constant
 
 
-def all_silent(builder: Any, node: BoundedNode, silences: list[Affine], neutral: Array) -> Affine:
+def all_silent(builder: Any, silences: list[Affine], neutral: Array) -> Affine:
     """What is added where no tree says anything about a target: 0 in place of the neutral number."""
     total = functools.reduce(lambda a, b: a + b, silences)
     can_be = np.logical_and.reduce([(part.lengths > 0) | (part.constant > 0.5) for part in silences]) & (neutral != 0)
@@ -198,7 +198,7 @@ def all_silent(builder: Any, node: BoundedNode, silences: list[Affine], neutral:
     if not targets.size:
         return constants(np.zeros(neutral.size))
     algebra = builder.algebra
-    s = algebra.add_columns(np.zeros(targets.size), np.ones(targets.size), f"{node} silence")
+    s = algebra.add_columns(np.zeros(targets.size), np.ones(targets.size))
     own = entries(targets.size, algebra.n_columns, np.arange(targets.size), s)
     for part in silences:
         algebra.add_rows(0.0, part.taken(targets) - own, np.inf)

@@ -90,7 +90,7 @@ def mixed_integer(statement: Statement) -> MixedInteger:
     lower, upper = tightened(statement, *statement.bounds(), dropped)
     builder = Builder("bigm")
     builder.n_inputs = statement.n
-    x = builder.algebra.add_columns(lower, upper, "x", statement.is_integer())
+    x = builder.algebra.add_columns(lower, upper, statement.is_integer())
     columns = builder.algebra.n_columns
     inputs = entries(statement.n, columns, np.arange(statement.n), x)  # of networks: components of x, or what these are
     for definition in statement.definitions:
