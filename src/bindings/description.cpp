@@ -1,9 +1,8 @@
 #include "bindings/description.hpp"
 
-#include <cstdio>
-
 #include "bindings/arguments.hpp"
 #include "function/simplify.hpp"
+#include "graph/decimal.hpp"
 
 namespace fastexpr::bindings {
 
@@ -112,9 +111,7 @@ std::string with_unit(Index bytes) {
   double amount = static_cast<double>(bytes);
   int unit = 0;
   for (; amount >= 1024 && unit < 4; ++unit) amount /= 1024;
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.3g %s", amount, units[unit]);
-  return text;
+  return decimal(amount, 3) + " " + units[unit];
 }
 
 std::string with_commas(Index number) {

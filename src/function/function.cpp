@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "function/implementation.hpp"
+#include "graph/decimal.hpp"
 #include "graph/errors.hpp"
 #include "linalg/interruption.hpp"
 #include "linalg/products.hpp"
@@ -41,7 +42,7 @@ void check(const Graph& graph, const Signature& signature) {
   for (std::size_t i = 0; i < signature.lower.size(); ++i)
     if (!(signature.lower[i] <= signature.upper[i]))
       throw GraphError("bounds of input '" + signature.input_name(static_cast<Index>(i)) + "' are not an interval: got [" +
-                       std::to_string(signature.lower[i]) + ", " + std::to_string(signature.upper[i]) + "]");
+                       decimal(signature.lower[i]) + ", " + decimal(signature.upper[i]) + "]");
 }
 
 // rows (points, size) -> block (size, points), and back.

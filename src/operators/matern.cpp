@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/decimal.hpp"
 #include "graph/errors.hpp"
 #include "linalg/vector_math.hpp"
 #include "operators/elementwise.hpp"
@@ -21,7 +22,7 @@ namespace {
 class Matern final : public Elementwise {
  public:
   explicit Matern(const OperatorSpec& spec) : Elementwise(spec), nu_(finite_number(spec, "nu")) {
-    if (nu_ != 1.5 && nu_ != 2.5) refuse("nu: got " + std::to_string(nu_) + ", expected 1.5 or 2.5.");
+    if (nu_ != 1.5 && nu_ != 2.5) refuse("nu: got " + decimal(nu_) + ", expected 1.5 or 2.5.");
   }
 
  private:
