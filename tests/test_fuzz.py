@@ -47,6 +47,13 @@ def test_allocations(tmp_path: Path) -> None:
     assert failures > 50_000
 
 
+def test_kills() -> None:
+    """Of processes that write, in processes of their own: they fork."""
+    command = [sys.executable, FOLDER / "hunt.py", "kills", "--count", "80"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("target", CASES)
 def test_cases(target: str) -> None:
     case = importlib.import_module(target).case

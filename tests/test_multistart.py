@@ -1,15 +1,19 @@
 """fx.multistart: distinct optima, how often each was found, when it stops, and that executors change nothing."""
 
 import concurrent.futures
+import dataclasses
 import math
 import multiprocessing
+import pickle
 import threading
+import time
 
 import numpy as np
 import pytest
 
 import fastexpr as fx
 from fastexpr.errors import EvaluationError
+from fastexpr.solve.deadline import Deadline
 from fastexpr.solve.multistart import estimated_optima
 from fastexpr.solve.sampling import box, ranked, sample
 
@@ -183,6 +187,17 @@ def test_the_time_is_for_all_starts_together():
     assert "time" in found.message
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         assert len(fx.multistart(p, starts=50, stop=False, time_limit=0.0, executor=executor).table) == 1
+
+
+def test_a_clock_that_is_set_changes_no_time_limit(monkeypatch):
+    deadline, day = Deadline.after(1e6), time.time()
+    for jump in (-1e9, 1e9):
+        monkeypatch.setattr(time, "time", lambda jump=jump: day + jump)
+        assert 9e5 < pickle.loads(pickle.dumps(deadline)).left() <= 1e6
+    monkeypatch.undo()
+    elsewhere = dataclasses.replace(deadline, boot="of another machine", steady=0.0)
+    assert 9e5 < elsewhere.left() <= 1e6
+    assert dataclasses.replace(elsewhere, time_of_day=day - 1.0).left() == 0.0
 
 
 @pytest.mark.parametrize("starts", [0, -1, 2.5, True, None])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from fastexpr._core import Function
 from fastexpr.errors import FileError
 from fastexpr.frameworks.libraries import library
+from fastexpr.unfinished import unfinished
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 C_LIBRARY = _PACKAGE / "libfastexpr.so"
@@ -70,14 +69,12 @@ def _library_of_its_own(file: Path) -> Path:
     copy = file.with_name(f"{file.stem}-casadi-{status.st_size}-{status.st_mtime_ns}.so")
     if copy.exists():
         return copy
-    handle, scratch = tempfile.mkstemp(dir=file.parent, suffix=".so")
-    os.close(handle)
     try:
-        shutil.copyfile(CASADI_LIBRARY, scratch)
-        Path(scratch).chmod(0o700)
-        Path(scratch).replace(copy)
+        with unfinished(file.parent) as scratch:
+            whole = Path(shutil.copyfile(CASADI_LIBRARY, scratch / copy.name))
+            whole.chmod(0o700)
+            whole.replace(copy)
     except OSError as error:
-        Path(scratch).unlink(missing_ok=True)
         raise FileError(
             f"The library for CasADi cannot be put beside {file} ({error.strerror}). What to do: make room there, or "
             "set FASTEXPR_CACHE_DIR to a folder that can be written to."

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from fastexpr._core import Function, content_hash, load, read_content_hash
 from fastexpr.errors import FileError
+from fastexpr.unfinished import unfinished
 
 CACHE_VARIABLE = "FASTEXPR_CACHE_DIR"  # the AMPL library reads it, too: see src/ampl/loaded_network.cpp
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -117,8 +118,8 @@ def _copied_library(library: Path, cache: Path) -> Path:
     copy = home / library.parent.name / library.name
     if copy.exists():
         return copy
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        package = Path(scratch) / "home" / library.parent.name
+    with unfinished(cache) as scratch:
+        package = scratch / "home" / library.parent.name
         package.mkdir(parents=True)
         for file in library.parent.glob("lib*.so*"):
             shutil.copy2(file, package)

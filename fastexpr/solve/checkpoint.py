@@ -38,10 +38,11 @@ class Checkpoint:
             lines.pop()
         if lines:
             self._read(lines, head)
-        else:
-            lines = [json.dumps(head).encode() + b"\n"]
-        if b"".join(lines) != whole:
-            self._path.write_bytes(b"".join(lines))
+        size = sum(map(len, lines))
+        if size < len(whole):  # cut off, never written again: a crash meanwhile must not cost what is whole
+            os.truncate(self._path, size)
+        if not lines:
+            self._append([head])
 
     def _read(self, lines: list[bytes], head: dict[str, Any]) -> None:
         try:
@@ -68,9 +69,11 @@ class Checkpoint:
 
     def add(self, entries: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> None:
         """Writes records down."""
-        text = "".join(json.dumps({"values": digest(values), "record": record}) + "\n" for values, record in entries)
-        with self._path.open("a") as file:
-            file.write(text)
+        self._append([{"values": digest(values), "record": record} for values, record in entries])
+
+    def _append(self, entries: list[dict[str, Any]]) -> None:
+        with self._path.open("ab") as file:
+            file.write(b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
             file.flush()
             os.fsync(file.fileno())
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from fastexpr.errors import EvaluationError
+from fastexpr.solve.deadline import Deadline
 from fastexpr.solve.parcels import Executor, Sender
 from fastexpr.solvers.verification import Measure, relative
 
@@ -306,7 +307,7 @@ def run_there(
 ) -> Generator[tuple[Answer, float], None, None]:
     """By the executor, given back in the order of the points. What is not needed any more is called off."""
     left = left_of(begin, time_limit)
-    deadline = None if left is None else time.time() + left
+    deadline = None if left is None else Deadline.after(left)
     turns: list[Any] = []
     with Sender(Turn(task), executor) as sender:
         try:
@@ -329,9 +330,9 @@ class Turn:
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    def __call__(self, number: int, point: Vector, deadline: float | None) -> tuple[Answer, float] | None:
+    def __call__(self, number: int, point: Vector, deadline: Deadline | None) -> tuple[Answer, float] | None:
         """The answer and its seconds."""
-        left = None if deadline is None else max(deadline - time.time(), 0.0)
+        left = None if deadline is None else deadline.left()
         if left == 0.0 and number > 0:
             return None
         begin = time.perf_counter()

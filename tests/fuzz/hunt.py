@@ -25,7 +25,7 @@ CHUNK = 200  # cases a process
 MEMORY = 4 << 30
 SECONDS = 200  # for one case, and the imports before the first
 
-TARGETS = ("expressions", "onnx_import", "random_models")
+TARGETS = ("expressions", "kills", "onnx_import", "random_models")
 
 
 def run_chunk(target: str, seeds: range, events: Any) -> None:
