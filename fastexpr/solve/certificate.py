@@ -18,6 +18,7 @@ import numpy as np
 from fastexpr.nlp import Vector
 from fastexpr.solve.curvature import Curvature, stays_inside
 from fastexpr.solve.junction import MOST_CELLS, Branches, Junction, Walls, is_parallel
+from fastexpr.solve.linear_cell import is_piecewise_linear
 from fastexpr.solve.linearization import DEPENDENT, Forces
 from fastexpr.solvers.interior_point import Multipliers
 
@@ -136,31 +137,48 @@ class Examination:
         found.forces = known = self._in_terms_of_program(own)
         ways: list[tuple[float, int]] = []
         weak = [int(k) for k in np.flatnonzero(own.walls <= self.least)]
-        for k in range(len(held)):
-            behind = self._behind([k], held)
+        for group in self._groups(held):
+            behind = self._behind(group, held)
             if behind is None:
                 return None
             cell, walls = behind
-            linear = self.junction.linearize(cell, walls)
-            forces = linear.forces(known.constraints)
-            if not self._is_solved(forces):
-                ways.append((min(forces.weakest, -forces.residual), k))
-            elif forces.walls[self._back(walls, held, k)] <= self.least and k not in weak:
-                weak.append(k)
+            forces = self.junction.linearize(cell, walls).forces(known.constraints)
+            back = {k: self._back(walls, held, k) for k in group}
+            others = np.delete(forces.walls, list(back.values())).min(initial=np.inf)
+            rest = min(float(forces.limits.min(initial=np.inf)), float(others), -forces.residual)
+            for k in group:
+                multiplier = float(forces.walls[back[k]])
+                if min(multiplier, rest) < -self.least:
+                    ways.append((min(multiplier, rest), k))
+                elif multiplier <= self.least and k not in weak:
+                    weak.append(k)
         for jumping in np.flatnonzero(self.junction.cells.unit_jumps[held.units]).tolist():
             across = self._behind([jumping], held)  # lower at once, perhaps
             found.better += [] if across is None else [across[0]]
         if ways:
             ways.sort()
             found.certificate, found.reason = NONE, "a way leads down behind a kink"
-            together = self._behind([k for _, k in ways], held) if len(ways) > 1 else None
-            cells = [together] if together is not None else []
-            found.better = [cell for cell, _ in [*cells, *(self._behind([k], held) for _, k in ways)]]  # type: ignore[misc]
+            found.better = self._across([k for _, k in ways], held)
         elif not self._is_solved(own):
             found.certificate, found.reason = NONE, "the cell's own solution is not exact enough"
         else:
             self._look_at_curvature(found, own, known, held, weak)
         return found
+
+    def _groups(self, held: Walls) -> list[list[int]]:
+        """Walls that are crossed together to learn what is behind each alone: with the arguments as coordinates, which
+        are independent, everything is a sum of one term for each kinked unit, so that what is behind one wall is the
+        same behind the others. Of a unit of max pooling, which may have several walls, one at a time.
+        """
+        if self.junction.cells.unit_jumps[held.units].any():
+            return [[k] for k in range(len(held))]
+        groups: list[list[int]] = []
+        seen: dict[int, int] = {}
+        for k, unit in enumerate(held.units.tolist()):
+            number = seen[unit] = seen.get(unit, -1) + 1
+            groups += [[]] * (number == len(groups))
+            groups[number] = [*groups[number], k]
+        return groups
 
     def _is_solved(self, forces: Forces) -> bool:
         return forces.residual <= self.least and forces.weakest >= -self.least
@@ -194,9 +212,21 @@ class Examination:
             wrong = np.flatnonzero(~is_held & (walls.slopes @ inward < -DEPENDENT))
             if not wrong.size:
                 return cell, own
-            cell = cell.copy()
-            cell[walls.units[wrong[0]]] = walls.to[wrong[0]]
+            ranks, cell = self.junction.cells.unit_ranks[walls.units[wrong]], cell.copy()
+            first = wrong[ranks == ranks.min()][::-1]  # no unit's argument depends on another's
+            cell[walls.units[first]] = walls.to[first]
         return None
+
+    def _across(self, chosen: list[int], held: Walls) -> list[Branches]:
+        """The cells behind all of these walls together, and behind each."""
+        sets = [chosen, *([k] for k in chosen)] if len(chosen) > 1 else [chosen]
+        if len(held) < len(self.walls):
+            return [behind[0] for behind in (self._behind(each, held) for each in sets) if behind is not None]
+        cells = []
+        for each in sets:  # no other units follow
+            cells.append(self.branches.copy())
+            cells[-1][held.units[each]] = held.to[each]
+        return cells
 
     def _has_owners(self, cell: Branches, walls: Walls) -> bool:
         """Whether each wall of a unit that is no leader follows one of a leader, the same one in every cell."""
@@ -254,8 +284,7 @@ class Examination:
 
     def _is_linear(self) -> bool:
         """Whether the program is linear in every cell: then its structure has no second derivatives at all."""
-        cells = self.junction.cells
-        return bool(cells.has_hessian and cells.hessian_structure()[0].size == 0)
+        return is_piecewise_linear(self.junction.cells)
 
     def _look_at_curvature(self, found: Finding, own: Forces, known: Multipliers, held: Walls, weak: list[int]) -> None:
         """In the cell itself, and behind all walls that nothing holds to first order."""

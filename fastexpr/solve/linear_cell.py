@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastexpr.errors import EvaluationError
-from fastexpr.nlp import Nlp
+from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.linear_program import solve_linear
 from fastexpr.solvers.interior_point import Multipliers, Solution, return_codes
 from fastexpr.solvers.verification import FEASIBILITY, Measure
@@ -17,19 +19,31 @@ SAME = 1e-12
 AGREES = 1e-8
 
 
-def linear_solution(nlp: Nlp) -> Solution | None:
+def linear_solution(nlp: Nlp, near: Vector) -> Solution | None:
     """The best point of a cell's program; None where it is not linear, or its linear program has no solution.
 
-    Derivatives are looked at in two points, and values at the solution: what is linear here need not be so in other
-    cells, as a hard swish is beyond its kinks.
+    Where nothing has second derivatives, every cell is linear. Elsewhere derivatives are looked at in two points, and
+    values at the solution: what is linear here need not be so in other cells, as a hard swish is beyond its kinks.
+
+    Parameters
+    ----------
+    nlp : Nlp
+        The program in the cell, with walls.
+    near : (n,) array
+        The solution of another cell, or with fewer walls.
     """
     try:
-        here = Measure(nlp, nlp.start)
-        if not is_linear(here):
+        here = Measure(nlp, near)
+        if not (is_piecewise_linear(nlp.functions) or is_linear(here)):
             return None
         return verified(nlp, here)
     except EvaluationError:
         return None
+
+
+def is_piecewise_linear(functions: Any) -> bool:
+    """Whether there are no second derivatives in any cell."""
+    return bool(functions.has_hessian and functions.hessian_structure()[0].size == 0)
 
 
 def is_linear(here: Measure) -> bool:
@@ -62,6 +76,7 @@ def verified(nlp: Nlp, here: Measure) -> Solution | None:
         (nlp.constraint_upper - here.values) / size,
         (nlp.lower - here.x) / width,
         (nlp.upper - here.x) / width,
+        np.zeros(nlp.n),
     )
     if found is None:
         return None

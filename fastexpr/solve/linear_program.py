@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,19 @@ class Optimum:
     column_duals: Vector
 
 
-def solve_linear(cost: Vector, rows: Matrix, lower: Vector, upper: Vector, low: Vector, high: Vector) -> Optimum | None:
+#: A point is at what is nearer than this: for a basis to begin with, which need not be that of a solution.
+NEAR = 1e-6
+
+
+def solve_linear(
+    cost: Vector,
+    rows: Matrix,
+    lower: Vector,
+    upper: Vector,
+    low: Vector,
+    high: Vector,
+    start: Vector | None = None,
+) -> Optimum | None:
     """The least cost @ x with lower <= rows @ x <= upper and low <= x <= high.
 
     Parameters
@@ -34,14 +47,17 @@ def solve_linear(cost: Vector, rows: Matrix, lower: Vector, upper: Vector, low: 
     rows : (m, n) array
     lower, upper : (m,) arrays
     low, high : (n,) arrays
+    start : (n,) array, optional
+        The solution of a program like this one; HiGHS begins with what it is pressed against.
 
     Returns
     -------
     Optimum or None
         None where HiGHS finds none.
     """
-    solver = by_highspy if has_highspy() else by_scipy
-    return solver(cost, rows, lower, upper, low, high)
+    if has_highspy():
+        return by_highspy(cost, rows, lower, upper, low, high, start)
+    return by_scipy(cost, rows, lower, upper, low, high)
 
 
 @functools.cache
@@ -56,19 +72,72 @@ def has_highspy() -> bool:
     return True
 
 
-def by_highspy(cost: Vector, rows: Matrix, lower: Vector, upper: Vector, low: Vector, high: Vector) -> Optimum | None:
+def by_highspy(
+    cost: Vector,
+    rows: Matrix,
+    lower: Vector,
+    upper: Vector,
+    low: Vector,
+    high: Vector,
+    start: Vector | None = None,
+) -> Optimum | None:
     """A tenth of SciPy's time to import, and half of it for a small program."""
-    import scipy.sparse as sparse
-
     from fastexpr.solvers.highs import LinearProgram
 
-    program = LinearProgram(low, high, np.zeros(cost.size, dtype=bool), sparse.csr_matrix(rows), lower, upper, cost)
-    highs = program.highs(solver="simplex", presolve="off", **TOLERANCES)
+    program = LinearProgram(low, high, np.zeros(cost.size, dtype=bool), by_rows(rows), lower, upper, cost)
+    options: dict[str, Any] = {"solver": "simplex", "presolve": "off", **TOLERANCES}
+    basis = None if start is None else basis_at(start, rows, lower, upper, low, high)
+    if basis is None:
+        highs = program.highs(**options)
+    else:  # the primal simplex method from a feasible point, the dual one from others
+        highs = program.highs(simplex_strategy=0, **options)
+        highs.setBasis(basis)
     highs.run()
-    if highs.modelStatusToString(highs.getModelStatus()) != "Optimal":
+    if basis is not None and not is_optimal(highs):
+        highs = program.highs(**options)
+        highs.run()
+    if not is_optimal(highs):
         return None
     found = highs.getSolution()
     return Optimum(np.array(found.col_value), np.array(found.row_dual), np.array(found.col_dual))
+
+
+def is_optimal(highs: Any) -> bool:
+    """Whether it ended with a solution."""
+    return bool(highs.modelStatusToString(highs.getModelStatus()) == "Optimal")
+
+
+def by_rows(rows: Matrix) -> Any:
+    """As a sparse matrix; most have no zeros at all, and are not searched for them."""
+    import scipy.sparse as sparse
+
+    m, n = rows.shape
+    if not rows.all():
+        return sparse.csr_matrix(rows)
+    columns, starts = np.tile(np.arange(n, dtype=np.int32), m), np.arange(0, m * n + 1, max(n, 1), dtype=np.int32)
+    return sparse.csr_matrix((rows.ravel(), columns, starts), shape=(m, n))
+
+
+def basis_at(x: Vector, rows: Matrix, lower: Vector, upper: Vector, low: Vector, high: Vector) -> Any:
+    """What holds x, as HiGHS has it; None where that is less than a basis."""
+    from fastexpr.solvers.highs import highspy
+
+    module = highspy()
+    of_columns, of_rows = sides_of(x, low, high), sides_of(rows @ x, lower, upper)
+    if (of_columns == 0).sum() > (of_rows != 0).sum():
+        return None
+    status = module.HighsBasisStatus
+    names = np.array([status.kBasic, status.kLower, status.kUpper], dtype=object)
+    basis = module.HighsBasis()
+    basis.col_status, basis.row_status = names[of_columns].tolist(), names[of_rows].tolist()
+    basis.valid = basis.alien = True  # alien: more may hold x than a basis has
+    return basis
+
+
+def sides_of(values: Vector, lower: Vector, upper: Vector) -> npt.NDArray[np.int64]:
+    """1 at the lower limit, 2 at the upper one, 0 elsewhere."""
+    sides: npt.NDArray[np.int64] = np.where(values - lower <= NEAR, 1, np.where(upper - values <= NEAR, 2, 0))
+    return sides
 
 
 def by_scipy(cost: Vector, rows: Matrix, lower: Vector, upper: Vector, low: Vector, high: Vector) -> Optimum | None:

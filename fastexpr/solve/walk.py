@@ -206,13 +206,14 @@ class Walk:
         """The best point of a cell. Walls that the solution would cross are added until it crosses none."""
         self._tried.add(branches.tobytes())
         self.n_cells += 1
-        x = start
+        here: Visit | None = getattr(self, "here", None)
+        x, near = start, start if here is None else here.x
         while True:
             self.cells.freeze(branches)
             chosen = self._chosen(start)
             self.cells.choose(*chosen)
             nlp = cell_program(self.program, self.cells, chosen[0].size, x)
-            exact = best = linear_solution(nlp)
+            exact = best = linear_solution(nlp, near)
             if best is None:
                 exact = newton_solution(self.program, nlp, self.cells, self._row_multipliers())
             solution = exact or self.budget.run(nlp, None, CELL_OPTIONS, CELL_ITERATIONS)
@@ -220,7 +221,7 @@ class Walk:
                 self.budget.count_step(exact)
             if self.budget.is_over or not self._cross(solution.x):
                 break
-            x = solution.x
+            x = near = solution.x
         if best is not None:
             self._done.add(branches.tobytes())
         visit = self._visit(branches, solution.x, solution)

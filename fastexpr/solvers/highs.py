@@ -109,19 +109,16 @@ class LinearProgram:
         for name, number in options.items():
             if highs.setOptionValue(name, number) != module.HighsStatus.kOk:
                 raise ValueError(f"[Solver 'highs'] HiGHS does not know this option, or its value: {name}={number!r}.")
-        program, n = module.HighsLp(), self.lower.size
-        program.num_col_, program.num_row_ = n, self.A.shape[0]
-        program.col_cost_, program.offset_ = self.cost, self.offset
-        program.col_lower_, program.col_upper_ = self.lower, self.upper
-        program.row_lower_, program.row_upper_ = self.row_lower, self.row_upper
-        matrix = program.a_matrix_
-        matrix.format_ = module.MatrixFormat.kRowwise
-        matrix.start_, matrix.index_ = self.A.indptr.astype(np.int32), self.A.indices.astype(np.int32)
-        matrix.value_ = self.A.data
-        if self.is_integer.any():
-            kinds = (module.HighsVarType.kContinuous, module.HighsVarType.kInteger)
-            program.integrality_ = [kinds[int(is_whole)] for is_whole in self.is_integer]
-        highs.passModel(program)
+        n = self.lower.size
+        # arrays at once: as attributes of a HighsLp, their numbers are converted one by one
+        highs.passModel(
+            *(n, self.A.shape[0], self.A.nnz, int(module.MatrixFormat.kRowwise), int(module.ObjSense.kMinimize)),
+            float(self.offset),
+            *(np.asarray(part, dtype=np.float64) for part in (self.cost, self.lower, self.upper)),
+            *(np.asarray(part, dtype=np.float64) for part in (self.row_lower, self.row_upper)),
+            *(self.A.indptr.astype(np.int32), self.A.indices.astype(np.int32), np.asarray(self.A.data, np.float64)),
+            np.where(self.is_integer, int(module.HighsVarType.kInteger), 0).astype(np.int32),
+        )
         if self.Q is not None and self.Q.nnz:
             lower = scipy.sparse.tril(self.Q).tocsc()
             hessian = module.HighsHessian()
