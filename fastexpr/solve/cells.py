@@ -11,7 +11,8 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget, measured
 from fastexpr.solve.cell_program import elastic_program
-from fastexpr.solve.certificate import NONE, Examination, Finding
+from fastexpr.solve.certificate import Examination
+from fastexpr.solve.finding import NONE, Finding
 from fastexpr.solve.junction import Branches, Junction
 from fastexpr.solve.kinks import message_of, met_kinks, unit_name
 from fastexpr.solve.walk import MOST_CELLS, Walk

@@ -11,58 +11,24 @@ do: the multiplier of a weak wall is about the root of its barrier parameter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from fastexpr.nlp import Vector
+from fastexpr.solve.blocks import MOST_CELLS, neighbours_of
 from fastexpr.solve.curvature import Curvature, stays_inside
-from fastexpr.solve.junction import MOST_CELLS, Branches, Junction, Walls, is_parallel
+from fastexpr.solve.finding import FIRST_ORDER, LOCAL_MINIMUM, NONE, Finding
+from fastexpr.solve.junction import Branches, Junction, Walls, is_parallel
 from fastexpr.solve.linear_cell import is_piecewise_linear
-from fastexpr.solve.linearization import DEPENDENT, Forces
+from fastexpr.solve.linearization import DEPENDENT, Forces, Linearization
 from fastexpr.solvers.interior_point import Multipliers
-
-FIRST_ORDER, LOCAL_MINIMUM, NONE = "first-order", "local minimum", "none"
 
 #: What a direction must bring within one width, relative to max(1, |f|), to be a way down; multipliers likewise.
 SLOPE = 1e-6
 
+#: So many times that: a way down that is sure to bring something.
+STEEP = 100.0
+
 #: Where cells around a point are too many: so many random directions, and how far in widths.
 SAMPLES, NEARBY = 256, 1e-5
-
-
-@dataclass
-class Finding:
-    """What was found at a point.
-
-    Attributes
-    ----------
-    certificate : str
-        "first-order", "local minimum", "none".
-    reason : str
-        Why it is not more.
-    better : list of branches
-        Cells into which a way leads down, to first order, the steepest first.
-    ways : list of (n,) arrays
-        Directions in which the program curves down within the cell.
-    walls : Walls
-        Of the cell, parallel ones included.
-    multipliers : (k,) array
-        Of these, at least 0; of parallel ones, the first has it.
-    forces : Multipliers or None
-        Of rows and bounds, as a solver has them; None where there is a choice.
-    bent : list of int
-        Units whose argument is 0, without a slope, and not 0 nearby: their sides differ to second order only.
-    """
-
-    certificate: str
-    reason: str
-    walls: Walls
-    multipliers: Vector
-    better: list[Branches] = field(default_factory=list)
-    ways: list[Vector] = field(default_factory=list)
-    forces: Multipliers | None = None
-    bent: list[int] = field(default_factory=list)
 
 
 class Examination:
@@ -84,6 +50,12 @@ class Examination:
         self.leaders = leaders_of(self.walls)
         self.owners: dict[int, int] = {}  # of units that are no leaders: the unit whose wall theirs follow
         self.linear = junction.linearize(branches, self.walls.only(self.leaders))
+        self.loose = np.zeros(0, dtype=np.int64)  # variables without bounds: a minimum without them is one with them
+        self.is_independent = self.linear.is_independent()
+        if not self.is_independent:
+            self.loose = self.linear.held_by_equations()
+            self.linear = self.linear.without_bounds(self.loose)
+            self.is_independent = self.loose.size > 0 and self.linear.is_independent()
 
     def unfolded(self) -> Branches:
         """The cell, or the one that has all points around where this one has only the point, as relu(x^2) <= 0 has."""
@@ -105,9 +77,9 @@ class Examination:
         return found
 
     def _finding(self) -> Finding:
-        if self.linear.is_independent() and not self._is_thin():
+        if self.is_independent and not self._is_thin():
             found = self._one_by_one()
-            if found is not None:
+            if found is not None and not (self.loose.size and found.certificate == NONE):
                 return found
         elif not len(self.walls):
             return self._without_walls()
@@ -115,9 +87,13 @@ class Examination:
 
     def multipliers(self) -> Multipliers | None:
         """Of rows and bounds in this cell; None where there is a choice."""
-        if not self.linear.is_independent() or self._is_thin():
+        if not self.is_independent or self._is_thin():
             return None
         return self._in_terms_of_program(self.linear.forces())
+
+    def _linearize(self, cell: Branches, walls: Walls) -> Linearization:
+        linear = self.junction.linearize(cell, walls)
+        return linear.without_bounds(self.loose) if self.loose.size else linear
 
     def _is_thin(self) -> bool:
         """Whether the cell is only what is between two walls that are one: a point that began on walls can be there."""
@@ -142,7 +118,7 @@ class Examination:
             if behind is None:
                 return None
             cell, walls = behind
-            forces = self.junction.linearize(cell, walls).forces(known.constraints)
+            forces = self._linearize(cell, walls).forces(known.constraints)
             back = {k: self._back(walls, held, k) for k in group}
             others = np.delete(forces.walls, list(back.values())).min(initial=np.inf)
             rest = min(float(forces.limits.min(initial=np.inf)), float(others), -forces.residual)
@@ -248,7 +224,7 @@ class Examination:
     def _without_walls(self) -> Finding:
         """No wall passes through the point; more bounds and rows meet than there are directions."""
         found = Finding(FIRST_ORDER, "", self.walls, np.zeros(0))
-        if self.linear.way_down()[0] < -self.least:
+        if self.junction.linearize(self.branches, self.walls).way_down()[0] < -self.least:
             found.certificate, found.reason = NONE, "the cell's own solution is not exact enough"
         elif self._is_linear():
             found.certificate = LOCAL_MINIMUM
@@ -259,23 +235,26 @@ class Examination:
     def _all_around(self) -> Finding:
         n_kinks = np.unique(self.walls.units).size
         found = Finding(NONE, f"{n_kinks} kinks meet", self.walls, np.zeros(len(self.walls)))
-        around = self.junction.cells_around(self.branches)
-        if around is None:
-            return found
+        linear = self.junction.linearize(self.branches, self.walls)
         ways: list[tuple[float, int, Branches]] = []
-        is_sharp, is_linear = True, self._is_linear()
-        for cell in around:
-            linear = self.junction.linearize(cell, self.junction.walls(cell))
+        is_sharp, is_linear, is_whole = True, self._is_linear(), True
+        for neighbour in neighbours_of(self.junction, self.branches, self.walls, linear):
+            if neighbour is None:
+                is_whole = False
+                break
+            cell, linear = neighbour
             down = linear.way_down()[0]
             if down < -self.least:
                 ways.append((down, len(ways), cell))
+            if down < -STEEP * self.least:
+                break
             is_sharp = is_sharp and not is_linear and linear.is_sharp(self.least)
         if ways:
             found.reason = "a way leads down where several kinks meet"
             found.better = [cell for _, _, cell in sorted(ways, key=lambda way: way[:2])]
-        elif is_linear or is_sharp:
+        elif is_whole and (is_linear or is_sharp):
             found.certificate, found.reason = LOCAL_MINIMUM, ""
-        else:
+        elif is_whole:
             found.certificate = FIRST_ORDER
             found.reason = f"{n_kinks} kinks meet whose gradients are not independent, and the cells are curved"
         return found
@@ -305,7 +284,7 @@ class Examination:
                 return
             cell, walls = behind
             is_weak = np.isin(walls.units, held.units[weak])
-            linear = self.junction.linearize(cell, walls)
+            linear = self._linearize(cell, walls)
             forces = own if number == 0 else linear.forces(known.constraints)
             curvature = Curvature(self.junction, cell, linear, walls, forces, is_weak, self.least)
             if not curvature.is_passed:

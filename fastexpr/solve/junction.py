@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.linear_program import Matrix
-from fastexpr.solve.linearization import DEPENDENT, Flags, Linearization, has_inside, of_length_one
+from fastexpr.solve.linearization import DEPENDENT, Flags, Linearization, of_length_one
 from fastexpr.solvers.verification import LARGEST_WIDTH
 
 Branches = npt.NDArray[np.int32]
@@ -25,9 +25,6 @@ Sides = tuple[Integers, Integers]  # walls: units, and the branches beyond
 
 #: How near, relative to the largest slope times width, a wall, a row's limit or a bound counts as met.
 MET = 1e-7
-
-#: So many cells around a point are looked at, where they have to be looked at one by one.
-MOST_CELLS = 64
 
 #: In widths: a step along which arguments show whether they have a slope.
 PROBE = 1e-4
@@ -175,38 +172,6 @@ class Junction:
             places,
             -inward / np.where(lengths > 0.0, lengths, 1.0),
         )
-
-    # ---- all of them -------------------------------------------------------------------------------------------------
-
-    def cells_around(self, branches: Branches) -> list[Branches] | None:
-        """All cells that meet at the point, one by one; None where they are too many.
-
-        Units are decided from the first on: the argument of the first one that is still open depends on units that are
-        decided, so that its slope is the one it has in all cells that follow.
-        """
-        found: list[Branches] = []
-        open_ones: list[tuple[Branches, frozenset[int]]] = [(branches, frozenset())]
-        n_looked_at = 0
-        while open_ones:
-            cell, decided = open_ones.pop()
-            n_looked_at += 1
-            if n_looked_at > 16 * MOST_CELLS:
-                return None
-            walls = self.walls(cell)
-            is_decided = np.isin(walls.units, list(decided))
-            if not has_inside(walls.slopes[is_decided]):
-                continue
-            if is_decided.all():
-                found.append(cell)
-                if len(found) > MOST_CELLS:
-                    return None
-                continue
-            unit = int(walls.units[~is_decided][0])
-            for branch in [int(cell[unit]), *walls.to[walls.units == unit].tolist()]:
-                other = cell.copy()
-                other[unit] = branch
-                open_ones.append((other, decided | {unit}))
-        return found
 
     def _ranks(self, units: Integers) -> Integers:
         ranks: Integers = self.cells.unit_ranks[units]

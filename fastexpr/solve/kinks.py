@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastexpr.nlp import Nlp
-from fastexpr.solve.certificate import FIRST_ORDER, LOCAL_MINIMUM, Finding
+from fastexpr.solve.finding import FIRST_ORDER, LOCAL_MINIMUM, Finding
 from fastexpr.solvers.interior_point import MetKink
 
 #: So many kinks are named in a message.

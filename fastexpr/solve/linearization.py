@@ -8,7 +8,7 @@ d is in widths of the variables, so that rows of length 1 can be compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,25 @@ class Linearization:
         parts = multipliers[:first], multipliers[first:second], multipliers[second:]
         residual = float(abs(rest - lower + upper).max(initial=0.0))
         return Forces(*parts, lower, upper, residual)
+
+    def held_by_equations(self) -> Indices:
+        """Variables at a bound that equations alone have there, as those of a state which is a unit that is off."""
+        open_ones = (abs(self.equations) > DEPENDENT) & ~(self.at_lower & self.at_upper)
+        held = np.zeros(self.gradient.size, dtype=bool)
+        while True:  # what one equation says of a variable may leave one other in the next
+            last = open_ones[open_ones.sum(axis=1) == 1].any(axis=0)
+            if not last.any():
+                break
+            held |= last
+            open_ones &= ~last
+        found: Indices = np.flatnonzero(held & ~self._is_free())
+        return found
+
+    def without_bounds(self, columns: Indices) -> Linearization:
+        """The same, in which these variables have no bounds."""
+        kept = np.ones(self.gradient.size, dtype=bool)
+        kept[columns] = False
+        return replace(self, at_lower=self.at_lower & kept, at_upper=self.at_upper & kept)
 
     def way_down(self) -> tuple[float, Vector]:
         """The direction within one width of each variable that goes down most, and how far (0 or below)."""

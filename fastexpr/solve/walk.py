@@ -17,7 +17,8 @@ from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget
 from fastexpr.solve.cell_program import cell_program
-from fastexpr.solve.certificate import NONE, Examination, Finding, sampled_ways_down
+from fastexpr.solve.certificate import Examination, sampled_ways_down
+from fastexpr.solve.finding import NONE, Finding
 from fastexpr.solve.junction import MET, Branches, Junction
 from fastexpr.solve.linear_cell import linear_solution
 from fastexpr.solve.settling import newton_solution, settled
