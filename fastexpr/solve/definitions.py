@@ -149,17 +149,12 @@ def feeding_only_limits(nlp: Nlp, nodes: Nodes, found: Definitions) -> Definitio
     found = found.where(~stays[found.columns] & varies[found.rows] & holds)
     stays[nodes.variables_of(nodes.ancestors(found.outputs))] = True
     found = found.where(~stays[found.columns])
-    before, after = (targets_and_calls(nodes, entries) for entries in (everything, found))
+    target_of = nodes.arrays.operands[nodes.begins]  # of calls
     n_targets = len(nodes.arrays.targets)
-    n_places = np.bincount(np.unique(before, axis=0)[:, 0], minlength=n_targets)
-    n_before, n_after = (np.bincount(side[:, 0], minlength=n_targets) for side in (before, after))
-    return found.where(((n_places == 1) | (n_before == n_after))[after[:, 0]])
-
-
-def targets_and_calls(nodes: Nodes, entries: Definitions) -> Indices:
-    """(k, 2)."""
-    targets = nodes.arrays.operands[nodes.begins[entries.calls]].astype(np.int64)
-    return np.column_stack([targets, entries.calls])
+    n_places = np.bincount(target_of[np.unique(everything.calls)], minlength=n_targets)
+    before, after = (target_of[entries.calls] for entries in (everything, found))
+    n_before, n_after = (np.bincount(side, minlength=n_targets) for side in (before, after))
+    return found.where(((n_places == 1) | (n_before == n_after))[after])
 
 
 def found_column(nlp: Nlp, found: Definitions) -> Indices:

@@ -65,18 +65,30 @@ def descent(program: Nlp, point: Solution) -> Vector | None:
     except EvaluationError:
         return None
     largest = abs(hessian).max(initial=0.0)
+    if largest == 0.0 or is_convex(hessian, FLAT * largest):
+        return None
     gaps = np.minimum(point.x - program.lower, program.upper - point.x)
     is_free = gaps > HELD * measure.width
     basis = null_space(held_rows(program, measure)[:, is_free])
-    if largest == 0.0 or basis.shape[1] == 0:
+    reduced = basis.T @ hessian[np.ix_(is_free, is_free)] @ basis
+    if basis.shape[1] == 0 or is_convex(reduced, FLAT * largest):
         return None
-    values, vectors = np.linalg.eigh(basis.T @ hessian[np.ix_(is_free, is_free)] @ basis)
+    values, vectors = np.linalg.eigh(reduced)
     if values[0] >= -FLAT * largest:
         return None
     way = np.zeros(program.n)
     way[is_free] = basis @ vectors[:, 0]
     step: Vector = STEP * way / abs(way).max() * measure.width
     return step
+
+
+def is_convex(hessian: npt.NDArray[np.float64], margin: float) -> bool:
+    """Whether no eigenvalue is below -margin: a factorization says so in a hundredth of the time of eigenvalues."""
+    try:
+        np.linalg.cholesky(hessian + margin * np.eye(len(hessian)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def held_rows(program: Nlp, measure: Measure) -> npt.NDArray[np.float64]:

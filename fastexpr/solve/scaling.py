@@ -10,6 +10,7 @@ Functions are not wrapped: what the solver prints, and tests of derivatives, sta
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,10 +139,16 @@ def points_of(nlp: Nlp, known: Vector) -> npt.NDArray[np.float64]:
     has_box = nlp.upper - nlp.lower <= 2.0 * reach * (1.0 + 1e-12)
     low = np.where(has_box, nlp.lower, np.maximum(nlp.lower, nlp.start - reach))
     high = np.where(has_box, nlp.upper, np.minimum(nlp.upper, nlp.start + reach))
+    return np.vstack([nlp.start, nlp.complete(low + latin_hypercube(nlp.n) * (high - low))])
+
+
+@functools.lru_cache(maxsize=8)
+def latin_hypercube(n: int) -> npt.NDArray[np.float64]:
+    """(points, n) in the unit cube; the same ones every time."""
     random = np.random.default_rng(0)
-    strata = random.permuted(np.tile(np.arange(N_POINTS)[:, None], nlp.n), axis=0)
-    points = low + (strata + random.random((N_POINTS, nlp.n))) / N_POINTS * (high - low)
-    return np.vstack([nlp.start, nlp.complete(points)])
+    strata = random.permuted(np.tile(np.arange(N_POINTS)[:, None], n), axis=0)
+    points: npt.NDArray[np.float64] = (strata + random.random((N_POINTS, n))) / N_POINTS
+    return points
 
 
 def largest_slopes(nlp: Nlp, known: Vector) -> Slopes:

@@ -36,7 +36,12 @@ packages = {"cyipopt": "cyipopt", "pounce": "pounce-solver"}
 
 def available() -> list[str]:
     """The solvers that are installed, the preferred one first."""
-    return [name for name in packages if importlib.util.find_spec(name) is not None]
+    return [name for name in packages if is_installed(name)]
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is such a package."""
+    return importlib.util.find_spec(name) is not None
 
 
 def choose(solver: str | None = None) -> str:
@@ -52,9 +57,8 @@ def choose(solver: str | None = None) -> str:
     solver = "cyipopt" if solver == "ipopt" else solver
     if solver is not None and solver not in packages:
         raise ValueError(f"[Solver] unknown solver: got {solver!r}, expected one of {', '.join(map(repr, packages))}.")
-    installed = available()
-    chosen = installed[0] if solver is None and installed else solver
-    if chosen in installed:
+    chosen = next((name for name in packages if solver in (None, name) and is_installed(name)), None)
+    if chosen is not None:
         importlib.import_module(f"fastexpr.solvers.{chosen}")  # now, so that the time of the solve does not contain it
         return chosen
     missing = f"the solver {solver!r} is not installed" if solver else "no solver is installed"
