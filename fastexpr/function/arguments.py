@@ -104,6 +104,11 @@ def require_same_rows(columns: list[Any], what: str) -> None:
         )
 
 
+def is_masked(part: Any) -> bool:
+    """Whether it is an array with masked entries."""
+    return isinstance(part, np.ma.MaskedArray) and bool(np.ma.is_masked(part))
+
+
 def real_numbers(value: Any, what: str) -> Array:
     """Any array-like of real numbers as contiguous doubles.
 
@@ -119,7 +124,7 @@ def real_numbers(value: Any, what: str) -> Array:
     parts = value if isinstance(value, list | tuple) else [value]
     if any(map(is_of_pyomo, parts)):
         raise TypeError(f"{what} must hold real numbers, got components of a Pyomo model{FOR_PYOMO}")
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+    if any(hasattr(part, "mask") and is_masked(part) for part in parts):  # numpy.ma is imported where it is used
         raise TypeError(
             f"{what} must hold real numbers, got an array with masked entries. Fill them (.filled(number)), or leave "
             "these points out."

@@ -6,6 +6,7 @@ A definition is a row y - output == 0, whichever way round: what `Problem.networ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,7 @@ class Nodes:
         result[nodes] = True
         operands = self.arrays.operands
         is_node = ~self.is_raw & (operands & 3 == NODE)
-        stack = np.unique(nodes).tolist()
+        stack = distinct(nodes).tolist()
         while stack:
             node = stack.pop()
             part = slice(self.begins[node], self.ends[node])
@@ -77,7 +78,7 @@ class Nodes:
     def variables_of(self, chosen: Mask) -> Indices:
         """Columns that these nodes have as operands."""
         belongs = np.repeat(chosen, self.arrays.counts) & ~self.is_raw & (self.arrays.operands & 3 == VARIABLE)
-        columns: Indices = np.unique(self.arrays.operands[belongs] >> 2).astype(np.int64)
+        columns: Indices = distinct(self.arrays.operands[belongs] >> 2).astype(np.int64)
         return columns
 
     def box(
@@ -95,6 +96,12 @@ class Nodes:
             is_of_kind = kinds == kind
             low[is_of_kind], high[is_of_kind] = below[indices[is_of_kind]], above[indices[is_of_kind]]
         return low, high
+
+
+def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Each of them once, in order. np.unique imports numpy.ma for that, which takes as long as a small solve."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
 
 
 def find_definitions(nodes: Nodes) -> Definitions:
@@ -151,7 +158,7 @@ def feeding_only_limits(nlp: Nlp, nodes: Nodes, found: Definitions) -> Definitio
     found = found.where(~stays[found.columns])
     target_of = nodes.arrays.operands[nodes.begins]  # of calls
     n_targets = len(nodes.arrays.targets)
-    n_places = np.bincount(target_of[np.unique(everything.calls)], minlength=n_targets)
+    n_places = np.bincount(target_of[distinct(everything.calls)], minlength=n_targets)
     before, after = (target_of[entries.calls] for entries in (everything, found))
     n_before, n_after = (np.bincount(side, minlength=n_targets) for side in (before, after))
     return found.where(((n_places == 1) | (n_before == n_after))[after])

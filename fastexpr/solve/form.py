@@ -16,7 +16,7 @@ import numpy as np
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Scale, Vector
 from fastexpr.program import NODE, VARIABLE, Arrays
-from fastexpr.solve.definitions import Definitions, Nodes, feeding_only_limits, find_definitions
+from fastexpr.solve.definitions import Definitions, Nodes, distinct, feeding_only_limits, find_definitions
 from fastexpr.solve.growth import n_derivatives
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
 
@@ -46,7 +46,7 @@ def choose(nlp: Nlp, found: Definitions, nodes: Nodes) -> Definitions:
         return found
     targets = nodes.arrays.operands[nodes.begins[found.calls]]
     chosen = np.zeros(len(found), dtype=bool)
-    for target in np.unique(targets):
+    for target in distinct(targets):
         wanted = chosen | (targets == target)
         if n_derivatives(nlp, found.where(wanted)) <= limit:
             chosen = wanted
@@ -158,7 +158,7 @@ class Form:
         is_bounded = np.isfinite(lower) | np.isfinite(upper)
         positions = self._nodes.arrays.operands[self._nodes.begins[definitions.outputs]]
         known: dict[bytes, tuple[Vector, Vector]] = {}
-        for call in np.unique(definitions.calls[is_bounded]).tolist():
+        for call in distinct(definitions.calls[is_bounded]).tolist():
             function = self._nodes.arrays.targets[self._nodes.operands(call)[0]]
             low, high = self._nodes.box(call, stated.lower, stated.upper)
             if not hasattr(function, "output_bounds") or not (low <= high).all():

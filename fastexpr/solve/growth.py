@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.nlp import Indices, Nlp
-from fastexpr.solve.definitions import Definitions
+from fastexpr.solve.definitions import Definitions, distinct
 
 #: More pairs than this are not counted: a form that has so many is none to choose.
 MOST_PAIRS = 5_000_000
@@ -57,5 +57,5 @@ def n_derivatives(nlp: Nlp, found: Definitions) -> float:
 
 def count(rows: Indices, columns: Indices, n: int) -> int:
     """Different places."""
-    keys: npt.NDArray[np.int64] = np.unique(rows.astype(np.int64) * n + columns)
+    keys: npt.NDArray[np.int64] = distinct(rows.astype(np.int64) * n + columns)
     return int(keys.size)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Scale, Vector
 from fastexpr.program import OPCODES, VARIABLE
-from fastexpr.solve.definitions import Nodes
+from fastexpr.solve.definitions import Nodes, distinct
 from fastexpr.solvers.interior_point import Scaling
 from fastexpr.solvers.verification import LARGEST_WIDTH
 
@@ -121,7 +121,7 @@ def network_widths(nlp: Nlp) -> Vector:
     nodes = Nodes(arrays)
     calls = np.flatnonzero(arrays.opcodes == OPCODES["call"])
     targets = arrays.operands[nodes.begins[calls]]
-    for target in np.unique(targets).tolist():
+    for target in distinct(targets).tolist():
         lower, upper = (getattr(arrays.targets[target], side, None) for side in ("lower", "upper"))
         if lower is None or upper is None:
             continue
