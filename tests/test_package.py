@@ -151,6 +151,24 @@ def test_import_leaves_to_later_what_takes_long() -> None:
     assert not {"onnx", "pyomo", "scipy", "cyipopt", "matplotlib", "asyncio", "multiprocessing"} & set(modules)
 
 
+SOLVE = """
+import json, sys
+import numpy as np
+import fastexpr as fx
+v = fx.variables(2)
+p = fx.Problem()
+x = p.variables(2, lower=-1, upper=[1, 2])
+p.minimize(p.network(fx.Function(v, np.tanh(np.array([[1.0, 2.0], [3.0, -1.0]]) @ v)), x)[0])
+p.subject_to((x**2).sum() <= 1)
+assert p.solve().success
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_solve_imports_no_more_than_it_needs() -> None:
+    assert not {"numpy.ma", "scipy", "pyomo", "onnx"} & set(json.loads(in_new_process(SOLVE)))
+
+
 def copy_of_the_package(folder: Path, *ignored: str) -> Path:
     shutil.copytree(FOLDER, folder / "fastexpr", ignore=shutil.ignore_patterns("__pycache__", *ignored))
     taken = FOLDER.parent / "fastexpr.libs"  # a repaired wheel keeps there what it took from the system

@@ -131,6 +131,30 @@ def test_a_second_start_finds_a_feasible_point_where_the_first_does_not(effort: 
     assert result.stages[0].violation > 1.0
 
 
+def hardly_feasible(seed: int, unit: float) -> fx.Problem:
+    """Outputs must be nearly as good as at the best of 2000 points; one of them in another unit."""
+    random = np.random.default_rng(seed)
+    x = fx.variables(3)
+    hidden = np.tanh(random.normal(size=(16, 3)) @ x * 2.0 + random.normal(size=16))
+    net = fx.Function(x, np.array([1.0, unit]) * (random.normal(size=(2, 16)) @ hidden))
+    Y = net(random.uniform(-1.0, 1.0, (2000, 3)))
+    best = Y[(Y @ np.array([1.0, 0.6 / unit])).argmax()]
+    problem = fx.Problem()
+    inputs = problem.variables(3, lower=-1.0, upper=1.0)
+    problem.subject_to(problem.network(net, inputs), lower=best - 1e-3 * np.ptp(Y, axis=0))
+    problem.minimize((inputs**2).sum())
+    return problem
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+@pytest.mark.parametrize("seed", [17, 19, 27, 43, 73, 98])
+def test_sets_of_feasible_points_that_are_small_are_found(seed: int, unit: float) -> None:
+    result = hardly_feasible(seed, unit).solve()
+    assert result.status == "optimal", result.message
+    if unit == 1.0:  # the centre leads nowhere
+        assert [stage.name for stage in result.stages] == ["ipopt", "unscaled", "sample"]
+
+
 @pytest.mark.parametrize("solver", ["cyipopt", "pounce"])
 def test_high_effort_finds_a_better_minimum(solver: str) -> None:
     problem = fx.Problem()

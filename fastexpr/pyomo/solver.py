@@ -77,10 +77,10 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
             ConfigValue(
                 domain=In(["normal", "high"]),
                 default="normal",
-                description="'normal' makes a second start, from the best of 128 points of the bounds' box, only where "
-                "the first one has led to no feasible point. 'high' makes it in any case and goes on: from the least "
-                "sum of violations and the nearest feasible point where none was feasible, and from three random "
-                "points; the best counts.",
+                description="'normal' starts again, from the best of 128 points of the bounds' box, only where the "
+                "first start has led to no feasible point. 'high' does so in any case and goes on: from the least sum of "
+                "violations and the nearest feasible point where none was feasible, and from three random points; the "
+                "best counts.",
             ),
         )
         self.declare(

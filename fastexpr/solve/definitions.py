@@ -101,7 +101,8 @@ class Nodes:
 def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Each of them once, in order. np.unique imports numpy.ma for that, which takes as long as a small solve."""
     ordered = np.sort(numbers)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    result: npt.NDArray[Any] = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return result
 
 
 def find_definitions(nodes: Nodes) -> Definitions:

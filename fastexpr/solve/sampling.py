@@ -60,9 +60,20 @@ def sample(
 
 
 def measured(nlp: Nlp, points: npt.NDArray[np.float64]) -> tuple[Vector, Vector]:
-    """(count,) each: objectives, and the largest violations of bounds and limits; infinite where not finite."""
+    """(count,) each: objectives, and the largest violations of bounds and limits; infinite where not finite.
+
+    Violations are relative to what rows and variables can do, where the program's scale is known.
+    """
     objectives, rows = nlp.values(points)
-    gaps = (nlp.lower - points, points - nlp.upper, nlp.constraint_lower - rows, rows - nlp.constraint_upper)
+    widths, sizes = (
+        (1.0, 1.0) if nlp.scale is None else (nlp.scale.widths, np.where(nlp.scale.rows > 0.0, nlp.scale.rows, 1.0))
+    )
+    gaps = (
+        (nlp.lower - points) / widths,
+        (points - nlp.upper) / widths,
+        (nlp.constraint_lower - rows) / sizes,
+        (rows - nlp.constraint_upper) / sizes,
+    )
     violations = np.maximum(0.0, np.max([gap.max(axis=1, initial=0.0) for gap in gaps], axis=0))
     first, second = (np.where(np.isfinite(values), values, np.inf) for values in (objectives, violations))
     return first, second

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Functions, Indices, Nlp, Structure, Vector
@@ -15,13 +16,16 @@ from fastexpr.solve.conflicts import holding, violated
 from fastexpr.solve.sampling import measured, ranked, sample
 from fastexpr.solve.stages import cells, cold, has_kinks, ipopt, is_better
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution
-from fastexpr.solvers.verification import Measure
+from fastexpr.solvers.verification import FEASIBILITY, Measure
+
+Points = npt.NDArray[np.float64]
 
 #: Points of the sample, of which the best is where a solve starts.
 N_SAMPLED = 128
 
-#: Where there are kinks: the points of least violation, from which cells are looked at.
-N_CROSSED = 8
+#: Where nothing was feasible: the points of least violation, and from how many of them the solver starts. All of these
+#: are points from which cells are looked at, where there are kinks.
+N_NEAREST, N_TRIED = 8, 3
 
 #: Starts from anywhere in the box.
 N_RANDOM = 3
@@ -41,18 +45,38 @@ def solve_from(program: Nlp, x: Vector, budget: Budget) -> Solution:
 
 
 def sampled(program: Nlp, point: Solution, budget: Budget) -> Solution:
-    """From the best of a sample of the box: feasible points first, then the least of violation and objective."""
+    """From the most promising one of a sample of the box; where nothing was feasible, from those nearest to that."""
     budget.count(point)  # what has come of the first start
     points = program.complete(sample(program.lower, program.upper, program.start, N_SAMPLED, seed=0))
-    first = ranked(program, points)[0]
-    found = solve_from(program, points[first], budget)
-    if found.success or budget.is_over or not has_kinks(program, budget):
-        return found
+    if point.relative_violation <= FEASIBILITY:
+        return solve_from(program, points[ranked(program, points)[0]], budget)
+    objectives, violations = measured(program, points)
+    nearest = points[np.lexsort((objectives, violations))[:N_NEAREST]]
+    is_kinked = has_kinks(program, budget)
+    best: Solution | None = None
+    for x in spread(program, nearest)[: 1 if is_kinked else N_TRIED]:
+        found = solve_from(program, x, budget)
+        best = found if best is None or is_better(found, best) else best
+        if best.success or budget.is_over:
+            return best
+    assert best is not None
+    if not is_kinked:
+        return best
     from fastexpr.solve.cells import feasible_from
 
-    order = np.argsort(measured(program, points)[1], kind="stable")[:N_CROSSED]
-    other = feasible_from(program, points[order], budget)
-    return found if other is None else other
+    other = feasible_from(program, nearest, budget)
+    return best if other is None else other
+
+
+def spread(program: Nlp, points: Points) -> Points:
+    """The points in another order: the first one, then always the one farthest from those before, in widths."""
+    width = np.ones(program.n) if program.scale is None else program.scale.widths
+    places, order = points / width, [0]
+    distances = np.full(len(points), np.inf)
+    for _ in points[1:]:
+        distances = np.minimum(distances, np.linalg.norm(places - places[order[-1]], axis=1))
+        order.append(int(distances.argmax()))
+    return points[order]
 
 
 def elastic(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
