@@ -106,8 +106,6 @@ def run(
                 refuse("cyipopt", name, value)
         if nlp.n + nlp.m <= SMALL and "mumps_pivot_order" not in options:
             accepts(problem, "mumps_pivot_order", MINIMUM_DEGREE)  # unless it has no MUMPS
-        if "min_refinement_steps" not in options and "max_refinement_steps" not in options:
-            accepts(problem, "min_refinement_steps", 0)
         if scaling is not None:
             problem.set_scaling(scaling)
         with InterruptGuard(callbacks):
