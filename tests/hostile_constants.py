@@ -318,4 +318,37 @@ HOSTILE_CONSTANTS: dict[str, Hostile] = {
         ),
         r"'bad'\]",
     ),
+    "a sequence of millions": Hostile(
+        chain(
+            node("ConstantOfShape", ["s"], ["a"], "fill"),
+            node("SplitToSequence", ["a", "n"], ["q"], "bad"),
+            node("ConcatFromSequence", ["q"], ["b"], axis=0),
+            node("ReduceSum", ["b"], ["r"]),
+            node("Add", ["x", "r"], ["y"]),
+            s=ints([2**22]),
+            n=np.array(1),
+        ),
+        r"'bad'\] makes a sequence of 4194304 tensors",
+    ),
+    "a sequence of nothing, often": Hostile(
+        chain(
+            node("ConstantOfShape", ["s"], ["a"], "fill"),
+            node("SplitToSequence", ["a"], ["q"], "bad"),
+            node("SequenceLength", ["q"], ["n"]),
+            node("Cast", ["n"], ["r"], to=1),
+            node("Add", ["x", "r"], ["y"]),
+            s=ints([2**40, 0]),
+        ),
+        r"'bad'\] makes a sequence of 1099511627776 tensors",
+    ),
+    "a sequence of pieces of x": Hostile(
+        chain(
+            node("Tile", ["x", "s"], ["a"], "wide"),
+            node("SplitToSequence", ["a"], ["q"], "bad", axis=-1),
+            node("SequenceAt", ["q", "n"], ["y"]),
+            s=ints([1, 2**20]),
+            n=np.array(1),
+        ),
+        r"'bad'\] makes a sequence of",
+    ),
 }

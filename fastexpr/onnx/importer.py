@@ -207,7 +207,7 @@ class Importer:
                 converted: Any = fold(node, convert, self._budget) if is_folded else convert(node)  # type: ignore[misc]
             except (GraphError, ShapeError) as error:  # the core knows operators, not nodes
                 raise type(error)(f"{title} {without_title(str(error))}") from error
-            except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
                 if isinstance(error, FastexprError):
                     raise
                 raise OnnxError(f"{title} cannot be converted: {error}. Export the model again.") from error

@@ -19,6 +19,7 @@ LARGEST_GROWTH = 4
 LARGEST_WORK = 2**28  # products, or numbers written, of computing constants, beside some for each byte of the weights
 WORK_PER_BYTE = 64
 HIGHEST_RANK = 32
+LARGEST_SEQUENCE = 2**14  # tensors in a sequence that is split off one: each becomes a node of its own
 
 _n_rows: ContextVar[int] = ContextVar("n_rows", default=1)
 

@@ -13,6 +13,7 @@ from fastexpr.onnx.converters.shapes import identity
 from fastexpr.onnx.handle import Tensors, Value
 from fastexpr.onnx.node import OnnxNode
 from fastexpr.onnx.registry import converter
+from fastexpr.onnx.sizes import LARGEST_SEQUENCE
 
 
 @converter("Optional", "OptionalGetElement", since=15, takes_constants=True)
@@ -74,8 +75,11 @@ def split_to_sequence(node: OnnxNode) -> Tensors:
     axis = node.axis(node.integer("axis"), len(x.shape))
     length = x.shape[axis]
     lengths = node.constant_integers(1) if node.has_input(1) else [1]
-    if not node.has_input(1) or node.constant(1).ndim == 0:
-        step = max(lengths[0], 1)
+    step = max(lengths[0], 1) if not node.has_input(1) or node.constant(1).ndim == 0 else None
+    count = len(lengths) if step is None else -(-length // step)
+    if count > LARGEST_SEQUENCE:
+        node.fail(f"makes a sequence of {count} tensors, expected at most {LARGEST_SEQUENCE}. Export the model again.")
+    if step is not None:
         stops = [*range(step, length, step), length] if lengths[0] > 0 and length else []
     else:
         stops = list(accumulate(lengths))
