@@ -48,19 +48,19 @@ class Block:
         if self.open_ones:
             self.now, self.decided = self.open_ones.pop()
 
-    def end_step(self, cell: Branches, walls: Walls) -> None:
-        """Decides a unit, by the walls of all blocks in this cell."""
+    def end_step(self, cell: Branches, walls: Walls, places: dict[int, list[int]]) -> None:
+        """Decides a unit, by the walls of all blocks in this cell, and where each unit has its own."""
         if self.decided is None:
             return
-        own = walls.only(np.flatnonzero(np.isin(walls.units, list(self.units))))
-        is_decided = np.isin(own.units, list(self.decided))
-        if not has_inside(own.slopes[is_decided]):
+        own = sorted(k for unit in self.units for k in places.get(unit, ()))
+        is_decided = [int(walls.units[k]) in self.decided for k in own]
+        if not has_inside(walls.slopes[[k for k, is_done in zip(own, is_decided, strict=True) if is_done]]):
             return
-        if is_decided.all():
+        if all(is_decided):
             self.found.append(self.now)
             return
-        unit = int(own.units[~is_decided][0])
-        for branch in [int(cell[unit]), *own.to[own.units == unit].tolist()]:
+        unit = int(walls.units[own[is_decided.index(False)]])
+        for branch in [int(cell[unit]), *walls.to[places[unit]].tolist()]:
             self.open_ones.append(({**self.now, unit: branch}, self.decided | {unit}))
 
 
@@ -96,10 +96,13 @@ def cells_of(
             block.begin_step()
         cell = composed(branches, [block.now for block in blocks])
         walls = junction.walls(cell)
-        if not set(walls.units.tolist()) <= set().union(*known):
+        places: dict[int, list[int]] = {}
+        for k, unit in enumerate(walls.units.tolist()):
+            places.setdefault(unit, []).append(k)
+        if not places.keys() <= set().union(*known):
             return merged(known, junction.linearize(cell, walls), walls)
         for block in blocks:
-            block.end_step(cell, walls)
+            block.end_step(cell, walls, places)
         while all(len(block.found) > n_given or (block.found and not block.open_ones) for block in blocks):
             if n_given == max(len(block.found) for block in blocks):
                 return None

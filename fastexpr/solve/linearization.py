@@ -155,13 +155,21 @@ class Linearization:
 
 def has_inside(walls: Matrix) -> bool:
     """Whether a direction leads off all walls at once; a cell without one is none. Rows play no part."""
-    k, n = walls.shape
+    k = len(walls)
     if k <= 1:
+        return True
+    facing = np.argwhere(np.triu(walls @ walls.T < 1e-6 - 1.0))
+    if any(abs(walls[i] + walls[j]).max() < DEPENDENT for i, j in facing):
+        return False
+    if k == 2:
         return True
     guess = np.linalg.lstsq(walls, np.ones(k), rcond=1e-12)[0]
     if float((walls @ guess).min()) > DEPENDENT * float(abs(guess).max()):
         return True
-    rows = np.column_stack([walls, -np.ones(k)])  # walls @ d >= t, and t is made large
+    _, sizes, directions = np.linalg.svd(walls, full_matrices=False)  # few walls, perhaps of many variables
+    own = walls @ directions[sizes > DEPENDENT].T
+    n = own.shape[1]
+    rows = np.column_stack([own, -np.ones(k)])  # own @ d >= t, and t is made large
     cost = np.append(np.zeros(n), -1.0)
     low, high = np.append(np.full(n, -1.0), 0.0), np.append(np.ones(n), 1.0)
     return bool(minimize_linear(cost, np.zeros((0, n + 1)), rows, low, high)[-1] > DEPENDENT)
