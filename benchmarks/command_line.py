@@ -42,6 +42,7 @@ USUAL = [
     ),
 ]
 COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds", "sequences"]
+COMMANDS += ["many", "populations", "guards"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -84,6 +85,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_minima(commands)
     add_bounds(commands)
     add_sequences(commands)
+    add_many(commands)
+    add_populations(commands)
+    add_guards(commands)
     return parser
 
 
@@ -166,6 +170,25 @@ def add_sequences(commands: SubParsers) -> None:
     parser = add_command(commands, "sequences", "A closed loop beside JAX, longer horizons, sweeps of prices.")
     parser.add_argument("--steps", type=int, default=40, help="length of the horizon, a multiple of 4 (default: 40)")
     parser.add_argument("--solves", type=int, default=100, help="plans of the closed loop (default: 100)")
+
+
+def add_many(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "many", "Many solves: on a Dask cluster, where a worker is killed, beside one process."
+    )
+    parser.add_argument("--rows", type=int, default=1000, help="solves (default: 1000)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the cluster (default: 2)")
+
+
+def add_populations(commands: SubParsers) -> None:
+    parser = add_command(commands, "populations", "SciPy's differential evolution by populations and point by point.")
+    parser.add_argument("--popsize", type=int, default=15, help="members for each input (default: 15)")
+
+
+def add_guards(commands: SubParsers) -> None:
+    parser = add_command(commands, "guards", "How far answers of the set of problems are from data, with each guard.")
+    parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
+    parser.add_argument("--limit", type=float, default=20.0, help="seconds for one problem (default: 20)")
 
 
 def add_doors(commands: SubParsers) -> None:
@@ -336,10 +359,14 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "formulations":
         arguments.limit = min(arguments.limit, 5.0)
-    elif arguments.command in ("rules", "bounds", "sequences"):
+    elif arguments.command in ("rules", "bounds", "sequences", "populations"):
         return
     elif arguments.command == "kinks":
         arguments.walks = min(arguments.walks, 3)
+    elif arguments.command == "many":
+        arguments.rows = min(arguments.rows, 60)
+    elif arguments.command == "guards":
+        arguments.cases = arguments.cases or ["sum"]
     elif arguments.command == "minima":
         arguments.starts, arguments.training = 8, 100
     elif arguments.command == "answers":

@@ -194,12 +194,3 @@ def test_errors_of_sensitivities():
     p.subject_to(x.sum(), lower=5.0)
     with pytest.raises(ValueError, match="those of a solution: got status 'infeasible'"):
         p.solve().sensitivity(a)
-
-
-def test_solutions_on_kinks_are_refused():
-    p = fx.Problem()
-    a = p.parameters((), value=1.0, name="a")
-    x = p.variables((), lower=-3.0, upper=3.0, start=2.0)
-    p.minimize(np.abs(x - 0.5) + 0.1 * a * x**2)
-    with pytest.raises(ValueError, match=r"on kinks, .*net\.smoothed"):
-        p.solve().sensitivity(a)

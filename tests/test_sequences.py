@@ -340,11 +340,16 @@ def test_kinked_problems_are_swept():
     x = p.variables(4, lower=-1.0, upper=1.0)
     y = p.network(net, x)
     p.minimize(price * y[0] + 0.2 * (x**2).sum())
-    values = np.linspace(0.1, 2.0, 4)
+    values = np.linspace(0.1, 2.0, 12)
     swept = fx.sweep(p, {price: values})
+    n_cold = 0
     for value, result in zip(values, swept, strict=True):
         assert result.success
-        assert result.objective <= p.solve(parameters={price: value}).objective + 1e-6
+        cold = p.solve(parameters={price: value})
+        assert result.objective <= cold.objective + 1e-6
+        n_cold += cold.iterations
+    assert any(result.kinks for result in swept)
+    assert sum(result.iterations for result in swept) < n_cold / 3
 
 
 # ---- control ----------------------------------------------------------------------------------------

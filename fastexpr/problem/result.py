@@ -255,7 +255,7 @@ class Result:
 
         One system with the matrix of the conditions of Karush, Kuhn and Tucker is solved, at the point that Newton's
         method on them finds near the solution (Fiacco, 1983; Pirnay, Lopez-Negrete and Biegler, 2012). The derivatives
-        hold while the same bounds and constraints are met.
+        hold while the same bounds, constraints and kinks are met; integers are fixed at the solution.
 
         Parameters
         ----------
@@ -272,7 +272,7 @@ class Result:
         Raises
         ------
         ValueError
-            The result is no solution, or one on kinks or with integers; `parameter` is left out, and there are several.
+            The result is no solution, or on kinks that do not hold it; `parameter` is left out, and there are several.
         fastexpr.errors.NotFoundError
             There is no such parameter.
         KeyError

@@ -145,15 +145,10 @@ def sensitivity_of(result: Result, solved: Solved, parameter: Any) -> Sensitivit
     places, _ = places_of(statement, parameter)
     if not result.success:
         raise ValueError(f"[Result] sensitivities are those of a solution: got status {result.status!r}.")
-    if result.kinks or not np.isfinite(result.multipliers.constraints).all():
-        where = f"is on kinks, {result.kinks[0].unit}" if result.kinks else "has no multipliers: integers, or HiGHS"
-        raise ValueError(
-            f"[Result] there are no derivatives of a solution that {where}. What to do: differences of solves, or "
-            "net.smoothed()."
-        )
     slots = places.ravel()
-    nlp = solved.then
-    found = derivatives(nlp, result.x, result.multipliers, slots, solved.parameters, movement_of(solved, slots))
+    integers = np.flatnonzero(statement.is_integer()[: result.x.size])
+    movement = movement_of(solved, slots)
+    found = derivatives(solved.then, result.x, result.multipliers, slots, solved.parameters, movement, integers)
     return Sensitivity(solved, found, places, result.duals._rows)
 
 

@@ -137,11 +137,6 @@ def sensitivity_of(
             )
     if not solution.success:
         raise ModelError(f"[Sensitivity] derivatives are those of a solution: got status {solution.status!r}.")
-    if solution.kinks:
-        raise ModelError(
-            f"[Sensitivity] there are no derivatives of a solution on kinks, {solution.kinks[0].unit}. What to do: "
-            "differences of solves, or net.smoothed()."
-        )
     slots = ComponentMap((thing, k) for k, thing in enumerate(walked.parameters))
     for thing, known in zip(walked.parameters, parameters.tolist(), strict=True):
         if thing in slots and float(value(thing)) != known:

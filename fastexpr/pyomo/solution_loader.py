@@ -74,7 +74,7 @@ class FastexprSolutionLoader(SolutionLoader):  # type: ignore[misc]
         Raises
         ------
         fastexpr.errors.ModelError
-            The result is no solution, or one on kinks; a parameter is not mutable, or was changed since.
+            The result is no solution, or on kinks that do not hold it; a parameter is not mutable or was changed since.
         """
         return self._solved.sensitivity(parameters)
 

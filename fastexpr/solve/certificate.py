@@ -128,6 +128,7 @@ class Examination:
                     ways.append((min(multiplier, rest), k))
                 elif multiplier <= self.least and k not in weak:
                     weak.append(k)
+        found.weak = sorted({int(held.units[k]) for k in weak})
         for jumping in np.flatnonzero(self.junction.cells.unit_jumps[held.units]).tolist():
             across = self._behind([jumping], held)  # lower at once, perhaps
             found.better += [] if across is None else [across[0]]

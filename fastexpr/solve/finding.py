@@ -33,6 +33,8 @@ class Finding:
         Of rows and bounds, as a solver has them; None where there is a choice.
     bent : list of int
         Units whose argument is 0, without a slope, and not 0 nearby: their sides differ to second order only.
+    weak : list of int
+        Units at walls that nothing presses against from one of their sides; of walls that are independent.
     """
 
     certificate: str
@@ -43,3 +45,4 @@ class Finding:
     ways: list[Vector] = field(default_factory=list)
     forces: Multipliers | None = None
     bent: list[int] = field(default_factory=list)
+    weak: list[int] = field(default_factory=list)

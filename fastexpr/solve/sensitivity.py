@@ -6,10 +6,12 @@
 (Fiacco, Introduction to sensitivity and stability analysis in nonlinear programming, 1983; Pirnay, Lopez-Negrete and
 Biegler, Optimal sensitivity based on IPOPT, 2012.) It holds where what is met stays met: where multipliers are not 0,
 gradients of what is met do not depend on each other, and the Lagrangian is curved on what they leave. Else it is said.
+Kinks that hold the solution are rows like others (`fastexpr.solve.held`), and integers stay where they are.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +22,7 @@ from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.program import PARAMETER, VARIABLE, Arrays
 from fastexpr.solve.conditions import Matrix, System
 from fastexpr.solve.definitions import Nodes
+from fastexpr.solve.held import fixed, held, known
 from fastexpr.solvers.interior_point import Multipliers
 from fastexpr.solvers.verification import Measure
 
@@ -59,8 +62,8 @@ class Derivatives:
     point, multipliers
         The solution to rounding.
     met, weak : list of str
-        Bounds and rows that the solution is at, and those of them that it is not pressed against: derivatives are of
-        one side only.
+        Bounds, rows and kinks that the solution is at, and those of them that it is not pressed against: derivatives
+        are of one side only.
     problem : str
         What makes derivatives not unique; empty for none. Those are NaN.
     local : Local
@@ -96,11 +99,11 @@ def arrays_of(functions: Any) -> Arrays:
     return replace(Arrays(*parts[:9]), parameters=parts[10])
 
 
-def opened(nlp: Nlp, functions: Any, slots: Indices) -> Any:
+def opened(nlp: Nlp, slots: Indices) -> Any:
     """The functions with some of the parameters as variables behind x; kept."""
     key = slots.tobytes()
     if key not in nlp.opened:
-        arrays = arrays_of(functions)
+        arrays = arrays_of(nlp.functions)
         place = np.full(arrays.n_parameters, -1, dtype=np.int64)
         place[slots] = arrays.n + np.arange(slots.size)
 
@@ -124,7 +127,13 @@ def opened(nlp: Nlp, functions: Any, slots: Indices) -> Any:
 
 
 def derivatives(
-    nlp: Nlp, x: Vector, multipliers: Multipliers, slots: Indices, parameters: Vector, movement: Movement
+    nlp: Nlp,
+    x: Vector,
+    multipliers: Multipliers,
+    slots: Indices,
+    parameters: Vector,
+    movement: Movement,
+    integers: Indices | None = None,
 ) -> Derivatives:
     """Of a solution of the program, with respect to parameters.
 
@@ -140,25 +149,43 @@ def derivatives(
         Their values.
     movement : Movement
         Of bounds and limits.
+    integers : array of indices, optional
+        Of variables that stay where they are.
 
     Raises
     ------
     fastexpr.errors.EvaluationError
         Something is not finite there.
+    fastexpr.errors.ModelError
+        The solution is on kinks that do not hold it, or is none.
     """
-    state = State(nlp, x, multipliers)
+    if integers is not None and integers.size:
+        nlp = copy(nlp)
+        x, multipliers = fixed(nlp, x, integers), replace(multipliers)
+    on_kinks = held(nlp, x, multipliers)
+    if on_kinks is not None:
+        nlp, multipliers = on_kinks.nlp, on_kinks.multipliers
+    else:
+        multipliers = known(nlp, x, multipliers)
+    state = State(nlp, x, multipliers, 0 if on_kinks is None else on_kinks.n_walls)
     state.settle()
     inside = np.flatnonzero(slots >= 0)
-    functions = opened(nlp, nlp.functions, slots[inside])
+    functions = opened(nlp if on_kinks is None else on_kinks.program, slots[inside])
     functions.set_parameters(parameters)
-    return state.derivatives(functions, parameters[slots[inside]], inside, slots.size, movement)
+    if on_kinks is not None:
+        functions = on_kinks.frozen(functions)
+    found = state.derivatives(functions, parameters[slots[inside]], inside, slots.size, movement)
+    if on_kinks is not None:
+        motion = np.vstack([found.x, np.eye(slots.size)[inside]])
+        on_kinks.require_held(functions, np.append(found.point, parameters[slots[inside]]), motion)
+    return found
 
 
 class State:
     """A solution with what it meets, settled by Newton's method on that."""
 
-    def __init__(self, nlp: Nlp, x: Vector, multipliers: Multipliers) -> None:
-        self.nlp, self.x, self.w = nlp, x.copy(), multipliers.constraints.copy()
+    def __init__(self, nlp: Nlp, x: Vector, multipliers: Multipliers, n_walls: int = 0) -> None:
+        self.nlp, self.x, self.w, self.m = nlp, x.copy(), multipliers.constraints.copy(), nlp.m - n_walls
         self.found_with = multipliers.found_with
         measure = Measure(nlp, x)
         self.width = np.where(measure.width > 0.0, measure.width, 1.0)
@@ -224,6 +251,7 @@ class State:
             met.append(nlp.variable_name(j))
             if self.bound[j] == 0 or force[j] < WEAK:
                 weak.append(nlp.variable_name(j))
+        met += [nlp.row_name(i) for i in range(self.m, nlp.m)]
         values = nlp.constraints(self.x)
         gap = np.minimum(values - nlp.constraint_lower, nlp.constraint_upper - values) / self.row_size
         force = abs(self.w) * self.row_size / self.size
@@ -265,7 +293,8 @@ class State:
         for side, motion in ((-1, movement.constraint_lower), (1, movement.constraint_upper)):
             if motion is not None:
                 moves = (self.row == side) | (self.row == 2)
-                limit[moves] = motion[moves]
+                moves[self.m :] = False
+                limit[moves] = motion[moves[: self.m]]
         objective = objective - self.w @ limit
         system = System.at(self, self.x, self.w)
         dw = np.zeros((nlp.m, k))
@@ -276,9 +305,11 @@ class State:
         d_lower = np.where((lower > 0.0)[:, None], slope, 0.0)
         d_upper = np.where((upper > 0.0)[:, None], -slope, 0.0)
         met, weak = self.names()
-        multipliers = Multipliers(self.w, lower, upper, self.found_with)
+        multipliers = Multipliers(self.w[: self.m], lower, upper, self.found_with)
         local = Local(self, L_xp, g_p, movement)
-        return Derivatives(dx, dw, d_lower, d_upper, objective, self.x, multipliers, local, met, weak, problem)
+        return Derivatives(
+            dx, dw[: self.m], d_lower, d_upper, objective, self.x, multipliers, local, met, weak, problem
+        )
 
 
 def chosen_sides(low: Vector, high: Vector, force_low: Vector, force_high: Vector) -> npt.NDArray[np.int64]:

@@ -41,6 +41,13 @@ def ipopt(
     return budget.run(program, multipliers, options, most, budget.scaling)
 
 
+def ipopt_unless_solved(
+    program: Nlp, point: Solution, budget: Budget, multipliers: Multipliers | None = None
+) -> Solution | None:
+    """The solver, where the stage before has not led to a solution."""
+    return None if point.success else ipopt(program, point, budget, multipliers)
+
+
 def cold_start(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
     """From the same start without multipliers, where a warm start has led to no solution.
 
@@ -68,7 +75,7 @@ def cells(program: Nlp, point: Solution, budget: Budget, is_warm: bool = False) 
 
     From the start where that is an earlier result, and better: the solver leaves a point on kinks for others.
     """
-    if not has_kinks(program, budget) or point.status == "no_derivative":
+    if not has_kinks(program, budget) or point.status == "no_derivative" or point.certificate:
         return None
     from fastexpr.solve.cells import walk_from
 
@@ -79,6 +86,20 @@ def cells(program: Nlp, point: Solution, budget: Budget, is_warm: bool = False) 
         return walk_from(program, point, budget)
     except EvaluationError:  # nothing can be said at this point
         return None
+
+
+def cells_nearby(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
+    """From an earlier solution on kinks at once across them: the solver would leave it, and look for it again."""
+    if not has_kinks(program, budget):
+        return None
+    from fastexpr.solve.cells import walk_from
+    from fastexpr.solve.certificate import NONE
+
+    try:
+        found = walk_from(program, point, budget)
+    except EvaluationError:
+        return None
+    return found if found.success and found.certificate != NONE else None
 
 
 def smoothing(program: Nlp, point: Solution, budget: Budget) -> Solution | None:

@@ -18,7 +18,7 @@ from fastexpr.solve.conflicts import listed, violated
 from fastexpr.solve.form import Form, form_of
 from fastexpr.solve.saddle import leave_saddles
 from fastexpr.solve.scaling import STEEPEST_OBJECTIVE, STEEPEST_ROW, merged, scaling_of
-from fastexpr.solve.stages import cells, cold_start, ipopt, is_better, smoothing, unscaled
+from fastexpr.solve.stages import cells, cells_nearby, cold_start, ipopt_unless_solved, is_better, smoothing, unscaled
 from fastexpr.solvers.checked import LOST, answer, concluded, tolerances
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Stage
 from fastexpr.solvers.verification import FEASIBILITY, Measure
@@ -71,8 +71,8 @@ def solve(nlp: Nlp, settings: Settings, multipliers: Multipliers | None = None) 
 
 
 def remembered(point: Solution, program: Nlp, budget: Budget) -> Solution:
-    """The point, whose multipliers say under which factors they were found."""
-    point.multipliers = replace(point.multipliers, found_with=(budget.scaling, program.scale))
+    """The point, whose multipliers say under which factors they were found, and whether on kinks."""
+    point.multipliers = replace(point.multipliers, found_with=(budget.scaling, program.scale, bool(point.kinks)))
     return point
 
 
@@ -177,7 +177,9 @@ def with_conflicts(nlp: Nlp, point: Solution, budget: Budget) -> Solution:
 
 def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, StageFunction]]:
     """What runs, in order; each has a say where the one before has left something to do."""
-    yield "ipopt", partial(ipopt, multipliers=multipliers)
+    if multipliers is not None and multipliers.found_with is not None and multipliers.found_with[2]:
+        yield "cells", cells_nearby
+    yield "ipopt", partial(ipopt_unless_solved, multipliers=multipliers)
     if multipliers is not None:
         yield "cold", cold_start
     yield "unscaled", partial(unscaled, multipliers=multipliers)

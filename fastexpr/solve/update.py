@@ -54,14 +54,19 @@ class Update:
 
         self.lower, self.upper = moved(nlp.lower, move.lower), moved(nlp.upper, move.upper)
         self.low, self.high = (
-            moved(nlp.constraint_lower, move.constraint_lower),
-            moved(nlp.constraint_upper, move.constraint_upper),
+            moved(nlp.constraint_lower, self.of_all(move.constraint_lower)),
+            moved(nlp.constraint_upper, self.of_all(move.constraint_upper)),
         )
         x = self.state.x
         self.gradient = nlp.gradient(x) + local.L_xp @ step
         self.values = nlp.constraints(x) + local.g_p @ step
         self.found_with = found.multipliers.found_with
         self.x, self.w, self.pull = x, self.state.w, self.gradient
+
+    def of_all(self, motion: Matrix | None) -> Matrix | None:
+        """Limits of kinks do not move."""
+        n_walls = self.state.nlp.m - self.state.m
+        return None if motion is None else np.vstack([motion, np.zeros((n_walls, motion.shape[1]))])
 
     def solve(self) -> bool:
         """Where the bounds and limits at hand are met; False: there is no such point."""
@@ -113,4 +118,4 @@ class Update:
         bound = self.state.bound
         lower = np.where((bound == -1) | (bound == 2), np.maximum(self.pull, 0.0), 0.0)
         upper = np.where((bound == 1) | (bound == 2), np.maximum(-self.pull, 0.0), 0.0)
-        return Multipliers(self.w, lower, upper, self.found_with)
+        return Multipliers(self.w[: self.state.m], lower, upper, self.found_with)

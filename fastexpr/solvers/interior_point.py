@@ -73,7 +73,8 @@ class Multipliers:
     Attributes
     ----------
     found_with : optional
-        The factors of the solve that found them, and the scale of its program: a warm start takes these again.
+        The factors of the solve that found them, and the scale of its program: a warm start takes these again. And
+        whether the solution is on kinks: a warm start begins across them.
     """
 
     constraints: Vector
