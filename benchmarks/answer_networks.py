@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,13 @@ class Trained:
         W (outputs of the layer, inputs of the layer).
     activation : str
         As scikit-learn calls it: "tanh", "logistic" or "relu".
+    data : callable, optional
+        Gives the inputs and outputs that it was trained on.
     """
 
     layers: list[tuple[Array, Array]]
     activation: str
+    data: Callable[[], tuple[Array, Array]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_inputs(self) -> int:
@@ -120,7 +123,7 @@ def train(
         partial.rename(path)
     with np.load(path) as file:
         arrays = [file[name] for name in file.files]
-    return Trained(list(zip(arrays[::2], arrays[1::2], strict=True)), activation)
+    return Trained(list(zip(arrays[::2], arrays[1::2], strict=True)), activation, data)
 
 
 def fit(

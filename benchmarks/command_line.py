@@ -176,6 +176,7 @@ def add_many(commands: SubParsers) -> None:
     parser = add_command(
         commands, "many", "Many solves: on a Dask cluster, where a worker is killed, beside one process."
     )
+    parser.set_defaults(threads=2)
     parser.add_argument("--rows", type=int, default=1000, help="solves (default: 1000)")
     parser.add_argument("--workers", type=int, default=2, help="processes of the cluster (default: 2)")
 
@@ -188,6 +189,7 @@ def add_populations(commands: SubParsers) -> None:
 def add_guards(commands: SubParsers) -> None:
     parser = add_command(commands, "guards", "How far answers of the set of problems are from data, with each guard.")
     parser.add_argument("--cases", nargs="*", default=[], help="only problems whose names have all these words")
+    parser.add_argument("--wider", type=float, default=10.0, help="widths, in a second table (default: 10)")
     parser.add_argument("--limit", type=float, default=20.0, help="seconds for one problem (default: 20)")
 
 
@@ -366,7 +368,7 @@ def make_quick(arguments: argparse.Namespace) -> None:
     elif arguments.command == "many":
         arguments.rows = min(arguments.rows, 60)
     elif arguments.command == "guards":
-        arguments.cases = arguments.cases or ["sum"]
+        arguments.cases = arguments.cases or ["minimum"]
     elif arguments.command == "minima":
         arguments.starts, arguments.training = 8, 100
     elif arguments.command == "answers":
