@@ -15,8 +15,9 @@ import numpy as np
 from fastexpr.errors import ModelError
 from fastexpr.nlp import Indices, Nlp, Vector
 from fastexpr.solve.cell_program import cell_program
-from fastexpr.solve.certificate import NONE, Examination, Finding
+from fastexpr.solve.certificate import Examination
 from fastexpr.solve.conditions import Matrix
+from fastexpr.solve.finding import NONE, Finding
 from fastexpr.solve.junction import MET, Branches, Junction, Walls, abs_of
 from fastexpr.solve.kinks import NAMED, unit_name
 from fastexpr.solve.linear_program import solve_linear

@@ -93,7 +93,7 @@ def cells_nearby(program: Nlp, point: Solution, budget: Budget) -> Solution | No
     if not has_kinks(program, budget):
         return None
     from fastexpr.solve.cells import walk_from
-    from fastexpr.solve.certificate import NONE
+    from fastexpr.solve.finding import NONE
 
     try:
         found = walk_from(program, point, budget)
