@@ -200,6 +200,11 @@ def test_what_cannot_be_built_is_raised(where):
         ([{"price": 1.0}, {"cost": 1.0}], {}, ValueError, "row 1 of the table"),
         (3.0, {}, TypeError, "must be a DataFrame"),
         ({"price": [1.0]}, {"workers": 0}, ValueError, "workers must be a positive"),
+        ({"price": [1.0]}, {"workers": True}, ValueError, "workers must be a positive"),
+        ({"price": [1.0]}, {"chunk": 2.0}, ValueError, "chunk must be a positive"),
+        ({"price": [1.0]}, {"time_limit": -1.0}, ValueError, "time_limit must be a positive"),
+        ({"price": [1.0]}, {"time_limit": float("nan")}, ValueError, "time_limit must be a positive"),
+        ({"price": [1.0]}, {"time_limit": "1 s"}, ValueError, "time_limit must be a positive"),
         ({"price": [1.0]}, {"executor": 3}, TypeError, "needs a method submit"),
         ({"price": [1.0]}, {"start": [1.0]}, ValueError, "start is no setting"),
         ({"price": [1.0]}, {"progress": True}, TypeError, "progress must be a function"),
@@ -215,7 +220,7 @@ def test_errors(table, settings, error, message):
 
 def test_the_threads_stay_as_they_were():
     before = fx.num_threads()
-    fx.solve_many(build.priced, {"price": [0.25]}, threads=2)
+    assert fx.solve_many(build.priced, {"price": [0.25]}, threads=np.int64(2)).success
     assert fx.num_threads() == before
 
 

@@ -13,6 +13,7 @@ import math
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import fastexpr
@@ -93,8 +94,11 @@ class How:
             )
         for name in ("workers", "chunk", "threads"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
                 raise ValueError(f"[solve_many] {name} must be a positive whole number: got {value!r}.")
+        limit = self.time_limit
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, Real) or not limit > 0.0):
+            raise ValueError(f"[solve_many] time_limit must be a positive number of seconds: got {limit!r}.")
         if self.progress is not None and not callable(self.progress):
             raise TypeError(
                 f"[solve_many] progress must be a function of two counts, those done and all: got "
