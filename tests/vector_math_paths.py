@@ -51,12 +51,17 @@ def functions_of(path: str, folder: str) -> Callable[[str], Callable[..., None]]
 
 
 def c_library(folder: str) -> Callable[[str], Callable[..., None]]:
-    """src/linalg/vector_math.cpp as it is built where SLEEF is missing."""
+    """The baseline path's functions as they are built where SLEEF is missing."""
     library = Path(folder) / "vector_math.so"
-    options = ["-std=c++20", "-O2", "-fno-math-errno", "-fPIC", "-shared", f"-I{SOURCES}"]
-    options += ["-Wl,--defsym,_ZN8fastexpr6linalg7kernelsEv=0"]  # only the name of the CPU path asks for it
-    source = SOURCES / "linalg" / "vector_math.cpp"
-    subprocess.run([os.environ.get("CXX", "c++"), *options, str(source), "-o", str(library)], check=True)
+    stub = Path(folder) / "paths.cpp"  # the name of the CPU path is asked for, and there is no other
+    stub.write_text(
+        '#include "linalg/kernels.hpp"\n#include "linalg/vector_math_kernels.hpp"\n'
+        'const fastexpr::linalg::Kernels& fastexpr::linalg::kernels() { static const Kernels k{.name = "baseline"}; return k; }\n'
+        "const fastexpr::vector_math::Kernels fastexpr::vector_math::avx2_kernels{}, fastexpr::vector_math::avx512_kernels{};\n"
+    )
+    options = ["-std=c++20", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared", f"-I{SOURCES}"]
+    sources = [str(stub), *(str(SOURCES / "linalg" / f"{name}.cpp") for name in ("vector_math", "vector_math_baseline"))]
+    subprocess.run([os.environ.get("CXX", "c++"), *options, *sources, "-o", str(library)], check=True)
     symbols = ctypes.CDLL(str(library))
 
     def find(name: str) -> Callable[..., None]:

@@ -219,6 +219,13 @@ class Operator {
     (void)columns;
     return false;
   }
+  /// The adjoint of the only input where this node's own is the identity, columns == size(), written without a product. False where
+  /// there is no such shortcut: nothing is written.
+  virtual bool identity_adjoint(const Point& at, double* adjoint) const {
+    (void)at;
+    (void)adjoint;
+    return false;
+  }
   /// tangent() of the identity, tangents[0] = I and columns == input size 0, written down without a product. False where there is
   /// no such shortcut; a null output_tangent only asks.
   virtual bool identity_tangent(const Point& at, double* output_tangent) const {

@@ -53,7 +53,7 @@ void add_block(const Panel& P, const Panel& S, Index n, Index first, Index last,
   kernels().add_triangle(left, P.stride, S.numbers + first, S.stride, P.rows, height, diagonal, n);
   for (Index column = last; column < n; column += max_thin_columns) {
     kernels().multiply_thin_double(left, P.stride, true, height, P.rows, S.numbers + column,
-                                   std::min(max_thin_columns, n - column), S.stride, H + first * n + column, n, true,
+                                   std::min(max_thin_columns, n - column), S.stride, H + first * n + column, n, true, nullptr,
                                    scratch(ScratchSlot::panel, thin_buffer_numbers));
   }
 }

@@ -27,12 +27,15 @@ struct Kernels {
   void (*add_transposed_vector_float)(const float* A, Index stride, Index rows, Index columns, const double* x, double* y);
   void (*add_transposed_vector_double)(const double* A, Index stride, Index rows, Index columns, const double* x, double* y);
 
-  /// C (rows, columns) = A B, or += where `accumulate`; at most max_thin_columns. A (rows, k) of row stride `stride`, or where
-  /// `is_transposed` stored (k, rows); B (k, columns); `buffer` has room for thin_buffer_numbers.
+  /// C (rows, columns) = A B, or += where `accumulate`, and + bias[row] where that is not null, which only the former takes; at
+  /// most max_thin_columns. A (rows, k) of row stride `stride`, or where `is_transposed` stored (k, rows); B (k, columns);
+  /// `buffer` has room for thin_buffer_numbers.
   void (*multiply_thin_float)(const float* A, Index stride, bool is_transposed, Index rows, Index k, const double* B,
-                              Index columns, Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer);
+                              Index columns, Index b_stride, double* C, Index c_stride, bool accumulate, const double* bias,
+                              double* buffer);
   void (*multiply_thin_double)(const double* A, Index stride, bool is_transposed, Index rows, Index k, const double* B,
-                               Index columns, Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer);
+                               Index columns, Index b_stride, double* C, Index c_stride, bool accumulate, const double* bias,
+                               double* buffer);
 
   /// Upper triangle of H (n, n), row stride `h_stride`, += P' S; P and S (k, n) of row strides p_stride, s_stride.
   /// Up to max_lanes numbers behind a row of S are read, and not used.
@@ -50,6 +53,8 @@ struct Kernels {
   /// that where `accumulate`.
   void (*take_signed)(const double* x, Index x_stride, Index rows, Index columns, const double* positive, const double* negative,
                       bool accumulate, double* y);
+
+  bool (*are_finite)(const double* x, Index count);
 
   const char* name;          // "baseline", "avx2", "avx512vl", "avx512"
   bool is_faster_than_blas;  // in wide products, too: OpenBLAS's kernels for this CPU do not know what comes next

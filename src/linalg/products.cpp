@@ -47,14 +47,14 @@ void add_transposed_vector(const Weights<double>& A, Index rows, Index columns, 
   kernels().add_transposed_vector_double(A.data, A.stride, rows, columns, x, y);
 }
 void multiply_thin(const Weights<float>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
-                   Rows<double> C, bool accumulate) {
+                   Rows<double> C, bool accumulate, const double* bias) {
   kernels().multiply_thin_float(A.data, A.stride, is_transposed, rows, k, B.data, columns, B.stride, C.data, C.stride, accumulate,
-                                scratch(ScratchSlot::panel, thin_buffer_numbers));
+                                bias, scratch(ScratchSlot::panel, thin_buffer_numbers));
 }
 void multiply_thin(const Weights<double>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
-                   Rows<double> C, bool accumulate) {
+                   Rows<double> C, bool accumulate, const double* bias) {
   kernels().multiply_thin_double(A.data, A.stride, is_transposed, rows, k, B.data, columns, B.stride, C.data, C.stride,
-                                 accumulate, scratch(ScratchSlot::panel, thin_buffer_numbers));
+                                 accumulate, bias, scratch(ScratchSlot::panel, thin_buffer_numbers));
 }
 void widen(const float* x, Index count, double* y) { kernels().widen(x, count, y); }
 void widen(const double* x, Index count, double* y) { std::copy(x, x + count, y); }
@@ -114,9 +114,9 @@ void multiply_one_column(const Weights<Number>& A, bool is_transposed, Index row
 /// Own tiles, in blocks of rows and, where there are many, of columns of nearly equal width.
 template <class Number>
 void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
-                    Rows<double> C, bool accumulate) {
+                    Rows<double> C, bool accumulate, const double* bias) {
   if (columns <= max_thin_columns && 2 * rows * k * columns < parallel_flops) {
-    return multiply_thin(A, is_transposed, rows, k, B, columns, C, accumulate);
+    return multiply_thin(A, is_transposed, rows, k, B, columns, C, accumulate, bias);
   }
   const Index column_blocks = (columns + max_thin_columns - 1) / max_thin_columns;
   const Index width = ((columns + column_blocks - 1) / column_blocks + max_lanes - 1) / max_lanes * max_lanes;
@@ -133,7 +133,8 @@ void multiply_tiled(const Weights<Number>& A, bool is_transposed, Index rows, In
       const Index column = block % column_blocks * width;
       const Weights<Number> part{is_transposed ? A.at(0, first) : A.at(first, 0), A.stride};
       multiply_thin(part, is_transposed, std::min(height, rows - first), k, {B.data + column, B.stride},
-                    std::min(width, columns - column), {C.data + first * C.stride + column, C.stride}, accumulate);
+                    std::min(width, columns - column), {C.data + first * C.stride + column, C.stride}, accumulate,
+                    bias == nullptr ? nullptr : bias + first);
     }
   });
 }
@@ -164,13 +165,16 @@ void multiply_many_columns(const Weights<Number>& A, bool is_transposed, Index r
 
 template <class Number>
 void multiply_stored(const Weights<Number>& A, bool is_transposed, Index rows, Index k, Rows<const double> B, Index columns,
-                     Rows<double> C, bool accumulate) {
-  if (columns == 1 && B.stride == 1 && C.stride == 1)
-    return multiply_one_column(A, is_transposed, rows, k, B.data, C.data, accumulate);
+                     Rows<double> C, bool accumulate, const double* bias = nullptr) {
+  const bool is_column = columns == 1 && B.stride == 1 && C.stride == 1;
   const bool fits = blas::fits(B.stride) && blas::fits(C.stride);
-  if (columns <= max_thin_columns || kernels().is_faster_than_blas || !fits) {
-    return multiply_tiled(A, is_transposed, rows, k, B, columns, C, accumulate);
+  const bool is_tiled = columns <= max_thin_columns || kernels().is_faster_than_blas || !fits;
+  if (bias != nullptr && (is_column || !is_tiled)) {
+    for (Index i = 0; i < rows; ++i) std::fill_n(C.data + i * C.stride, columns, bias[i]);
+    accumulate = true;
   }
+  if (is_column) return multiply_one_column(A, is_transposed, rows, k, B.data, C.data, accumulate);
+  if (is_tiled) return multiply_tiled(A, is_transposed, rows, k, B, columns, C, accumulate, bias);
   multiply_many_columns(A, is_transposed, rows, k, B, columns, C, accumulate);
 }
 
@@ -221,6 +225,21 @@ void multiply(const MatrixView& A, bool is_transposed, const double* B, Index co
   multiply_strided(A, is_transposed, B, columns, columns, C, columns, accumulate);
 }
 
+void multiply_with_bias(const MatrixView& A, bool is_transposed, const double* B, Index columns, const double* bias, double* C) {
+  const Index rows = is_transposed ? A.columns : A.rows;
+  const Index k = is_transposed ? A.rows : A.columns;
+  if (rows * columns == 0) return;
+  if (k == 0) {
+    for (Index i = 0; i < rows; ++i) std::fill_n(C + i * columns, columns, bias[i]);
+    return;
+  }
+  const Rows<const double> from{B, columns};
+  const Rows<double> to{C, columns};
+  if (A.precision == Precision::float32)
+    return multiply_stored(stored<float>(A), is_transposed, rows, k, from, columns, to, false, bias);
+  multiply_stored(stored<double>(A), is_transposed, rows, k, from, columns, to, false, bias);
+}
+
 void multiply_strided(const MatrixView& A, bool is_transposed, const double* B, Index b_stride, Index columns, double* C,
                       Index c_stride, bool accumulate) {
   const Index rows = is_transposed ? A.columns : A.rows;
@@ -243,10 +262,10 @@ void multiply_part(const MatrixPart& A, bool is_transposed, const double* B, Ind
   const Index k = is_transposed ? A.rows : A.columns;
   if (A.precision == Precision::float32) {
     const Weights<float> weights{static_cast<const float*>(A.data), A.stride};
-    return multiply_thin(weights, is_transposed, rows, k, {B, b_stride}, columns, {C, c_stride}, accumulate);
+    return multiply_thin(weights, is_transposed, rows, k, {B, b_stride}, columns, {C, c_stride}, accumulate, nullptr);
   }
   const Weights<double> weights{static_cast<const double*>(A.data), A.stride};
-  multiply_thin(weights, is_transposed, rows, k, {B, b_stride}, columns, {C, c_stride}, accumulate);
+  multiply_thin(weights, is_transposed, rows, k, {B, b_stride}, columns, {C, c_stride}, accumulate, nullptr);
 }
 
 void multiply_right(const double* B, Index rows, const MatrixView& A, bool is_transposed, double* C, bool accumulate) {

@@ -12,7 +12,10 @@ namespace fastexpr::linalg {
 /// A (r, k) as stored; B (k, columns) -> C (r, columns); transposed: B (r, columns) -> C (k, columns).
 void multiply(const MatrixView& A, bool is_transposed, const double* B, Index columns, double* C, bool accumulate);
 
-/// The same where the rows of B and C stand further apart.
+/// C = A B + bias, or A' B + bias, of one number for each row of C.
+void multiply_with_bias(const MatrixView& A, bool is_transposed, const double* B, Index columns, const double* bias, double* C);
+
+/// multiply() where the rows of B and C stand further apart.
 void multiply_strided(const MatrixView& A, bool is_transposed, const double* B, Index b_stride, Index columns, double* C,
                       Index c_stride, bool accumulate);
 
@@ -50,6 +53,9 @@ void scale_rows(const double* d, const double* T, Index rows, Index columns, dou
 
 /// out[i, :] += d[i] * T[i, :], T (rows, columns).
 void add_scaled_rows(const double* d, const double* T, Index rows, Index columns, double* out);
+
+/// Whether all numbers are finite.
+bool are_finite(const double* x, Index count);
 
 /// y[i, :] = x[i, :] times positive[i] where that is > 0, else times negative[i]; += where `accumulate`. y (rows, columns); the
 /// rows of x are `x_stride` apart: 0 for one row that all take. A row both of whose factors are 0 adds nothing.

@@ -48,6 +48,8 @@ void add_scaled_rows(const double* d, const double* T, Index rows, Index columns
         });
 }
 
+bool are_finite(const double* x, Index count) { return kernels().are_finite(x, count); }
+
 void take_signed(const double* x, Index x_stride, Index rows, Index columns, const double* positive, const double* negative,
                  bool accumulate, double* y) {
   kernels().take_signed(x, x_stride, rows, columns, positive, negative, accumulate, y);

@@ -9,24 +9,8 @@
 namespace fastexpr::vector_math {
 namespace {
 
-#if defined(FASTEXPR_HAS_SLEEF)
-
-const Kernels& choose() {
-#if defined(__x86_64__)
-  if (std::strncmp(cpu_path(), "avx512", 6) == 0) return sleef_avx512_kernels;
-  if (std::strcmp(cpu_path(), "avx2") == 0) return sleef_avx2_kernels;
-#endif
-  return sleef_baseline_kernels;
-}
-
-const Kernels& kernels() {
-  static const Kernels& chosen = choose();
-  return chosen;
-}
-
-#else
-
-// The C library's functions, one number at a time: correct everywhere, and several times slower.
+// The C library's functions, one number at a time, for what SLEEF does where it is there: correct everywhere, and several times
+// slower.
 
 template <double (*function)(double)>
 void map(const double* x, double* y, Index count) {
@@ -35,38 +19,34 @@ void map(const double* x, double* y, Index count) {
 
 double sin_of(double x) { return std::fabs(x) > far ? sin_of_far(x) : std::sin(x); }
 double cos_of(double x) { return std::fabs(x) > far ? cos_of_far(x) : std::cos(x); }
-double erfc_of(double x) {
-  if (x < 0.8 || x > 1.3) return std::erfc(x);
-  return static_cast<double>(std::erfc(static_cast<long double>(x)));  // glibc's for double is up to 5 ulp off
+
+void pow_of(const double* x, const double* y, double* z, Index count) {
+  for (Index i = 0; i < count; ++i) z[i] = std::pow(x[i], y[i]);
 }
-double sigmoid_of(double x) {
-  const double e = std::exp(-std::fabs(x));
-  return (x > 0.0 ? 1.0 : e) / (1.0 + e);
+
+const Kernels& path_kernels() {
+#if defined(__x86_64__)
+  if (std::strncmp(cpu_path(), "avx512", 6) == 0) return avx512_kernels;
+  if (std::strcmp(cpu_path(), "avx2") == 0) return avx2_kernels;
+#endif
+  return baseline_kernels;
 }
-double softplus_of(double x) { return (x < 0.0 ? 0.0 : x) + std::log1p(std::exp(-std::fabs(x))); }
+
+Kernels completed(Kernels kernels) {
+  if (kernels.log != nullptr) return kernels;
+  kernels.log = map< ::log>;
+  kernels.log1p = map< ::log1p>;
+  kernels.sin = map<sin_of>;
+  kernels.cos = map<cos_of>;
+  kernels.erf = map< ::erf>;
+  kernels.pow = pow_of;
+  return kernels;
+}
 
 const Kernels& kernels() {
-  static constexpr Kernels libm = {
-      .exp = map< ::exp>,
-      .expm1 = map< ::expm1>,
-      .log = map< ::log>,
-      .log1p = map< ::log1p>,
-      .sin = map<sin_of>,
-      .cos = map<cos_of>,
-      .tanh = map< ::tanh>,
-      .erf = map< ::erf>,
-      .erfc = map<erfc_of>,
-      .sigmoid = map<sigmoid_of>,
-      .softplus = map<softplus_of>,
-      .pow =
-          [](const double* x, const double* y, double* z, Index count) {
-            for (Index i = 0; i < count; ++i) z[i] = std::pow(x[i], y[i]);
-          },
-  };
-  return libm;
+  static const Kernels chosen = completed(path_kernels());
+  return chosen;
 }
-
-#endif
 
 }  // namespace
 
@@ -84,6 +64,11 @@ void erf(const double* x, double* y, Index count) { kernels().erf(x, y, count); 
 void erfc(const double* x, double* y, Index count) { kernels().erfc(x, y, count); }
 void sigmoid(const double* x, double* y, Index count) { kernels().sigmoid(x, y, count); }
 void softplus(const double* x, double* y, Index count) { kernels().softplus(x, y, count); }
+void gelu(const double* x, double* y, Index count) { kernels().gelu(x, y, count); }
+void silu(const double* x, double* y, Index count) { kernels().silu(x, y, count); }
+void tanh_derivatives(const double* x, const double* y, double* first, double* second, Index count) {
+  kernels().tanh_derivatives(x, y, first, second, count);
+}
 void pow(const double* x, const double* y, double* z, Index count) { kernels().pow(x, y, z, count); }
 
 void sqrt(const double* x, double* y, Index count) {

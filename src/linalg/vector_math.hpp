@@ -27,7 +27,14 @@ void sigmoid(const double* x, double* y, Index count);
 /// log(1 + exp(x)) without overflow: softplus(800) is 800.
 void softplus(const double* x, double* y, Index count);
 
-/// "sleef" or "libm".
+/// x P(x) with the normal distribution P, and x times its sigmoid; 0 at -infinity.
+void gelu(const double* x, double* y, Index count);
+void silu(const double* x, double* y, Index count);
+
+/// first = sech^2 x and, where it is not null, second = -2 y sech^2 x, of y = tanh(x); without cancellation where y is nearly 1.
+void tanh_derivatives(const double* x, const double* y, double* first, double* second, Index count);
+
+/// Whose log, log1p, sin, cos, erf and pow these are: "sleef" or "libm". The others are our own.
 const char* library();
 
 /// The path this CPU runs: "baseline", "avx2" or "avx512". FASTEXPR_CPU names another that it runs, too.

@@ -9,7 +9,10 @@ namespace fastexpr::vector_math {
 using Map = void (*)(const double* x, double* y, Index count);
 
 struct Kernels {
-  Map exp, expm1, log, log1p, sin, cos, tanh, erf, erfc, sigmoid, softplus;
+  Map exp, expm1, tanh, erfc, sigmoid, softplus, gelu, silu;
+  void (*tanh_derivatives)(const double* x, const double* y, double* first, double* second, Index count);
+  // By SLEEF; null where it is missing.
+  Map log, log1p, sin, cos, erf;
   void (*pow)(const double* x, const double* y, double* z, Index count);
 };
 
@@ -18,12 +21,10 @@ constexpr double far = 1e8;
 double sin_of_far(double x);
 double cos_of_far(double x);
 
-#if defined(FASTEXPR_HAS_SLEEF)
-extern const Kernels sleef_baseline_kernels;
+extern const Kernels baseline_kernels;
 #if defined(__x86_64__)
-extern const Kernels sleef_avx2_kernels;
-extern const Kernels sleef_avx512_kernels;
-#endif
+extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels;
 #endif
 
 }  // namespace fastexpr::vector_math

@@ -18,11 +18,7 @@ class Gelu final : public Elementwise {
   using Elementwise::Elementwise;
 
  private:
-  void apply(const double* u, double* v, Index count) const override {
-    for (Index i = 0; i < count; ++i) v[i] = -u[i] * std::numbers::sqrt2 / 2.0;
-    vector_math::erfc(v, v, count);
-    for (Index i = 0; i < count; ++i) v[i] = v[i] == 0 ? 0.0 : 0.5 * u[i] * v[i];  // 0 at -inf
-  }
+  void apply(const double* u, double* v, Index count) const override { vector_math::gelu(u, v, count); }
 
   void derivatives(const double* u, const double* v, double* first, double* second, Index count) const override {
     constexpr double density_at_0 = std::numbers::inv_sqrtpi / std::numbers::sqrt2;

@@ -55,6 +55,8 @@ class Linear final : public Operator {
   explicit Linear(const OperatorSpec& spec) : Linear(spec, linear_shape(spec)) {}
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
+    if (!bias_.empty() && outer_ == 1)
+      return linalg::multiply_with_bias(weights_, is_transposed_, inputs[0], inner_ * points, bias_.data(), output);
     if (!bias_.empty()) start_from_bias(output, inner_ * points);
     product(weights_, inputs[0], inner_ * points, output, !bias_.empty());
   }
@@ -78,6 +80,15 @@ class Linear final : public Operator {
       copy_weights(static_cast<const float*>(weights_.data), at.points, output_tangent);
     else
       copy_weights(static_cast<const double*>(weights_.data), at.points, output_tangent);
+    return true;
+  }
+
+  bool identity_adjoint(const Point& at, double* adjoint) const override {
+    if (outer_ != 1 || inner_ != 1) return false;
+    if (weights_.precision == Precision::float32)
+      copy_transposed(static_cast<const float*>(weights_.data), at.points, adjoint);
+    else
+      copy_transposed(static_cast<const double*>(weights_.data), at.points, adjoint);
     return true;
   }
 
@@ -163,6 +174,16 @@ class Linear final : public Operator {
         for (Index j = 0; j < k_; ++j) row[j] = W[i * k_ + j];
       }
       for (Index p = 1; p < points; ++p) std::copy_n(row, k_, row + p * k_);
+    }
+  }
+
+  // out (k, points, h): column j of W for every point.
+  template <class Number>
+  void copy_transposed(const Number* W, Index points, double* out) const {
+    for (Index j = 0; j < k_; ++j) {
+      double* row = out + j * points * h_;
+      for (Index i = 0; i < h_; ++i) row[i] = is_transposed_ ? W[j * h_ + i] : W[i * k_ + j];
+      for (Index p = 1; p < points; p *= 2) std::copy_n(row, std::min(p, points - p) * h_, row + p * h_);
     }
   }
 

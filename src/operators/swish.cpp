@@ -18,6 +18,7 @@ class Swish final : public Elementwise {
 
  private:
   void apply(const double* u, double* v, Index count) const override {
+    if (alpha_ == 1) return vector_math::silu(u, v, count);
     for (Index i = 0; i < count; ++i) v[i] = alpha_ * u[i];
     vector_math::sigmoid(v, v, count);
     for (Index i = 0; i < count; ++i) v[i] = v[i] == 0 ? 0.0 : u[i] * v[i];  // 0 at -inf

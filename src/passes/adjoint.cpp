@@ -68,6 +68,18 @@ void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace
   go_backward(graph, layout, workspace, graph.n_nodes());
 }
 
+bool run_identity_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace) {
+  if (graph.outputs().size() != 1 || !workspace.wall_seeds().empty() || workspace.annihilates()) return false;
+  const NodeId output = layout.storage(graph.outputs()[0]);  // nothing else reads it
+  if (output == 0 || !graph.depends(output) || graph.node(output).inputs.size() != 1) return false;
+  const NodeId input = graph.node(output).inputs[0];
+  workspace.require_adjoints(graph.size(output));
+  if (!graph.node(output).op->identity_adjoint(workspace.at(output), workspace.fresh_adjoint(input))) return false;
+  workspace.note_adjoint(input);
+  go_backward(graph, layout, workspace, output - 1);
+  return true;
+}
+
 void run_wall_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, std::span<const WallSeed> seeds,
                        Index columns) {
   workspace.require_adjoints(columns);

@@ -27,6 +27,9 @@ void run_linearize(const Graph& graph, const Layout& layout, Workspace& workspac
 /// (n, points, columns) = J' seed. The workspace's wall seeds are added.
 void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns);
 
+/// The same from the identity, columns == m. False where a seed has to be multiplied.
+bool run_identity_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace);
+
 /// The same from these seeds alone, inside the graph.
 void run_wall_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, std::span<const WallSeed> seeds,
                        Index columns);

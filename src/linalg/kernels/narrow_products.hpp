@@ -48,13 +48,16 @@ __attribute__((noinline)) void dot_tile(const Number* A, Index stride, Index k, 
     }
     add(a);
   }
+  double totals[rows * columns];
+  put_sums<lanes, rows * columns>(&sums[0][0], totals);
 #pragma GCC unroll 32
   for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 32
-    for (int j = 0; j < columns; ++j) {
-      double& target = C[r * c_stride + j];
-      target = accumulate ? target + sum(sums[r][j]) : sum(sums[r][j]);
-    }
+    double* target = C + r * c_stride;
+    const double* total = totals + r * columns;
+    if (accumulate)
+      for (int j = 0; j < columns; ++j) target[j] += total[j];
+    else
+      for (int j = 0; j < columns; ++j) target[j] = total[j];
   }
 }
 

@@ -30,11 +30,58 @@ inline void multiply_entries(const double* d, const double* x, Index count, doub
   for (; j < count; ++j) y[j] = accumulate ? y[j] + d[j] * x[j] : d[j] * x[j];
 }
 
+constexpr Index most_in_short_rows = 16;
+
+/// Of `lanes` rows of `columns` numbers: the row of each number.
+template <int lanes>
+struct RowsOfNumbers {
+  long rows[most_in_short_rows + 1][most_in_short_rows * lanes];
+  constexpr RowsOfNumbers() : rows() {
+    for (Index columns = 1; columns <= most_in_short_rows; ++columns)
+      for (Index i = 0; i < columns * lanes; ++i) rows[columns][i] = i / columns;
+  }
+};
+template <int lanes>
+constexpr RowsOfNumbers<lanes> rows_of_numbers;
+
+template <int lanes>
+inline Vector<lanes> pick(Vector<lanes> numbers, const long* places) {
+#if defined(__clang__)
+  Vector<lanes> picked;
+  for (int i = 0; i < lanes; ++i) picked[i] = numbers[places[i]];
+  return picked;
+#else
+  return __builtin_shuffle(numbers, reinterpret_cast<const Loose<typename VectorTypes<lanes>::Mask>*>(places)->numbers);
+#endif
+}
+
+/// out = d T, or += that, row by row, for contiguous rows of few numbers: `lanes` rows are whole vectors, whose factors are
+/// picked from one. Returns how many rows it has done.
+template <int lanes, bool accumulate>
+inline Index scale_short_rows(const double* d, const double* T, Index rows, Index columns, double* out) {
+  Index i = 0;
+  for (; i + lanes <= rows; i += lanes) {
+    const Vector<lanes> factors = load<lanes>(d + i);
+    const long* places = rows_of_numbers<lanes>.rows[columns];
+    for (Index j = 0; j < columns * lanes; j += lanes) {
+      Vector<lanes> product = pick<lanes>(factors, places + j) * load<lanes>(T + i * columns + j);
+      if constexpr (accumulate) product += load<lanes>(out + i * columns + j);
+      store<lanes>(out + i * columns + j, product);
+    }
+  }
+  return i;
+}
+
+template <int lanes>
+constexpr bool has_short_rows = lanes >= 4;
+
 template <int lanes>
 void scale_rows(const double* d, Index d_stride, const double* T, Index stride, Index rows, Index columns, double* out,
                 Index out_stride) {
   if (columns == 1 && stride == 1 && d_stride == 1 && out_stride == 1) return multiply_entries<lanes, false>(d, T, rows, out);
   Index i = 0;
+  if (has_short_rows<lanes> && columns <= most_in_short_rows && stride == columns && out_stride == columns && d_stride == 1)
+    i = scale_short_rows<lanes, false>(d, T, rows, columns, out);
   if (out_stride >= columns + lanes) {  // a padded target takes whole vectors, where those can be read
     const Index whole_rows = rows - (lanes + stride - 1) / stride;
     for (; i < whole_rows; ++i) {
@@ -48,7 +95,22 @@ void scale_rows(const double* d, Index d_stride, const double* T, Index stride, 
 template <int lanes>
 void add_scaled_rows(const double* d, const double* T, Index rows, Index columns, double* out) {
   if (columns == 1) return multiply_entries<lanes, true>(d, T, rows, out);
-  for (Index i = 0; i < rows; ++i) scale_row<lanes, true>(d[i], T + i * columns, columns, out + i * columns);
+  Index i = 0;
+  if (has_short_rows<lanes> && columns <= most_in_short_rows) i = scale_short_rows<lanes, true>(d, T, rows, columns, out);
+  for (; i < rows; ++i) scale_row<lanes, true>(d[i], T + i * columns, columns, out + i * columns);
+}
+
+template <int lanes>
+bool are_finite(const double* x, Index count) {
+  Vector<lanes> products[2] = {};  // 0 times what is not finite is NaN
+  Index i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    products[0] += 0.0 * load<lanes>(x + i);
+    products[1] += 0.0 * load<lanes>(x + i + lanes);
+  }
+  double total = sum(products[0] + products[1]);
+  for (; i < count; ++i) total += 0.0 * x[i];
+  return total == 0.0;
 }
 
 /// y = positive part of x times `positive` + negative part times `negative`, or += that.

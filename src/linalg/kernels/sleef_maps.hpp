@@ -1,10 +1,11 @@
 #pragma once
 
+#include "linalg/kernels/functions.hpp"
 #include "linalg/vector_math_kernels.hpp"
 
-// Loops over arrays with SLEEF's vector functions. `Functions` names those of one instruction set. The variants with the error
-// bound 3.5 ulp stay below 3 (checked against quadruple precision) and cost half of the 1 ulp ones. What SLEEF does not get
-// right over the whole range is put right here.
+// Loops over arrays with SLEEF's vector functions, where we have none of our own. `Functions` names those of one instruction set.
+// The variants with the error bound 3.5 ulp stay below 3 (checked against quadruple precision) and cost half of the 1 ulp ones.
+// What SLEEF does not get right over the whole range is put right here.
 
 namespace fastexpr::vector_math {
 namespace {
@@ -14,23 +15,8 @@ struct SleefMaps {
   using Vector = typename Functions::Vector;
   static constexpr Index lanes = sizeof(Vector) / sizeof(double);
 
-  static Vector load(const double* x) {
-    Vector v;
-    __builtin_memcpy(&v, x, sizeof v);
-    return v;
-  }
-  static void store(double* y, Vector v) { __builtin_memcpy(y, &v, sizeof v); }
-
-  template <Vector (*function)(Vector)>
-  static void map(const double* x, double* y, Index count) {
-    Index i = 0;
-    for (; i + lanes <= count; i += lanes) store(y + i, function(load(x + i)));
-    if (i == count) return;
-    double rest[lanes] = {};
-    for (Index j = 0; i + j < count; ++j) rest[j] = x[i + j];
-    store(rest, function(load(rest)));
-    for (Index j = 0; i + j < count; ++j) y[i + j] = rest[j];
-  }
+  static Vector load(const double* x) { return linalg::load<lanes>(x); }
+  static void store(double* y, Vector v) { linalg::store<lanes>(y, v); }
 
   static void pow(const double* x, const double* y, double* z, Index count) {
     Index i = 0;
@@ -42,13 +28,6 @@ struct SleefMaps {
     for (Index j = 0; i + j < count; ++j) exponent[j] = y[i + j];
     store(base, Functions::pow(load(base), load(exponent)));
     for (Index j = 0; i + j < count; ++j) z[i + j] = base[j];
-  }
-
-  /// SLEEF's gives infinity above 709.782711, a millionth too early.
-  static Vector exp(Vector x) {
-    const auto is_huge = x > Vector{} + 709.0;
-    const Vector y = Functions::exp(is_huge ? x - 1.0 : x);
-    return is_huge ? y * 2.718281828459045 : y;
   }
 
   /// SLEEF reduces all numbers of a vector to a period as the largest of them needs it, so that an answer depends on its
@@ -82,34 +61,19 @@ struct SleefMaps {
     return is_tiny ? x : (is_huge ? y + 69.314718055994530942 : y);
   }
 
-  static Vector exp_of_minus_abs(Vector x) { return Functions::exp(x > Vector{} ? -x : x); }
-
-  static Vector sigmoid(Vector x) {
-    const Vector e = exp_of_minus_abs(x);
-    return (x > Vector{} ? Vector{} + 1.0 : e) / (1.0 + e);
+  static constexpr void fill(Kernels& kernels) {
+    kernels.log = map<lanes, Functions::log>;
+    kernels.log1p = map<lanes, log1p>;
+    kernels.sin = map<lanes, periodic<Functions::sin, sin_of_far>>;
+    kernels.cos = map<lanes, periodic<Functions::cos, cos_of_far>>;
+    kernels.erf = map<lanes, Functions::erf>;
+    kernels.pow = pow;
   }
+};
 
-  static Vector softplus(Vector x) {
-    const Vector zero = {};
-    return (x < zero ? zero : x) + Functions::log1p(exp_of_minus_abs(x));
-  }
-
-  static constexpr Kernels kernels() {
-    return {
-        .exp = map<exp>,
-        .expm1 = map<Functions::expm1>,
-        .log = map<Functions::log>,
-        .log1p = map<log1p>,
-        .sin = map<periodic<Functions::sin, sin_of_far>>,
-        .cos = map<periodic<Functions::cos, cos_of_far>>,
-        .tanh = map<Functions::tanh>,
-        .erf = map<Functions::erf>,
-        .erfc = map<Functions::erfc>,
-        .sigmoid = map<sigmoid>,
-        .softplus = map<softplus>,
-        .pow = pow,
-    };
-  }
+/// A build without SLEEF.
+struct NoSleef {
+  static constexpr void fill(Kernels&) {}
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ constexpr Kernels make_kernels(const char* name) {
       .scale_rows = scale_rows<lanes>,
       .add_scaled_rows = add_scaled_rows<lanes>,
       .take_signed = take_signed<lanes>,
+      .are_finite = are_finite<lanes>,
       .name = name,
       .is_faster_than_blas = lanes >= 4,
   };

@@ -56,6 +56,14 @@ struct Tile {
     }
   }
 
+  __attribute__((always_inline)) void start_from(const double* bias) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; ++v) sums[r][v] += bias[r];
+    }
+  }
+
   __attribute__((always_inline)) void put(double* C, Index c_stride, bool accumulate) const {
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
@@ -97,11 +105,13 @@ struct Target {
   Index stride;
   Index columns;  // of the tile
   bool accumulate;
+  const double* bias;  // of its rows, or null
 };
 
 template <int lanes, int rows, int vectors, class Panel>
 __attribute__((noinline)) void compute_tile(const double* A, Index a_stride, const ThinBlock& B, Index k, const Target& target) {
   Tile<lanes, rows, vectors> tile;
+  if (target.bias != nullptr) tile.start_from(target.bias);
   const Index whole = B.whole < k ? B.whole : k;
   tile.template add<Panel>(A, a_stride, B.rows, B.stride, whole);
   if (whole < k) tile.template add<Panel>(A + whole * Panel::depth_stride(a_stride), a_stride, B.tail, tail_stride, k - whole);
@@ -117,6 +127,7 @@ void compute_rows(const double* A, Index a_stride, Index rows, const ThinBlock& 
   const auto step = [&](int count) {
     A += count * Panel::row_stride;
     target.C += count * target.stride;
+    if (target.bias != nullptr) target.bias += count;
     rows -= count;
   };
   for (; rows >= high; step(high)) compute_tile<lanes, high, vectors, Panel>(A, a_stride, B, k, target);
@@ -154,7 +165,8 @@ void multiply_panel(const double* A, Index a_stride, Index rows, const ThinBlock
     ThinBlock slice{B.rows + first, B.stride, B.whole, B.tail + first};
     if (B.tail == nullptr) slice = {B.rows + first * panel_depth, width * lanes, k, nullptr};
     const Index left = target.columns - first;
-    const Target part{target.C + first, target.stride, left < width * lanes ? left : width * lanes, target.accumulate};
+    const Target part{target.C + first, target.stride, left < width * lanes ? left : width * lanes, target.accumulate,
+                      target.bias};
     compute_rows_of_width<lanes, Panel>(width, A, a_stride, rows, slice, k, part);
   });
 }
@@ -212,9 +224,11 @@ constexpr Index min_rows_to_pack = 48;
 
 template <int lanes, class Number>
 void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
-                   Index b_stride, double* C, Index c_stride, bool accumulate, double* buffer) {
+                   Index b_stride, double* C, Index c_stride, bool accumulate, const double* bias, double* buffer) {
   if (columns <= max_transposed_columns<lanes> &&
       multiply_narrow<lanes>(A, stride, is_transposed, rows, k, B, columns, b_stride, C, c_stride, accumulate, buffer)) {
+    for (Index r = 0; bias != nullptr && r < rows; ++r)
+      for (Index j = 0; j < columns; ++j) C[r * c_stride + j] += bias[r];
     return;
   }
   alignas(64) double tail[lanes * tail_stride];
@@ -232,7 +246,8 @@ void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows
     }
     for (Index r = 0; r < rows; r += step) {
       const Index height = rows - r < step ? rows - r : step;
-      const Target target{C + r * c_stride, c_stride, columns, accumulate || p > 0};
+      const Target target{C + r * c_stride, c_stride, columns, accumulate || p > 0,
+                          bias == nullptr || p > 0 ? nullptr : bias + r};
       const bool is_last = r + step >= rows;
       if (is_transposed) {
         for (Index i = 0; i < depth; ++i) {

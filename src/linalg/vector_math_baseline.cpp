@@ -1,50 +1,49 @@
+#include "linalg/kernels/maps.hpp"
+
 #if defined(FASTEXPR_HAS_SLEEF)
-
 #include <sleef.h>
-
-#include "linalg/kernels/sleef_maps.hpp"
+#endif
 
 namespace fastexpr::vector_math {
 namespace {
 
+#if defined(FASTEXPR_HAS_SLEEF)
 #if defined(__x86_64__)
 
 struct Functions {
-  using Vector = __m128d;
-  static Vector exp(Vector x) { return Sleef_expd2_u10sse4(x); }
-  static Vector expm1(Vector x) { return Sleef_expm1d2_u10sse4(x); }
+  using Vector = linalg::Vector<2>;
   static Vector log(Vector x) { return Sleef_logd2_u35sse4(x); }
   static Vector log1p(Vector x) { return Sleef_log1pd2_u10sse4(x); }
   static Vector sin(Vector x) { return Sleef_sind2_u35sse4(x); }
   static Vector cos(Vector x) { return Sleef_cosd2_u35sse4(x); }
-  static Vector tanh(Vector x) { return Sleef_tanhd2_u35sse4(x); }
   static Vector erf(Vector x) { return Sleef_erfd2_u10sse4(x); }
-  static Vector erfc(Vector x) { return Sleef_erfcd2_u15sse4(x); }
   static Vector pow(Vector x, Vector y) { return Sleef_powd2_u10sse4(x, y); }
 };
 
 #else
 
 struct Functions {
-  using Vector = float64x2_t;
-  static Vector exp(Vector x) { return Sleef_expd2_u10advsimd(x); }
-  static Vector expm1(Vector x) { return Sleef_expm1d2_u10advsimd(x); }
+  using Vector = linalg::Vector<2>;
   static Vector log(Vector x) { return Sleef_logd2_u35advsimd(x); }
   static Vector log1p(Vector x) { return Sleef_log1pd2_u10advsimd(x); }
   static Vector sin(Vector x) { return Sleef_sind2_u35advsimd(x); }
   static Vector cos(Vector x) { return Sleef_cosd2_u35advsimd(x); }
-  static Vector tanh(Vector x) { return Sleef_tanhd2_u35advsimd(x); }
   static Vector erf(Vector x) { return Sleef_erfd2_u10advsimd(x); }
-  static Vector erfc(Vector x) { return Sleef_erfcd2_u15advsimd(x); }
   static Vector pow(Vector x, Vector y) { return Sleef_powd2_u10advsimd(x, y); }
 };
 
 #endif
 
-}  // namespace
+using Sleef = SleefMaps<Functions>;
 
-constinit const Kernels sleef_baseline_kernels = SleefMaps<Functions>::kernels();
+#else
 
-}  // namespace fastexpr::vector_math
+using Sleef = NoSleef;
 
 #endif
+
+}  // namespace
+
+constinit const Kernels baseline_kernels = make_kernels<2, Sleef>();
+
+}  // namespace fastexpr::vector_math
