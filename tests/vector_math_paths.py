@@ -56,11 +56,15 @@ def c_library(folder: str) -> Callable[[str], Callable[..., None]]:
     stub = Path(folder) / "paths.cpp"  # the name of the CPU path is asked for, and there is no other
     stub.write_text(
         '#include "linalg/kernels.hpp"\n#include "linalg/vector_math_kernels.hpp"\n'
-        'const fastexpr::linalg::Kernels& fastexpr::linalg::kernels() { static const Kernels k{.name = "baseline"}; return k; }\n'
-        "const fastexpr::vector_math::Kernels fastexpr::vector_math::avx2_kernels{}, fastexpr::vector_math::avx512_kernels{};\n"
+        "namespace fastexpr {\n"
+        'const linalg::Kernels& linalg::kernels() { static const Kernels k{.name = "baseline"}; return k; }\n'
+        "const vector_math::Kernels vector_math::avx2_kernels{}, vector_math::avx512_kernels{};\n}\n"
     )
     options = ["-std=c++20", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared", f"-I{SOURCES}"]
-    sources = [str(stub), *(str(SOURCES / "linalg" / f"{name}.cpp") for name in ("vector_math", "vector_math_baseline"))]
+    sources = [
+        str(stub),
+        *(str(SOURCES / "linalg" / f"{name}.cpp") for name in ("vector_math", "vector_math_baseline")),
+    ]
     subprocess.run([os.environ.get("CXX", "c++"), *options, *sources, "-o", str(library)], check=True)
     symbols = ctypes.CDLL(str(library))
 

@@ -59,8 +59,14 @@ void Elementwise::linearize(const Point& at, int order, double* local) const {
 }
 
 namespace {
+// A call through the table of kernels costs more than a look at a few numbers.
+bool are_finite(const double* numbers, Index count) {
+  constexpr Index few = 256;
+  return count <= few ? rows::are_finite(numbers, count) : linalg::are_finite(numbers, count);
+}
+
 void scale(const Point& at, const double* rows, Index count, Index columns, double* out) {
-  if (!at.annihilates && linalg::are_finite(at.local, count)) return linalg::scale_rows(at.local, rows, count, columns, out);
+  if (!at.annihilates && are_finite(at.local, count)) return linalg::scale_rows(at.local, rows, count, columns, out);
   for (Index i = 0; i < count * columns; ++i) out[i] = rows::product(at.local[i / columns], rows[i]);
 }
 }  // namespace
@@ -75,7 +81,7 @@ bool Elementwise::first_adjoint(const Point& at, const double* output_adjoint, d
 }
 
 void Elementwise::adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const {
-  if (!at.annihilates && linalg::are_finite(at.local, units(at)))
+  if (!at.annihilates && are_finite(at.local, units(at)))
     return linalg::add_scaled_rows(at.local, output_adjoint, units(at), columns, adjoints[0]);
   for (Index i = 0; i < units(at) * columns; ++i) adjoints[0][i] += rows::product(at.local[i / columns], output_adjoint[i]);
 }

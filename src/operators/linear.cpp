@@ -55,7 +55,7 @@ class Linear final : public Operator {
   explicit Linear(const OperatorSpec& spec) : Linear(spec, linear_shape(spec)) {}
 
   void value(const double* const* inputs, double* output, Index points, double*) const override {
-    if (!bias_.empty() && outer_ == 1)
+    if (!bias_.empty() && outer_ == 1 && inner_ * points > 1)
       return linalg::multiply_with_bias(weights_, is_transposed_, inputs[0], inner_ * points, bias_.data(), output);
     if (!bias_.empty()) start_from_bias(output, inner_ * points);
     product(weights_, inputs[0], inner_ * points, output, !bias_.empty());
