@@ -745,6 +745,9 @@ CONVOLUTIONS = [
     conv_row("2-D, groups", (1, 4, 3, 2), sample(4, 2, 2, 1), [0, 1, 0, 0], group=2, bias=sample(4)),
     conv_row("2-D, depthwise", (1, 3, 3, 2), sample(6, 1, 2, 2, dtype=np.float32), [1, 1, 0, 0], group=3),
     conv_row("3-D", (1, 2, 2, 3, 2), sample(2, 2, 2, 2, 1), [0, 1, 0, 1, 0, 0], [1, 2, 1]),
+    conv_row(
+        "1-D, weights of 0", (1, 2, 5), sample(2, 2, 3) * [[[1, 0, 1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0]]], [1, 1]
+    ),
     conv_row("no batch", (2, 4), sample(2, 2, 2), [0, 0], axis=0),
     conv_row("two axes in front", (2, 1, 1, 4), sample(2, 1, 2), [1, 0], axis=2, bias=sample(2)),
     conv_transpose_row("transposed 1-D", (1, 2, 4), sample(2, 3, 3), [0, 0], [1], [1], bias=sample(3)),

@@ -19,7 +19,7 @@ import onnx
 import onnx.reference
 import pytest
 import torch
-from operator_table import GRAPHS, ROWS, GraphRow, Nodes, Row
+from operator_table import GRAPHS, ROWS, GraphRow, Nodes, Row, Shape
 
 import fastexpr
 from fastexpr import _core
@@ -139,6 +139,34 @@ def test_a_batch_needs_a_place_for_every_input() -> None:
 def test_derivatives(row: Row | GraphRow) -> None:
     for i, x in enumerate(row.sample_points()):
         check_against(function_of(row), x, expected_of(row, i))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((40, 5, 8), (40, 1, 8)),
+        ((40, 1, 8), (40, 5, 8)),
+        ((50, 8, 5), (50, 8, 1)),
+        ((9, 1, 8, 1), (1, 4, 8, 6)),
+        ((3, 40, 1), (40, 13)),
+        ((40, 1), (1, 40)),
+    ],
+    ids=str,
+)
+def test_long_outputs_are_broadcast(a: Shape, b: Shape) -> None:
+    """Beyond a thousand numbers, where each reads from is found in another way."""
+    nodes = Nodes(int(np.prod(a) + np.prod(b)))
+    inputs = nodes.piece(0, 0, a), nodes.piece(0, int(np.prod(a)), b)
+    product = nodes.function(nodes.add("Mul", *inputs))
+    x, direction = np.random.default_rng(2).normal(size=(2, nodes.n))
+    (u, v), (du, dv) = ((y[: np.prod(a)].reshape(a), y[np.prod(a) :].reshape(b)) for y in (x, direction))
+    assert product.n_outputs > 1024
+    assert error(product(x), (u * v).ravel()) == 0
+    assert error(product.jvp(x, direction), (du * v + u * dv).ravel()) <= TOLERANCE
+    weights = np.random.default_rng(3).normal(size=product.n_outputs)
+    assert weights @ product.jvp(x, direction) == pytest.approx(product.vjp(x, weights) @ direction, rel=1e-11)
+    low, high = product.output_bounds(x, x)
+    assert np.all((low <= product(x)) & (product(x) <= high) & (high - low <= 1e-13 * (1 + np.abs(product(x)))))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -366,6 +394,48 @@ def test_sparsity_is_that_of_the_derivatives(row: Row | GraphRow) -> None:
     assert error(function.hessian(x, w, sparse=True).toarray(), function.hessian(x, w)) <= TOLERANCE
 
 
+def test_convolutions_keep_images_apart() -> None:
+    """Behind a dense layer the units of an image share their dependence; those of two images do not."""
+    nodes = Nodes(6)
+    rows = nodes.add("Reshape", 0, shape=[2, 3])
+    images = nodes.add("Linear", rows, axis=1, transposed=0, constants=[np.ones((4, 3))])
+    stacked = nodes.add("Reshape", nodes.add("Tanh", images), shape=[2, 1, 4])
+    function = nodes.function(
+        nodes.add(
+            "Conv",
+            stacked,
+            constants=[np.ones((2, 1, 2))],
+            axis=1,
+            group=1,
+            strides=[1],
+            dilations=[1],
+            pads=[0, 0],
+            transposed=0,
+        )
+    )
+    jacobian, hessian = (pattern.toarray() for pattern in function.sparsity())
+    np.testing.assert_array_equal(jacobian, np.kron(np.eye(2), np.ones((6, 3))))
+    np.testing.assert_array_equal(hessian, np.kron(np.eye(2), np.ones((3, 3))))
+
+
+def test_derivatives_of_matrices_that_x_enters_at_once() -> None:
+    """The tangent of x is the identity, which is not written out."""
+    matrix = np.array([[1.0, 0, -2], [0, 0, 3], [0.5, 4, 0], [0, 0, 0]])
+    rows, columns = np.nonzero(matrix)
+    starts = np.searchsorted(rows, np.arange(5)).astype(np.int64)
+    for name, constants, attributes in (
+        ("SparseLinear", [starts, columns.astype(np.int64), matrix[rows, columns]], {}),
+        ("Linear", [matrix], {"transposed": 0}),
+        ("Linear", [np.ascontiguousarray(matrix.T)], {"transposed": 1}),
+    ):
+        nodes = Nodes(3)
+        function = nodes.function(nodes.add("Tanh", nodes.add(name, 0, axis=0, constants=constants, **attributes)))
+        X = np.random.default_rng(1).normal(size=(3, 3))
+        expected = (1 - np.tanh(X @ matrix.T) ** 2)[:, :, None] * matrix
+        assert error(function.jacobian(X), expected) <= TOLERANCE
+        assert error(function.jacobian(X[0]), expected[0]) <= TOLERANCE
+
+
 @every_row
 def test_influence_is_all_that_moves_the_value(row: Row | GraphRow) -> None:
     """Steps and conditions included: the value moves with no other component."""
@@ -511,6 +581,14 @@ def test_derivative_at_kinks_is_the_one_promised(row: Row) -> None:
     for kink, slope in row.at_kinks.items():
         assert function.jacobian([kink]) == pytest.approx(slope, rel=1e-15)
         assert function.vjp([kink], [1.0]) == pytest.approx(slope, rel=1e-15)
+
+
+def test_the_norm_has_no_slope_at_the_origin() -> None:
+    row = next(row for row in ROWS if row.name == "ReduceL2")
+    function, zeros = function_of(row), np.zeros(row.n)
+    assert not function(zeros).any()
+    assert not function.jacobian(zeros).any()
+    assert not function.vjp(zeros, np.ones(function.n_outputs)).any()
 
 
 def test_operators_without_kinks_name_none() -> None:

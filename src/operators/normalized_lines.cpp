@@ -27,7 +27,7 @@ std::vector<Link> Normalized::links() const {
 void Normalized::lines(const IntervalBlock* inputs, const IntervalBlock& output, const Lines& below, const Lines& above,
                        Index points) const {
   Operator::lines(inputs, output, below, above, points);
-  if (below.links == 0) return;
+  if (below.links == 0 || members() == 1) return;  // of one member, its constants are exact
   for (Index lane = 0; lane < n_lanes(); ++lane)
     for (Index p = 0; p < points; ++p) {
       const lane_lines::Lane u = lane_lines::lane(inputs[0], first_of(lane), groups().inner, members(), p, points);
