@@ -126,6 +126,18 @@ def test_states_at_a_bound_that_units_which_are_off_have_anyway():
     assert result.certificate == "local minimum", result.message
 
 
+def test_a_way_down_that_brings_little_is_gone_to_its_end():
+    """5e-9 of the objective: left alone, it would be a point of which nothing can be claimed."""
+    p = fx.Problem()
+    x = p.variables(1, -1, 1, start=-0.5)
+    p.minimize(1000.0 + (relu(-x) - 2e-3 * relu(x) + relu(x - 0.0025)).sum())
+    nlp = p.nlp()
+    walk = Walk(nlp, nlp.functions.cells(), Budget(Settings("cyipopt")))
+    finding = walk.run(nlp.start)
+    assert finding.certificate == "local minimum"
+    assert np.allclose(walk.here.x, 0.0025)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_linear_programs_begin_anywhere(seed):
     rng = np.random.default_rng(seed)

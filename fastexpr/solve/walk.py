@@ -31,6 +31,10 @@ MOST_CELLS = 200
 #: What a move must bring, relative to max(1, |f|); of two points that violate something, relative to the violation.
 GAIN = 1e-8
 
+#: The same of a cell in which the program is linear, where a way leads down and nothing brings more: they are not
+#: entered twice, so that small moves come to an end, and where they end can be certified.
+LINEAR_GAIN = 1e-10
+
 #: Walls that every cell's program has from the beginning, the nearest ones: at most so many, and so many entries.
 FIRST_WALLS, FIRST_ENTRIES = 160, 100_000
 
@@ -58,12 +62,12 @@ class Visit:
     def is_solved(self) -> bool:
         return self.solution.success and self.violation <= FEASIBILITY
 
-    def is_better_than(self, other: Visit) -> bool:
+    def is_better_than(self, other: Visit, gain: float = GAIN) -> bool:
         """Whether a move from there pays."""
         excess, others = max(0.0, self.violation - FEASIBILITY), max(0.0, other.violation - FEASIBILITY)
         if excess > 0.0 or others > 0.0:
             return excess < 0.999 * others
-        return self.objective < other.objective - GAIN * other.size
+        return self.objective < other.objective - gain * other.size
 
 
 @dataclass
@@ -144,6 +148,7 @@ class Walk:
 
     def _move(self, finding: Finding) -> bool:
         """Into the first cell that is better; False: there is none."""
+        slightly = None
         for branches in self._candidates(finding):
             if self.is_over:
                 return False
@@ -155,6 +160,11 @@ class Walk:
                 return True
             if not visit.is_solved:
                 self.failed.append((branches, visit.solution.message))
+            elif branches.tobytes() in self._done and visit.is_better_than(slightly or self.here, LINEAR_GAIN):
+                slightly = visit
+        if slightly is not None and not self.failed:
+            self.here = slightly
+            return True
         return self._along(finding) or (not self.failed and self._beside(bool(finding.bent)))
 
     def _beside(self, is_bent: bool) -> bool:
