@@ -76,11 +76,11 @@ def build() -> None:
                  f"-DPython_EXECUTABLE={SOURCE}/.venv/bin/python", f"-DFASTEXPR_OUTPUT_DIRECTORY={SOURCE}/fastexpr",
                  "-DFASTEXPR_DEVELOP=ON", f"-DCMAKE_MAKE_PROGRAM={SOURCE}/.venv/bin/ninja",
                  f"-DCMAKE_CXX_COMPILER_LAUNCHER={shutil.which('ccache') or ''}"]  # fmt: skip
-    subprocess.run(configure, check=True, cwd=SOURCE)
+    subprocess.run([str(part) for part in configure], check=True, cwd=SOURCE)
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", "2")
     for _ in range(8):
         command = [PROGRAMS / "cmake", "--build", BUILD, "--parallel", jobs, "--target", *TARGETS, "--", "-k", "0"]
-        result = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True)
+        result = subprocess.run([str(part) for part in command], cwd=SOURCE, capture_output=True, text=True)
         (FOLDER / "build.log").write_text(result.stdout + result.stderr)
         if result.returncode == 0:
             return
@@ -117,12 +117,12 @@ def run_tests(tests: list[str], parts: int) -> None:
 
 
 def looked_at() -> dict[tuple[str, str, str], str]:
-    """File, before and after: why it is no fault."""
+    """File and function, before and after: why it is no fault."""
     found = {}
     for line in (HERE / "looked_at.txt").read_text().splitlines():
         if line and not line.startswith("#"):
-            path, before, after, reason = line.split(" ¦ ")
-            found[path, before, after] = reason
+            place, before, after, reason = line.split(" ¦ ")
+            found[place, before, after] = reason
     return found
 
 
@@ -133,7 +133,7 @@ def report() -> None:
         result = read(f"result-{fault['number']}.json")
         if not result:  # ended before
             continue
-        reason = known.get((fault["file"], fault["before"], fault["after"]))
+        reason = known.get((f"{fault['file']} {fault['function']}", fault["before"], fault["after"]))
         verdict = (
             "caught"
             if result["caught"]
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="the faults that survived, with the build that is there")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="names of tests/test_NAME.py")
     parser.add_argument("files", nargs="*", help="source files; all of the core if none is named")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if not arguments.again:
         options = ["--seed", str(arguments.seed), "--count", str(arguments.count)]
         subprocess.run([sys.executable, HERE / "plant.py", FOLDER, *options, *arguments.files], check=True)

@@ -237,7 +237,7 @@ class File:
         elif cursor.kind in JUMPS and (
             parent.kind != CursorKind.COMPOUND_STMT or (len(parents) > 1 and parents[-2].kind in BODIES)
         ):
-            edit = {"planted": f"{{{{ if (!{{}}) {escaped}; }}}}", "behind": 1}
+            edit: dict[str, Any] = {"planted": f"{{{{ if (!{{}}) {escaped}; }}}}", "behind": 1}
             yield "statement dropped", text, "", edit
 
 
@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("files", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     files = arguments.files or sorted(str(p.relative_to(ROOT)) for f in FOLDERS for p in (ROOT / f).glob("*.[ch]pp"))
     options, generator = clang_options(), random.Random(arguments.seed)
     lines = {path: len((ROOT / path).read_text().splitlines()) for path in files}
