@@ -222,6 +222,13 @@ Index copy_tail(const double* B, Index k, Index columns, Index stride, double* t
 /// Where many rows use B it is packed; where few do, its rows are read in place.
 constexpr Index min_rows_to_pack = 48;
 
+/// Whether all of B stays in the caches as it stands: whole vectors, one panel of k, and rows that do not share cache sets.
+template <int lanes>
+inline bool is_read_in_place(Index k, Index columns, Index stride) {
+  constexpr Index shared = 512 / sizeof(double);
+  return k <= panel_depth && columns % lanes == 0 && stride % shared != 0;
+}
+
 template <int lanes, class Number>
 void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows, Index k, const double* B, Index columns,
                    Index b_stride, double* C, Index c_stride, bool accumulate, const double* bias, double* buffer) {
@@ -233,7 +240,7 @@ void multiply_thin(const Number* A, Index stride, bool is_transposed, Index rows
   }
   alignas(64) double tail[lanes * tail_stride];
   double* const packed = buffer + panel_rows * panel_stride;
-  const bool is_packed = rows >= min_rows_to_pack;
+  const bool is_packed = rows >= min_rows_to_pack && !is_read_in_place<lanes>(k, columns, b_stride);
   const Index tail_rows = is_packed ? 0 : copy_tail<lanes>(B, k, columns, b_stride, tail);
   const Index step = columns <= 4 * lanes ? panel_rows / 4 : panel_rows;  // a small B leaves the first-level cache to A
   for (Index p = 0; p < k; p += panel_depth) {
