@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_process_life import run
+from new_processes import run
 
 PRELUDE = """
 import locale, os, pickle, tempfile
