@@ -11,6 +11,8 @@ from fastexpr import _core
 
 #: These have no lines: what is known of them are their intervals.
 WITHOUT_LINES = ("Pow", "Mod", "ReduceProd", "Hardmax", "Quantize", "HardSwish-alpha=-0.25")
+#: The lines of these know what they divide by as an interval.
+WITHOUT_TANGENTS = (*WITHOUT_LINES, "LayerNormalization", "RMSNormalization")
 
 
 def beside_another(row: Row) -> _core.Function:
@@ -42,7 +44,7 @@ def test_lines_carry_what_intervals_know(row: Row) -> None:
     assert (of_lines <= 6 * of_intervals + 1e-6 * (1 + sizes))[is_bounded].all()
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not str(row).startswith(WITHOUT_LINES)], ids=str)
+@pytest.mark.parametrize("row", [row for row in ROWS if not str(row).startswith(WITHOUT_TANGENTS)], ids=str)
 def test_lines_are_tangents_of_small_boxes(row: Row) -> None:
     """Of v - J x, with J the derivative in the middle, a box of a tenth of the size leaves a hundredth."""
     function = row.function()
@@ -76,4 +78,5 @@ def test_bounds_at_a_point_are_the_value(row: Row) -> None:
         value = function(x)
         for method in ("interval", "linear"):
             low, high = function.output_bounds(x, x, method)
-            assert np.all(high - low <= 1e-11 * (1 + np.abs(value).max()))
+            moved = np.nan_to_num(np.abs(function.jacobian(x)) @ np.abs(x), posinf=0.0)  # by roundings of x
+            assert np.all(high - low <= 1e-11 * (1 + np.abs(value).max() + moved))

@@ -26,6 +26,7 @@ import fastexpr as fx
 from fastexpr import _core
 from fastexpr.errors import GraphError
 from fastexpr.export.program.lowering import LOWERINGS
+from fastexpr.function.written_out import NORMALIZATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 TOLERANCE = 1e-14  # of the largest number
@@ -93,7 +94,7 @@ def test_an_operator_of_a_matrix_is_the_core_s(name: str, programs: dict[str, tu
 
 
 def test_every_operator_of_the_core_is_there() -> None:
-    assert set(LOWERINGS) | {"Constant"} == set(_core.operator_names())
+    assert {*LOWERINGS, "Constant", *NORMALIZATIONS} == set(_core.operator_names())
 
 
 # ---- networks

@@ -34,6 +34,7 @@ from fastexpr.formulations.hard_swish import hard_swish
 from fastexpr.formulations.products import Products
 from fastexpr.formulations.registry import BoundedNode, find_emitter
 from fastexpr.function.kink import values_of_nodes
+from fastexpr.function.written_out import written_out
 
 #: How units with a kink are written. "bigm": a binary for each; "pairs": of which one is zero; "relaxed": neither.
 KINKS = {
@@ -126,6 +127,7 @@ class Builder:
         fastexpr.errors.FormulationError
             An operator without a formulation, or infinite bounds where it needs finite ones.
         """
+        net = written_out(net)
         nodes, outputs = net._nodes(), net._output_ids()
         needed = needed_nodes(nodes, outputs)
         depends = [True]

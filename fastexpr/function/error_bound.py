@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError
+from fastexpr.function.written_out import written_out
 
 Errors = npt.NDArray[np.float64]
 
@@ -54,8 +55,8 @@ class Propagation:
     """Errors of all nodes, one after another."""
 
     def __init__(self, function: Function, width: float) -> None:
-        self.function, self.width = function, width
-        self.nodes = function._nodes()
+        self.function, self.width = written_out(function), width
+        self.nodes = self.function._nodes()
         self.errors: list[Errors] = [np.zeros(function.n_inputs)]
         self._ranges: list[tuple[Errors, Errors]] | None = None
 

@@ -15,6 +15,7 @@ import numpy as np
 from fastexpr._core import Function, Operator
 from fastexpr.errors import GraphError, NotFoundError
 from fastexpr.function.variants import blanks, rebuild
+from fastexpr.function.written_out import written_out
 
 #: Their derivative is 0 wherever there is one; what they choose between has its own.
 STEPS = {"Less", "LessOrEqual", "Equal", "Sign", "Floor", "Ceil", "Round", "Hardmax", "Constant"}
@@ -102,7 +103,8 @@ class Reverse:
     def __init__(self, function: Function, x: Any) -> None:
         from fastexpr.expression.splicing import expression_of
 
-        self.function, self.nodes = function, function._nodes()
+        self.function = written_out(function)
+        self.nodes = self.function._nodes()
         self.values = [x]
         self.depends = [True]
         for core, inputs, label in self.nodes:

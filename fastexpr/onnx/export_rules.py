@@ -239,6 +239,30 @@ def softmax(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     return graph.reshape(y, shape) if joined != shape else y
 
 
+@rule("LayerNormalization", "RMSNormalization")
+def normalization(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
+    """LayerNormalization where ONNX has it: in float, over the last axes. ONNX Runtime subtracts squares in its own, which
+    costs a double model its digits; ONNX has RMSNormalization from operator set 23 on only.
+    """
+    x, shape, axis = inputs[0], list(op.shape), op.attributes["axis"]
+    stop, epsilon = axis + op.attributes["n_axes"], op.attributes["epsilon"]
+    is_centred = op.name == "LayerNormalization"
+    lane = shape[axis:stop] + [1] * (len(shape) - stop)
+    constants = [graph.tensor(np.reshape(constant, lane)) for constant in op.constants]
+    if is_centred and not graph.is_double and stop == len(shape):
+        return graph.emit(
+            "LayerNormalization", x, *(constants or [graph.tensor(np.ones(lane))]), axis=axis, epsilon=epsilon
+        )
+    axes = graph.integers(list(range(axis, stop)))
+    if is_centred:
+        x = graph.emit("Sub", x, graph.emit("ReduceMean", x, axes, keepdims=1))
+    square = graph.emit("ReduceMean", graph.emit("Mul", x, x), axes, keepdims=1)
+    x = graph.emit("Div", x, graph.emit("Sqrt", graph.emit("Add", square, graph.number(epsilon))))
+    for name, constant in zip(("Mul", "Add"), constants, strict=False):
+        x = graph.emit(name, x, constant)
+    return x
+
+
 @rule("CumSum")
 def cumulative_sum(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
     """Along n_axes axes together; ONNX's has one."""

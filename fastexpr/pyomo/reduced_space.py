@@ -13,6 +13,7 @@ from fastexpr.errors import FormulationError
 from fastexpr.formulations.affine import is_affine, matrix_of
 from fastexpr.formulations.graph import needed_nodes
 from fastexpr.function.kink import values_of_nodes
+from fastexpr.function.written_out import written_out
 from fastexpr.pyomo.formulas import Scalars, formula
 
 #: So many terms an expression may have when it is written out, as solvers' languages want it.
@@ -34,6 +35,7 @@ def nested(net: Function, inputs: Sequence[Any]) -> list[Any]:
     fastexpr.errors.FormulationError
         An operator has no formula, or the expressions would be too long.
     """
+    net = written_out(net)
     nodes, outputs = net._nodes(), net._output_ids()
     needed = needed_nodes(nodes, outputs)
     require_small(net, nodes, needed)

@@ -27,6 +27,17 @@ inline bool are_finite(const double* numbers, Index count) {
   return sums[0] + sums[1] + sums[2] + sums[3] == 0.0;
 }
 
+/// term(0) + ... + term(count - 1): eight sums at a time, of which the compiler makes vectors.
+template <class Term>
+double total(Index count, Term term) {
+  double sums[8] = {};
+  Index i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (Index j = 0; j < 8; ++j) sums[j] += term(i + j);
+  for (; i < count; ++i) sums[0] += term(i);
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
 /// The product of the chain rule: a factor that is exactly 0 means "does not take part" and gives 0 even where the other is
 /// infinite or NaN. The slope of sqrt at 0 is no business of an output that does not depend on it.
 inline double product(double factor, double number) { return factor == 0 || number == 0 ? 0 : factor * number; }

@@ -8,15 +8,7 @@ namespace fastexpr::linalg {
 namespace {
 
 constexpr Index parallel_numbers = 1 << 15;
-constexpr Index block = 16;  // of a transpose: two cache lines of doubles each way
-
-/// Body(rows of a block, columns of a block) over a grid of blocks.
-template <class Body>
-void for_blocks(Index rows, Index columns, const Body& body) {
-  for (Index i = 0; i < rows; i += block) {
-    for (Index j = 0; j < columns; j += block) body(i, std::min(rows, i + block), j, std::min(columns, j + block));
-  }
-}
+constexpr Index block = 16;  // of a mirrored triangle: two cache lines of doubles each way
 
 }  // namespace
 
@@ -55,12 +47,22 @@ void take_signed(const double* x, Index x_stride, Index rows, Index columns, con
   kernels().take_signed(x, x_stride, rows, columns, positive, negative, accumulate, y);
 }
 
+// Tiles of one cache line each way: more rows at a power of two from each other would not stay in the first-level cache together.
 void transpose(const double* A, Index rows, Index columns, double* out) {
-  for_blocks(rows, columns, [&](Index row, Index last_row, Index column, Index last_column) {
-    for (Index j = column; j < last_column; ++j) {
-      for (Index i = row; i < last_row; ++i) out[j * rows + i] = A[i * columns + j];
+  constexpr Index tile = 8;
+  for (Index row = 0; row < rows; row += tile) {
+    for (Index column = 0; column < columns; column += tile) {
+      const double* from = A + row * columns + column;
+      double* to = out + column * rows + row;
+      if (row + tile <= rows && column + tile <= columns) {  // lengths that the compiler knows
+        for (Index j = 0; j < tile; ++j)
+          for (Index i = 0; i < tile; ++i) to[j * rows + i] = from[i * columns + j];
+        continue;
+      }
+      for (Index j = 0; j < std::min(tile, columns - column); ++j)
+        for (Index i = 0; i < std::min(tile, rows - row); ++i) to[j * rows + i] = from[i * columns + j];
     }
-  });
+  }
 }
 
 }  // namespace fastexpr::linalg

@@ -17,22 +17,27 @@ Plane largest_above(Interval a, Interval b);
 Plane largest_below(Interval a, Interval b);
 
 /// For every unit of the output, the unit of an input of this shape that it reads. Units stand together in stretches that read
-/// one unit, or neighbours: of long outputs only the first unit of each stretch is kept.
+/// one unit, or neighbours: only the first unit of each stretch is kept.
 class UnitMap {
  public:
-  UnitMap() = default;  // each unit reads itself
+  UnitMap() = default;
   UnitMap(const Shape& input, const Shape& output);
 
   Index operator()(Index i) const {
     if (firsts_.empty()) return i;
-    if (length_ == 1) return firsts_[static_cast<std::size_t>(i)];
+    if (firsts_.size() == 1) return firsts_[0] + i * step_;
     const Index stretch = i / length_;
-    return firsts_[static_cast<std::size_t>(stretch)] + (i - stretch * length_) * step_;
+    return first(stretch) + (i - stretch * length_) * step_;
   }
+  /// What the first unit of a stretch reads.
+  Index first(Index stretch) const { return firsts_.empty() ? 0 : firsts_[static_cast<std::size_t>(stretch)]; }
+  /// Units of a stretch, and whether they read neighbours (1) or one unit (0).
+  Index length() const { return length_; }
+  Index step() const { return step_; }
 
  private:
-  std::vector<Index> firsts_;
-  Index length_ = 1, step_ = 0;  // of a stretch
+  std::vector<Index> firsts_;     // empty: each unit reads itself
+  Index length_ = 1, step_ = 1;
 };
 
 /// Operator::batched of operators whose inputs are broadcast: those that have points get dimensions of length 1 in between.
@@ -99,23 +104,36 @@ class Broadcast : public Operator {
   bool is_mapped(std::size_t k) const { return is_mapped_[k]; }
   Index unit_of(std::size_t k, Index i) const { return maps_[k](i); }
 
-  /// a and b as the output's units see them, (size, points) each: the inputs themselves, or gathered into scratch.
-  struct Pair {
-    const double* a;
-    const double* b;
+  /// Rows (a unit at a point) of the output that stand together, where each input's row goes on by one, too, or stays. Number 2
+  /// stands for the output.
+  struct Run {
+    Index rows[3];   // the first ones
+    Index steps[3];  // 1 or 0
+    Index length;
   };
-  Pair spread(const double* const* inputs, double* scratch, Index points) const;
 
-  /// out = factor(0, row) A + factor(1, row) B in the output's rows; a null A or B is zero.
+  /// body(a, b, first row of the output, how many) with a and b as these rows see them: the inputs themselves, or spread out in
+  /// scratch.
+  template <class Body>
+  void for_each_part(const double* const* inputs, double* scratch, Index points, Body body) const;
+
+  template <class Body>
+  void for_each_run(Index points, Body body) const;
+
+  /// out = factor(0, row) A + factor(1, row) B in the output's rows; a null A or B is zero. `is_plain`: nothing needs to be
+  /// annihilated.
   template <class Factor>
-  void combine(Factor factor, const double* A, const double* B, double* out, Index points, Index columns) const;
+  void combine(bool is_plain, Factor factor, const double* A, const double* B, double* out, Index points, Index columns) const;
 
   /// to += factor(row) from, where `to` has the rows of input k and `from` those of input l (2: of the output).
   template <class Factor>
-  void add_rows(Factor factor, std::size_t l, const double* from, std::size_t k, double* to, Index points, Index columns) const;
+  void add_rows(bool is_plain, Factor factor, std::size_t l, const double* from, std::size_t k, double* to, Index points,
+                Index columns) const;
 
  private:
-  UnitMap maps_[3];         // number 2 stands for the output
+  const double* spread(std::size_t k, const double* input, double* scratch, Index points) const;
+
+  UnitMap maps_[3];
   bool is_mapped_[3] = {};  // the input has another size
 };
 
@@ -173,6 +191,7 @@ class CurvedBroadcast : public Broadcast {
 
  private:
   Partials partials(double* local, Index points, int order) const;
+  bool is_plain(const Point& at, int order) const;
 
   Second second_;
 };

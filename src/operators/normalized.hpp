@@ -26,6 +26,8 @@ class Normalized : public Grouped {
     Index stride;
     Index members;
     Index row(Index m) const { return first + m * stride; }
+    /// Whether its numbers stand together in a block of so many columns.
+    bool is_together(Index columns) const { return stride == 1 && columns == 1; }
   };
 
   /// Whether the output is the logarithm of softmax.
@@ -47,6 +49,9 @@ class Normalized : public Grouped {
   /// what belongs to a lane whose p is NaN is NaN, but for columns that are 0 where at.annihilates.
   void center(const Point& at, const double* p, const double* factor, const double* T, double* out, Index columns,
               bool accumulate) const;
+
+  /// The same of one lane whose numbers stand together.
+  static void center_lane(const Lane& lane, const double* p, const double* factor, const double* T, double* out, bool accumulate);
 
   /// Whether all members of a lane are 0 in this column.
   static bool is_zero(const Lane& lane, const double* T, Index columns, Index column);

@@ -29,6 +29,11 @@ class Reduce : public Grouped {
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
     if (adjoints[0] == nullptr) return;
     const Index length = groups().inner * at.points * columns;
+    if (length == 1) {
+      for (Index o = 0; o < groups().outer; ++o)
+        for (Index m = 0; m < members(); ++m) adjoints[0][o * members() + m] += factor_ * output_adjoint[o];
+      return;
+    }
     for (Index o = 0; o < groups().outer; ++o)
       for (Index m = 0; m < members(); ++m)
         rows::add_scaled(factor_, output_adjoint + o * length, adjoints[0] + (o * members() + m) * length, length);
@@ -52,6 +57,11 @@ class Reduce : public Grouped {
  private:
   void reduce(const double* from, double* to, Index width) const {
     const Index length = groups().inner * width;
+    if (length == 1) {
+      for (Index o = 0; o < groups().outer; ++o, from += members())
+        to[o] = factor_ * rows::total(members(), [from](Index m) { return from[m]; });
+      return;
+    }
     for (Index o = 0; o < groups().outer; ++o, to += length) {
       rows::fill_zero(to, length);
       for (Index m = 0; m < members(); ++m, from += length) rows::add(from, to, length);

@@ -28,6 +28,10 @@ class Select : public Operator {
   void adjoint(const Point& at, const double* output_adjoint, double* const* adjoints, Index columns) const override {
     if (adjoints[0] == nullptr) return;
     const Index width = at.points * columns;
+    if (width == 1) {
+      for (Index i = 0; i < size(); ++i) adjoints[0][indices_[i]] += output_adjoint[i];
+      return;
+    }
     for (Index i = 0; i < size(); ++i) rows::add(output_adjoint + i * width, adjoints[0] + indices_[i] * width, width);
   }
 

@@ -25,8 +25,7 @@ class Softmax : public Normalized {
     subtract_maximum(inputs[0], output, points);
     vector_math::exp(output, output, size() * points);
     for_each_lane(points, [&](const Lane& lane) {
-      double sum = 0.0;
-      for (Index m = 0; m < lane.members; ++m) sum += output[lane.row(m)];
+      const double sum = rows::total(lane.members, [&](Index m) { return output[lane.row(m)]; });
       for (Index m = 0; m < lane.members; ++m) output[lane.row(m)] /= sum;
     });
   }
@@ -54,6 +53,11 @@ class Softmax : public Normalized {
         const Index width = std::min(chunk, columns - begin);
         double sums[chunk];  // g'T; g sums to 0, so the shift by T_k changes nothing
         relative_sums(lane, k, g, tangents[0], columns, begin, width, sums);
+        if (lane.is_together(columns)) {
+          double* S_lane = S[0] + lane.first;
+          for (Index m = 0; m < lane.members; ++m) S_lane[m] -= rows::product(p[lane.first + m], sums[0]);
+          return;
+        }
         for (Index m = 0; m < lane.members; ++m)
           rows::add_scaled(-p[lane.row(m)], sums, S[0] + lane.row(m) * columns + begin, width);
       }

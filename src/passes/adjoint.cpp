@@ -1,65 +1,60 @@
 #include <algorithm>
-#include <cstring>
 
+#include "graph/rows.hpp"
 #include "linalg/interruption.hpp"
 #include "passes/annihilation.hpp"
 #include "passes/passes.hpp"
+#include "passes/tangent.hpp"
 
 namespace fastexpr {
 
 namespace {
 
-double** wanted_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const Node& node, bool is_second) {
-  double** pointers = workspace.adjoint_pointers();
+// Adds the node's part to the blocks of its inputs.
+void push_back(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id, AdjointBlocks& blocks) {
+  const Node& node = graph.node(id);
+  const double* own = blocks.block(id);
+  const Point at = workspace.at(id);
+  double* first = at.annihilates ? nullptr : blocks.fresh(node.inputs[0]);
+  if (first != nullptr && node.op->first_adjoint(at, own, first, blocks.columns())) return blocks.note(node.inputs[0]);
+  double** wanted = workspace.adjoint_pointers();
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
     const NodeId source = layout.storage(node.inputs[k]);
-    pointers[k] = !graph.depends(source) ? nullptr
-                  : is_second            ? workspace.second_adjoint(source)
-                                         : workspace.begun_adjoint(source, graph.size(source));
+    wanted[k] = graph.depends(source) ? blocks.begun(source, graph.size(source)) : nullptr;
   }
-  return pointers;
+  if (at.annihilates)
+    annihilating_adjoint(*node.op, at, own, wanted, blocks.columns());
+  else
+    node.op->adjoint(at, own, wanted, blocks.columns());
 }
-
-void clear(double* block, Index count) { std::memset(block, 0, static_cast<std::size_t>(count) * sizeof(double)); }
 
 void add_wall_seeds(const Graph& graph, Workspace& workspace, std::span<const WallSeed> seeds) {
   const Index columns = workspace.adjoint_columns();
   for (const WallSeed& seed : seeds)
-    workspace.begun_adjoint(seed.node, graph.size(seed.node))[seed.row * columns + seed.column] += seed.weight;
+    workspace.adjoints().begun(seed.node, graph.size(seed.node))[seed.row * columns + seed.column] += seed.weight;
 }
 
 // From node `last` on, or the one before it.
 void go_backward(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId last) {
-  const Index columns = workspace.adjoint_columns();
-  const bool is_long = workspace.is_long(columns);
+  AdjointBlocks& blocks = workspace.adjoints();
+  const bool is_long = workspace.is_long(blocks.columns());
   for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
     if (*it > last) continue;
     if (is_long) look_for_interruption();
-    const Node& node = graph.node(*it);
-    const double* own = workspace.begun_adjoint(*it, graph.size(*it));
-    const Point at = workspace.at(*it);
-    if (at.annihilates) {
-      annihilating_adjoint(*node.op, at, own, wanted_adjoints(graph, layout, workspace, node, false), columns);
-      continue;
-    }
-    double* first = workspace.fresh_adjoint(node.inputs[0]);
-    if (first != nullptr && node.op->first_adjoint(at, own, first, columns)) {
-      workspace.note_adjoint(node.inputs[0]);
-      continue;
-    }
-    node.op->adjoint(at, own, wanted_adjoints(graph, layout, workspace, node, false), columns);
+    blocks.begun(*it, graph.size(*it));
+    push_back(graph, layout, workspace, *it, blocks);
   }
-  workspace.begun_adjoint(0, graph.size(0));
+  blocks.begun(0, graph.size(0));
 }
 
 }  // namespace
 
 void run_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, const double* seed, Index columns) {
-  workspace.require_adjoints(columns);
+  workspace.adjoints().require(columns);
   for (const NodeId output : graph.outputs()) {
     const Index count = graph.size(output) * workspace.points() * columns;
     if (graph.depends(output)) {
-      double* adjoint = workspace.begun_adjoint(output, graph.size(layout.storage(output)));
+      double* adjoint = workspace.adjoints().begun(output, graph.size(layout.storage(output)));
       for (Index i = 0; i < count; ++i) adjoint[i] += seed[i];
     }
     seed += count;
@@ -73,16 +68,16 @@ bool run_identity_adjoints(const Graph& graph, const Layout& layout, Workspace& 
   const NodeId output = layout.storage(graph.outputs()[0]);  // nothing else reads it
   if (output == 0 || !graph.depends(output) || graph.node(output).inputs.size() != 1) return false;
   const NodeId input = graph.node(output).inputs[0];
-  workspace.require_adjoints(graph.size(output));
-  if (!graph.node(output).op->identity_adjoint(workspace.at(output), workspace.fresh_adjoint(input))) return false;
-  workspace.note_adjoint(input);
+  workspace.adjoints().require(graph.size(output));
+  if (!graph.node(output).op->identity_adjoint(workspace.at(output), workspace.adjoints().fresh(input))) return false;
+  workspace.adjoints().note(input);
   go_backward(graph, layout, workspace, output - 1);
   return true;
 }
 
 void run_wall_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace, std::span<const WallSeed> seeds,
                        Index columns) {
-  workspace.require_adjoints(columns);
+  workspace.adjoints().require(columns);
   add_wall_seeds(graph, workspace, seeds);
   NodeId last = 0;
   for (const WallSeed& seed : seeds) last = std::max(last, layout.storage(seed.node));
@@ -90,10 +85,10 @@ void run_wall_adjoints(const Graph& graph, const Layout& layout, Workspace& work
 }
 
 void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& workspace, const Seeding& z) {
-  workspace.require_adjoints(z.columns);
+  workspace.adjoints().require(z.columns);
   for (std::size_t k = 0; k < z.nodes.size(); ++k) {
     const Index size = graph.size(z.nodes[k]);
-    double* adjoint = workspace.begun_adjoint(z.nodes[k], size);
+    double* adjoint = workspace.adjoints().begun(z.nodes[k], size);
     for (Index i = 0; i < size; ++i)
       for (Index p = 0; p < workspace.points(); ++p) adjoint[(i * workspace.points() + p) * z.columns + z.offsets[k] + i] = 1;
   }
@@ -102,18 +97,25 @@ void run_adjoints_of(const Graph& graph, const Layout& layout, Workspace& worksp
 
 namespace {
 
-// Adds the node's own curvature, S = (sum adjoint grad^2 phi) T, to the second adjoints of its inputs.
+// Adds the node's own curvature, S = (sum adjoint grad^2 phi) T, to the second adjoints of its inputs: at its place where
+// nothing has been added yet.
 void add_own_curvature(const Graph& graph, const Layout& layout, Workspace& workspace, NodeId id) {
   const Node& node = graph.node(id);
   const Index columns = workspace.tangent_columns();
-  const double** tangents = workspace.tangent_pointers();
+  AdjointBlocks& blocks = workspace.second_adjoints();
+  const double** tangents = tangents_of_inputs(graph, workspace, node);
   double** S = workspace.adjoint_pointers();
   double* next = workspace.curvature();
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-    const bool depends = graph.depends(node.inputs[k]);
-    tangents[k] = depends ? workspace.tangent(node.inputs[k]) : nullptr;
-    S[k] = depends ? next : nullptr;
-    if (depends) next += node.op->input_size(k) * workspace.points() * columns;
+    S[k] = nullptr;
+    if (tangents[k] == nullptr) continue;
+    S[k] = blocks.fresh(node.inputs[k]);
+    if (S[k] != nullptr) {
+      blocks.note(node.inputs[k]);
+    } else {
+      S[k] = next;
+      next += node.op->input_size(k) * workspace.points() * columns;
+    }
   }
   const Point at = workspace.at(id);
   if (at.annihilates)
@@ -121,10 +123,8 @@ void add_own_curvature(const Graph& graph, const Layout& layout, Workspace& work
   else
     node.op->curvature(at, workspace.adjoint(id), tangents, S, columns);
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-    if (S[k] == nullptr) continue;
-    double* sum = workspace.second_adjoint(layout.storage(node.inputs[k]));
-    const Index count = node.op->input_size(k) * workspace.points() * columns;
-    for (Index i = 0; i < count; ++i) sum[i] += S[k][i];
+    double* sum = blocks.block(layout.storage(node.inputs[k]));
+    if (S[k] != nullptr && S[k] != sum) rows::add(S[k], sum, node.op->input_size(k) * workspace.points() * columns);
   }
 }
 
@@ -132,21 +132,16 @@ void add_own_curvature(const Graph& graph, const Layout& layout, Workspace& work
 
 void run_second_adjoints(const Graph& graph, const Layout& layout, Workspace& workspace) {
   const Index columns = workspace.tangent_columns();
-  workspace.require_second_adjoints(columns);
+  AdjointBlocks& blocks = workspace.second_adjoints();
+  blocks.require(columns);
   workspace.require_curvature(columns);
-  clear(workspace.second_adjoint(0), layout.value_size() * workspace.points() * columns);
   const bool is_long = workspace.is_long(columns);
   for (auto it = layout.active().rbegin(); it != layout.active().rend(); ++it) {
     if (is_long) look_for_interruption();
-    const Node& node = graph.node(*it);
-    double** wanted = wanted_adjoints(graph, layout, workspace, node, true);
-    const Point at = workspace.at(*it);
-    if (at.annihilates)
-      annihilating_adjoint(*node.op, at, workspace.second_adjoint(*it), wanted, columns);
-    else
-      node.op->adjoint(at, workspace.second_adjoint(*it), wanted, columns);
     if (graph.is_curved(*it)) add_own_curvature(graph, layout, workspace, *it);
+    if (blocks.has(*it)) push_back(graph, layout, workspace, *it, blocks);
   }
+  blocks.begun(0, graph.size(0));
 }
 
 }  // namespace fastexpr

@@ -66,20 +66,20 @@ LinearBounds::Below LinearBounds::below(NodeId id) {
 
 void LinearBounds::go_back() {
   const auto units = static_cast<Index>(target_.units.size());
-  shared_.require_adjoints(units);
-  values_.require_adjoints(target_.columns());
+  shared_.adjoints().require(units);
+  values_.adjoints().require(target_.columns());
   rows_.resize(static_cast<std::size_t>(points_ * target_.columns()));
   offsets_.assign(static_cast<std::size_t>(points_ * target_.columns()), 0.0);
-  double* seed = shared_.begun_adjoint(target_.node, graph_.size(target_.node));
+  double* seed = shared_.adjoints().begun(target_.node, graph_.size(target_.node));
   for (Index c = 0; c < units; ++c) seed[target_.units[static_cast<std::size_t>(c)] * units + c] = 1.0;
   const std::vector<NodeId>& active = layout_.active();
   for (auto it = std::upper_bound(active.begin(), active.end(), target_.node); it != active.begin();) {
     const NodeId id = *--it;
-    if (!shared_.has_adjoint(id) && !values_.has_adjoint(id)) continue;
+    if (!shared_.adjoints().has(id) && !values_.adjoints().has(id)) continue;
     look_for_interruption();
     if (is_linear(id)) {
-      if (shared_.has_adjoint(id)) linear_back(id, shared_);
-      if (values_.has_adjoint(id)) linear_back(id, values_);
+      if (shared_.adjoints().has(id)) linear_back(id, shared_);
+      if (values_.adjoints().has(id)) linear_back(id, values_);
     } else {
       relax(id);
     }
@@ -91,13 +91,13 @@ void LinearBounds::linear_back(NodeId id, Workspace& workspace) {
   const Node& node = graph_.node(id);
   const Point point = workspace.at(id);
   const double* own = workspace.adjoint(id);
-  double* fresh = workspace.fresh_adjoint(node.inputs[0]);
+  double* fresh = workspace.adjoints().fresh(node.inputs[0]);
   if (fresh != nullptr && node.op->first_adjoint(point, own, fresh, workspace.adjoint_columns()))
-    return workspace.note_adjoint(node.inputs[0]);
+    return workspace.adjoints().note(node.inputs[0]);
   double** wanted = workspace.adjoint_pointers();
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
     const NodeId source = layout_.storage(node.inputs[k]);
-    wanted[k] = graph_.depends(source) ? workspace.begun_adjoint(source, graph_.size(source)) : nullptr;
+    wanted[k] = graph_.depends(source) ? workspace.adjoints().begun(source, graph_.size(source)) : nullptr;
   }
   node.op->adjoint(point, own, wanted, workspace.adjoint_columns());
 }
@@ -105,8 +105,8 @@ void LinearBounds::linear_back(NodeId id, Workspace& workspace) {
 // The coefficients of one unit in all boxes, from both kinds of blocks.
 LinearBounds::Rows LinearBounds::coefficients(NodeId id, Index unit) {
   const Index columns = target_.columns();
-  const double* own = values_.has_adjoint(id) ? values_.adjoint(id) + unit * points_ * columns : nullptr;
-  if (!shared_.has_adjoint(id)) return {own, columns};
+  const double* own = values_.adjoints().has(id) ? values_.adjoint(id) + unit * points_ * columns : nullptr;
+  if (!shared_.adjoints().has(id)) return {own, columns};
   const Index units = shared_.adjoint_columns(), rows = own == nullptr ? 1 : points_;
   const double* shared = shared_.adjoint(id) + unit * units;
   for (Index p = 0; p < rows; ++p) {
@@ -126,11 +126,11 @@ void LinearBounds::relax(NodeId id) {
   for (std::size_t k = 0; k < node.inputs.size(); ++k) {
     const NodeId source = layout_.storage(node.inputs[k]);
     if (!graph_.depends(source) || known.links.empty()) continue;
-    is_first[k] = known.is_unitwise && values_.fresh_adjoint(source) != nullptr;
+    is_first[k] = known.is_unitwise && values_.adjoints().fresh(source) != nullptr;
     if (is_first[k])
-      values_.note_adjoint(source);
+      values_.adjoints().note(source);
     else
-      values_.begun_adjoint(source, graph_.size(source));
+      values_.adjoints().begun(source, graph_.size(source));
   }
   std::size_t l = 0;
   for (Index i = 0; i < node.op->size(); ++i) {
@@ -153,12 +153,12 @@ void LinearBounds::relax(NodeId id) {
 // At x: all coefficients in the block, and offsets that hold for the values themselves, rounding taken off.
 void LinearBounds::arrive() {
   const Index n = graph_.n_inputs(), columns = target_.columns(), units = shared_.adjoint_columns();
-  double* slopes = values_.begun_adjoint(0, n);
+  double* slopes = values_.adjoints().begun(0, n);
   reach_.assign(static_cast<std::size_t>(points_ * columns), 0.0);
   for (Index j = 0; j < n; ++j)
     for (Index p = 0; p < points_; ++p) {
       double* own = slopes + (j * points_ + p) * columns;
-      if (shared_.has_adjoint(0)) {
+      if (shared_.adjoints().has(0)) {
         const double* shared = shared_.adjoint(0) + j * units;
         for (Index c = 0; c < units; ++c) own[c] += shared[c];
         for (Index c = units; c < columns; ++c) own[c] -= shared[c - units];

@@ -31,13 +31,16 @@ double* Buffer::require(Index count) {
   return data_.get();
 }
 
-Workspace::Workspace(const Graph& graph, const Layout& layout, Index points) : layout_(&layout), points_(points) {
+Workspace::Workspace(const Graph& graph, const Layout& layout, Index points)
+    : layout_(&layout),
+      points_(points),
+      adjoints_(layout, points, graph.n_nodes()),
+      second_adjoints_(layout, points, graph.n_nodes()) {
   values_.require(counted(layout.value_size(), points));
   scratch_.require(counted(layout.scratch_size(), points));
   input_values_.resize(layout.n_input_links());
   tangent_pointers_.resize(layout.most_inputs());
   adjoint_pointers_.resize(layout.most_inputs());
-  has_begun_.resize(static_cast<std::size_t>(graph.n_nodes()));
   for (NodeId id = 1; id < graph.n_nodes(); ++id) {
     std::size_t link = layout.first_input(id);
     for (const NodeId input : graph.node(id).inputs) input_values_[link++] = value(input);
@@ -67,29 +70,16 @@ void Workspace::require_all_tangents(Index columns) {
   tangents_.require(counted(layout_->value_size(), points_, columns));
 }
 
-void Workspace::require_adjoints(Index columns) {
-  adjoint_columns_ = columns;
-  adjoints_.require(counted(layout_->value_size(), points_, columns));
+void AdjointBlocks::require(Index columns) {
+  columns_ = columns;
+  buffer_.require(counted(layout_->value_size(), points_, columns));
   std::fill(has_begun_.begin(), has_begun_.end(), 0);
 }
 
-double* Workspace::begun_adjoint(NodeId id, Index size) {
-  double* block = adjoint(id);
-  char& has_begun = has_begun_[static_cast<std::size_t>(layout_->storage(id))];
-  if (has_begun == 0) std::fill_n(block, size * points_ * adjoint_columns_, 0.0);
-  has_begun = 1;
-  return block;
-}
-
-double* Workspace::fresh_adjoint(NodeId id) {
-  return has_begun_[static_cast<std::size_t>(layout_->storage(id))] != 0 ? nullptr : adjoint(id);
-}
-
-void Workspace::note_adjoint(NodeId id) { has_begun_[static_cast<std::size_t>(layout_->storage(id))] = 1; }
-
-void Workspace::require_second_adjoints(Index columns) {
-  second_adjoint_columns_ = columns;
-  second_adjoints_.require(counted(layout_->value_size(), points_, columns));
+double* AdjointBlocks::begun(NodeId id, Index size) {
+  if (!has(id)) std::fill_n(block(id), size * points_ * columns_, 0.0);
+  note(id);
+  return block(id);
 }
 
 void Workspace::require_curvature(Index columns) {
@@ -99,9 +89,9 @@ void Workspace::require_curvature(Index columns) {
 }
 
 Index Workspace::bytes() const {
-  Index total = 0;
-  for (const Buffer* buffer : {&values_, &local_, &tangents_, &adjoints_, &second_adjoints_, &scratch_, &curvature_, &diagonal_,
-                               &adjoint_column_, &dense_hessian_, &seed_hessian_, &seed_})
+  Index total = adjoints_.bytes() + second_adjoints_.bytes();
+  for (const Buffer* buffer : {&values_, &local_, &tangents_, &scratch_, &curvature_, &diagonal_, &adjoint_column_,
+                               &dense_hessian_, &seed_hessian_, &seed_})
     total += buffer->bytes();
   return total;
 }

@@ -33,6 +33,31 @@ struct WallSeed {
   double weight;
 };
 
+/// Blocks (size, points, columns) of all nodes' adjoints, which sum up: what comes first is written, and what follows is added.
+class AdjointBlocks {
+ public:
+  AdjointBlocks(const Layout& layout, Index points, Index n_nodes)
+      : layout_(&layout), points_(points), has_begun_(static_cast<std::size_t>(n_nodes)) {}
+
+  /// Room for so many columns; no block has begun. Throws std::bad_alloc.
+  void require(Index columns);
+  Index columns() const { return columns_; }
+  double* block(NodeId id) const { return buffer_.data() + layout_->value_offset(id) * points_ * columns_; }
+  /// The same, to add to: set to zero where nobody has since `require`. `size`: of the node.
+  double* begun(NodeId id, Index size);
+  bool has(NodeId id) const { return has_begun_[static_cast<std::size_t>(layout_->storage(id))] != 0; }
+  /// The same, to be written whole, which `note` then says; null where somebody has added to it.
+  double* fresh(NodeId id) const { return has(id) ? nullptr : block(id); }
+  void note(NodeId id) { has_begun_[static_cast<std::size_t>(layout_->storage(id))] = 1; }
+  Index bytes() const { return buffer_.bytes(); }
+
+ private:
+  const Layout* layout_;
+  Index points_, columns_ = 0;
+  Buffer buffer_;
+  std::vector<char> has_begun_;  // by node
+};
+
 /// Every buffer of one evaluation at `points` points, for one thread at a time. Buffers come into being at their first use
 /// (a value needs no room for tangents) and stay, so that evaluations after the first of their kind allocate nothing.
 class Workspace {
@@ -46,8 +71,6 @@ class Workspace {
   void require_local(int order);
   void require_tangents(Index columns);      // live ones only
   void require_all_tangents(Index columns);  // every node's, side by side with the adjoints
-  void require_adjoints(Index columns);
-  void require_second_adjoints(Index columns);
   void require_curvature(Index columns);
 
   double* local(NodeId id) const { return local_.data() + layout_->local_offset(id, order_) * points_; }
@@ -55,16 +78,10 @@ class Workspace {
     const Index offset = are_all_tangents_kept_ ? layout_->value_offset(id) : layout_->tangent_slot(id);
     return tangents_.data() + offset * points_ * tangent_columns_;
   }
-  double* adjoint(NodeId id) const { return adjoints_.data() + layout_->value_offset(id) * points_ * adjoint_columns_; }
-  /// The same, to add to: set to zero where nobody has since require_adjoints. `size`: of the node.
-  double* begun_adjoint(NodeId id, Index size);
-  bool has_adjoint(NodeId id) const { return has_begun_[static_cast<std::size_t>(layout_->storage(id))] != 0; }
-  /// The same, to be written whole, which note_adjoint then says; null where somebody has added to it.
-  double* fresh_adjoint(NodeId id);
-  void note_adjoint(NodeId id);
-  double* second_adjoint(NodeId id) const {
-    return second_adjoints_.data() + layout_->value_offset(id) * points_ * second_adjoint_columns_;
-  }
+  AdjointBlocks& adjoints() { return adjoints_; }
+  double* adjoint(NodeId id) const { return adjoints_.block(id); }
+  AdjointBlocks& second_adjoints() { return second_adjoints_; }
+  double* second_adjoint(NodeId id) const { return second_adjoints_.block(id); }
   double* scratch() const { return scratch_.data(); }
   double* curvature() const { return curvature_.data(); }
   double* diagonal() const { return diagonal_.data(); }
@@ -77,7 +94,7 @@ class Workspace {
   bool is_long(Index columns) const;
 
   Index tangent_columns() const { return tangent_columns_; }
-  Index adjoint_columns() const { return adjoint_columns_; }
+  Index adjoint_columns() const { return adjoints_.columns(); }
 
   /// Whether a factor of 0 annihilates what is not finite: see passes/annihilation.hpp.
   bool annihilates() const { return annihilates_; }
@@ -114,13 +131,12 @@ class Workspace {
   bool annihilates_ = false;
   const Branch* branches_ = nullptr;
   std::span<const WallSeed> wall_seeds_;
-  Index tangent_columns_ = 0, adjoint_columns_ = 0, second_adjoint_columns_ = 0;
-  Buffer values_, local_, tangents_, adjoints_, second_adjoints_, scratch_, curvature_, diagonal_, adjoint_column_,
-      dense_hessian_, seed_hessian_, seed_;
+  Index tangent_columns_ = 0;
+  Buffer values_, local_, tangents_, scratch_, curvature_, diagonal_, adjoint_column_, dense_hessian_, seed_hessian_, seed_;
+  AdjointBlocks adjoints_, second_adjoints_;
   std::vector<const double*> input_values_;
   std::vector<const double*> tangent_pointers_;
   std::vector<double*> adjoint_pointers_;
-  std::vector<char> has_begun_;  // by node, its adjoint
 };
 
 }  // namespace fastexpr

@@ -17,6 +17,7 @@ from fastexpr.export.program import (  # noqa: F401  (they register their operat
 )
 from fastexpr.export.program.registry import LOWERINGS, WAY_OUT, Builder, LoweredNode
 from fastexpr.export.program.statements import Array, Program
+from fastexpr.function.written_out import written_out
 
 
 def lower(net: Function, caller: str) -> Program:
@@ -27,6 +28,7 @@ def lower(net: Function, caller: str) -> Program:
     fastexpr.errors.GraphError
         An operator that has no statements; the message names all such nodes.
     """
+    net = written_out(net)
     nodes = net._nodes()
     check(nodes, caller)
     known = constants_of(net, nodes)

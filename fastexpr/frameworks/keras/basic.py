@@ -10,6 +10,7 @@ import numpy as np
 from fastexpr.frameworks.keras.activations import activate
 from fastexpr.frameworks.keras.writer import Writer, layer, refuse
 from fastexpr.onnx.arrays import Array
+from fastexpr.onnx.converters.normalization import normalized_over
 from fastexpr.onnx.handle import Value
 
 
@@ -59,27 +60,19 @@ def batch_normalization(w: Writer, layer: Any, x: Value) -> Value:
     return y + along(layer.axis, rank, w.weight(layer.beta)) if layer.center else y
 
 
-def standardized(w: Writer, x: Value, axes: list[int], epsilon: float, is_centred: bool = True) -> Value:
-    """(x - mean) / sqrt(variance + epsilon) over the axes."""
-    last = np.array(axes, np.int64)
-    centred = x - w.onnx("ReduceMean", x, last, keepdims=1) if is_centred else x
-    variance = w.onnx("ReduceMean", w.graph.apply("Square", centred), last, keepdims=1)
-    return centred / w.graph.apply("Sqrt", variance + epsilon)
-
-
 @layer("LayerNormalization")
 def layer_normalization(w: Writer, layer: Any, x: Value) -> Value:
-    """Standardized over some axes, times gamma, plus beta."""
-    y, shape = over_axes(w, layer, x)
-    y = y * w.weight(layer.gamma).reshape(shape) if layer.scale else y
-    return y + w.weight(layer.beta).reshape(shape) if layer.center else y
-
-
-def over_axes(w: Writer, layer: Any, x: Value, is_centred: bool = True) -> tuple[Value, list[int]]:
-    """Standardized over the layer's axes, and the shape of its weights."""
+    """(x - mean) / sqrt(variance + epsilon) over some axes, times gamma, plus beta."""
     axes = axes_of(layer, len(x.shape))
-    shape = [x.shape[axis] if axis in axes else 1 for axis in range(len(x.shape))]
-    return standardized(w, x, axes, layer.epsilon, is_centred), shape
+    shape = weight_shape(x, axes)
+    scale = w.weight(layer.gamma).reshape(shape) if layer.scale else None
+    bias = w.weight(layer.beta).reshape(shape) if layer.center else None
+    return normalized_over(w.graph, x, axes, layer.epsilon, scale, bias)
+
+
+def weight_shape(x: Value, axes: list[int]) -> list[int]:
+    """In which weights for these axes broadcast over x."""
+    return [length if axis in axes else 1 for axis, length in enumerate(x.shape)]
 
 
 def axes_of(layer: Any, rank: int) -> list[int]:
@@ -91,8 +84,9 @@ def axes_of(layer: Any, rank: int) -> list[int]:
 @layer("RMSNormalization")
 def rms_normalization(w: Writer, layer: Any, x: Value) -> Value:
     """x / sqrt(mean x^2 + epsilon), times a factor."""
-    y, shape = over_axes(w, layer, x, is_centred=False)
-    return y * w.weight(layer.scale).reshape(shape)
+    axes = axes_of(layer, len(x.shape))
+    scale = w.weight(layer.scale).reshape(weight_shape(x, axes))
+    return normalized_over(w.graph, x, axes, layer.epsilon, scale, is_centred=False)
 
 
 @layer("GroupNormalization")
@@ -102,7 +96,7 @@ def group_normalization(w: Writer, layer: Any, x: Value) -> Value:
     channels = x.shape[axis]
     split = (*x.shape[:axis], layer.groups, channels // layer.groups, *x.shape[axis + 1 :])
     axes = [k for k in range(1, rank + 1) if k != axis]
-    y = standardized(w, x.reshape(split), axes, layer.epsilon).reshape(x.shape)
+    y = normalized_over(w.graph, x.reshape(split), axes, layer.epsilon).reshape(x.shape)
     y = y * along(axis, rank, w.weight(layer.gamma)) if layer.scale else y
     return y + along(axis, rank, w.weight(layer.beta)) if layer.center else y
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastexpr.onnx.converters.normalization import root_normalized, standardized
+from fastexpr.onnx.converters.normalization import normalized_over, statistics
 from fastexpr.onnx.converters.reductions import reduced
 from fastexpr.onnx.handle import Value, exact
 from fastexpr.onnx.node import OnnxNode
@@ -111,12 +111,11 @@ def skip_layer_normalization(node: OnnxNode) -> Sequence[Value | None]:
     at = 3 if is_simple else 4
     total = node.double(0) + node.input(1)
     total = total + node.input(at) if node.has_input(at) else total
-    if is_simple:
-        return [root_normalized(node, total, node.input(2), -1)[0], None, None, total]
-    parts = standardized(node, total, [len(total.shape) - 1])
-    y = parts.normalized * node.input(2)
-    y = y + node.input(3) if node.has_input(3) else y
-    return [y, parts.mean, 1.0 / parts.deviation, total]
+    axes, scale, bias = [len(total.shape) - 1], node.input(2), None
+    if not is_simple and node.has_input(3):
+        bias = node.input(3)
+    y = normalized_over(node.graph, total, axes, node.number("epsilon"), scale, bias, is_centred=not is_simple)
+    return [y, None, None, total] if is_simple or node.n_outputs < 2 else [y, *statistics(node, total, axes), total]
 
 
 @converter("EmbedLayerNormalization", domain=MICROSOFT)
@@ -130,8 +129,7 @@ def embed_layer_normalization(node: OnnxNode) -> Sequence[Value | None]:
     total = total + standard(node, "Gather", [node.input(3), places], axis=0)
     if node.has_input(1) and node.has_input(4):
         total = total + standard(node, "Gather", [node.input(4), node.input(1)], axis=0)
-    parts = standardized(node, total, [2])
-    y = parts.normalized * node.input(5) + node.input(6)
+    y = normalized_over(node.graph, total, [2], node.number("epsilon"), node.input(5), node.input(6))
     return [y, None, total]
 
 

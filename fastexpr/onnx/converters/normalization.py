@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -59,12 +59,9 @@ def layer_normalization(node: OnnxNode) -> Sequence[Value]:
     """
     x = node.double(0)
     axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
-    parts = standardized(node, x, axes)
-    y = parts.normalized * node.input(1)
-    y = y + node.input(2) if node.has_input(2) else y
-    if node.n_outputs < 2:
-        return [y]
-    return [y, parts.mean, 1.0 / parts.deviation]
+    bias = node.input(2) if node.has_input(2) else None
+    y = normalized_over(node.graph, x, axes, node.number("epsilon"), node.input(1), bias)
+    return [y] if node.n_outputs < 2 else [y, *statistics(node, x, axes)]
 
 
 @converter("RMSNormalization", since=23)
@@ -75,16 +72,12 @@ def rms_normalization(node: OnnxNode) -> Sequence[Value]:
     SimplifiedLayerNormalization: x / sqrt(mean x^2 + epsilon) scale; not the standard's, but ONNX Runtime writes it as
       if it were.
     """
-    y, root = root_normalized(node, node.double(0), node.input(1), node.integer("axis"))
-    return [y] if node.n_outputs < 2 else [y, 1.0 / root]
-
-
-def root_normalized(node: OnnxNode, x: Value, scale: Value, axis: int) -> tuple[Value, Value]:
-    """x / sqrt(mean x^2 + epsilon) scale over the axes from `axis` on, and what x was divided by."""
-    graph, axis = node.graph, node.axis(axis, len(x.shape))
-    mean = reduced(graph, "ReduceMean", x * x, list(range(axis, len(x.shape))), keepdims=True)
-    root = root_of(node, mean)
-    return x / root * scale, root
+    x, scale = node.double(0), node.input(1)
+    axes = list(range(node.axis(node.integer("axis"), len(x.shape)), len(x.shape)))
+    y = normalized_over(node.graph, x, axes, node.number("epsilon"), scale, is_centred=False)
+    if node.n_outputs < 2:
+        return [y]
+    return [y, 1.0 / root_of(node, reduced(node.graph, "ReduceMean", x * x, axes, keepdims=True))]
 
 
 @converter("InstanceNormalization", since=1)
@@ -93,7 +86,7 @@ def instance_normalization(node: OnnxNode) -> Value:
     x = node.double(0)
     scale, bias = (statistic(node, k, statistics_shape(node, x.shape)) for k in (1, 2))
     axes = list(range(2, len(x.shape)))
-    return standardized(node, x, axes).normalized * scale + bias
+    return normalized_over(node.graph, x, axes, node.number("epsilon"), scale, bias)
 
 
 @converter("GroupNormalization", since=21)
@@ -117,7 +110,7 @@ def normalized_groups(node: OnnxNode, by_group: bool) -> Value:
     if len(x.shape) < 2 or groups < 1 or x.shape[1] % groups != 0:
         node.fail(f"has num_groups={groups} for shape {x.shape}, expected a divisor of axis 1. Export the model again.")
     split = (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-    y = standardized(node, x.reshape(split), list(range(2, len(split)))).normalized
+    y = normalized_over(node.graph, x.reshape(split), list(range(2, len(split))), node.number("epsilon"))
     leading = (groups, 1) if by_group else split[1:3]
     shape = leading + (1,) * (len(x.shape) - 2)
     each = (
@@ -155,20 +148,70 @@ def lp_normalization(node: OnnxNode) -> Value:
     return graph.apply("Where", is_positive, x / norm, 0.0)
 
 
-class Standardized(NamedTuple):
-    """What normalizing over axes gives."""
+def normalized_over(
+    graph: GraphBuilder,
+    x: Value,
+    axes: list[int],
+    epsilon: float,
+    scale: Value | None = None,
+    bias: Value | None = None,
+    is_centred: bool = True,
+) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) scale + bias over these axes (sorted, from the front), or without the mean.
 
-    normalized: Value  # (x - mean) / deviation
-    mean: Value
-    deviation: Value  # sqrt(variance + epsilon)
+    The core normalizes over neighbouring axes only: others are moved to the end first. Constants with a number for each
+    member are part of its operator.
+    """
+    shape = x.shape
+    first, last = axes[0], axes[-1]
+    if any(axis not in axes and shape[axis] != 1 for axis in range(first, last + 1)):
+        order = [axis for axis in range(len(shape)) if axis not in axes] + axes
+        y = normalized_over(
+            graph, x.transpose(order), list(range(len(shape) - len(axes), len(shape))), epsilon, is_centred=is_centred
+        ).transpose([order.index(axis) for axis in range(len(shape))])
+        return scaled(y, scale, bias)
+    constants = []
+    if scale is not None and is_of_members(scale, shape, first, last):
+        constants = [lane_of(scale, shape, first, last)]
+        scale = None
+        if bias is not None and is_of_members(bias, shape, first, last):
+            constants.append(lane_of(bias, shape, first, last))
+            bias = None
+    name = "LayerNormalization" if is_centred else "RMSNormalization"
+    settings = {"axis": first, "n_axes": last - first + 1, "epsilon": epsilon}
+    return scaled(graph.apply(name, x, constants=constants, **settings), scale, bias)
 
 
-def standardized(node: OnnxNode, x: Value, axes: list[int]) -> Standardized:
-    """x over these axes, with the variance as the mean of (x - mean)^2."""
+def scaled(y: Value, scale: Value | None, bias: Value | None) -> Value:
+    """Times scale, plus bias, where they are there."""
+    y = y if scale is None else y * scale
+    return y if bias is None else y + bias
+
+
+def is_of_members(constant: Value, shape: Shape, first: int, last: int) -> bool:
+    """Whether it is a constant that broadcasts over x, and is the same for all indices of axes other than these."""
+    if not isinstance(constant, np.ndarray) or constant.ndim > len(shape) or constant.dtype.kind != "f":
+        return False
+    own = (1,) * (len(shape) - constant.ndim) + constant.shape
+    return all(
+        length == 1 or (length == full and first <= axis <= last)
+        for axis, (length, full) in enumerate(zip(own, shape, strict=True))
+    )
+
+
+def lane_of(constant: Any, shape: Shape, first: int, last: int) -> Any:
+    """The constant with a number for each member."""
+    own = constant.reshape((1,) * (len(shape) - constant.ndim) + constant.shape)
+    lane = shape[first : last + 1]
+    return np.ascontiguousarray(np.broadcast_to(own.reshape(own.shape[first : last + 1]), lane))
+
+
+def statistics(node: OnnxNode, x: Value, axes: list[int]) -> tuple[Value, Value]:
+    """The mean over these axes, and 1 / sqrt(variance + epsilon), with the variance as the mean of (x - mean)^2."""
     graph = node.graph
     centred = centred_over(graph, x, axes)
     deviation = root_of(node, reduced(graph, "ReduceMean", centred * centred, axes, keepdims=True))
-    return Standardized(centred / deviation, reduced(graph, "ReduceMean", x, axes, keepdims=True), deviation)
+    return reduced(graph, "ReduceMean", x, axes, keepdims=True), 1.0 / deviation
 
 
 def centred_over(graph: GraphBuilder, x: Value, axes: list[int]) -> Value:
