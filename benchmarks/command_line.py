@@ -42,7 +42,7 @@ USUAL = [
     ),
 ]
 COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds", "sequences"]
-COMMANDS += ["many", "populations", "guards"]
+COMMANDS += ["many", "populations", "guards", "growth"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -75,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_interfaces(commands)
     add_threads(commands)
     add_largest(commands)
+    add_growth(commands)
     add_wide(commands)
     add_startup(commands)
     add_imports(commands)
@@ -264,6 +265,14 @@ def add_largest(commands: SubParsers) -> None:
     )
 
 
+def add_growth(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "growth", "How cost grows with width, depth, inputs, outputs, points, threads, horizon, model size."
+    )
+    parser.set_defaults(threads=2)
+    parser.add_argument("--seconds", type=float, default=0.3, help="time for one figure (default: 0.3)")
+
+
 def add_rules(commands: SubParsers) -> None:
     parser = add_command(commands, "rules", "Boolean rules on tables: accuracy, complexity, time, and what is proved.")
     parser.add_argument("--data", type=Path, required=True, help="folder of CSV files, the class in the last column")
@@ -361,7 +370,7 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "formulations":
         arguments.limit = min(arguments.limit, 5.0)
-    elif arguments.command in ("rules", "bounds", "sequences", "populations"):
+    elif arguments.command in ("growth", "rules", "bounds", "sequences", "populations"):
         return
     elif arguments.command == "kinks":
         arguments.walks = min(arguments.walks, 3)

@@ -79,5 +79,26 @@ def objective(states: Any, controls: Any, wanted: Array) -> Any:
 def start(folder: Path, steps: int) -> tuple[Any, Array, Array, Array]:
     """Layers, states and controls to start from (no control, simulated), and the reference."""
     layers = read_layers(folder)
+    return layers, *start_with(layers, steps)
+
+
+def start_with(layers: Any, steps: int) -> tuple[Array, Array, Array]:
+    """The same without the layers, which are given."""
     controls = np.zeros((steps // HELD, N_CONTROLS))
-    return layers, simulate(layers, controls), controls, reference(layers, steps)
+    return simulate(layers, controls), controls, reference(layers, steps)
+
+
+def problem_of(net: Any, states: Array, controls: Array, wanted: Array) -> tuple[Any, list[Any], Any]:
+    """As a `fastexpr.Problem`: it, its states, its controls."""
+    import fastexpr as fx
+
+    problem = fx.Problem()
+    u = problem.variables(controls.shape, lower=-1, upper=1, start=controls)
+    x = [problem.variables(N_STATES, lower=states[0], upper=states[0])]
+    for k in range(len(states) - 1):
+        inputs: Any = np.concatenate([x[k], u[k // HELD]])
+        x.append(problem.network(net, inputs, start=states[k + 1]))
+    first: Any = np.stack([state[0] for state in x[1:]])
+    moves = u[1:] - u[:-1]
+    problem.minimize(((first - wanted[1:]) ** 2).sum() + MOVE_WEIGHT * (moves**2).sum())
+    return problem, x, u

@@ -14,8 +14,6 @@ from benchmarks.processes import Laps
 
 def fastexpr(laps: Laps, folder: str, steps: int, repeats: int) -> dict[str, Any]:
     """`fastexpr.Problem`, the network from its saved file."""
-    import numpy as np
-
     import fastexpr as fx
     from benchmarks import control
     from fastexpr.solvers import choose
@@ -24,15 +22,7 @@ def fastexpr(laps: Laps, folder: str, steps: int, repeats: int) -> dict[str, Any
     laps("import")
     _, states, controls, wanted = control.start(Path(folder), steps)
     net = fx.load(Path(folder) / "network.fx")
-    problem = fx.Problem()
-    u = problem.variables(controls.shape, lower=-1, upper=1, start=controls)
-    x = [problem.variables(control.N_STATES, lower=states[0], upper=states[0])]
-    for k in range(steps):
-        inputs: Any = np.concatenate([x[k], u[k // control.HELD]])
-        x.append(problem.network(net, inputs, start=states[k + 1]))
-    first: Any = np.stack([state[0] for state in x[1:]])
-    moves = u[1:] - u[:-1]
-    problem.minimize(((first - wanted[1:]) ** 2).sum() + control.MOVE_WEIGHT * (moves**2).sum())
+    problem, _, u = control.problem_of(net, states, controls, wanted)
     laps("build")
     result = problem.solve()
     laps("solve")

@@ -11,13 +11,17 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 @dataclass
 class Panel:
-    """One pair of logarithmic axes, and the points (x, y) of each curve. `limits` are drawn as dotted lines."""
+    """One pair of logarithmic axes, and the points (x, y) of each curve.
+
+    `limits` are drawn as dotted lines, `laws`, of curves with the same name, too, in their colours.
+    """
 
     title: str
     x_label: str
     y_label: str
     curves: Curves
     limits: Curves = field(default_factory=dict)
+    laws: Curves = field(default_factory=dict)
 
 
 def draw(path: Path, rows: Sequence[Sequence[Panel]]) -> bool:
@@ -33,11 +37,16 @@ def draw(path: Path, rows: Sequence[Sequence[Panel]]) -> bool:
     figure, axes = pyplot.subplots(len(rows), n_columns, figsize=(4 * n_columns, 3.6 * len(rows) + 0.3), squeeze=False)
     colours: dict[str, str] = {}
     lines = {}
-    for axis, panel in zip(axes.flat, [panel for row in rows for panel in row], strict=True):
+    for axis in axes.flat:
+        axis.set_visible(False)
+    for axis, panel in ((axes[i, j], panel) for i, row in enumerate(rows) for j, panel in enumerate(row)):
+        axis.set_visible(True)
         for name, points in panel.curves.items():
             colour = colours.setdefault(name, f"C{len(colours)}")
             if points:
                 lines[name] = axis.loglog(*zip(*sorted(points), strict=True), "o-", color=colour, markersize=4)[0]
+        for name, points in panel.laws.items():
+            axis.loglog(*zip(*sorted(points), strict=True), ":", color=colours[name])
         for name, points in panel.limits.items():
             lines[name] = axis.loglog(*zip(*sorted(points), strict=True), "k:")[0]
         axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)

@@ -120,9 +120,7 @@ class Row:
 SCALES = np.array([1.5, -0.5, 0.0, 2.0, 0.25, 1.0, -3.0, 0.5, 1.25, -1.0, 0.75], np.float32)
 
 
-def normalization(
-    x: Any, dim: Sequence[int], epsilon: float, constants: Sequence[np.ndarray], is_centred: bool
-) -> Any:
+def normalization(x: Any, dim: Sequence[int], epsilon: float, constants: Sequence[np.ndarray], is_centred: bool) -> Any:
     """x over its standard deviation, or its root mean square, times the first constant, plus the second."""
     x = x - x.mean(dim=tuple(dim), keepdim=True) if is_centred else x
     x = x / torch.sqrt((x * x).mean(dim=tuple(dim), keepdim=True) + epsilon)

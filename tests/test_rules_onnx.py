@@ -87,6 +87,11 @@ def test_names_that_are_taken():
     rules = BooleanRuleClassifier(max_complexity=5).fit(X, y)
     with pytest.raises(RuleError, match="a column is called 'label'"):
         rules.to_onnx()
+    with pytest.raises(RuleError, match="a column has an empty name"):
+        BooleanRuleClassifier(max_complexity=5).fit(X.rename(columns={"label": ""}), y).to_onnx()
+    encoded = X[["x"]].assign(kind=X.label.str.encode("utf8"))
+    with pytest.raises(RuleError, match="categories are bytes"):
+        BooleanRuleClassifier(max_complexity=5).fit(encoded, y).to_onnx()
     X = X.rename(columns={"label": "Equal_2"})
     rules = BooleanRuleClassifier(max_complexity=5).fit(X, y)
     assert run(rules.to_onnx(), feeds_of(rules, X)).tolist() == rules.predict(X).tolist()

@@ -54,6 +54,17 @@ def in_conflict(kind: str) -> tuple[fx.Problem, set[str], set[str]]:
 KINDS = ["linear", "a bound of an output", "a curved row", "in large units"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_low_effort_is_one_start(kind: str) -> None:
+    results = {effort: in_conflict(kind)[0].solve(effort=effort) for effort in ("low", "normal")}
+    assert {effort: result.status for effort, result in results.items()} == {
+        "low": "infeasible",
+        "normal": "infeasible",
+    }
+    names = {effort: [stage.name for stage in result.stages] for effort, result in results.items()}
+    assert names["normal"] == [*names["low"], "sample"]
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_conflicts_are_named_with_amounts(kind: str, effort: str) -> None:

@@ -241,8 +241,10 @@ def softmax(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
 
 @rule("LayerNormalization", "RMSNormalization")
 def normalization(graph: ExportGraph, op: Operator, inputs: list[str]) -> str:
-    """LayerNormalization where ONNX has it: in float, over the last axes. ONNX Runtime subtracts squares in its own, which
-    costs a double model its digits; ONNX has RMSNormalization from operator set 23 on only.
+    """LayerNormalization where ONNX has it: in float, over the last axes.
+
+    ONNX Runtime subtracts squares in its own, which costs a double model its digits; ONNX has RMSNormalization from
+    operator set 23 on only.
     """
     x, shape, axis = inputs[0], list(op.shape), op.attributes["axis"]
     stop, epsilon = axis + op.attributes["n_axes"], op.attributes["epsilon"]

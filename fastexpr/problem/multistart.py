@@ -68,7 +68,7 @@ def multistart(
         In seconds of a clock on the wall, for all solves together; the first one runs in any case. What is found in a
         limited time is not the same each time.
     **settings
-        Of each solve, as of `Problem.solve`: solver, effort, options, tol, ...
+        Of each solve, as of `Problem.solve`: solver, effort ("low" by default: there are other starts), options, ...
 
     Returns
     -------
@@ -116,7 +116,7 @@ def from_many_starts(
     first, _ = start_of(statement, start, nlp)
     low, high = narrowed(statement, nlp.lower, nlp.upper)
     points = np.vstack([first[None], sample(low, high, first, starts - 1, seed)])
-    task = ProblemTask(problem, settings)
+    task = ProblemTask(problem, {"effort": "low", **settings})
     if executor is not None:
         task.require_picklable()
     nlp.start = first

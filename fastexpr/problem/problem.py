@@ -590,10 +590,11 @@ class Problem:
         scaling : {"range", "none"}, default "range"
             Whether the solver multiplies variables, rows and objective, itself, with factors that make them of size 1
             within the bounds of the variables or the networks' ranges. The option nlp_scaling_method is another way.
-        effort : {"normal", "high"}, default "normal"
-            "normal" starts again, from the best of 128 points of the bounds' box, only where the first start has led to
-            no feasible point. "high" does so in any case and goes on: from the least sum of violations and the nearest
-            feasible point where none was feasible, and from three random points; the best counts.
+        effort : {"low", "normal", "high"}, default "normal"
+            "low" starts once. "normal" starts again, from the best of 128 points of the bounds' box, only where the
+            first start has led to no feasible point. "high" does so in any case and goes on: from the least sum of
+            violations and the nearest feasible point where none was feasible, and from three random points; the best
+            counts.
         parameters : dict, optional
             Values of parameters for this solve, as of `set_parameters`; the others have the values that they have.
         **others

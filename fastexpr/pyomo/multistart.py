@@ -44,6 +44,8 @@ def from_many_starts(
     `restart` is called before every solve but the first; the multipliers are the first one's.
     """
     require_count(config.starts)
+    if settings.effort == "normal":
+        settings = replace(settings, effort="low")  # there are other starts
     nlp = compiled.nlp
     first = nlp.start
     points = starting_points(compiled, config.starts, config.seed)

@@ -75,12 +75,12 @@ class FastexprConfig(PersistentSolverConfig):  # type: ignore[misc]
         self.declare(
             "effort",
             ConfigValue(
-                domain=In(["normal", "high"]),
+                domain=In(["low", "normal", "high"]),
                 default="normal",
-                description="'normal' starts again, from the best of 128 points of the bounds' box, only where the "
-                "first start has led to no feasible point. 'high' does so in any case and goes on: from the least sum "
-                "of violations and the nearest feasible point where none was feasible, and from three random points; "
-                "the best counts.",
+                description="'low' starts once. 'normal' starts again, from the best of 128 points of the bounds' box, "
+                "only where the first start has led to no feasible point. 'high' does so in any case and goes on: from "
+                "the least sum of violations and the nearest feasible point where none was feasible, and from three "
+                "random points; the best counts.",
             ),
         )
         self.declare(

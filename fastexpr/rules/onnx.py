@@ -47,7 +47,7 @@ def to_onnx(rules: BooleanRuleClassifier, path: str | os.PathLike[str] | None = 
     Raises
     ------
     RuleError
-        A column is called "label", where each is an input.
+        A column is called "label" or "", where each is an input; categories are bytes.
 
     Examples
     --------
@@ -75,6 +75,10 @@ class RuleGraph:
         self.is_numeric = all(kind == "double" for kind in self.kinds)
         if not self.is_numeric and "label" in self.names:
             raise RuleError("[BooleanRuleClassifier] a column is called 'label', as the model's output is. Rename it.")
+        if not self.is_numeric and "" in self.names:
+            raise RuleError("[BooleanRuleClassifier] a column has an empty name, which ONNX has not. Rename it.")
+        if any(isinstance(condition.value, bytes) for condition in rules.conditions_):
+            raise RuleError("[BooleanRuleClassifier] categories are bytes: ONNX has str. Decode them.")
         self.nodes: list[onnx.NodeProto] = []
         self.known: dict[Any, str] = {}
 

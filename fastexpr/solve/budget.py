@@ -54,7 +54,7 @@ class Settings:
         Whether the program may be solved in another form than that in which it was stated: see `form`.
     scaling : {"range", "none"}
         Whether the solver gets factors of ours: see `scaling`. The option nlp_scaling_method switches them off.
-    effort : {"normal", "high"}
+    effort : {"low", "normal", "high"}
         Whether the solve goes on after one start: see `search`.
     kinks : str
         "cells": kinks are crossed where that leads to better points; "ignore": the solver is left alone with them.
@@ -74,8 +74,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.scaling not in ("range", "none"):
             raise ValueError(f"[Solver] unknown scaling: got {self.scaling!r}, expected 'range' or 'none'.")
-        if self.effort not in ("normal", "high"):
-            raise ValueError(f"[Solver] unknown effort: got {self.effort!r}, expected 'normal' or 'high'.")
+        if self.effort not in ("low", "normal", "high"):
+            raise ValueError(f"[Solver] unknown effort: got {self.effort!r}, expected 'low', 'normal' or 'high'.")
         if self.kinks not in ("cells", "ignore"):
             raise ValueError(f"[Solver] kinks must be 'cells' or 'ignore': got {self.kinks!r}.")
 

@@ -186,6 +186,8 @@ def stages(multipliers: Multipliers | None, effort: str) -> Iterator[tuple[str, 
     yield "cells", partial(cells, is_warm=multipliers is not None)
     yield "smoothing", smoothing
     yield "saddle", leave_saddles
+    if effort == "low":
+        return
     if effort == "normal":
         yield "sample", second_start
         return
