@@ -39,7 +39,7 @@ def pyomo(laps: Laps, folder: str, steps: int, repeats: int) -> dict[str, Any]:
     import fastexpr.pyomo as fxp
     from benchmarks import control
     from benchmarks.solve_candidates import tiny_model
-    from fastexpr.pyomo.compiled import compile_model
+    from fastexpr.pyomo.compile.compiled import compile_model
 
     solver = pyo.SolverFactory("fastexpr")
     solver.solve(tiny_model(pyo))  # imports the rest

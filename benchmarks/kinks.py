@@ -193,8 +193,8 @@ def summary(runs: list[Run], names: list[str]) -> Table:
 def is_local_minimum(nlp: Any, x: np.ndarray, count: int) -> bool:
     """Whether x is feasible, and walks from points nearby find nothing better."""
     from fastexpr.solve.budget import Budget, Settings
-    from fastexpr.solve.junction import widths_of
-    from fastexpr.solve.walk import Walk
+    from fastexpr.solve.cells.junction import widths_of
+    from fastexpr.solve.cells.walk import Walk
     from fastexpr.solvers.verification import Measure
 
     none = fx.solvers.Multipliers(np.zeros(nlp.m), np.zeros(nlp.n), np.zeros(nlp.n))

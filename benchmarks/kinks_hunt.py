@@ -19,8 +19,8 @@ from benchmarks.kinks_peers import by_slsqp
 from benchmarks.kinks_set import convolutional, drawn, layered
 from benchmarks.tables import Table, show
 from fastexpr.errors import EvaluationError
+from fastexpr.solve.cells.junction import widths_of
 from fastexpr.solve.form import form_of
-from fastexpr.solve.junction import widths_of
 from fastexpr.solvers.verification import Measure
 
 Rng = np.random.Generator

@@ -12,7 +12,7 @@ from benchmarks.processes import Laps
 def of_compiling(laps: Laps, kind: str, n_constraints: int) -> dict[str, Any]:
     """Bytes that compiling a model takes at most, and what stays in use; to be run in a process of its own."""
     from benchmarks import pyomo_models
-    from fastexpr.pyomo.compiled import compile_model
+    from fastexpr.pyomo.compile.compiled import compile_model
 
     compile_model(pyomo_models.MAKERS[kind](10))  # what is imported on first use counts for nobody
     model = pyomo_models.MAKERS[kind](n_constraints)

@@ -88,7 +88,7 @@ def programs_timed(clock: Callable[[], float]) -> Iterator[list[float]]:
 
 def compile_with_structure(model: Any) -> Any:
     """What is done before the first iteration of a solve."""
-    from fastexpr.pyomo.compiled import compile_model
+    from fastexpr.pyomo.compile.compiled import compile_model
 
     compiled = compile_model(model)
     compiled.nlp.jacobianstructure()

@@ -17,8 +17,8 @@ import fastexpr.pyomo as fxp
 from benchmarks import machine, memory, timing
 from benchmarks.networks import make
 from benchmarks.tables import Table, ratio, seconds, show, write_csv
-from fastexpr.program import Program
-from fastexpr.pyomo.compiled import compile_model
+from fastexpr.nlp.arrays import Program
+from fastexpr.pyomo.compile.compiled import compile_model
 
 TOLERANCE = 1e-12  # max |a - b| / max |b|
 

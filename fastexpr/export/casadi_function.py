@@ -53,7 +53,7 @@ def to_casadi(self: Function, name: str = "net") -> Any:
     """
     casadi = library("Function.to_casadi", "casadi", ["casadi"])
     # Imported here, because it brings Pyomo along.
-    from fastexpr.pyomo.files import NetworkFile
+    from fastexpr.pyomo.external.files import NetworkFile
 
     file = NetworkFile(self)
     file.ensure()

@@ -16,7 +16,7 @@ from fastexpr.formulations.choices import broadcast, chosen
 from fastexpr.formulations.hard_swish import hard_swish
 from fastexpr.formulations.registry import BoundedNode, emitter, known_emitters
 
-#: As formulas of Pyomo: see `fastexpr.pyomo.formulas`.
+#: As formulas of Pyomo: see `fastexpr.pyomo.formulation.formulas`.
 SMOOTH = (
     "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Div", "Elu", "Exp", "GeluTanh", "HardSwish",
     "Log", "LogSoftmax", "MatMul", "Matern", "Mul", "Pow", "ReduceL2", "ReduceLogSumExp", "ReduceProd", "Selu",

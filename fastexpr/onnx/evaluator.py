@@ -19,8 +19,8 @@ from onnx import TensorProto, helper
 
 from fastexpr._core import Function
 from fastexpr.errors import OnnxError
-from fastexpr.onnx.export import export_onnx
-from fastexpr.onnx.judges import NARROW, widen_node, widen_tensor
+from fastexpr.onnx.check.judges import NARROW, widen_node, widen_tensor
+from fastexpr.onnx.export.model import export_onnx
 
 Vector = npt.NDArray[np.float64]
 

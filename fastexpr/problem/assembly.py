@@ -12,10 +12,10 @@ from fastexpr._core import Function
 from fastexpr.expression import Expression
 from fastexpr.expression.operands import constant
 from fastexpr.nlp import Indices, Nlp, Vector
+from fastexpr.nlp.arrays import Program
 from fastexpr.problem.result import ByConstraint, ByVariable, Result, timings
 from fastexpr.problem.solved import Solved
 from fastexpr.problem.statement import Constraint, NetworkRows, Statement, rows_of
-from fastexpr.program import Program
 from fastexpr.solvers import Solution
 
 

@@ -11,7 +11,7 @@ from fastexpr.expression import Expression
 from fastexpr.problem.parameters import places_of
 from fastexpr.problem.problem import Problem
 from fastexpr.problem.sweep import values_by_name
-from fastexpr.solve.many import How, ManyResult, Record, Values, rows_of, said, solve_rows
+from fastexpr.solve.many.calls import How, ManyResult, Record, Values, rows_of, said, solve_rows
 
 
 def solve_many(

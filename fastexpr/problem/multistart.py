@@ -17,7 +17,7 @@ from fastexpr.problem.parameters import at
 from fastexpr.problem.problem import Problem
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import narrowed, start_of
-from fastexpr.solve.multistart import (
+from fastexpr.solve.many.multistart import (
     MultistartResult,
     Valleys,
     estimated_optima,
@@ -26,7 +26,7 @@ from fastexpr.solve.multistart import (
     require_count,
     search,
 )
-from fastexpr.solve.parcels import Executor
+from fastexpr.solve.many.parcels import Executor
 from fastexpr.solve.sampling import sample
 from fastexpr.solvers.verification import widths
 

@@ -34,7 +34,7 @@ from fastexpr.problem.arguments import (
 )
 from fastexpr.problem.assembly import assemble, make_result, refresh
 from fastexpr.problem.classified import classified_as
-from fastexpr.problem.integers import mixed_integer_result, network_formulation, solution_of
+from fastexpr.problem.integer.integers import mixed_integer_result, network_formulation, solution_of
 from fastexpr.problem.parameters import as_bound, as_values, assigned, at, moving_bound
 from fastexpr.problem.result import Result
 from fastexpr.problem.starts import start_in_range, start_of
@@ -44,7 +44,7 @@ from fastexpr.solvers import Option, Progress, choose
 from fastexpr.solvers.checked import answer, contradicting_bounds, warm_start_options
 
 if TYPE_CHECKING:
-    from fastexpr.solve.report import Tables
+    from fastexpr.solve.results.report import Tables
 
 
 class Problem:
@@ -653,7 +653,7 @@ class Problem:
     def _solve_by_boxes(
         self, start: Any, progress: Any, time_limit: float | None, options: Mapping[str, Option]
     ) -> Result:
-        from fastexpr.problem.boxes import solve_by_boxes
+        from fastexpr.problem.integer.boxes import solve_by_boxes
 
         unknown = sorted(set(options) - {"tol"})
         if unknown or start is not None:

@@ -16,8 +16,8 @@ from fastexpr.solvers import MetKink, Multipliers, Progress, Stage
 if TYPE_CHECKING:
     from fastexpr.problem.sensitivity import Sensitivity, Start
     from fastexpr.problem.solved import Solved
-    from fastexpr.solve.report import Report
-    from fastexpr.solve.verify import Verification
+    from fastexpr.solve.results.report import Report
+    from fastexpr.solve.results.verify import Verification
 
 
 def _left_behind(*_: object) -> Any:
@@ -302,7 +302,7 @@ class Result:
         KeyError
             The result was pickled: the problem did not travel with it.
         """
-        from fastexpr.solve.report import plain
+        from fastexpr.solve.results.report import plain
 
         solved = self._problem()
         about = {name: getattr(self, name) for name in ("success", "status", "message", "objective", "iterations")}
@@ -330,7 +330,7 @@ class Result:
         -------
         matplotlib.figure.Figure
         """
-        from fastexpr.solve.plots import plot_result
+        from fastexpr.solve.results.plots import plot_result
 
         return plot_result(self.history, self._problem().responses(self), figure)
 

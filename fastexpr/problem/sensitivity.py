@@ -11,9 +11,9 @@ from fastexpr.errors import ShapeError
 from fastexpr.expression import Expression
 from fastexpr.nlp import Indices, Vector
 from fastexpr.problem.parameters import as_values, places_of
-from fastexpr.solve.conditions import Matrix
-from fastexpr.solve.sensitivity import Derivatives, Movement, derivatives
-from fastexpr.solve.update import updated
+from fastexpr.solve.sensitivity.conditions import Matrix
+from fastexpr.solve.sensitivity.movement import Derivatives, Movement, derivatives
+from fastexpr.solve.sensitivity.update import updated
 from fastexpr.solvers import Multipliers
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from fastexpr.problem.statement import Constraint, NetworkRows, Statement, eleme
 
 if TYPE_CHECKING:
     from fastexpr.problem.result import Result
-    from fastexpr.solve.plots import Response
-    from fastexpr.solve.report import Report
-    from fastexpr.solve.verify import Verification
+    from fastexpr.solve.results.plots import Response
+    from fastexpr.solve.results.report import Report
+    from fastexpr.solve.results.verify import Verification
 
 #: So many instances of a network are drawn.
 INSTANCES = 3
@@ -149,7 +149,7 @@ class Solved:
 
     def verify(self, result: Result, onnx: Any) -> Verification:
         """See `Result.verify`."""
-        from fastexpr.solve.verify import Claim, verify
+        from fastexpr.solve.results.verify import Claim, verify
 
         values, by = self.independent_values(files_of(self.networks, onnx))
         nlp_rows = self.rows_by_core(result.x)
@@ -171,7 +171,7 @@ class Solved:
 
     def report(self, result: Result) -> Report:
         """See `Result.report`."""
-        from fastexpr.solve.report import NEAR_KINK, Point, Report, met_kinks
+        from fastexpr.solve.results.report import NEAR_KINK, Point, Report, met_kinks
 
         kinks, ranges, data = met_kinks(result.kinks), [], []
         for entry in self.networks:
@@ -206,7 +206,7 @@ class Solved:
 
     def responses(self, result: Result) -> list[Response]:
         """How networks answer along each of their inputs: the first instances of them."""
-        from fastexpr.solve.plots import Response
+        from fastexpr.solve.results.plots import Response
 
         found = []
         for entry in self.networks:

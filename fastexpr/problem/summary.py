@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastexpr.problem.statement import Auxiliaries
-from fastexpr.solve.report import Section, Tables
+from fastexpr.solve.results.report import Section, Tables
 
 if TYPE_CHECKING:
     from fastexpr.nlp import Nlp

@@ -16,7 +16,7 @@ from fastexpr.problem.problem import Problem
 from fastexpr.problem.result import Result
 from fastexpr.problem.sensitivity import sensitivity_of
 from fastexpr.problem.statement import Statement, element_name
-from fastexpr.solve.rows import Rows
+from fastexpr.solve.many.rows import Rows
 
 
 @dataclass(repr=False)
@@ -79,7 +79,7 @@ class SweepResult(Rows):
         KeyError
             There is no such column.
         """
-        from fastexpr.solve.plots import plot_sweep
+        from fastexpr.solve.results.plots import plot_sweep
 
         return plot_sweep(self, x, y, axes)
 

@@ -9,28 +9,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fastexpr.pyomo.block import NetworkBlock
-from fastexpr.pyomo.external import ExternalNetwork, NetworkOutputs
-from fastexpr.pyomo.initialization import initialize
-from fastexpr.pyomo.legacy_solver import register
-from fastexpr.pyomo.solver import Fastexpr
-from fastexpr.pyomo.solvers import find_solver
-from fastexpr.pyomo.writers import read_limits, refuse_networks
+from fastexpr.pyomo.external.available import find_solver
+from fastexpr.pyomo.external.network import ExternalNetwork, NetworkOutputs
+from fastexpr.pyomo.external.writers import read_limits, refuse_networks
+from fastexpr.pyomo.model.block import NetworkBlock
+from fastexpr.pyomo.model.initialization import initialize
+from fastexpr.pyomo.solve.legacy_solver import register
+from fastexpr.pyomo.solve.solver import Fastexpr
 
 if TYPE_CHECKING:
-    from fastexpr.pyomo.classified import ClassifiedAs
-    from fastexpr.pyomo.grey_box import GreyBox
-    from fastexpr.pyomo.many import solve_many
-    from fastexpr.pyomo.rule_block import RuleBlock
-    from fastexpr.pyomo.within_data import WithinData
+    from fastexpr.pyomo.grey_box.block import GreyBox
+    from fastexpr.pyomo.model.classified import ClassifiedAs
+    from fastexpr.pyomo.model.within_data import WithinData
+    from fastexpr.pyomo.rules.block import RuleBlock
+    from fastexpr.pyomo.solve.many import solve_many
 
 # Imported at first use: they bring SciPy, PyNumero and scikit-learn along.
 _LAZY = {
-    "ClassifiedAs": "fastexpr.pyomo.classified",
-    "GreyBox": "fastexpr.pyomo.grey_box",
-    "RuleBlock": "fastexpr.pyomo.rule_block",
-    "WithinData": "fastexpr.pyomo.within_data",
-    "solve_many": "fastexpr.pyomo.many",
+    "ClassifiedAs": "fastexpr.pyomo.model.classified",
+    "GreyBox": "fastexpr.pyomo.grey_box.block",
+    "RuleBlock": "fastexpr.pyomo.rules.block",
+    "WithinData": "fastexpr.pyomo.model.within_data",
+    "solve_many": "fastexpr.pyomo.solve.many",
 }
 
 __all__ = [

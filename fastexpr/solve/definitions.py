@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastexpr.nlp import Indices, Nlp
-from fastexpr.program import CONSTANT, NODE, OPCODES, PARAMETER, VARIABLE, Arrays
+from fastexpr.nlp.arrays import CONSTANT, NODE, OPCODES, PARAMETER, VARIABLE, Arrays
 
 Mask = npt.NDArray[np.bool_]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Scale, Vector
-from fastexpr.program import NODE, VARIABLE, Arrays
+from fastexpr.nlp.arrays import NODE, VARIABLE, Arrays
 from fastexpr.solve.definitions import Definitions, Nodes, distinct, feeding_only_limits, find_definitions
 from fastexpr.solve.growth import n_derivatives
 from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Vector
 from fastexpr.solve.budget import Budget
-from fastexpr.solve.curvature import null_space
+from fastexpr.solve.cells.curvature import null_space
 from fastexpr.solve.stages import TIE, cold, has_kinks
 from fastexpr.solvers.interior_point import Multipliers, Solution
 from fastexpr.solvers.verification import Measure

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Nlp, Scale, Vector
-from fastexpr.program import OPCODES, VARIABLE
+from fastexpr.nlp.arrays import OPCODES, VARIABLE
 from fastexpr.solve.definitions import Nodes, distinct
 from fastexpr.solvers.interior_point import Scaling
 from fastexpr.solvers.verification import LARGEST_WIDTH

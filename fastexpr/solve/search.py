@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastexpr.errors import EvaluationError
 from fastexpr.nlp import Functions, Indices, Nlp, Structure, Vector
 from fastexpr.solve.budget import Budget
-from fastexpr.solve.cell_program import elastic_program
+from fastexpr.solve.cells.cell_program import elastic_program
 from fastexpr.solve.conflicts import holding, violated
 from fastexpr.solve.sampling import measured, ranked, sample
 from fastexpr.solve.stages import cells, cold, has_kinks, ipopt, is_better
@@ -62,7 +62,7 @@ def sampled(program: Nlp, point: Solution, budget: Budget) -> Solution:
     assert best is not None
     if not is_kinked:
         return best
-    from fastexpr.solve.cells import feasible_from
+    from fastexpr.solve.cells.stage import feasible_from
 
     other = feasible_from(program, nearest, budget)
     return best if other is None else other

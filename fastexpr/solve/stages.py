@@ -71,13 +71,13 @@ def unscaled(program: Nlp, point: Solution, budget: Budget, multipliers: Multipl
 
 
 def cells(program: Nlp, point: Solution, budget: Budget, is_warm: bool = False) -> Solution | None:
-    """From the solver's point across kinks; see `fastexpr.solve.cells`. Smooth programs pass by.
+    """From the solver's point across kinks; see `fastexpr.solve.cells.stage`. Smooth programs pass by.
 
     From the start where that is an earlier result, and better: the solver leaves a point on kinks for others.
     """
     if not has_kinks(program, budget) or point.status == "no_derivative" or point.certificate:
         return None
-    from fastexpr.solve.cells import walk_from
+    from fastexpr.solve.cells.stage import walk_from
 
     try:
         if is_warm:
@@ -92,8 +92,8 @@ def cells_nearby(program: Nlp, point: Solution, budget: Budget) -> Solution | No
     """From an earlier solution on kinks at once across them: the solver would leave it, and look for it again."""
     if not has_kinks(program, budget):
         return None
-    from fastexpr.solve.cells import walk_from
-    from fastexpr.solve.finding import NONE
+    from fastexpr.solve.cells.finding import NONE
+    from fastexpr.solve.cells.stage import walk_from
 
     try:
         found = walk_from(program, point, budget)
@@ -103,10 +103,10 @@ def cells_nearby(program: Nlp, point: Solution, budget: Budget) -> Solution | No
 
 
 def smoothing(program: Nlp, point: Solution, budget: Budget) -> Solution | None:
-    """Where the walk has reached its limit, or a jump; see `fastexpr.solve.continuation`."""
+    """Where the walk has reached its limit, or a jump; see `fastexpr.solve.cells.continuation`."""
     if point.status != "cell_limit" and not point.is_at_jump:
         return None
-    from fastexpr.solve.continuation import continued
+    from fastexpr.solve.cells.continuation import continued
 
     try:
         return continued(program, point, budget)

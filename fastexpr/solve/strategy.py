@@ -136,7 +136,7 @@ def as_stated(form: Form, nlp: Nlp, point: Solution, settings: Settings) -> Solu
     """The point in terms of the program as stated, and whether it is a solution of that."""
     solution = form.solution(point)
     if point.inside is not None:  # the form looks at slopes of another cell, perhaps
-        from fastexpr.solve.cells import multipliers_of_cell
+        from fastexpr.solve.cells.stage import multipliers_of_cell
 
         with contextlib.suppress(EvaluationError):
             inside = form.solution(replace(point, x=point.inside)).x

@@ -3,7 +3,7 @@
 #include <cstddef>
 
 // What a solver and a library of external functions tell each other (AMPL's "funcadd" interface, for 64-bit Linux), described
-// by the parts that are used here and by their places in memory. tests/test_ampl.py compares it with the official header.
+// by the parts that are used here and by their places in memory. tests/pyomo/test_ampl.py compares it with the official header.
 
 namespace fastexpr::ampl {
 

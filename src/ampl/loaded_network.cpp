@@ -18,7 +18,7 @@ FileIdentity identify(const std::string& path) {
 }
 
 /// The path, or the file of that name in the cache folder: a model that was made on another machine names a path of there,
-/// and fastexpr/pyomo/files.py has put the file into this machine's folder.
+/// and fastexpr/pyomo/external/files.py has put the file into this machine's folder.
 std::string resolve(const std::string& path) {
   const char* folder = std::getenv("FASTEXPR_CACHE_DIR");
   if (!folder || identify(path) != FileIdentity()) return path;

@@ -30,7 +30,7 @@ TARGETS = ("expressions", "kills", "onnx_import", "random_models")
 
 def run_chunk(target: str, seeds: range, events: Any) -> None:
     """In a process of its own: says before each case that it begins, and what it raised."""
-    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
     warnings.simplefilter("ignore")
     case = importlib.import_module(target).case
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -16,8 +16,8 @@ import numpy as np
 
 import fastexpr as fx
 from fastexpr import _core
-from fastexpr.pyomo import files
-from fastexpr.solve.checkpoint import Checkpoint
+from fastexpr.pyomo.external import files
+from fastexpr.solve.many.checkpoint import Checkpoint
 from fastexpr.unfinished import unfinished
 
 LONGEST = 0.02  # seconds before a kill, at most

@@ -10,7 +10,7 @@ import pyomo.environ as pyo
 from pyomo_models.oracles import by_asl, by_fastexpr, check_same, places, read_by_asl
 
 from fastexpr.errors import FastexprError
-from fastexpr.pyomo.compiled import compile_model
+from fastexpr.pyomo.compile.compiled import compile_model
 
 LARGEST = 1e6  # larger numbers lose digits that no fault has taken
 TOLERANCE = 1e-10

@@ -22,5 +22,5 @@ def write_seeds(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     write_seeds(Path(sys.argv[1]))

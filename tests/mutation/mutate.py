@@ -28,10 +28,11 @@ BUILD = SOURCE / "build" / "editable"
 PROGRAMS = ROOT / ".venv" / "bin"
 TARGETS = ["_core", "fastexpr_ampl", "fastexpr_c", "fastexpr_casadi", "walker", "reading"]
 TESTS = [
-    "operators", "random_networks", "bounds", "bounds_tight", "singular_points", "front", "hessian_directions",
-    "hessian_plan", "function", "function_parts", "tape", "tape_branches", "tape_networks", "nlp_evaluations",
-    "nlp_programs", "cell_functions", "cells", "cells_linear", "cells_bent", "values_together", "shared_weights",
-    "core", "steps", "ensemble", "files_hostile",
+    "core/operators", "core/random_networks", "bounds/bounds", "bounds/bounds_tight", "core/singular_points",
+    "core/front", "core/hessian_directions", "core/hessian_plan", "function/function", "function/parts", "nlp/tape",
+    "nlp/tape_branches", "nlp/tape_networks", "nlp/evaluations", "nlp/programs", "nlp/cell_functions",
+    "solve/cells/cells", "solve/cells/linear", "solve/cells/bent", "nlp/values_together", "core/shared_weights",
+    "core/core", "core/steps", "function/ensemble", "files/hostile",
 ]  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def build() -> None:
 
 
 def run_tests(tests: list[str], parts: int) -> None:
-    paths = [str(ROOT / "tests" / f"test_{name}.py") for name in tests]
+    paths = [str(ROOT / "tests" / Path(name).parent / f"test_{Path(name).name}.py") for name in tests]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "judge", "-p", "no:cacheprovider", "-p", "no:xdist", "-p",
                "no:faulthandler", "--capture=sys"]  # fmt: skip
     running = []
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--again", action="store_true", help="the faults that survived, with the build that is there")
-    parser.add_argument("--tests", nargs="+", default=TESTS, help="names of tests/test_NAME.py")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="core/operators is tests/core/test_operators.py")
     parser.add_argument("files", nargs="*", help="source files; all of the core if none is named")
     arguments = parser.parse_intermixed_args()
     if not arguments.again:

@@ -3,7 +3,7 @@
 #include "linalg/kernels/vectors.hpp"
 
 // exp and what is made of it, for vectors of numbers: no branch, no table, no call, so that loops over arrays keep their
-// constants in registers. Errors are below 3 units in the last place over all doubles (tests/accuracy_table.py); an infinite or
+// constants in registers. Errors are below 3 units in the last place over all doubles (tests/support/accuracy_table.py); an infinite or
 // NaN argument gives what the C library gives. The coefficients interpolate at Chebyshev points, in the intervals stated.
 
 namespace fastexpr::vector_math {

@@ -1,0 +1,1 @@
+"""Whether a model's dynamic first axis is a batch."""

@@ -1,0 +1,1 @@
+"""Problems with integers, or with networks that have to be linear."""

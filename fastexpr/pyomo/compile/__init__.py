@@ -1,0 +1,1 @@
+"""From a Pyomo model to a nonlinear program: the modules that read Pyomo's objects."""

@@ -1,0 +1,1 @@
+"""Networks as external functions, and what solvers need to call them."""

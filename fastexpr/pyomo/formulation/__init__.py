@@ -1,0 +1,1 @@
+"""Networks as Pyomo's algebra: variables, rows, and nested expressions."""

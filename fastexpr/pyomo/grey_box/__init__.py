@@ -1,0 +1,1 @@
+"""Networks as grey boxes of PyNumero."""

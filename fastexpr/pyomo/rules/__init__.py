@@ -1,0 +1,1 @@
+"""Boolean rules in Pyomo models."""

@@ -1,0 +1,1 @@
+"""The solver 'fastexpr' of Pyomo's factories, and what follows a solve."""

@@ -1,0 +1,1 @@
+"""How solutions move with parameters."""
