@@ -135,9 +135,8 @@ void Broadcast::for_each_part(const double* const* inputs, double* scratch, Inde
 }
 
 void Broadcast::value(const double* const* inputs, double* output, Index points, double* scratch) const {
-  for_each_part(inputs, scratch, points, [&](const double* a, const double* b, Index row, Index count) {
-    apply(a, b, output + row, count);
-  });
+  for_each_part(inputs, scratch, points,
+                [&](const double* a, const double* b, Index row, Index count) { apply(a, b, output + row, count); });
 }
 
 void Broadcast::branches(const double* const* inputs, Branch* branches, Index points, double* scratch) const {
@@ -226,8 +225,8 @@ void Broadcast::combine(bool is_plain, Factor factor, const double* A, const dou
 }
 
 template <class Factor>
-void Broadcast::add_rows(bool is_plain, Factor factor, std::size_t l, const double* from, std::size_t k, double* to,
-                         Index points, Index columns) const {
+void Broadcast::add_rows(bool is_plain, Factor factor, std::size_t l, const double* from, std::size_t k, double* to, Index points,
+                         Index columns) const {
   const auto add_numbers = [&](const Run& run) {
     const double* a = from + run.rows[l];
     double* sum = to + run.rows[k];
@@ -245,8 +244,8 @@ void Broadcast::add_rows(bool is_plain, Factor factor, std::size_t l, const doub
     for (Index j = 0; j < run.length; ++j) {
       const double scale = factor(run.rows[2] + j);
       if (scale == 0) continue;  // takes no part
-      rows::add_scaled(scale, from + (run.rows[l] + j * run.steps[l]) * columns,
-                       to + (run.rows[k] + j * run.steps[k]) * columns, columns);
+      rows::add_scaled(scale, from + (run.rows[l] + j * run.steps[l]) * columns, to + (run.rows[k] + j * run.steps[k]) * columns,
+                       columns);
     }
   });
 }
