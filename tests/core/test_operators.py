@@ -1,7 +1,7 @@
 """Every operator against formulas that are not ours: PyTorch, ONNX's reference evaluator, and mpmath.
 
-The rows stand in operator_table.py. Each makes two functions: the operator alone (its structure shows) and the operator
-of matrix @ x (its tangents are dense).
+The rows stand in tests/support/operator_table. Each makes two functions: the operator alone (its structure shows) and
+the operator of matrix @ x (its tangents are dense).
 """
 
 from __future__ import annotations

@@ -38,8 +38,11 @@ def switch() -> mmap.mmap:
 
 def forget_caches(item: pytest.Item) -> None:
     """What a test module remembers between tests would hide what the next ones reach."""
-    for module in [item.module, *map(sys.modules.get, ("operator_table", "random_networks"))]:  # type: ignore[attr-defined]
-        for thing in vars(module).values() if module is not None else ():
+    support = [
+        module for name, module in sys.modules.items() if name.split(".")[0] in ("operator_table", "random_networks")
+    ]
+    for module in [item.module, *support]:  # type: ignore[attr-defined]
+        for thing in list(vars(module).values()):
             if isinstance(thing, functools._lru_cache_wrapper) and not thing.__name__.startswith("expected"):
                 thing.cache_clear()
 
