@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ import numpy as np
 
 from fastexpr._core import Function
 from fastexpr.errors import GraphError, NotFoundError, ShapeError
-from fastexpr.expression import Expression, flatten
+from fastexpr.expression import Expression, flatten, variables
+from fastexpr.expression.node import with_component_names
 from fastexpr.expression.operands import as_operand
 from fastexpr.nlp import Indices, Vector
-from fastexpr.problem.arguments import AskNames, as_vector
+from fastexpr.problem.arguments import AskNames, as_vector, names_from
 
 if TYPE_CHECKING:
     from fastexpr.problem.statement import Statement
@@ -53,6 +54,20 @@ class MovingBound:
         result = np.zeros((rows.size, n_parameters))
         result[:, self.components] = own[rows]
         return result
+
+
+def state_parameters(statement: Statement, shape: int | Sequence[int], value: Any, name: str | None) -> Expression:
+    """New parameters, of a name that no others have."""
+    leaf = variables(shape)
+    name = name or f"p{len(statement.parameters)}"
+    if any(entry.name == name for entry in statement.parameters.values()):
+        raise ValueError(f"[Problem] there are parameters {name!r} already: give these another name.")
+    found = names_from(leaf.shape, value)
+    if found is not None:
+        with_component_names(leaf, found.names)
+    numbers = as_values(value, leaf.shape, name, None if found is None else lambda: found)
+    statement.add_parameters(leaf, name, numbers)
+    return leaf
 
 
 def as_bound(values: Any) -> Any:

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from fastexpr._core import Function
-from fastexpr.errors import EvaluationError, GraphError, ShapeError
-from fastexpr.expression import Expression, variables
-from fastexpr.expression.node import with_component_names
-from fastexpr.expression.operands import as_operand, constant
+from fastexpr.expression import Expression
 from fastexpr.expression.relation import Relation
-from fastexpr.expression.splicing import is_one_point
-from fastexpr.function.arguments import in_order, separated
-from fastexpr.function.labels import Names, names_of
-from fastexpr.nlp import Indices, Nlp, Vector
-from fastexpr.problem.arguments import (
-    AskNames,
-    as_limits,
-    as_sides,
-    as_start,
-    as_vector,
-    given,
-    joined,
-    limit_of,
-    names_from,
-    require_limits,
-    require_order,
-)
-from fastexpr.problem.assembly import assemble, make_result, refresh
+from fastexpr.nlp import Nlp
+from fastexpr.problem.arguments import given
+from fastexpr.problem.assembly import assemble, refresh
 from fastexpr.problem.classified import classified_as
-from fastexpr.problem.integer.integers import mixed_integer_result, network_formulation, solution_of
-from fastexpr.problem.parameters import as_bound, as_values, assigned, at, moving_bound
+from fastexpr.problem.constraints import constraint_of, remove, set_limits, set_objective
+from fastexpr.problem.networks import state_network
+from fastexpr.problem.parameters import assigned, at, state_parameters
 from fastexpr.problem.result import Result
-from fastexpr.problem.starts import start_in_range, start_of
-from fastexpr.problem.statement import Auxiliaries, Constraint, NetworkRows, Statement
-from fastexpr.solve import Settings
-from fastexpr.solvers import Option, Progress, choose
-from fastexpr.solvers.checked import answer, contradicting_bounds, warm_start_options
+from fastexpr.problem.solving import solve
+from fastexpr.problem.statement import Constraint, Statement
+from fastexpr.problem.variables import state_variables
+from fastexpr.solvers import Option, Progress
 
 if TYPE_CHECKING:
     from fastexpr.solve.results.report import Tables
@@ -121,33 +101,7 @@ class Problem:
         ValueError
             A lower bound is above its upper bound, or a number is NaN.
         """
-        leaf = variables(shape)
-        if not isinstance(lower, Expression) and not isinstance(upper, Expression):
-            lower, upper = as_sides(lower, upper, bounds, leaf.size)
-        name = name or f"x{len(self._statement.variables)}"
-        lower, upper = as_bound(lower), as_bound(upper)
-        moving = [
-            moving_bound(self._statement, side, leaf.shape, f"the {word} bound of {name!r}")
-            if isinstance(side, Expression)
-            else None
-            for side, word in ((lower, "lower"), (upper, "upper"))
-        ]
-        lower, upper = (None if isinstance(side, Expression) else side for side in (lower, upper))
-        if upper is None and leaf.ndim == 1 and moving == [None, None]:
-            lower, upper = separated(lower, leaf.size)
-        found = names_from(leaf.shape, lower, upper, start)
-        if found is not None:
-            with_component_names(leaf, found.names)
-        names = None if found is None else lambda: found
-        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
-        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
-        self._add_variables(leaf, name, low, high, start, names, integer)
-        entry = self._statement.variables[leaf]
-        entry.moving_lower, entry.moving_upper = moving
-        if moving != [None, None]:
-            low, high = entry.bounds(self._statement.parameter_values())
-            entry.start = np.fmin(np.fmax(entry.start, low), high)
-        return leaf
+        return state_variables(self, shape, lower, upper, start, name, bounds, integer)
 
     def parameters(self, shape: int | Sequence[int] = (), value: Any = None, name: str | None = None) -> Expression:
         """New parameters: numbers that stand for what changes from solve to solve (prices, states, set points).
@@ -186,16 +140,7 @@ class Problem:
         >>> p.solve(parameters={price: 0.25})[x].round(4).tolist()
         [1.0]
         """
-        leaf = variables(shape)
-        statement = self._statement
-        name = name or f"p{len(statement.parameters)}"
-        if any(entry.name == name for entry in statement.parameters.values()):
-            raise ValueError(f"[Problem] there are parameters {name!r} already: give these another name.")
-        found = names_from(leaf.shape, value)
-        if found is not None:
-            with_component_names(leaf, found.names)
-        numbers = as_values(value, leaf.shape, name, None if found is None else lambda: found)
-        statement.add_parameters(leaf, name, numbers)
+        leaf = state_parameters(self._statement, shape, value, name)
         self._nlp = None
         return leaf
 
@@ -238,9 +183,8 @@ class Problem:
         network : Function
             Of n inputs and m outputs.
         x : Expression, or a list or dict of them
-            Of shape (n,), or (T, n) for T instances. Where it is not simply made of variables (2 * x[:3], say),
-            further variables
-            equal to it are added.
+            Of shape (n,), or (T, n) for T instances. Where it is not simply made of variables (2 * x[:3], say), further
+            variables equal to it are added.
         lower, upper : array_like, optional
             Bounds of y, as for `variables`.
         start : array_like, optional
@@ -268,44 +212,7 @@ class Problem:
         fastexpr.errors.EvaluationError
             The network's value at the start is not finite.
         """
-        if not isinstance(network, Function):
-            raise TypeError(f"[Problem] network must be a fastexpr.Function: got {type(network).__name__}.")
-        formulation = network_formulation(formulation)
-        x = in_order(x, lambda: names_of(network, "input"), "x")
-        if isinstance(x, list | tuple | np.ndarray):
-            operand = as_operand(x)
-            x = operand if isinstance(operand, Expression) else x
-        if not isinstance(x, Expression):
-            raise TypeError(f"[Problem] x must be an Expression of this problem's variables: got {type(x).__name__}.")
-        name = name or f"y{len(self._statement.networks)}"
-        n, m = network.n_inputs, network.n_outputs
-        is_single = is_one_point(network, x.shape)
-        if not is_single and (x.ndim == 0 or x.shape[0] * n != x.size):
-            raise ShapeError(
-                f"[Problem] wrong shape of x for the network: got {x.shape}, "
-                f"expected ({n},), or (T, {n}) for T instances."
-            )
-        leaf = variables((m,) if is_single else (x.shape[0], m))
-
-        def names() -> Names:
-            return names_of(network, "output")
-
-        low = as_vector(lower, -np.inf, leaf.shape, f"the lower bound of {name!r}", names)
-        high = as_vector(upper, np.inf, leaf.shape, f"the upper bound of {name!r}", names)
-        inputs = self._positions_or_auxiliaries(x, name).reshape(-1, n)
-        if bounds:
-            tight_low, tight_high = self._tighten(network, inputs, name)
-            low, high = np.maximum(low, tight_low), np.minimum(high, tight_high)
-        start_in_range(self._statement, network, inputs)
-        has_start = start is not None
-        if start is None:
-            start = self._network_value(network, inputs, name).reshape(leaf.shape)
-        y = self._add_variables(leaf, name, low, high, start, names)
-        places = self._statement.positions(y).reshape(-1, m)
-        entry = NetworkRows(network, inputs, places, y, formulation, has_start)
-        self._statement.networks.append(entry)
-        self._statement.definitions.append(entry)
-        return y
+        return state_network(self, network, x, lower, upper, start, bounds, name, formulation)
 
     def minimize(self, objective: Expression | float) -> None:
         """States the objective, one number. A problem has at most one; none, or a number, asks for a feasible point.
@@ -317,11 +224,13 @@ class Problem:
         fastexpr.errors.ShapeError
             It is not a single number.
         """
-        self._set_objective(objective, 1.0)
+        set_objective(self._statement, objective, 1.0)
+        self._nlp = None
 
     def maximize(self, objective: Expression | float) -> None:
         """As `minimize`; the solver minimizes -objective, and the multipliers belong to that."""
-        self._set_objective(objective, -1.0)
+        set_objective(self._statement, objective, -1.0)
+        self._nlp = None
 
     def subject_to(
         self,
@@ -357,34 +266,9 @@ class Problem:
         ValueError
             No limit, contradicting limits, or NaN.
         """
-        limits = given({"lower": lower, "upper": upper, "equal": equal})
-        if isinstance(expression, Relation):
-            if limits:
-                raise ValueError(
-                    f"[Problem] a relation goes with no further limit: got {', '.join(limits)}. What to do: state two "
-                    "constraints, or subject_to(g, lower=..., upper=...)."
-                )
-            expression, limits = limit_of(expression)
-        if not isinstance(expression, Expression):
-            raise TypeError(
-                "[Problem] a constraint needs an Expression of the problem's variables: "
-                f"got {type(expression).__name__}."
-            )
-        require_limits(limits)
-        limits = {side: as_bound(limit) for side, limit in limits.items()}
-        for side, limit in limits.items():
-            if isinstance(limit, Expression):
-                if len(limits) > 1:
-                    raise ValueError(
-                        "[Problem] an Expression as a limit goes with no other limit: state two constraints."
-                    )
-                expression, limits[side] = expression - limit, 0.0
-        if expression.size == 0:
-            raise ShapeError(f"[Problem] a constraint needs elements: got shape {expression.shape}.")
-        self._statement.require_own(expression)
-        name = name or f"constraint {len(self._statement.constraints)}"
-        low, high = as_limits(limits, expression.shape, name, self._statement.names_of(expression))
-        constraint = Constraint(expression, low, high, name)
+        constraint = constraint_of(
+            self._statement, expression, given({"lower": lower, "upper": upper, "equal": equal}), name
+        )
         self._statement.constraints.append(constraint)
         self._nlp = None
         return constraint
@@ -512,12 +396,7 @@ class Problem:
         fastexpr.errors.ShapeError, ValueError
             As of `subject_to`.
         """
-        self._require_own(constraint)
-        limits = given({"lower": lower, "upper": upper, "equal": equal})
-        require_limits(limits)
-        expression = constraint.expression
-        names = self._statement.names_of(expression)
-        constraint.lower, constraint.upper = as_limits(limits, expression.shape, constraint.name, names)
+        set_limits(self._statement, constraint, given({"lower": lower, "upper": upper, "equal": equal}))
 
     def remove(self, constraint: Constraint) -> None:
         """Takes a constraint out of the problem; earlier results keep its multipliers.
@@ -529,12 +408,7 @@ class Problem:
         ValueError
             It ties the inputs of a network to the expression that the network was given.
         """
-        self._require_own(constraint)
-        if any(
-            isinstance(entry, Auxiliaries) and entry.constraint is constraint for entry in self._statement.definitions
-        ):
-            raise ValueError(f"[Problem] {constraint.name!r} belongs to a network and stays.")
-        self._statement.constraints.remove(constraint)
+        remove(self._statement, constraint)
         self._nlp = None
 
     # ---- solving -----------------------------------------------------------------------------------------------------
@@ -618,55 +492,10 @@ class Problem:
             No solver is installed; the message says what to install.
         """
         with at(self._statement, parameters):
-            return self._solve(
-                solver, start, progress, time_limit, options, others,
+            return solve(
+                self, solver, start, progress, time_limit, options, others,
                 presolve=presolve, kinks=kinks, scaling=scaling, effort=effort,
             )  # fmt: skip
-
-    def _solve(
-        self, solver: Any, start: Any, progress: Any, time_limit: Any, options: Any, others: Any, **how: Any
-    ) -> Result:
-        if solver == "branch-and-bound":
-            return self._solve_by_boxes(start, progress, time_limit, joined(options, others))
-        if (found := mixed_integer_result(self, solver, start, progress, time_limit, options, others)) is not None:
-            return found
-        name = choose(solver)
-        settings = joined(options, others)
-        if progress is not None and not callable(progress):
-            raise TypeError(f"[Problem] progress must be a function of a Progress: got {type(progress).__name__}.")
-        begin = time.perf_counter()
-        nlp = self.nlp()
-        build = time.perf_counter() - begin
-        nlp.start, multipliers = start_of(self._statement, start, nlp)
-        if multipliers is not None:
-            settings = {**warm_start_options, **settings}
-        nlp.reset_evaluations()
-        begin = time.perf_counter()
-        chosen = Settings(name, settings, progress, time_limit, **how)
-        contradiction = contradicting_bounds(nlp)  # parameters may have moved them
-        if contradiction is not None:
-            solution = answer(nlp, "contradiction", contradiction)
-        else:
-            solution = solution_of(self._statement, nlp, chosen, multipliers)
-        return make_result(self._statement, nlp, name, solution, build, time.perf_counter() - begin)
-
-    def _solve_by_boxes(
-        self, start: Any, progress: Any, time_limit: float | None, options: Mapping[str, Option]
-    ) -> Result:
-        from fastexpr.problem.integer.boxes import solve_by_boxes
-
-        unknown = sorted(set(options) - {"tol"})
-        if unknown or start is not None:
-            what = "start" if start is not None else f"the option {unknown[0]!r}"
-            raise ValueError(f"[Problem] branch-and-bound takes tol=, time_limit= and progress= only: got {what}.")
-        begin = time.perf_counter()
-        nlp = self.nlp()
-        build = time.perf_counter() - begin
-        nlp.start, _ = start_of(self._statement, None, nlp)
-        nlp.reset_evaluations()
-        begin = time.perf_counter()
-        solution = solve_by_boxes(self._statement, nlp, float(options.get("tol", 1e-6)), time_limit, progress)
-        return make_result(self._statement, nlp, "branch-and-bound", solution, build, time.perf_counter() - begin)
 
     def nlp(self) -> Nlp:
         """The assembled nonlinear program: value, derivatives and their structure, for a solver of one's own.
@@ -729,95 +558,3 @@ class Problem:
             f"<Problem: {statement.n} variables, {statement.n_rows()} constraints, {len(statement.networks)} networks"
             f"{parameters}>"
         )
-
-    # ---- how ---------------------------------------------------------------------------------------------------------
-
-    def _add_variables(
-        self, leaf: Expression, name: str, lower: Vector, upper: Vector, start: Any, names: AskNames,
-        is_integer: bool = False,
-    ) -> Expression:  # fmt: skip
-        require_order(lower, upper, name)
-        begin = as_start(start, lower, upper, leaf.shape, name, names)
-        self._statement.add_variables(leaf, name, lower, upper, begin, start is not None, is_integer)
-        self._nlp = None
-        return leaf
-
-    def _set_objective(self, objective: Expression | float, sign: float) -> None:
-        statement = self._statement
-        if statement.objective is not None:
-            raise ValueError("[Problem] there is an objective already: a problem has exactly one.")
-        if isinstance(objective, int | float | np.number) and np.isfinite(objective):
-            objective = constant(np.asarray(float(objective)))
-            statement.objective, statement.sign = objective, sign
-            self._nlp = None
-            return
-        if not isinstance(objective, Expression):
-            kind = type(objective).__name__
-            raise TypeError(f"[Problem] the objective must be an Expression of the problem's variables: got {kind}.")
-        if objective.size != 1:
-            raise ShapeError(f"[Problem] the objective must be one number: got shape {objective.shape}. Sum it, say.")
-        statement.require_own(objective)
-        statement.objective, statement.sign = objective, sign
-        self._nlp = None
-
-    def _require_own(self, constraint: Constraint) -> None:
-        if not any(constraint is own for own in self._statement.constraints):
-            raise KeyError(f"[Problem] no constraint of this problem: {constraint!r}. What subject_to gave is one.")
-
-    def _positions_or_auxiliaries(self, x: Expression, name: str) -> Indices:
-        """Which components of x these are; new ones equal to them where they are more than a selection."""
-        statement = self._statement
-        statement.require_own(x, is_variable=False)
-        try:
-            return self._as_variables(statement.places(x), statement.n)
-        except GraphError:
-            start = statement.evaluate(x, statement.stated_start()) if statement.has_values() else None
-            u = self.variables(x.shape, start=start, name=f"inputs of {name}")
-            constraint = self.subject_to(u - x, equal=0.0, name=f"inputs of {name}")
-            places = statement.positions(u)
-            statement.definitions.append(Auxiliaries(places, x, constraint))
-            return places
-
-    def _as_variables(self, places: Indices, n: int) -> Indices:
-        """With fixed variables in the place of parameters, one for each."""
-        places = places.copy()
-        for entry in self._statement.parameters.values():
-            is_own = (places >= n + entry.offset) & (places < n + entry.offset + entry.leaf.size)
-            if not is_own.any():
-                continue
-            if entry.variables is None:
-                entry.variables = self.variables(entry.leaf.shape, lower=entry.leaf, upper=entry.leaf, name=entry.name)
-            own = self._statement.positions(entry.variables).ravel()
-            places[is_own] = own[places[is_own] - n - entry.offset]
-        return places
-
-    def _network_value(self, network: Function, inputs: Indices, name: str) -> Vector:
-        value: Vector = network(self._statement.stated_start()[inputs])
-        if not np.isfinite(value).all():
-            raise EvaluationError(
-                f"[Problem] the network's value at the start of {name!r} is not finite: "
-                "give its inputs another start, or start= here."
-            )
-        return value
-
-    def _tighten(self, network: Function, inputs: Indices, name: str) -> tuple[Vector, Vector]:
-        """Moves x into the network's range; returns the bounds of all instances' outputs over it."""
-        if network.lower is None or network.upper is None:
-            raise ValueError(
-                f"[Problem] bounds=True, but the network of {name!r} has none: use network.with_bounds(lower, upper)."
-            )
-        tightened = []  # nothing is changed before all of it is known to fit
-        for entry in self._statement.variables.values():
-            is_here = (inputs >= entry.offset) & (inputs < entry.offset + entry.leaf.size)
-            instance, component = np.nonzero(is_here)
-            here = inputs[instance, component] - entry.offset
-            low, high = entry.lower.copy(), entry.upper.copy()
-            np.maximum.at(low, here, network.lower[component])
-            np.minimum.at(high, here, network.upper[component])
-            require_order(low, high, f"{entry.name} within the range of the network of {name!r}")
-            tightened.append((entry, low, high))
-        for entry, low, high in tightened:
-            entry.lower[:], entry.upper[:] = low, high
-            entry.start = np.clip(entry.start, low, high)
-        lower, upper = network.output_bounds(network.lower, network.upper)
-        return np.tile(lower, len(inputs)), np.tile(upper, len(inputs))
