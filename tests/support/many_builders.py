@@ -1,15 +1,21 @@
 """Functions that build problems and models for tests of many solves: workers import them."""
 
+from __future__ import annotations
+
 import os
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
 import fastexpr as fx
+from fastexpr.expression import Expression
+from fastexpr.problem.result import Result
 
 
-def priced():
+def priced() -> fx.Problem:
     p = fx.Problem()
     price = p.parameters((), name="price")
     x = p.variables((), lower=0.0, name="x")
@@ -17,7 +23,7 @@ def priced():
     return p
 
 
-def with_network(net, where=None):
+def with_network(net: fx.Function, where: Path | None = None) -> tuple[fx.Problem, list[Expression]]:
     """A network over a moving box; each build leaves a mark in the folder."""
     if where is not None:
         (where / f"{os.getpid()}-{time.monotonic_ns()}").touch()
@@ -28,7 +34,7 @@ def with_network(net, where=None):
     return p, [center]
 
 
-def random_network(n_hidden=20):
+def random_network(n_hidden: int = 20) -> fx.Function:
     random = np.random.default_rng(0)
     x = fx.variables(2)
     W, V = random.normal(size=(n_hidden, 2)), random.normal(size=(1, n_hidden))
@@ -38,19 +44,19 @@ def random_network(n_hidden=20):
 class Trap:
     """Builds `priced`; a solve at the price ends or holds up its process. With `once`, only the first time."""
 
-    def __init__(self, price, do, once=None):
+    def __init__(self, price: float, do: str, once: Path | None = None) -> None:
         self.price, self.do, self.once = price, do, once
 
-    def __call__(self):
+    def __call__(self) -> Trapped:
         return Trapped(priced(), self)
 
 
 class Trapped(fx.Problem):
-    def __init__(self, problem, trap):
+    def __init__(self, problem: fx.Problem, trap: Trap) -> None:
         self.__dict__.update(problem.__dict__)
         self._trap = trap
 
-    def solve(self, **settings):
+    def solve(self, **settings: Any) -> Result:  # type: ignore[override]
         trap = self._trap
         (price,) = settings["parameters"].values()
         if price == trap.price and not (trap.once is not None and trap.once.exists()):
@@ -64,7 +70,7 @@ class Trapped(fx.Problem):
         return super().solve(**settings)
 
 
-def model():
+def model() -> pyo.ConcreteModel:
     m = pyo.ConcreteModel()
     m.price = pyo.Param([1, 2], mutable=True, initialize=1.0)
     m.x = pyo.Var([1, 2], bounds=(0, None), initialize=1.0)
