@@ -2,8 +2,8 @@
 
 `ports` converts between named arrays and the vectors x and y, `variants` makes functions with other names, bounds or
 units, `scaling` with scalers around them, `parts` fixes inputs and selects outputs, `kinks` and `derivative_check` look
-at derivatives, `smoothing` rounds kinks, `gradient` makes functions of derivatives, `parameters` has the trained numbers
-as a vector.
+at derivatives, `smoothing` rounds kinks, `gradient` makes functions of derivatives, `parameters` has the trained
+numbers as a vector.
 """
 
 from __future__ import annotations
