@@ -42,7 +42,7 @@ USUAL = [
     ),
 ]
 COMMANDS = [*USUAL, "threads", "largest", "rules", "kinks", "answers", "minima", "formulations", "bounds", "sequences"]
-COMMANDS += ["many", "populations", "guards", "growth"]
+COMMANDS += ["many", "populations", "guards", "growth", "transformers"]
 SHARED = ["threads", "clock", "quick", "output", "markdown"]  # options of every command
 
 
@@ -76,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_threads(commands)
     add_largest(commands)
     add_growth(commands)
+    add_transformers(commands)
     add_wide(commands)
     add_startup(commands)
     add_imports(commands)
@@ -273,6 +274,13 @@ def add_growth(commands: SubParsers) -> None:
     parser.add_argument("--seconds", type=float, default=0.3, help="time for one figure (default: 0.3)")
 
 
+def add_transformers(commands: SubParsers) -> None:
+    parser = add_command(
+        commands, "transformers", "Blocks of transformers: value, and products with derivatives, beside JAX."
+    )
+    parser.add_argument("--seconds", type=float, default=0.5, help="time for one figure (default: 0.5)")
+
+
 def add_rules(commands: SubParsers) -> None:
     parser = add_command(commands, "rules", "Boolean rules on tables: accuracy, complexity, time, and what is proved.")
     parser.add_argument("--data", type=Path, required=True, help="folder of CSV files, the class in the last column")
@@ -370,7 +378,7 @@ def make_quick(arguments: argparse.Namespace) -> None:
         arguments.width = min(arguments.width, 400)
     elif arguments.command == "formulations":
         arguments.limit = min(arguments.limit, 5.0)
-    elif arguments.command in ("growth", "rules", "bounds", "sequences", "populations"):
+    elif arguments.command in ("growth", "transformers", "rules", "bounds", "sequences", "populations"):
         return
     elif arguments.command == "kinks":
         arguments.walks = min(arguments.walks, 3)

@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from folders import ROOT
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
 PATHS = ["avx512", "avx2", "baseline", "libm"]
-SOURCES = ROOT / "src"
+SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
 def evaluate(path: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
