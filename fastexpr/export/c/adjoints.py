@@ -27,44 +27,54 @@ class Adjoints(Places):
     def backward(self, statement: Assignment) -> list[str]:
         """The lines that add the output's adjoint to those of the inputs."""
         g = f"const double *restrict g = {self.adjoint(statement.output)};"
-        size = statement.output.size
         if isinstance(statement, Linear):
-            lines = [g]
-            for part in statement.terms:
-                if part.array.is_differentiated:
-                    to = f"double *restrict to = {self.adjoint(part.array)};"
-                    lines += ["{", to, *self.backward_terms(part), "}"]
-            return lines
+            return [g, *self.backward_linear(statement)]
         if isinstance(statement, Product):
             return [g, *self.backward_product(statement)]
         if isinstance(statement, Unary):
-            return [
-                g,
-                f"const double *restrict first = {self.local(statement)};",
-                f"double *restrict to = {self.adjoint(statement.u)};",
-                f"for (int i = 0; i < {size}; ++i) to[i] += first[i] * g[i];",
-            ]
+            return [g, *self.backward_unary(statement)]
         if isinstance(statement, Binary):
-            lines = [g]
-            for k, name in enumerate(partials(statement)):
-                if len(name) == 1:
-                    array, indices = (statement.a, statement.of_a) if name == "a" else (statement.b, statement.of_b)
-                    place = self.tables.index(indices, "i")
-                    lines += [
-                        "{",
-                        f"const double *restrict slope = {self.local(statement, k)};",
-                        f"double *restrict to = {self.adjoint(array)};",
-                        f"for (int i = 0; i < {size}; ++i) to[{place}] += slope[i] * g[i];",
-                        "}",
-                    ]
-            return lines
+            return [g, *self.backward_binary(statement)]
         assert isinstance(statement, Choice)
-        lines = [g, f"const double *restrict chosen = {self.local(statement)};"]
+        return [g, *self.backward_choice(statement)]
+
+    def backward_linear(self, statement: Linear) -> list[str]:
+        lines = []
+        for part in statement.terms:
+            if part.array.is_differentiated:
+                to = f"double *restrict to = {self.adjoint(part.array)};"
+                lines += ["{", to, *self.backward_terms(part), "}"]
+        return lines
+
+    def backward_unary(self, statement: Unary) -> list[str]:
+        return [
+            f"const double *restrict first = {self.local(statement)};",
+            f"double *restrict to = {self.adjoint(statement.u)};",
+            f"for (int i = 0; i < {statement.output.size}; ++i) to[i] += first[i] * g[i];",
+        ]
+
+    def backward_binary(self, statement: Binary) -> list[str]:
+        lines = []
+        for k, name in enumerate(partials(statement)):
+            if len(name) == 1:
+                array, indices = (statement.a, statement.of_a) if name == "a" else (statement.b, statement.of_b)
+                place = self.tables.index(indices, "i")
+                lines += [
+                    "{",
+                    f"const double *restrict slope = {self.local(statement, k)};",
+                    f"double *restrict to = {self.adjoint(array)};",
+                    f"for (int i = 0; i < {statement.output.size}; ++i) to[{place}] += slope[i] * g[i];",
+                    "}",
+                ]
+        return lines
+
+    def backward_choice(self, statement: Choice) -> list[str]:
+        lines = [f"const double *restrict chosen = {self.local(statement)};"]
         for array, test, shift in choices(statement):
             lines += [
                 "{",
                 f"double *restrict to = {self.adjoint(array)};",
-                f"for (int i = 0; i < {size}; ++i) {{",
+                f"for (int i = 0; i < {statement.output.size}; ++i) {{",
                 "const int k = (int)chosen[i];",
                 f"{test}to[k{shift}] += g[i];",
                 "}",

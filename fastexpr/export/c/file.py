@@ -141,19 +141,12 @@ def write_entry(layout: Layout, tables: ConstantTables, m: int) -> str:
             tangent = "0.0"
         rows.append(f"{loop}\nfor (int i = 0; i < {n}; ++i) jacobian[({first} + k) * {n} + i] = {tangent};")
         first += size
-    by_rows = 2 * m < n
-    jacobian_by_rows = [
-        "if (jacobian && !hessian) {",
-        f"for (int row = 0; row < {m}; ++row) {{",
-        "/* The row holds the weights first. */",
-        f"for (int k = 0; k < {m}; ++k) jacobian[row * {n} + k] = k == row ? 1.0 : 0.0;",
-        "@_seed(jacobian + row * " + f"{n}, work);",
-        "@_backward(work);",
-        f"for (int i = 0; i < {n}; ++i) jacobian[row * {n} + i] = work[{layout.adjoints[0]} + i];",
-        "}",
-        "}",
-    ]
-    seed = [
+    return "\n".join([*seed_function(layout, seeds), *evaluate_function(layout, m, values, rows), SHORT])
+
+
+def seed_function(layout: Layout, seeds: list[str]) -> list[str]:
+    """What puts weights of the outputs in front of the backward pass."""
+    return [
         "static void @_seed(const double *weights, double *work) {",
         indent(
             [
@@ -164,7 +157,13 @@ def write_entry(layout: Layout, tables: ConstantTables, m: int) -> str:
         ),
         "}\n",
     ]
-    evaluate = [
+
+
+def evaluate_function(layout: Layout, m: int, values: list[str], rows: list[str]) -> list[str]:
+    """Value, Jacobian and Hessian in one call; the Jacobian backward, row by row, where there are few rows."""
+    n = layout.program.n
+    by_rows = 2 * m < n
+    return [
         "void @_evaluate(const double *x, const double *weights, double *value, double *jacobian, double *hessian,",
         "                double *work) {",
         indent(
@@ -173,7 +172,7 @@ def write_entry(layout: Layout, tables: ConstantTables, m: int) -> str:
                 "if (value) {",
                 *values,
                 "}",
-                *(jacobian_by_rows if by_rows else []),
+                *(jacobian_by_rows(layout, m) if by_rows else []),
                 "if (hessian) {",
                 "@_seed(weights, work);",
                 "@_backward(work);",
@@ -191,7 +190,21 @@ def write_entry(layout: Layout, tables: ConstantTables, m: int) -> str:
         ),
         "}\n",
     ]
-    return "\n".join([*seed, *evaluate, SHORT])
+
+
+def jacobian_by_rows(layout: Layout, m: int) -> list[str]:
+    n = layout.program.n
+    return [
+        "if (jacobian && !hessian) {",
+        f"for (int row = 0; row < {m}; ++row) {{",
+        "/* The row holds the weights first. */",
+        f"for (int k = 0; k < {m}; ++k) jacobian[row * {n} + k] = k == row ? 1.0 : 0.0;",
+        "@_seed(jacobian + row * " + f"{n}, work);",
+        "@_backward(work);",
+        f"for (int i = 0; i < {n}; ++i) jacobian[row * {n} + i] = work[{layout.adjoints[0]} + i];",
+        "}",
+        "}",
+    ]
 
 
 SHORT = """void @_value(const double *x, double *value, double *work) { @_evaluate(x, 0, value, 0, 0, work); }
