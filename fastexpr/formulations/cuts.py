@@ -132,10 +132,7 @@ def add_cuts(
         (x, scale), is_integer = found, True
         lower, upper = (round((bound - scale[1]) / scale[0], 9) for bound in bounds)
     cuts = np.unique(whole_cuts(numbers, scale) if is_integer else numbers)
-    sizes = np.maximum(1.0, np.abs(cuts))
-    is_new = np.concatenate([[True], np.diff(cuts) > (0.0 if is_integer else NARROW) * sizes[1:]])
-    begins = np.flatnonzero(is_new)
-    first, last = cuts[begins], cuts[np.append(begins[1:], cuts.size) - 1]
+    first, last = groups_of(cuts, is_integer)
     n_closed = cuts.size - first.size
     if n_closed:
         builder.counts.notes.append(
@@ -155,14 +152,8 @@ def add_cuts(
     builder.counts.binaries += size
     is_empty = R + 1e-15 * np.maximum(1.0, np.abs(R)) < L  # where the margin is wider than the interval
     L = np.minimum(L, R)
-    zeros = np.zeros(size, int)
     row = algebra.n_rows
-    algebra.add_rows(L[-1], x - entries(1, algebra.n_columns, zeros, y, np.diff(L) * -1.0), np.inf)
-    algebra.add_rows(-np.inf, x - entries(1, algebra.n_columns, zeros, y, np.diff(R) * -1.0), R[-1])
-    places = np.arange(size - 1)
-    order = entries(max(size - 1, 0), algebra.n_columns, np.tile(places, 2), np.concatenate([y[:-1], y[1:]]),
-                    np.repeat([1.0, -1.0], size - 1))  # fmt: skip
-    algebra.add_rows(np.where(is_empty[1:-1], 0.0, -np.inf), order, 0.0)
+    add_rows(algebra, x, y, L, R, is_empty)
     # Bounds that were widened by rounding leave cuts open that are none: at the last number, or before the first.
     room = 0.0 if is_integer else NARROW * max(1.0, abs(upper))
     algebra.tighten(y[last >= upper - room], lower=1.0)
@@ -182,6 +173,26 @@ def add_cuts(
     result = Cuts(x, first, last, lower, upper, is_integer, y, (row, row + 1), margin, source, holes, scale)
     algebra.cuts.append(result)
     return result
+
+
+def groups_of(cuts: Array, is_integer: bool) -> tuple[Array, Array]:
+    """First and last of each group of ascending cuts that are too near to each other for a solver to stay between."""
+    sizes = np.maximum(1.0, np.abs(cuts))
+    is_new = np.concatenate([[True], np.diff(cuts) > (0.0 if is_integer else NARROW) * sizes[1:]])
+    begins = np.flatnonzero(is_new)
+    return cuts[begins], cuts[np.append(begins[1:], cuts.size) - 1]
+
+
+def add_rows(algebra: Any, x: Affine, y: Indices, L: Array, R: Array, is_empty: Any) -> None:
+    """x lies in the interval [L, R] that the binaries choose, which are in order; none chooses an empty interval."""
+    size = y.size
+    zeros = np.zeros(size, int)
+    algebra.add_rows(L[-1], x - entries(1, algebra.n_columns, zeros, y, np.diff(L) * -1.0), np.inf)
+    algebra.add_rows(-np.inf, x - entries(1, algebra.n_columns, zeros, y, np.diff(R) * -1.0), R[-1])
+    places = np.arange(size - 1)
+    order = entries(max(size - 1, 0), algebra.n_columns, np.tile(places, 2), np.concatenate([y[:-1], y[1:]]),
+                    np.repeat([1.0, -1.0], size - 1))  # fmt: skip
+    algebra.add_rows(np.where(is_empty[1:-1], 0.0, -np.inf), order, 0.0)
 
 
 def fill_cuts(x: Affine, last: Array, columns: Indices, values: Array) -> None:
