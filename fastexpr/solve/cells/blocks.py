@@ -128,13 +128,19 @@ def merged(blocks: Sequence[set[int]], linear: Linearization, walls: Walls) -> l
     labels = labels_of(linear)
     if labels is None:
         labels = np.zeros(len(walls), dtype=np.int64)
-    result = [set(block) for block in blocks]
-    for label in np.unique(labels).tolist():
-        units = set(walls.units[labels == label].tolist())
-        touched = [block for block in result if block & units]
-        result = [block for block in result if not block & units]
-        result.append(units.union(*touched))
-    return result
+    members: dict[int, set[int]] = {}
+    for label, unit in zip(labels.tolist(), walls.units.tolist(), strict=True):
+        members.setdefault(label, set()).add(unit)
+    result = {number: set(block) for number, block in enumerate(blocks)}
+    places: dict[int, set[int]] = {}  # of each unit: the blocks that have it
+    for number, block in result.items():
+        for unit in block:
+            places.setdefault(unit, set()).add(number)
+    for number, label in enumerate(sorted(members), start=len(blocks)):
+        touched: set[int] = set().union(*(places.get(unit, set()) for unit in members[label]))
+        result[number] = members[label].union(*(result.pop(other) for other in touched))
+        places.update({unit: places.get(unit, set()) - touched | {number} for unit in result[number]})
+    return list(result.values())
 
 
 def composed(branches: Branches, changes: Sequence[Changes]) -> Branches:
@@ -150,6 +156,8 @@ def labels_of(linear: Linearization) -> npt.NDArray[np.int64] | None:
     that, so that their multipliers may be others in other cells.
     """
     from scipy.linalg import qr, solve_triangular
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
 
     rows = np.concatenate([linear.equations, linear.limits, linear.walls])
     is_free, n_rows = ~(linear.at_lower | linear.at_upper), len(rows) - len(linear.walls)
@@ -163,10 +171,9 @@ def labels_of(linear: Linearization) -> npt.NDArray[np.int64] | None:
     left_over = rows[rest] - factors.T @ rows[basis]
     if abs(left_over).max(initial=0.0) > UNRELATED:
         return None
-    labels = np.arange(len(rows))
-    for k, row in enumerate(rest.tolist()):
-        own = np.append(basis[abs(factors[:, k]) > UNRELATED], row)
-        labels[np.isin(labels, labels[own])] = labels[own].min()
+    one, other = np.nonzero(abs(factors) > UNRELATED)
+    graph = coo_matrix((np.ones(one.size), (basis[one], rest[other])), shape=(len(rows), len(rows)))
+    labels = connected_components(graph, directed=False)[1].astype(np.int64)
     if np.unique(labels[:n_rows]).size < n_rows or np.isin(labels[n_rows:], labels[:n_rows]).any():
         return None
     result: npt.NDArray[np.int64] = labels[n_rows:]

@@ -9,8 +9,10 @@ from scipy.optimize import linprog
 import fastexpr as fx
 from fastexpr.solve.budget import Budget, Settings
 from fastexpr.solve.cells import linear_program
+from fastexpr.solve.cells.blocks import merged
 from fastexpr.solve.cells.certificate import Examination
-from fastexpr.solve.cells.junction import Junction
+from fastexpr.solve.cells.junction import Junction, Walls
+from fastexpr.solve.cells.linearization import Linearization
 from fastexpr.solve.cells.walk import Walk
 
 
@@ -156,3 +158,31 @@ def test_linear_programs_begin_anywhere(seed):
         warm = linear_program.by_highspy(cost, A, lower, upper, low, high, start)
         assert np.isclose(cost @ warm.x, cost @ cold.x)
         assert np.allclose(cost, A.T @ warm.row_duals + warm.column_duals)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_walls_are_apart_where_their_slopes_are_of_other_variables(seed):
+    """Blocks of a known make, in any order: three walls in a plane depend on each other, two in a plane do not. A unit
+    with walls in two blocks, and units that were together before, make one block of all that they are in.
+    """
+    rng, n_planes = np.random.default_rng(seed), 12
+    counts = rng.integers(1, 4, n_planes)
+    plane = np.repeat(np.arange(n_planes), counts)
+    slopes = np.zeros((plane.size, 2 * n_planes))
+    for k, place in enumerate(plane.tolist()):
+        angle = rng.uniform(0, np.pi)
+        slopes[k, 2 * place : 2 * place + 2] = np.cos(angle), np.sin(angle)
+    order = rng.permutation(plane.size)
+    plane, slopes, units = plane[order], slopes[order], np.arange(plane.size, dtype=np.int32)
+    units[0] = units[-1]  # of max pooling: two walls
+    walls = Walls(units, 0 * units, slopes, np.ones(units.size), np.zeros(units.size))
+    none, off, empty = np.zeros((0, 2 * n_planes)), np.zeros(2 * n_planes, dtype=bool), np.zeros(0)
+    linear = Linearization(np.ones(2 * n_planes), none, none, slopes, off, off, empty.astype(np.int64), empty)
+    before = [{unit} for unit in units[2:].tolist()] + [{int(units[1]), int(units[2])}]
+    expected = [{unit} for unit in units.tolist()] + [before[-1]]
+    expected += [set(units[plane == k].tolist()) for k in range(n_planes) if counts[k] == 3]
+    blocks: list[set[int]] = []
+    for group in expected:
+        touched = [block for block in blocks if block & group]
+        blocks = [block for block in blocks if not block & group] + [group.union(*touched)]
+    assert sorted(map(sorted, merged(before, linear, walls))) == sorted(map(sorted, blocks))
