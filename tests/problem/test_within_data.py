@@ -171,6 +171,10 @@ def test_where_solves_start_and_what_reports_say():
     assert row["nearest point over the data's spacing"] > 10.0
     m = pyo.ConcreteModel()
     m.nn = fxp.NetworkBlock(net)
+    assert ([variable.value for variable in m.nn.inputs.values()] == X).all(axis=1).any()
+    m.nn.inputs[net.input_names[2]].value = None
+    m.nn.initialize()
+    assert ([variable.value for variable in m.nn.inputs.values()] == X).all(axis=1).any()
     for variable, number in zip(m.nn.inputs.values(), X[3], strict=True):
         variable.fix(number)
     m.gain = pyo.Objective(expr=m.nn.outputs[0])

@@ -13,7 +13,7 @@ from fastexpr.errors import EvaluationError, ModelError
 from fastexpr.formulations.names import formulation_named
 from fastexpr.pyomo.external.files import NetworkFile
 from fastexpr.pyomo.inputs.units import refuse_units, units_of
-from fastexpr.pyomo.model.building import Memory, build_block, middle_of_bounds, starting_value
+from fastexpr.pyomo.model.building import Memory, build_block, set_starts, starting_value
 from fastexpr.pyomo.model.signs import check_signs
 
 if TYPE_CHECKING:
@@ -105,16 +105,15 @@ class NetworkBlockData(BlockData):  # type: ignore[misc]
     def initialize(self) -> None:
         """Set the outputs to the network's values at the inputs.
 
-        Inputs without a value get one first: the middle of their bounds, or what is nearest to zero within them.
+        Inputs without a value get one first: the centre of the network's data where it has some (`with_data`), else the
+        middle of their bounds, or what is nearest to zero within them.
 
         Raises
         ------
         EvaluationError
             The network's value there is not finite.
         """
-        for scalar in self.inputs.values():
-            if isinstance(scalar, VarData) and scalar.value is None:
-                scalar.set_value(middle_of_bounds(scalar), skip_validation=True)
+        set_starts(self.parent_component()._file.net, self.inputs.values())
         results = self._evaluate()
         if not np.isfinite(results).all():
             raise EvaluationError(

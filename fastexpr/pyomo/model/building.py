@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,7 @@ def _build(block: Any, index: tuple[Any, ...]) -> None:
     inputs = _given_scalars(block, "input", net.input_names, net.inputs, index)
     if inputs is None:
         _add_variables(block, "inputs", net.input_names, units["input"], lower, upper)
-        for variable in block.inputs.values():
-            variable.set_value(middle_of_bounds(variable), skip_validation=True)
+        set_starts(net, block.inputs.values())
     else:
         block.inputs = named_reference(net.input_names, inputs)
         if lower is not None:
@@ -221,6 +221,20 @@ def _add_variables(block: Any, attribute: str, names: Sequence[str], units: Any,
 
 def _bound(number: float) -> float | None:
     return float(number) if np.isfinite(number) else None
+
+
+def set_starts(net: Any, inputs: Iterable[Any]) -> None:
+    """Give variables without a value one: the centre of the network's data, or the middle of their bounds."""
+    data = getattr(net, "data", None)
+    centre: Iterable[float] = repeat(np.nan) if data is None else data.center
+    for scalar, number in zip(inputs, centre, strict=False):
+        if not isinstance(scalar, VarData) or scalar.value is not None:
+            continue
+        if np.isfinite(number):
+            low, high = (-np.inf if scalar.lb is None else scalar.lb), (np.inf if scalar.ub is None else scalar.ub)
+            scalar.set_value(float(min(max(number, low), high)), skip_validation=True)
+        else:
+            scalar.set_value(middle_of_bounds(scalar), skip_validation=True)
 
 
 def middle_of_bounds(variable: Any) -> float:
