@@ -36,7 +36,7 @@ class UnitMap {
   Index step() const { return step_; }
 
  private:
-  std::vector<Index> firsts_;     // empty: each unit reads itself
+  std::vector<Index> firsts_;  // empty: each unit reads itself
   Index length_ = 1, step_ = 1;
 };
 

@@ -38,8 +38,8 @@ Normalization::Normalization(const OperatorSpec& spec, bool is_centred)
   if (members() == 0) refuse("got nothing to normalize, expected at least one element.");
   for (const Tensor& constant : spec.constants)
     if (constant.size() != members() || constant.precision == Precision::int64)
-      throw ShapeError("scale and bias must have a float for each of the " + std::to_string(members()) +
-                       " members, got shape " + to_string(constant.shape));
+      throw ShapeError("scale and bias must have a float for each of the " + std::to_string(members()) + " members, got shape " +
+                       to_string(constant.shape));
   scale_ = spec.constants.empty() ? std::vector<double>(static_cast<std::size_t>(members()), 1.0) : spec.constants[0].widened();
   bias_ = spec.constants.size() < 2 ? std::vector<double>(static_cast<std::size_t>(members()), 0.0) : spec.constants[1].widened();
 }
