@@ -14,15 +14,13 @@ from fastexpr._core import Function
 from fastexpr.errors import FastexprError
 from fastexpr.onnx.batch.axis import check_batch, explain_batch
 from fastexpr.onnx.check.nodes import compare, is_cheap
-from fastexpr.onnx.export.model import export_onnx
 from fastexpr.onnx.importer import Importer
 from fastexpr.onnx.inputs import Fixed, Shapes
 from fastexpr.onnx.model_file import ModelFile, ModelSource
 from fastexpr.onnx.notes import warn_of_derivatives
 from fastexpr.onnx.ports import output_ports
-from fastexpr.onnx.registry import operator_names
 
-__all__ = ["export_onnx", "load_onnx", "operator_names"]
+__all__ = ["load_onnx"]
 
 
 def load_onnx(

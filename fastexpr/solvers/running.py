@@ -1,4 +1,4 @@
-"""The solvers behind `fastexpr.Problem`: Ipopt through cyipopt, and pounce, its port to Rust.
+"""Which solver runs, and running it: Ipopt through cyipopt, or pounce, its port to Rust.
 
 Each adapter is a thin translation of `fastexpr.nlp.Nlp` to one package; what both share is in
 `fastexpr.solvers.interior_point`.
@@ -12,23 +12,8 @@ from collections.abc import Callable
 
 from fastexpr.nlp import Nlp
 from fastexpr.solvers.checked import solve
-from fastexpr.solvers.interior_point import MetKink, Multipliers, Progress, Scaling, Solution, Stage, Supervision
+from fastexpr.solvers.interior_point import Multipliers, Scaling, Solution, Supervision
 from fastexpr.solvers.options import Option
-
-__all__ = [
-    "MetKink",
-    "Multipliers",
-    "Option",
-    "Progress",
-    "Scaling",
-    "Solution",
-    "Stage",
-    "Supervision",
-    "available",
-    "choose",
-    "run",
-    "version",
-]
 
 #: In the order of preference, with what to install.
 packages = {"cyipopt": "cyipopt", "pounce": "pounce-solver"}

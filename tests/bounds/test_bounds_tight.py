@@ -15,9 +15,8 @@ WITHOUT_LINES = ("Pow", "Mod", "ReduceProd", "Hardmax", "Quantize", "HardSwish-a
 WITHOUT_TANGENTS = (*WITHOUT_LINES, "LayerNormalization", "RMSNormalization")
 
 
-def beside_another(row: Row) -> _core.Function:
-    """v and (v + s) - s for the operator's v and a further s: intervals know the first, lines carry the second."""
-    nodes = Nodes(row.n + 1)
+def operator_of(row: Row, nodes: Nodes) -> int:
+    """The operator's node, whose inputs are the first numbers of x, or what the row fixes."""
     inputs, first = [], 0
     for k, shape in enumerate(row.shapes):
         if k in row.fixed:
@@ -25,7 +24,13 @@ def beside_another(row: Row) -> _core.Function:
             continue
         inputs.append(nodes.piece(0, first, shape))
         first += int(np.prod(shape))
-    v = nodes.add(row.name, *inputs, constants=row.constants, **row.attributes)
+    return nodes.add(row.name, *inputs, constants=row.constants, **row.attributes)
+
+
+def beside_another(row: Row) -> _core.Function:
+    """v and (v + s) - s for the operator's v and a further s: intervals know the first, lines carry the second."""
+    nodes = Nodes(row.n + 1)
+    v = operator_of(row, nodes)
     s = nodes.piece(0, row.n, ())
     return nodes.function(v, nodes.add("Sub", nodes.add("Add", v, s), s))
 
@@ -51,14 +56,7 @@ def test_lines_are_tangents_of_small_boxes(row: Row) -> None:
     x = row.sample_points()[0]
     J = function.jacobian(x)
     nodes = Nodes(row.n)
-    inputs, first = [], 0
-    for k, shape in enumerate(row.shapes):
-        if k in row.fixed:
-            inputs.append(nodes.constant(row.fixed[k]))
-            continue
-        inputs.append(nodes.piece(0, first, shape))
-        first += int(np.prod(shape))
-    v = nodes.add(row.name, *inputs, constants=row.constants, **row.attributes)
+    v = operator_of(row, nodes)
     flat = nodes.add("Reshape", v, shape=[function.n_outputs])
     rest = nodes.function(nodes.add("Sub", flat, nodes.add("Linear", 0, axis=0, transposed=0, constants=[J])))
     widths = []
